@@ -1,0 +1,180 @@
+//! Every probed address, its state, and the bits that show it.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::board::{Bit, Board};
+use super::tracker::{State, Tracker, Verdict};
+use crate::clock::Moment;
+use crate::zone::Check;
+
+/// What is probed: an address by a check. Equal ones are one, whoever asks for them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Probed {
+    /// Where the probe connects.
+    pub address: SocketAddr,
+    /// What it does there.
+    pub check: Arc<Check>,
+}
+
+/// An endpoint address that a check guards, and the bit that shows its state.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// What decides its state.
+    pub probed: Probed,
+    /// For people: `web.example.com./fra1`.
+    pub endpoint: String,
+    /// Its bit on the zone's board.
+    pub bit: Bit,
+}
+
+/// A state that turned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The state left.
+    pub from: State,
+    /// The state entered.
+    pub to: State,
+    /// How long the state left had lasted.
+    pub held: Duration,
+    /// Every endpoint that it concerns.
+    pub endpoints: Vec<String>,
+}
+
+/// The states of all probed addresses.
+#[derive(Debug, Default)]
+pub struct Table(HashMap<Probed, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    tracker: Tracker,
+    shown: Vec<Shown>,
+}
+
+/// One bit that follows an entry's state.
+#[derive(Debug)]
+struct Shown {
+    board: Arc<Board>,
+    bit: Bit,
+    endpoint: String,
+}
+
+impl Table {
+    /// A table of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets `board` follow the states of its `bindings`, from now on and at once. A probed
+    /// address that the table knows already keeps its state.
+    pub fn bind(&mut self, board: &Arc<Board>, bindings: &[Binding], now: Moment) {
+        for binding in bindings {
+            let entry = self
+                .0
+                .entry(binding.probed.clone())
+                .or_insert_with(|| Entry { tracker: Tracker::new(now), shown: Vec::new() });
+            board.set(binding.bit, entry.tracker.state().may_serve());
+            entry.shown.push(Shown {
+                board: Arc::clone(board),
+                bit: binding.bit,
+                endpoint: binding.endpoint.clone(),
+            });
+        }
+    }
+
+    /// Forgets `board`, and with it the probed addresses that no other board shows.
+    pub fn unbind(&mut self, board: &Arc<Board>, bindings: &[Binding]) {
+        for binding in bindings {
+            if let Some(entry) = self.0.get_mut(&binding.probed) {
+                entry.shown.retain(|shown| !Arc::ptr_eq(&shown.board, board));
+                if entry.shown.is_empty() {
+                    self.0.remove(&binding.probed);
+                }
+            }
+        }
+    }
+
+    /// Takes one verdict in; if the state turns, every board shows it before this returns.
+    ///
+    /// A verdict on an address that nothing is bound to any more is ignored.
+    ///
+    /// # Cost
+    /// By the boards that show this address, not by the size of the table.
+    pub fn apply(&mut self, probed: &Probed, verdict: Verdict, now: Moment) -> Option<Turn> {
+        let entry = self.0.get_mut(probed)?;
+        let Check { rise, fall, .. } = *probed.check;
+        let (from, held) = entry.tracker.apply(verdict, rise, fall, now)?;
+        let to = entry.tracker.state();
+        for shown in &entry.shown {
+            shown.board.set(shown.bit, to.may_serve());
+        }
+        let endpoints = entry.shown.iter().map(|shown| shown.endpoint.clone()).collect();
+        Some(Turn { from, to, held, endpoints })
+    }
+
+    /// Everything to probe.
+    pub fn probed(&self) -> impl Iterator<Item = &Probed> {
+        self.0.keys()
+    }
+
+    /// How many addresses still wait for their first verdict.
+    pub fn unknown_count(&self) -> usize {
+        self.0.values().filter(|entry| entry.tracker.state() == State::Unknown).count()
+    }
+
+    /// Every probed address at `ip`, whatever the port and check.
+    pub fn probed_at(&self, ip: IpAddr) -> Vec<Probed> {
+        self.0.keys().filter(|probed| probed.address.ip() == ip).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zone::{CheckKind, TcpCheck};
+
+    fn probed(port: u16) -> Probed {
+        let check = Check {
+            kind: CheckKind::Tcp(TcpCheck { send: None, expect: None }),
+            port: None,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            rise: 1,
+            fall: 1,
+        };
+        Probed { address: ([192, 0, 2, 1], port).into(), check: Arc::new(check) }
+    }
+
+    fn binding(port: u16, at: u8) -> Binding {
+        let endpoint = format!("web.example.com./e{at}");
+        Binding { probed: probed(port), endpoint, bit: Bit { word: 0, at } }
+    }
+
+    #[test]
+    fn one_probe_turns_every_bit_that_shows_it() {
+        let (one, two) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
+        let mut table = Table::new();
+        table.bind(&one, &[binding(80, 0), binding(81, 1)], Moment::default());
+        table.bind(&two, &[binding(80, 5)], Moment::default());
+        assert_eq!(table.probed().count(), 2);
+        let turn = table.apply(&probed(80), Verdict::Fail, Moment::default()).unwrap();
+        assert_eq!(turn.endpoints, ["web.example.com./e0", "web.example.com./e5"]);
+        assert_eq!((one.word(0), two.word(0)), (!1, !(1 << 5)));
+    }
+
+    #[test]
+    fn a_state_outlives_the_board_that_showed_it_while_another_does() {
+        let (old, new) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
+        let mut table = Table::new();
+        table.bind(&old, &[binding(80, 0)], Moment::default());
+        table.apply(&probed(80), Verdict::Fail, Moment::default());
+        table.bind(&new, &[binding(80, 3)], Moment::default());
+        table.unbind(&old, &[binding(80, 0)]);
+        assert_eq!(new.word(0), !(1 << 3));
+        table.unbind(&new, &[binding(80, 3)]);
+        assert_eq!(table.probed().count(), 0);
+        assert!(table.apply(&probed(80), Verdict::Pass, Moment::default()).is_none());
+    }
+}

@@ -1,0 +1,6 @@
+//! Waypost: an authoritative DNS server that steers.
+
+pub mod clock;
+pub mod health;
+pub mod wire;
+pub mod zone;

@@ -1,0 +1,12 @@
+//! Bytes ⇄ DNS messages.
+//!
+//! ```text
+//! query bytes ─ query::parse ─▶ Query ─ (answer) ─▶ writer::Writer ─▶ response bytes
+//! response bytes ─ message::read ─▶ sections as text          (for people and tests)
+//! presentation text ─ rdata::parse ─▶ RDATA ─ rdata::write_text ─▶ presentation text
+//! ```
+//!
+//! Not here: what to answer (`answer`), where bytes come from (`transport`).
+
+pub mod kind;
+pub mod name;

@@ -1,0 +1,429 @@
+//! Domain names in wire format (RFC 1035 §3.1), compared without case (RFC 4343).
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// The longest name in octets, the root label included (RFC 1035 §2.3.4).
+pub const NAME_LEN_MAX: usize = 255;
+/// The longest label in octets (RFC 1035 §2.3.4).
+pub const LABEL_LEN_MAX: usize = 63;
+
+/// A domain name: uncompressed wire format, letters in the case they were written in.
+///
+/// Two names are equal when they differ in the case of ASCII letters only. The order is the
+/// canonical one of RFC 4034 §6.1: a name sorts right before everything below it.
+#[derive(Clone)]
+pub struct Name(Box<[u8]>);
+
+/// Why a text is not a domain name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParseNameError {
+    /// Nothing was written.
+    Empty,
+    /// Two dots in a row, or a dot at the start.
+    EmptyLabel,
+    /// A label of more than 63 octets.
+    LabelTooLong,
+    /// A name of more than 255 octets.
+    NameTooLong,
+    /// A backslash that starts neither `\DDD` (0 to 255) nor `\X`.
+    BadEscape,
+    /// A relative name where only an absolute one makes sense.
+    Relative,
+}
+
+impl fmt::Display for ParseNameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "a name is expected here, but nothing is written",
+            Self::EmptyLabel => "an empty label: two dots in a row, or a dot at the start",
+            Self::LabelTooLong => "a label of more than 63 octets",
+            Self::NameTooLong => "a name of more than 255 octets",
+            Self::BadEscape => {
+                "a backslash must be followed by three digits (0 to 255) or a character"
+            }
+            Self::Relative => "a relative name; end it with a dot",
+        })
+    }
+}
+
+impl std::error::Error for ParseNameError {}
+
+impl Name {
+    /// The root, `.`.
+    pub fn root() -> Self {
+        Self(Box::new([0]))
+    }
+
+    /// Takes an uncompressed wire-format name that fills `wire` exactly.
+    pub fn from_wire(wire: &[u8]) -> Option<Self> {
+        (wire_len(wire)? == wire.len()).then(|| Self(wire.into()))
+    }
+
+    /// Reads presentation format (RFC 1035 §5.1): `\DDD` and `\X` escapes, `@` for the origin,
+    /// a name without a final dot is relative to `origin`.
+    ///
+    /// # Errors
+    /// [`ParseNameError`] names what is wrong with the text.
+    pub fn parse(text: &str, origin: Option<&Name>) -> Result<Self, ParseNameError> {
+        if text == "@" {
+            return origin.cloned().ok_or(ParseNameError::Relative);
+        }
+        if text == "." {
+            return Ok(Self::root());
+        }
+        let (mut wire, absolute) = parse_labels(text)?;
+        match (absolute, origin) {
+            (true, _) => wire.push(0),
+            (false, Some(origin)) => wire.extend_from_slice(&origin.0),
+            (false, None) => return Err(ParseNameError::Relative),
+        }
+        if wire.len() > NAME_LEN_MAX {
+            return Err(ParseNameError::NameTooLong);
+        }
+        Ok(Self(wire.into()))
+    }
+
+    /// The wire format, root label included.
+    pub fn as_wire(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The labels from left to right, the root label left out.
+    pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.0[..];
+        std::iter::from_fn(move || {
+            let (&len, tail) = rest.split_first()?;
+            if len == 0 {
+                return None;
+            }
+            let (label, tail) = tail.split_at_checked(usize::from(len))?;
+            rest = tail;
+            Some(label)
+        })
+    }
+
+    /// How many labels the name has, the root label not counted.
+    pub fn label_count(&self) -> usize {
+        self.labels().count()
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    /// Whether the leftmost label is `*` (RFC 4592 §2.1.1).
+    pub fn is_wildcard(&self) -> bool {
+        self.0.starts_with(&[1, b'*'])
+    }
+
+    /// The name without its leftmost label; `None` at the root.
+    pub fn parent(&self) -> Option<Name> {
+        let len = usize::from(*self.0.first()?);
+        if len == 0 {
+            return None;
+        }
+        Some(Self(self.0.get(len + 1..)?.into()))
+    }
+
+    /// `label` in front of this name.
+    ///
+    /// # Errors
+    /// A label that is empty or too long, or a name that would be.
+    pub fn prepend(&self, label: &[u8]) -> Result<Name, ParseNameError> {
+        if label.is_empty() {
+            return Err(ParseNameError::EmptyLabel);
+        }
+        if label.len() > LABEL_LEN_MAX {
+            return Err(ParseNameError::LabelTooLong);
+        }
+        let mut wire = Vec::with_capacity(self.0.len() + label.len() + 1);
+        wire.push(label.len() as u8);
+        wire.extend_from_slice(label);
+        wire.extend_from_slice(&self.0);
+        if wire.len() > NAME_LEN_MAX {
+            return Err(ParseNameError::NameTooLong);
+        }
+        Ok(Self(wire.into()))
+    }
+
+    /// Whether this name is `other` or lies below it.
+    pub fn is_at_or_below(&self, other: &Name) -> bool {
+        self.strip_suffix(other).is_some()
+    }
+
+    /// The wire labels in front of `suffix`, without a root label; `None` if this name is not at
+    /// or below it.
+    pub fn strip_suffix(&self, suffix: &Name) -> Option<&[u8]> {
+        let cut = self.0.len().checked_sub(suffix.0.len())?;
+        let (head, tail) = self.0.split_at(cut);
+        if !tail.eq_ignore_ascii_case(&suffix.0) {
+            return None;
+        }
+        // The cut must fall between two labels, not inside one.
+        let mut at = 0;
+        while at < cut {
+            at += usize::from(head[at]) + 1;
+        }
+        (at == cut).then_some(head)
+    }
+
+    /// Presentation format relative to `origin`: `@` at it, no final dot below it, absolute
+    /// elsewhere.
+    pub fn relative_to(&self, origin: &Name) -> String {
+        match self.strip_suffix(origin) {
+            Some([]) => "@".to_owned(),
+            Some(_) if !origin.is_root() => {
+                let text = self.to_string();
+                text[..text.len() - origin.to_string().len() - 1].to_owned()
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
+/// The length of the uncompressed name at the start of `wire`, root label included.
+///
+/// `None` for a compression pointer, a reserved label type, a name cut short or longer than
+/// 255 octets.
+pub fn wire_len(wire: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let len = usize::from(*wire.get(at)?);
+        if len > LABEL_LEN_MAX {
+            return None;
+        }
+        at += len + 1;
+        if at > NAME_LEN_MAX || at > wire.len() {
+            return None;
+        }
+        if len == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// Splits presentation format into wire labels; says whether a final dot closed it.
+fn parse_labels(text: &str) -> Result<(Vec<u8>, bool), ParseNameError> {
+    let bytes = text.as_bytes();
+    if bytes.is_empty() {
+        return Err(ParseNameError::Empty);
+    }
+    let mut wire = vec![0];
+    let (mut label_at, mut at, mut absolute) = (0, 0, false);
+    while at < bytes.len() {
+        let octet = match bytes[at] {
+            b'.' => {
+                close_label(&mut wire, label_at)?;
+                at += 1;
+                absolute = at == bytes.len();
+                if !absolute {
+                    label_at = wire.len();
+                    wire.push(0);
+                }
+                continue;
+            }
+            b'\\' => {
+                let (octet, used) = unescape(&bytes[at..]).ok_or(ParseNameError::BadEscape)?;
+                at += used;
+                octet
+            }
+            octet => {
+                at += 1;
+                octet
+            }
+        };
+        wire.push(octet);
+    }
+    if !absolute {
+        close_label(&mut wire, label_at)?;
+    }
+    Ok((wire, absolute))
+}
+
+/// Writes the length of the label that started at `label_at`.
+fn close_label(wire: &mut [u8], label_at: usize) -> Result<(), ParseNameError> {
+    match wire.len() - label_at - 1 {
+        0 => Err(ParseNameError::EmptyLabel),
+        len if len > LABEL_LEN_MAX => Err(ParseNameError::LabelTooLong),
+        len => {
+            wire[label_at] = len as u8;
+            Ok(())
+        }
+    }
+}
+
+/// Reads `\DDD` or `\X` at the start of `bytes`: the octet and how many bytes it took
+/// (RFC 1035 §5.1).
+pub fn unescape(bytes: &[u8]) -> Option<(u8, usize)> {
+    match *bytes.get(1)? {
+        digit if digit.is_ascii_digit() => {
+            let digits = bytes.get(1..4)?;
+            if !digits.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+            let value = digits.iter().fold(0u32, |sum, d| sum * 10 + u32::from(d - b'0'));
+            Some((u8::try_from(value).ok()?, 4))
+        }
+        other => Some((other, 2)),
+    }
+}
+
+/// Writes an absolute wire-format name as presentation format.
+pub fn write_text(wire: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
+    if wire.first().is_none_or(|&len| len == 0) {
+        return out.write_char('.');
+    }
+    let mut rest = wire;
+    while let Some((&len, tail)) = rest.split_first() {
+        if len == 0 {
+            break;
+        }
+        let (label, tail) = tail.split_at_checked(usize::from(len)).ok_or(fmt::Error)?;
+        for &octet in label {
+            match octet {
+                b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
+                    out.write_char('\\')?;
+                    out.write_char(char::from(octet))?;
+                }
+                0x21..=0x7e => out.write_char(char::from(octet))?,
+                _ => write!(out, "\\{octet:03}")?,
+            }
+        }
+        out.write_char('.')?;
+        rest = tail;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_text(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for octet in &self.0 {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (ours, theirs) = (label_starts(&self.0), label_starts(&other.0));
+        let lower = |octet: &u8| octet.to_ascii_lowercase();
+        for (a, b) in ours.iter().rev().zip(theirs.iter().rev()) {
+            let a = self.0[*a + 1..].iter().take(usize::from(self.0[*a])).map(lower);
+            let b = other.0[*b + 1..].iter().take(usize::from(other.0[*b])).map(lower);
+            match a.cmp(b) {
+                Ordering::Equal => {}
+                unequal => return unequal,
+            }
+        }
+        ours.len().cmp(&theirs.len())
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Where each label of a valid wire name starts, the root label left out.
+fn label_starts(wire: &[u8]) -> Vec<usize> {
+    let mut starts = Vec::with_capacity(8);
+    let mut at = 0;
+    while wire[at] != 0 {
+        starts.push(at);
+        at += usize::from(wire[at]) + 1;
+    }
+    starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text, Some(&Name::parse("example.com.", None).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn presentation_format_round_trips() {
+        for text in [".", "a.", "www.example.com.", "a\\.b.example.", "\\000\\255.x.", "*.x."] {
+            assert_eq!(name(text).to_string(), text);
+        }
+        assert_eq!(name("www").to_string(), "www.example.com.");
+        assert_eq!(name("@").to_string(), "example.com.");
+        assert_eq!(name("\\065").to_string(), "A.example.com.");
+    }
+
+    #[test]
+    fn bad_names_are_refused_with_their_reason() {
+        let long = "a".repeat(64);
+        let deep = "a.".repeat(128);
+        for (text, error) in [
+            ("", ParseNameError::Empty),
+            ("a..b", ParseNameError::EmptyLabel),
+            (".a", ParseNameError::EmptyLabel),
+            (&long, ParseNameError::LabelTooLong),
+            (&deep, ParseNameError::NameTooLong),
+            ("\\25", ParseNameError::BadEscape),
+            ("\\256", ParseNameError::BadEscape),
+            ("a\\", ParseNameError::BadEscape),
+        ] {
+            assert_eq!(Name::parse(text, Some(&Name::root())), Err(error), "{text}");
+        }
+        assert_eq!(Name::parse("a", None), Err(ParseNameError::Relative));
+    }
+
+    #[test]
+    fn case_does_not_count_and_suffixes_end_at_labels() {
+        assert_eq!(name("WWW"), name("www"));
+        assert!(name("www").is_at_or_below(&name("@")));
+        assert!(!name("x.notexample.com.").is_at_or_below(&name("@")));
+        // A label whose content looks like the suffix's wire format is not the suffix.
+        let inner = name("x\\007example\\003com.");
+        assert!(!inner.is_at_or_below(&name("@")));
+        assert_eq!(name("a.b").relative_to(&name("@")), "a.b");
+        assert_eq!(name("other.net.").relative_to(&name("@")), "other.net.");
+    }
+
+    #[test]
+    fn names_sort_in_the_canonical_order_of_rfc_4034() {
+        let sorted = [
+            "example.",
+            "a.example.",
+            "yljkjljk.a.example.",
+            "Z.a.example.",
+            "zABC.a.EXAMPLE.",
+            "z.example.",
+            "\\001.z.example.",
+            "*.z.example.",
+            "\\200.z.example.",
+        ];
+        let mut names: Vec<Name> = sorted.iter().rev().map(|text| name(text)).collect();
+        names.sort();
+        let texts: Vec<String> = names.iter().map(Name::to_string).collect();
+        assert_eq!(texts, sorted);
+    }
+}

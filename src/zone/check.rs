@@ -1,0 +1,88 @@
+//! What a health check is.
+
+use std::time::Duration;
+
+/// One health-check definition. Equal checks of equal addresses are probed once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Check {
+    /// What one probe does.
+    pub kind: CheckKind,
+    /// The port to probe; `None`: the endpoint's own port.
+    pub port: Option<u16>,
+    /// From the start of one probe to the start of the next; at least 100 ms.
+    pub interval: Duration,
+    /// How long one probe may take in all; not longer than `interval`.
+    pub timeout: Duration,
+    /// Passes in a row that turn a down endpoint up; at least 1.
+    pub rise: u8,
+    /// Fails in a row that turn an up endpoint down; at least 1.
+    pub fall: u8,
+}
+
+/// What one probe does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CheckKind {
+    /// An HTTP or HTTPS request.
+    Http(HttpCheck),
+    /// A TCP connection.
+    Tcp(TcpCheck),
+}
+
+impl CheckKind {
+    /// The word for it in zone files and logs.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Http(http) if http.tls.is_some() => "https",
+            Self::Http(_) => "http",
+            Self::Tcp(_) => "tcp",
+        }
+    }
+}
+
+/// An HTTP request and what its response must be. Redirects are not followed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HttpCheck {
+    /// `Some`: over TLS.
+    pub tls: Option<TlsOptions>,
+    /// The request method, such as `GET`.
+    pub method: String,
+    /// The path with its query, starting with `/`.
+    pub path: String,
+    /// The Host header (and, over TLS, the server name unless one is set); `None`: the address.
+    pub host: Option<String>,
+    /// Further request headers.
+    pub headers: Vec<(String, String)>,
+    /// The response's status must be in one of these.
+    pub status: Vec<StatusRange>,
+    /// Text that the first 16 KiB of the response's body must contain.
+    pub body: Option<String>,
+}
+
+/// A run of HTTP status codes, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StatusRange {
+    /// The first status.
+    pub first: u16,
+    /// The last status.
+    pub last: u16,
+}
+
+/// How an HTTPS probe checks its peer. Certificates are verified unless `verify` is false.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TlsOptions {
+    /// Whether the certificate must be valid for the server name.
+    pub verify: bool,
+    /// The name sent as SNI and verified; `None`: the host, else the address.
+    pub server_name: Option<String>,
+    /// PEM certificates of the authorities to trust; `None`: the system's.
+    pub ca_pem: Option<String>,
+}
+
+/// A TCP connection, optionally a few bytes each way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TcpCheck {
+    /// What to send once connected.
+    pub send: Option<Vec<u8>>,
+    /// What the first 16 KiB received must contain.
+    pub expect: Option<Vec<u8>>,
+}

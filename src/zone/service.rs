@@ -1,0 +1,155 @@
+//! What a steered name is made of: services, pools, endpoints, routes.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::Check;
+use super::rrset::Ttl;
+use crate::wire::name::Name;
+
+/// A name whose answers are steered.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name as the zone file writes it, relative to the origin: `web`.
+    pub label: String,
+    /// The owner of its A, AAAA and CNAME answers.
+    pub owner: Name,
+    /// The TTL of every record that it gives.
+    pub ttl: Ttl,
+    /// The owners that answer SRV, such as `_http._tcp.web.example.com.`; may be empty.
+    pub srv: Vec<Name>,
+    /// How many endpoints one A or AAAA answer names.
+    pub answers: Answers,
+    /// What to answer when no pool of the route is usable.
+    pub on_all_down: OnAllDown,
+    /// At least one, in file order.
+    pub pools: Vec<Pool>,
+    /// Tried in order; a client that none matches goes to the pools in file order.
+    pub routes: Vec<Route>,
+}
+
+/// How many endpoints one A or AAAA answer names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// This many, drawn by weight; 1 to 8.
+    Count(u8),
+    /// Every endpoint that may serve, 8 at most.
+    All,
+}
+
+/// What a service answers when nothing is usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnAllDown {
+    /// As if everything were up: a wrong address beats no address.
+    All,
+    /// NODATA.
+    None,
+    /// The endpoints of this pool, whatever their state.
+    Pool(PoolIndex),
+}
+
+/// A pool's place in its service's `pools`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolIndex(pub u16);
+
+/// A named group of endpoints, such as a site. All have addresses, or all have a target.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Its name, unique in the service.
+    pub name: String,
+    /// The share of weight that must be up for the pool to be usable.
+    pub min_up: MinUp,
+    /// At least one.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A share of weight, 0 to 1 in steps of one millionth. 0: one endpoint up is enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MinUp(u32);
+
+impl MinUp {
+    const ONE: u64 = 1_000_000;
+
+    /// The share `fraction`; `None` outside 0 to 1.
+    pub fn from_fraction(fraction: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&fraction).then(|| Self((fraction * Self::ONE as f64).round() as u32))
+    }
+
+    /// Whether `up` of `total` weight is enough.
+    pub fn is_met(self, up: u32, total: u32) -> bool {
+        u64::from(up) * Self::ONE >= u64::from(total) * u64::from(self.0)
+    }
+}
+
+/// One place that serves a service.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its name, unique in the service: `fra1`.
+    pub name: String,
+    /// Its own owner name, `fra1.web.example.com.`.
+    pub owner: Name,
+    /// Where it is.
+    pub place: Place,
+    /// Its port, for SRV and for checks that set none.
+    pub port: Option<u16>,
+    /// Its share of the answers, beside the others' weights. 0: only when nothing else is up.
+    pub weight: u16,
+    /// The check that guards each of its addresses; `None`: always up.
+    pub check: Option<Arc<Check>>,
+}
+
+/// Where an endpoint is: one address a family at the most, or a name elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At least one of the two is set.
+    Addresses {
+        /// Its IPv4 address.
+        v4: Option<Ipv4Addr>,
+        /// Its IPv6 address.
+        v6: Option<Ipv6Addr>,
+    },
+    /// Answered as CNAME to this name.
+    Target(Name),
+}
+
+impl Endpoint {
+    /// Its addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let (v4, v6) = match self.place {
+            Place::Addresses { v4, v6 } => (v4, v6),
+            Place::Target(_) => (None, None),
+        };
+        v4.map(IpAddr::V4).into_iter().chain(v6.map(IpAddr::V6))
+    }
+}
+
+impl Service {
+    /// Every endpoint with its pool, in file order.
+    pub fn endpoints(&self) -> impl Iterator<Item = (PoolIndex, &Endpoint)> {
+        self.pools.iter().enumerate().flat_map(|(at, pool)| {
+            pool.endpoints.iter().map(move |endpoint| (PoolIndex(at as u16), endpoint))
+        })
+    }
+}
+
+/// Which clients go where.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The clients' networks; empty: everyone.
+    pub from: Vec<IpNet>,
+    /// Where they go.
+    pub to: Target,
+}
+
+/// The `to` algebra, nested freely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One pool.
+    Pool(PoolIndex),
+    /// The first usable one, in order.
+    Failover(Vec<Target>),
+    /// By weight; a share that is not usable flows to the others in proportion.
+    Split(Vec<(Target, u16)>),
+}
