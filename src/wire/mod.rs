@@ -8,5 +8,9 @@
 //!
 //! Not here: what to answer (`answer`), where bytes come from (`transport`).
 
+pub mod header;
 pub mod kind;
 pub mod name;
+pub mod qname;
+pub mod query;
+pub mod writer;

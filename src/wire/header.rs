@@ -1,0 +1,74 @@
+//! The twelve octets that every message starts with (RFC 1035 §4.1.1).
+
+use super::kind::{OPCODE_QUERY, Rcode};
+
+/// The length of a header in octets.
+pub const HEADER_LEN: usize = 12;
+
+/// QR: this message is a response.
+pub const QR: u16 = 0x8000;
+/// AA: the responder is authoritative for the name in the question.
+pub const AA: u16 = 0x0400;
+/// TC: the response was cut; ask again over a stream.
+pub const TC: u16 = 0x0200;
+/// RD: the client asks for recursion; copied, never done.
+pub const RD: u16 = 0x0100;
+/// RA: the server offers recursion; never set here.
+pub const RA: u16 = 0x0080;
+/// AD: the data is authentic (RFC 4035 §3.2.3); never set here.
+pub const AD: u16 = 0x0020;
+/// CD: the client checks signatures itself (RFC 4035 §3.2.2).
+pub const CD: u16 = 0x0010;
+/// The four bits of the opcode.
+pub const OPCODE_MASK: u16 = 0x7800;
+
+/// A message's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Chosen by the client, copied into the response.
+    pub id: u16,
+    /// Flags, opcode and RCODE as they stand on the wire.
+    pub flags: u16,
+    /// QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT.
+    pub counts: [u16; 4],
+}
+
+impl Header {
+    /// Reads the header at the start of `message`; `None` if that is shorter than one.
+    pub fn read(message: &[u8]) -> Option<Self> {
+        let (octets, _) = message.split_first_chunk::<HEADER_LEN>()?;
+        let word = |at: usize| u16::from_be_bytes([octets[at], octets[at + 1]]);
+        Some(Self { id: word(0), flags: word(2), counts: [word(4), word(6), word(8), word(10)] })
+    }
+
+    /// The wire format.
+    pub fn to_wire(self) -> [u8; HEADER_LEN] {
+        let mut octets = [0; HEADER_LEN];
+        let words = [self.id, self.flags].into_iter().chain(self.counts);
+        for (place, word) in octets.chunks_exact_mut(2).zip(words) {
+            place.copy_from_slice(&word.to_be_bytes());
+        }
+        octets
+    }
+
+    /// Whether this is a response.
+    pub fn is_response(&self) -> bool {
+        self.flags & QR != 0
+    }
+
+    /// The opcode, 0 to 15.
+    pub fn opcode(&self) -> u8 {
+        ((self.flags & OPCODE_MASK) >> 11) as u8
+    }
+
+    /// Whether this asks a plain question.
+    pub fn is_query(&self) -> bool {
+        !self.is_response() && self.opcode() == OPCODE_QUERY
+    }
+
+    /// The header of a response to this message: id, opcode and RD are copied, all else is zero.
+    pub fn response(&self, rcode: Rcode) -> Self {
+        let kept = self.flags & (OPCODE_MASK | RD);
+        Self { id: self.id, flags: QR | kept | (rcode as u16 & 0xf), counts: [0; 4] }
+    }
+}

@@ -1,0 +1,181 @@
+//! Queries: the question and the OPT record, read strictly.
+
+use super::header::{HEADER_LEN, Header};
+use super::kind::Type;
+use super::name::{self, NAME_LEN_MAX};
+use super::qname::Qname;
+
+/// A query without its name, which is read into a [`Qname`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Query {
+    /// The length of the name in the question, in octets.
+    pub qname_len: usize,
+    /// The type asked for.
+    pub qtype: Type,
+    /// The class asked for.
+    pub qclass: u16,
+    /// What the OPT record says, if there is one.
+    pub edns: Option<Edns>,
+}
+
+/// What an OPT record says (RFC 6891 §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edns {
+    /// The largest UDP response that the client takes, as it says.
+    pub payload_size: u16,
+    /// The EDNS version; Waypost speaks 0.
+    pub version: u8,
+    /// DO: the client wants DNSSEC records; copied into the response (RFC 3225 §3).
+    pub dnssec_ok: bool,
+}
+
+/// A message that is no well-formed query: FORMERR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed;
+
+impl Query {
+    /// Where the question ends, counted from the start of the message.
+    pub fn question_end(&self) -> usize {
+        HEADER_LEN + self.qname_len + 4
+    }
+
+    /// Reads the query that `header` announces from `message`, its name into `qname`.
+    ///
+    /// Strict where a lenient reader would have to guess: exactly one question, no compression
+    /// in it, one OPT at most and at the root (RFC 6891 §6.1.1), options that fill it exactly,
+    /// nothing behind the last record. Records that a query has no use for are passed over.
+    ///
+    /// # Errors
+    /// [`Malformed`], with no more detail: the client gets FORMERR.
+    pub fn read(header: &Header, message: &[u8], qname: &mut Qname) -> Result<Self, Malformed> {
+        let [questions, answers, authorities, additionals] = header.counts;
+        if questions != 1 {
+            return Err(Malformed);
+        }
+        let question = message.get(HEADER_LEN..).ok_or(Malformed)?;
+        let qname_len = qname.read(question).ok_or(Malformed)?;
+        let fixed = question.get(qname_len..qname_len + 4).ok_or(Malformed)?;
+        let qtype = Type(u16::from_be_bytes([fixed[0], fixed[1]]));
+        let qclass = u16::from_be_bytes([fixed[2], fixed[3]]);
+        let mut rest = question.get(qname_len + 4..).ok_or(Malformed)?;
+        for _ in 0..u32::from(answers) + u32::from(authorities) {
+            let record = Record::read(&mut rest)?;
+            if record.rtype == Type::OPT {
+                return Err(Malformed);
+            }
+        }
+        let mut edns = None;
+        for _ in 0..additionals {
+            let record = Record::read(&mut rest)?;
+            if record.rtype == Type::OPT && edns.replace(record.edns()?).is_some() {
+                return Err(Malformed);
+            }
+        }
+        if !rest.is_empty() {
+            return Err(Malformed);
+        }
+        Ok(Self { qname_len, qtype, qclass, edns })
+    }
+}
+
+/// One record of a query, taken apart no further than needed.
+struct Record<'a> {
+    at_root: bool,
+    rtype: Type,
+    class: u16,
+    ttl: [u8; 4],
+    rdata: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    fn read(rest: &mut &'a [u8]) -> Result<Self, Malformed> {
+        let owner_len = owner_len(rest).ok_or(Malformed)?;
+        let (owner, tail) = rest.split_at_checked(owner_len).ok_or(Malformed)?;
+        let (fixed, tail) = tail.split_first_chunk::<10>().ok_or(Malformed)?;
+        let rdata_len = usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
+        let (rdata, tail) = tail.split_at_checked(rdata_len).ok_or(Malformed)?;
+        *rest = tail;
+        Ok(Self {
+            at_root: owner == [0],
+            rtype: Type(u16::from_be_bytes([fixed[0], fixed[1]])),
+            class: u16::from_be_bytes([fixed[2], fixed[3]]),
+            ttl: [fixed[4], fixed[5], fixed[6], fixed[7]],
+            rdata,
+        })
+    }
+
+    /// Reads this OPT record (RFC 6891 §6.1.2, §6.1.3).
+    fn edns(&self) -> Result<Edns, Malformed> {
+        let mut options = self.rdata;
+        while !options.is_empty() {
+            let (head, tail) = options.split_first_chunk::<4>().ok_or(Malformed)?;
+            let len = usize::from(u16::from_be_bytes([head[2], head[3]]));
+            options = tail.get(len..).ok_or(Malformed)?;
+        }
+        let [_, version, flags, _] = self.ttl;
+        let edns = Edns { payload_size: self.class, version, dnssec_ok: flags & 0x80 != 0 };
+        if self.at_root { Ok(edns) } else { Err(Malformed) }
+    }
+}
+
+/// The length of an owner name behind the question, which may end in a compression pointer.
+fn owner_len(wire: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < NAME_LEN_MAX {
+        match *wire.get(at)? {
+            0 => return Some(at + 1),
+            len if usize::from(len) <= name::LABEL_LEN_MAX => at += usize::from(len) + 1,
+            pointer if pointer >= 0xc0 => return Some(at + 2),
+            _ => return None,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPT: &[u8] = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0";
+
+    fn read(counts: [u8; 4], body: &[u8]) -> Result<Query, Malformed> {
+        let mut message = vec![0x12, 0x34, 1, 0];
+        message.extend(counts.iter().flat_map(|&count| [0, count]));
+        message.extend_from_slice(body);
+        let header = Header::read(&message).unwrap();
+        Query::read(&header, &message, &mut Qname::new())
+    }
+
+    const QUESTION: &[u8] = b"\x03www\x07example\x03com\0\0\x1c\0\x01";
+
+    #[test]
+    fn a_plain_query_and_one_with_edns_are_read() {
+        let query = read([1, 0, 0, 0], QUESTION).unwrap();
+        assert_eq!((query.qtype, query.qclass, query.edns), (Type::AAAA, 1, None));
+        assert_eq!(query.question_end(), HEADER_LEN + QUESTION.len());
+        let query = read([1, 0, 0, 1], &[QUESTION, OPT].concat()).unwrap();
+        let edns = Edns { payload_size: 1232, version: 0, dnssec_ok: true };
+        assert_eq!(query.edns, Some(edns));
+    }
+
+    #[test]
+    fn what_is_not_a_well_formed_query_is_refused() {
+        let two_opts = [QUESTION, OPT, OPT].concat();
+        let option_cut = [QUESTION, b"\0\0\x29\x04\xd0\0\0\0\0\0\x05\0\x0a\0\x08\0"].concat();
+        let opt_off_root = [QUESTION, b"\x01a", OPT].concat();
+        for (counts, body) in [
+            ([0, 0, 0, 0], QUESTION),
+            ([2, 0, 0, 0], &[QUESTION, QUESTION].concat()),
+            ([1, 0, 0, 0], &QUESTION[..QUESTION.len() - 1]),
+            ([1, 0, 0, 0], b"\xc0\x0c\0\x01\0\x01"),
+            ([1, 0, 0, 0], &[QUESTION, b"x"].concat()),
+            ([1, 0, 0, 1], QUESTION),
+            ([1, 0, 0, 2], &two_opts),
+            ([1, 1, 0, 0], &[QUESTION, OPT].concat()),
+            ([1, 0, 0, 1], &option_cut),
+            ([1, 0, 0, 1], &opt_off_root),
+        ] {
+            assert_eq!(read(counts, body), Err(Malformed), "{counts:?} {body:x?}");
+        }
+    }
+}
