@@ -1,0 +1,371 @@
+//! Draws that keep the shares exactly: low-discrepancy, not random.
+//!
+//! Tijdeman's rule for the chairman assignment problem (Discrete Mathematics 32, 1980): after
+//! any number of draws, each member's count differs from its exact share by less than one. Over
+//! any run of draws, the difference of two such moments, it is therefore less than two. Where
+//! the rule leaves a choice it is made at random, so that neither two workers nor two record
+//! types move in step.
+
+use fastrand::Rng;
+
+use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
+
+/// Members of one draw point: the bits of a word.
+pub(super) const MEMBERS_MAX: usize = 64;
+
+/// Which kind of answer a draw is for. Each draws on its own, so that clients which ask for A
+/// and AAAA in turn do not get every second endpoint of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// A answers, and CNAME answers.
+    A,
+    /// AAAA answers.
+    Aaaa,
+    /// The order of SRV answers.
+    Srv,
+}
+
+const STREAMS: usize = 3;
+
+/// Something to draw from: up to 64 members with weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// Its number among the points of a zone.
+    slot: u32,
+    /// Where its members' cells start.
+    cells: u32,
+    /// How many members it has.
+    len: u16,
+}
+
+/// How many points and cells have been laid out so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PointCounts {
+    slots: u32,
+    cells: u32,
+}
+
+impl PointCounts {
+    /// A new point of `len` members, 64 at most.
+    pub fn add(&mut self, len: usize) -> Point {
+        let len = len.min(MEMBERS_MAX) as u16;
+        let point = Point { slot: self.slots, cells: self.cells, len };
+        self.slots += 1;
+        self.cells += u32::from(len);
+        point
+    }
+}
+
+/// What one worker remembers of its draws in one zone.
+#[derive(Debug)]
+pub struct Draws {
+    slots: Vec<Slot>,
+    cells: Vec<Cell>,
+    counts: PointCounts,
+    rng: Rng,
+}
+
+/// One point in one stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// What the cells were filled for: members, weights and count. 0: not yet.
+    key: u64,
+    /// Members drawn by weight.
+    rest: u64,
+    /// Members so heavy that every answer of several names them.
+    always: u64,
+    /// The sum of the rest's weights.
+    total: i64,
+    /// The members in `rest`, counted.
+    members: u32,
+}
+
+/// One member in one stream.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    /// What it is owed: draws × weight − times drawn × total.
+    credit: i32,
+    weight: i32,
+}
+
+/// The members drawn for one answer, in answer order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Picks {
+    items: [u16; ADDRESSES_PER_ANSWER_MAX],
+    len: u8,
+}
+
+impl Picks {
+    /// The picks, the first drawn first.
+    pub fn as_slice(&self) -> &[u16] {
+        self.items.get(..usize::from(self.len)).unwrap_or(&[])
+    }
+
+    /// Whether no more fit.
+    pub fn is_full(&self) -> bool {
+        usize::from(self.len) == ADDRESSES_PER_ANSWER_MAX
+    }
+
+    /// Adds a pick; nothing when full.
+    pub fn push(&mut self, pick: u16) {
+        if let Some(place) = self.items.get_mut(usize::from(self.len)) {
+            *place = pick;
+            self.len += 1;
+        }
+    }
+}
+
+impl Draws {
+    /// The memory of `counts` points, for a worker whose random choices start from `seed`.
+    ///
+    /// # Cost
+    /// Zeroed pages that the kernel provides when they are first touched.
+    pub fn new(counts: PointCounts, seed: u64) -> Self {
+        Self {
+            slots: vec![Slot::default(); counts.slots as usize * STREAMS],
+            cells: vec![Cell::default(); counts.cells as usize * STREAMS],
+            counts,
+            rng: Rng::with_seed(seed),
+        }
+    }
+
+    /// Makes `point` ready to draw `count` of the members in `mask`.
+    ///
+    /// `salt` stands for everything else that the weights depend on. Where nothing changed since
+    /// the last time this is one comparison; else the shares start anew, at a random phase.
+    pub fn prepare(
+        &mut self,
+        (point, stream): (Point, Stream),
+        (mask, salt): (u64, u64),
+        count: usize,
+        weight: impl Fn(usize) -> u32,
+    ) {
+        let key = (mask ^ salt.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ count as u64;
+        let key = key | 1 << 63;
+        let Some((slot, cells, rng)) = self.parts(point, stream) else { return };
+        if slot.key == key {
+            return;
+        }
+        let mut members = mask;
+        while members != 0 {
+            let at = members.trailing_zeros() as usize;
+            members &= members - 1;
+            if let Some(cell) = cells.get_mut(at) {
+                *cell = Cell { credit: 0, weight: weight(at).min(i32::MAX as u32) as i32 };
+            }
+        }
+        *slot = Slot { key, ..split_by_weight(mask, count, cells) };
+        let steps = rng.u32(0..slot.members.max(1));
+        for _ in 0..steps {
+            step(slot, cells, rng, 0);
+        }
+    }
+
+    /// The members that every answer names, whatever is drawn.
+    pub fn always(&mut self, (point, stream): (Point, Stream)) -> u64 {
+        self.parts(point, stream).map_or(0, |(slot, _, _)| slot.always)
+    }
+
+    /// Draws one member of a prepared point, none of those in `excluded`.
+    ///
+    /// # Cost
+    /// One pass over the members.
+    pub fn next(&mut self, (point, stream): (Point, Stream), excluded: u64) -> Option<usize> {
+        let (slot, cells, rng) = self.parts(point, stream)?;
+        step(slot, cells, rng, excluded)
+    }
+
+    fn parts(
+        &mut self,
+        point: Point,
+        stream: Stream,
+    ) -> Option<(&mut Slot, &mut [Cell], &mut Rng)> {
+        let stream = stream as usize;
+        let slot = point.slot as usize + stream * self.counts.slots as usize;
+        let cells = point.cells as usize + stream * self.counts.cells as usize;
+        let cells = self.cells.get_mut(cells..cells + usize::from(point.len))?;
+        Some((self.slots.get_mut(slot)?, cells, &mut self.rng))
+    }
+}
+
+/// Sets apart the members whose share of an answer of `count` would exceed one.
+fn split_by_weight(mask: u64, count: usize, cells: &[Cell]) -> Slot {
+    let weight = |at: usize| cells.get(at).map_or(0, |cell| i64::from(cell.weight));
+    let bits = |mut mask: u64| {
+        std::iter::from_fn(move || {
+            let at = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
+            mask &= mask - 1;
+            Some(at)
+        })
+    };
+    let (mut rest, mut always) = (mask, 0);
+    let mut total: i64 = bits(rest).map(weight).sum();
+    // An answer of one has no such members: one that is alone is simply drawn each time.
+    let mut left = if count > 1 { count as i64 } else { 0 };
+    while left > 0 {
+        let heavy = bits(rest).find(|&at| left * weight(at) >= total);
+        let Some(at) = heavy else { break };
+        always |= 1 << at;
+        rest &= !(1 << at);
+        total -= weight(at);
+        left -= 1;
+    }
+    Slot { key: 0, rest, always, total, members: rest.count_ones() }
+}
+
+/// One step of Tijdeman's rule over the members not `excluded`.
+///
+/// Every member is first credited its weight. Of those that may be drawn without running ahead
+/// of their share, the one that would fall behind soonest is drawn. With `n` members and total
+/// `w`, "ahead" is a credit below `w/(2n−2)`, and the time until a member falls behind is
+/// `(w − w/(2n−2) − credit) / weight`; all is multiplied out to stay in whole numbers.
+fn step(slot: &Slot, cells: &mut [Cell], rng: &mut Rng, excluded: u64) -> Option<usize> {
+    let open = slot.rest & !excluded;
+    if open == 0 {
+        return None;
+    }
+    let scale = 2 * i64::from(slot.members.max(2)) - 2;
+    let bound = slot.total * (scale - 1);
+    let mut best: Option<(usize, i64, i64)> = None;
+    let mut most_owed: Option<(usize, i32)> = None;
+    // Starting at a random member makes ties fall at random.
+    let turn = rng.u32(0..64 - slot.rest.leading_zeros());
+    let ahead = slot.rest & (u64::MAX << turn);
+    let (mut members, mut behind) = (ahead, slot.rest ^ ahead);
+    loop {
+        if members == 0 {
+            (members, behind) = (behind, 0);
+            if members == 0 {
+                break;
+            }
+        }
+        let at = members.trailing_zeros() as usize;
+        members &= members - 1;
+        let Some(cell) = cells.get_mut(at) else { continue };
+        cell.credit = cell.credit.saturating_add(cell.weight);
+        if excluded & (1 << at) != 0 {
+            continue;
+        }
+        let (credit, weight) = (i64::from(cell.credit) * scale, i64::from(cell.weight));
+        if most_owed.is_none_or(|(_, owed)| cell.credit > owed) {
+            most_owed = Some((at, cell.credit));
+        }
+        let slack = bound - credit;
+        let sooner = |&(_, slack_best, weight_best): &(usize, i64, i64)| {
+            slack * weight_best < slack_best * weight
+        };
+        if credit >= slot.total && best.as_ref().is_none_or(sooner) {
+            best = Some((at, slack, weight));
+        }
+    }
+    // With members excluded, all others can be ahead of their share.
+    let at = best.map(|(at, _, _)| at).or(most_owed.map(|(at, _)| at))?;
+    let cell = cells.get_mut(at)?;
+    cell.credit = cell.credit.saturating_sub(slot.total.min(i64::from(i32::MAX)) as i32);
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(len: usize) -> (Draws, Point) {
+        let mut counts = PointCounts::default();
+        let point = counts.add(len);
+        (Draws::new(counts, 7), point)
+    }
+
+    /// Draws `answers` answers of `count`; the worst distance of any member's count from its
+    /// exact share, over any run of answers.
+    fn worst_run(weights: &[u32], count: usize, answers: usize, seed: u64) -> f64 {
+        let (mut draws, point) = point(weights.len());
+        draws.rng = Rng::with_seed(seed);
+        let at = (point, Stream::A);
+        let mask = if weights.len() == 64 { u64::MAX } else { (1 << weights.len()) - 1 };
+        draws.prepare(at, (mask, 0), count, |i| weights[i]);
+        let total: u32 = weights.iter().sum();
+        let always = draws.always(at);
+        let drawn = count - always.count_ones() as usize;
+        let rest: u32 = total
+            - (0..weights.len()).filter(|i| always >> i & 1 == 1).map(|i| weights[i]).sum::<u32>();
+        let (mut low, mut high) = (vec![0f64; weights.len()], vec![0f64; weights.len()]);
+        let mut counts = vec![0u32; weights.len()];
+        let mut worst = 0f64;
+        for answer in 1..=answers {
+            let mut picked = always;
+            for _ in 0..drawn {
+                let pick = draws.next(at, picked).unwrap();
+                assert_eq!(picked >> pick & 1, 0, "drawn twice in one answer");
+                picked |= 1 << pick;
+                counts[pick] += 1;
+            }
+            for i in (0..weights.len()).filter(|i| always >> i & 1 == 0) {
+                let share = f64::from(weights[i]) * drawn as f64 / f64::from(rest);
+                let off = f64::from(counts[i]) - share * answer as f64;
+                (low[i], high[i]) = (low[i].min(off), high[i].max(off));
+                worst = worst.max(high[i] - low[i]);
+            }
+        }
+        worst
+    }
+
+    #[test]
+    fn over_any_run_each_share_is_within_two() {
+        let mut rng = Rng::with_seed(1);
+        for round in 0..200 {
+            let len = rng.usize(1..=64);
+            let top = [2, 10, 1000, 65_536][rng.usize(0..4)];
+            let weights: Vec<u32> = (0..len).map(|_| rng.u32(1..top)).collect();
+            let worst = worst_run(&weights, 1, 4000, round);
+            assert!(worst < 2.0, "{worst} with {weights:?}");
+        }
+    }
+
+    #[test]
+    fn answers_of_several_keep_the_shares_too() {
+        let mut rng = Rng::with_seed(2);
+        for round in 0..200 {
+            let len = rng.usize(2..=40);
+            let count = rng.usize(2..=8.min(len));
+            let weights: Vec<u32> = (0..len).map(|_| rng.u32(1..100)).collect();
+            let worst = worst_run(&weights, count, 3000, round);
+            assert!(worst <= 2.0, "{worst} with {count} of {weights:?}");
+        }
+    }
+
+    #[test]
+    fn a_member_too_heavy_for_its_share_is_in_every_answer() {
+        let (mut draws, point) = point(3);
+        draws.prepare((point, Stream::A), (0b111, 0), 2, |i| [8, 1, 1][i]);
+        assert_eq!(draws.always((point, Stream::A)), 0b001);
+        let pair = [0, 1].map(|_| draws.next((point, Stream::A), 0b001).unwrap());
+        assert!(pair == [1, 2] || pair == [2, 1]);
+    }
+
+    #[test]
+    fn two_streams_do_not_move_in_step() {
+        let (mut draws, point) = point(4);
+        let mut together = [0; 4];
+        for _ in 0..4000 {
+            let mut pick = |stream| {
+                draws.prepare((point, stream), (0b1111, 0), 1, |_| 1);
+                draws.next((point, stream), 0).unwrap()
+            };
+            let (a, aaaa) = (pick(Stream::A), pick(Stream::Aaaa));
+            together[(4 + a - aaaa) % 4] += 1;
+        }
+        assert!(together.iter().all(|&n| (700..1300).contains(&n)), "{together:?}");
+    }
+
+    #[test]
+    fn a_changed_mask_starts_the_shares_anew() {
+        let (mut draws, point) = point(3);
+        let at = (point, Stream::A);
+        for mask in [0b111, 0b101, 0b111] {
+            draws.prepare(at, (mask, 0), 1, |_| 1);
+            for _ in 0..30 {
+                assert_ne!(mask >> draws.next(at, 0).unwrap() & 1, 0);
+            }
+        }
+    }
+}
