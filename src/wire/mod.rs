@@ -13,4 +13,5 @@ pub mod kind;
 pub mod name;
 pub mod qname;
 pub mod query;
+pub mod rdata;
 pub mod writer;

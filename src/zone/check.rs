@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Check {
     /// What one probe does.
     pub kind: CheckKind,
-    /// The port to probe; `None`: the endpoint's own port.
+    /// The port to probe; `None`: the endpoint's own, else [`CheckKind::default_port`].
     pub port: Option<u16>,
     /// From the start of one probe to the start of the next; at least 100 ms.
     pub interval: Duration,
@@ -35,6 +35,14 @@ impl CheckKind {
             Self::Http(http) if http.tls.is_some() => "https",
             Self::Http(_) => "http",
             Self::Tcp(_) => "tcp",
+        }
+    }
+
+    /// The port to probe where neither the check nor the endpoint has one.
+    pub fn default_port(&self) -> Option<u16> {
+        match self {
+            Self::Http(http) => Some(if http.tls.is_some() { 443 } else { 80 }),
+            Self::Tcp(_) => None,
         }
     }
 }

@@ -1,0 +1,135 @@
+//! What became of a query: a closed list, counted one to one.
+
+use crate::wire::kind::Rcode;
+
+/// What became of a query. Each received query has exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// NOERROR with records in the answer section, so many octets long.
+    Answer(usize),
+    /// NOERROR without: the name exists, but has nothing of the type.
+    NoData(usize),
+    /// A referral to a delegated zone.
+    Referral(usize),
+    /// NXDOMAIN.
+    NxDomain(usize),
+    /// Cut, with TC set: the client will ask again over a stream.
+    Truncated(usize),
+    /// REFUSED: not our zone, not our class, or a transfer.
+    Refused(usize),
+    /// FORMERR.
+    FormErr(usize),
+    /// NOTIMP.
+    NotImp(usize),
+    /// BADVERS.
+    BadVers(usize),
+    /// YXDOMAIN: a DNAME made the name too long.
+    YxDomain(usize),
+    /// SERVFAIL: the response did not fit the buffer; never seen with the buffers we use.
+    ServFail(usize),
+    /// No response.
+    Drop(Dropped),
+}
+
+/// Why a query gets no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Shorter than a header.
+    Short,
+    /// Itself a response: answering it could start a loop between two servers.
+    Response,
+    /// From port 0, where no response can arrive.
+    SourcePortZero,
+    /// The output buffer does not hold a header.
+    NoRoom,
+}
+
+impl Outcome {
+    /// How many kinds there are, each kind of drop counted apart.
+    pub const COUNT: usize = 15;
+
+    /// Every kind's name, at its [`Outcome::index`].
+    pub const NAMES: [&'static str; Self::COUNT] = [
+        "answer",
+        "nodata",
+        "referral",
+        "nxdomain",
+        "truncated",
+        "refused",
+        "formerr",
+        "notimp",
+        "badvers",
+        "yxdomain",
+        "servfail",
+        "dropped_short",
+        "dropped_response",
+        "dropped_source_port_zero",
+        "dropped_no_room",
+    ];
+
+    /// The length of the response; `None` if there is none.
+    pub fn len(&self) -> Option<usize> {
+        match *self {
+            Self::Answer(len)
+            | Self::NoData(len)
+            | Self::Referral(len)
+            | Self::NxDomain(len)
+            | Self::Truncated(len)
+            | Self::Refused(len)
+            | Self::FormErr(len)
+            | Self::NotImp(len)
+            | Self::BadVers(len)
+            | Self::YxDomain(len)
+            | Self::ServFail(len) => Some(len),
+            Self::Drop(_) => None,
+        }
+    }
+
+    /// Whether there is no response.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Drop(_))
+    }
+
+    /// The place of this kind among all, from 0 to [`Outcome::COUNT`] − 1.
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Answer(_) => 0,
+            Self::NoData(_) => 1,
+            Self::Referral(_) => 2,
+            Self::NxDomain(_) => 3,
+            Self::Truncated(_) => 4,
+            Self::Refused(_) => 5,
+            Self::FormErr(_) => 6,
+            Self::NotImp(_) => 7,
+            Self::BadVers(_) => 8,
+            Self::YxDomain(_) => 9,
+            Self::ServFail(_) => 10,
+            Self::Drop(Dropped::Short) => 11,
+            Self::Drop(Dropped::Response) => 12,
+            Self::Drop(Dropped::SourcePortZero) => 13,
+            Self::Drop(Dropped::NoRoom) => 14,
+        }
+    }
+
+    pub(super) fn of(
+        len: usize,
+        rcode: Rcode,
+        truncated: bool,
+        referral: bool,
+        answers: u16,
+    ) -> Self {
+        match rcode {
+            _ if truncated => Self::Truncated(len),
+            Rcode::NoError if referral => Self::Referral(len),
+            Rcode::NoError if answers == 0 => Self::NoData(len),
+            Rcode::NoError => Self::Answer(len),
+            Rcode::NxDomain => Self::NxDomain(len),
+            Rcode::Refused => Self::Refused(len),
+            Rcode::FormErr => Self::FormErr(len),
+            Rcode::NotImp => Self::NotImp(len),
+            Rcode::BadVers => Self::BadVers(len),
+            Rcode::YxDomain => Self::YxDomain(len),
+            Rcode::ServFail => Self::ServFail(len),
+        }
+    }
+}

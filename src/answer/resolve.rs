@@ -1,0 +1,171 @@
+//! RFC 1034 §4.3.2: from the question, through aliases, to the records.
+
+use super::{Client, Verdict};
+use crate::snapshot::{Found, NodeId, Snapshot, Steered, Zone};
+use crate::steering::{Draws, Share};
+use crate::wire::kind::{Rcode, Type};
+use crate::wire::name::NAME_LEN_MAX;
+use crate::wire::qname::Qname;
+use crate::wire::writer::{QNAME_POINTER, Writer};
+
+/// How many aliases one response follows.
+const ALIASES_MAX: usize = 16;
+
+/// One query being answered: what is read, what is remembered, what is written.
+pub(super) struct Resolve<'r, 'w> {
+    pub(super) snapshot: &'r Snapshot,
+    pub(super) draws: &'r mut [Draws],
+    pub(super) qname: &'r Qname,
+    pub(super) alias: &'r mut Qname,
+    pub(super) target: &'r mut Qname,
+    pub(super) shares: &'r mut Vec<Share>,
+    pub(super) client: Client,
+    pub(super) writer: &'r mut Writer<'w>,
+    pub(super) verdict: Verdict,
+}
+
+/// A name on the way from the question to the records.
+#[derive(Clone, Copy)]
+pub(super) struct Here<'r> {
+    pub(super) zone: &'r Zone,
+    /// The zone's place in the snapshot.
+    pub(super) zone_at: usize,
+    /// The owner of the records, as a compression pointer.
+    pub(super) owner: u16,
+    /// Whether an alias led here.
+    pub(super) aliased: bool,
+}
+
+/// What came of one name.
+pub(super) enum Step {
+    /// The response is complete.
+    Done,
+    /// An alias was written whose target, read into `alias`, has this pointer.
+    Follow(u16),
+}
+
+impl<'r> Resolve<'r, '_> {
+    /// Answers the question.
+    pub(super) fn run(&mut self, qtype: Type) {
+        let mut owner = QNAME_POINTER;
+        let mut seen = [0u64; ALIASES_MAX];
+        for hop in 0..=ALIASES_MAX {
+            let aliased = hop > 0;
+            let name = if aliased { &*self.alias } else { self.qname };
+            let hash = name.hash(name.depth());
+            if seen.iter().take(hop).any(|&before| before == hash) {
+                return;
+            }
+            let Some((zone_at, zone)) = self.snapshot.zone_of(name, qtype) else {
+                if !aliased {
+                    self.verdict.rcode = Some(Rcode::Refused);
+                }
+                return;
+            };
+            let here = Here { zone, zone_at, owner, aliased };
+            match self.visit(here, name.depth(), qtype) {
+                Step::Done => return,
+                Step::Follow(target) => owner = target,
+            }
+            if let Some(place) = seen.get_mut(hop) {
+                *place = hash;
+            }
+        }
+    }
+
+    /// The name being visited.
+    pub(super) fn name(&self, here: &Here<'_>) -> &Qname {
+        if here.aliased { self.alias } else { self.qname }
+    }
+
+    fn visit(&mut self, here: Here<'r>, depth: usize, qtype: Type) -> Step {
+        let found = here.zone.find(self.name(&here), qtype);
+        if !matches!(found, Found::Cut(_)) {
+            self.verdict.authoritative = true;
+        }
+        match found {
+            Found::Node(node) => self.visit_node(here, node, qtype),
+            Found::Cut(cut) => {
+                self.refer(here, cut);
+                Step::Done
+            }
+            Found::Dname(node) => self.follow_dname(here, node, depth),
+            Found::Nothing => {
+                self.verdict.rcode = Some(Rcode::NxDomain);
+                self.deny(here);
+                Step::Done
+            }
+        }
+    }
+
+    fn visit_node(&mut self, here: Here<'r>, node: NodeId, qtype: Type) -> Step {
+        if let Some(set) = here.zone.set(node, qtype) {
+            self.give_set(here, set);
+            return Step::Done;
+        }
+        if let Some(set) = here.zone.set(node, Type::CNAME) {
+            let Some(target) = here.zone.rdata(set).next() else { return Step::Done };
+            return self.give_cname(here, set.ttl, target);
+        }
+        match here.zone.steered(node) {
+            Some(Steered::Service(service)) => {
+                return self.give_service(here, service, qtype);
+            }
+            Some(Steered::Srv(service)) if qtype == Type::SRV => {
+                self.give_srv(here, service);
+            }
+            Some(Steered::Srv(_)) if qtype == Type::ANY => self.give_hinfo(here),
+            None if qtype == Type::ANY && !here.zone.sets(node).is_empty() => {
+                self.give_hinfo(here);
+            }
+            _ => self.deny(here),
+        }
+        Step::Done
+    }
+
+    /// Writes a CNAME and reads its target, for the next round.
+    pub(super) fn give_cname(&mut self, here: Here<'r>, ttl: u32, target: &[u8]) -> Step {
+        let mark = self.writer.mark();
+        match self.write_alias(here.owner, Type::CNAME, ttl, target) {
+            Ok(pointer) => {
+                self.verdict.answers += 1;
+                let is_name = self.alias.read(target).is_some();
+                pointer.filter(|_| is_name).map_or(Step::Done, Step::Follow)
+            }
+            Err(_) => {
+                self.writer.undo(mark);
+                self.verdict.truncated = true;
+                Step::Done
+            }
+        }
+    }
+
+    /// RFC 6672 §3.2: the DNAME, a CNAME made from it with its TTL, and on to the new name.
+    fn follow_dname(&mut self, here: Here<'r>, node: NodeId, depth: usize) -> Step {
+        let Some(set) = here.zone.set(node, Type::DNAME) else { return Step::Done };
+        let Some(target) = here.zone.rdata(set).next() else { return Step::Done };
+        let owner_depth = here.zone.depth_of(node, self.name(&here));
+        let prefix_len = self.name(&here).start(owner_depth);
+        let mut renamed = [0u8; NAME_LEN_MAX];
+        let renamed_len = prefix_len + target.len();
+        let fits = renamed_len <= NAME_LEN_MAX && depth >= owner_depth;
+        if let Some(place) = renamed.get_mut(..renamed_len).filter(|_| fits) {
+            let (head, tail) = place.split_at_mut(prefix_len);
+            head.copy_from_slice(self.prefix(&here, prefix_len));
+            tail.copy_from_slice(target);
+        }
+        let mark = self.writer.mark();
+        if self.write_dname(here, owner_depth, set.ttl, target).is_err() {
+            self.writer.undo(mark);
+            self.verdict.truncated = true;
+            return Step::Done;
+        }
+        self.verdict.answers += 1;
+        if !fits {
+            self.verdict.rcode = Some(Rcode::YxDomain);
+            return Step::Done;
+        }
+        let renamed = renamed.get(..renamed_len).unwrap_or(&[0]);
+        self.give_cname(here, set.ttl, renamed)
+    }
+}

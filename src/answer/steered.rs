@@ -1,0 +1,178 @@
+//! Steered data: the records of services.
+
+use super::Over;
+use super::resolve::{Here, Resolve, Step};
+use crate::snapshot::{Endpoint, Service};
+use crate::steering::{Family, Picks, Select, Share, Stream};
+use crate::wire::kind::Type;
+use crate::wire::writer::Full;
+
+impl<'r> Resolve<'r, '_> {
+    /// Answers a query for a service's own name.
+    pub(super) fn give_service(
+        &mut self,
+        here: Here<'r>,
+        service: &'r Service,
+        qtype: Type,
+    ) -> Step {
+        let (family, stream) = match qtype {
+            Type::A => (Family::V4, Stream::A),
+            Type::AAAA => (Family::V6, Stream::Aaaa),
+            Type::ANY if !service.plan.has_targets() => {
+                self.give_hinfo(here);
+                return Step::Done;
+            }
+            // Only a CNAME can stand in for the other types. They draw apart from A and AAAA,
+            // whose shares they must not disturb.
+            _ if service.plan.has_targets() => (Family::Any, Stream::Srv),
+            _ => {
+                self.deny(here);
+                return Step::Done;
+            }
+        };
+        let Some((picks, is_target)) = self.draw(&here, service, family, stream) else {
+            self.deny(here);
+            return Step::Done;
+        };
+        let endpoint = |&pick: &u16| service.endpoints.get(usize::from(pick));
+        if is_target {
+            let Some(drawn) = picks.as_slice().first().and_then(endpoint) else {
+                return Step::Done;
+            };
+            let step = self.give_cname(here, service.ttl, drawn.owner.as_wire());
+            return if qtype == Type::CNAME { Step::Done } else { step };
+        }
+        match family {
+            Family::Any if qtype == Type::ANY => self.give_hinfo(here),
+            Family::Any => self.deny(here),
+            _ => self.give_addresses(here, service, &picks, qtype),
+        }
+        Step::Done
+    }
+
+    fn draw(
+        &mut self,
+        here: &Here<'r>,
+        service: &Service,
+        family: Family,
+        stream: Stream,
+    ) -> Option<(Picks, bool)> {
+        let select = Select { plan: &service.plan, board: here.zone.board(), family };
+        let draws = self.draws.get_mut(here.zone_at)?;
+        let choice = select.pool(self.client.source.ip(), draws, stream)?;
+        Some((select.draw(choice, draws, stream), choice.pool.is_target()))
+    }
+
+    fn give_addresses(&mut self, here: Here<'r>, service: &Service, picks: &Picks, rtype: Type) {
+        let mark = self.writer.mark();
+        let mut count = 0;
+        for &pick in picks.as_slice() {
+            let Some(endpoint) = service.endpoints.get(usize::from(pick)) else { continue };
+            let Some(address) = address_of(endpoint, rtype) else { continue };
+            if self.writer.put_record(here.owner, rtype, service.ttl, address).is_err() {
+                self.writer.undo(mark);
+                self.verdict.truncated = true;
+                return;
+            }
+            count += 1;
+        }
+        self.verdict.answers += count;
+    }
+
+    /// Answers SRV (RFC 2782): every endpoint that may serve, with weight and port; failover
+    /// tiers are priorities; the endpoints' own addresses ride along.
+    pub(super) fn give_srv(&mut self, here: Here<'r>, service: &'r Service) {
+        let select = Select { plan: &service.plan, board: here.zone.board(), family: Family::Any };
+        let Some(draws) = self.draws.get_mut(here.zone_at) else { return };
+        let mut shares = std::mem::take(self.shares);
+        select.tiers(self.client.source.ip(), draws, &mut shares);
+        if shares.is_empty() {
+            self.deny(here);
+        } else {
+            self.write_srv(here, service, &shares);
+        }
+        *self.shares = shares;
+    }
+
+    fn write_srv(&mut self, here: Here<'r>, service: &Service, shares: &[Share]) {
+        self.writer.know_question(self.qname);
+        let start = self.writer.mark();
+        let mut written = 0;
+        for share in shares {
+            let Some(endpoint) = service.endpoints.get(usize::from(share.member)) else {
+                continue;
+            };
+            let mark = self.writer.mark();
+            if self.write_share(here.owner, service.ttl, share, endpoint).is_ok() {
+                written += 1;
+                continue;
+            }
+            // A stream has no larger transport to fall back to: it carries what fits, and as
+            // the first endpoint is drawn anew each time, every one is seen.
+            if self.client.over == Over::Stream {
+                self.writer.undo(mark);
+                break;
+            }
+            self.writer.undo(start);
+            self.verdict.truncated = true;
+            return;
+        }
+        self.verdict.answers += written;
+        for share in shares.iter().take(usize::from(written)) {
+            if let Some(endpoint) = service.endpoints.get(usize::from(share.member)) {
+                self.add_own_addresses(here, service, endpoint);
+            }
+        }
+    }
+
+    fn write_share(
+        &mut self,
+        owner: u16,
+        ttl: u32,
+        share: &Share,
+        endpoint: &Endpoint,
+    ) -> Result<(), Full> {
+        self.writer.put_u16(owner)?;
+        let start = self.writer.begin_rdata(Type::SRV, ttl)?;
+        self.writer.put_u16(share.priority)?;
+        self.writer.put_u16(share.weight)?;
+        self.writer.put_u16(endpoint.port)?;
+        self.writer.put_name_in_full(endpoint.owner.as_wire())?;
+        self.writer.end_rdata(start);
+        Ok(())
+    }
+
+    /// Adds the addresses of one SRV target that may serve; those that do not fit are left out.
+    fn add_own_addresses(&mut self, here: Here<'r>, service: &Service, endpoint: &Endpoint) {
+        let board = here.zone.board();
+        let serves = endpoint.bits.map(|bit| board.word(bit.word) >> (bit.at & 63) & 1 == 1);
+        // Where everything is down and answered all the same, the addresses are too.
+        let any_serves =
+            (serves[0] && endpoint.v4.is_some()) || (serves[1] && endpoint.v6.is_some());
+        for (rtype, serves) in [(Type::A, serves[0]), (Type::AAAA, serves[1])] {
+            let Some(address) = address_of(endpoint, rtype) else { continue };
+            if any_serves && !serves {
+                continue;
+            }
+            let mark = self.writer.mark();
+            let written = self.writer.put_name(endpoint.owner.as_wire()).and_then(|()| {
+                let start = self.writer.begin_rdata(rtype, service.ttl)?;
+                self.writer.put(address)?;
+                self.writer.end_rdata(start);
+                Ok(())
+            });
+            match written {
+                Ok(()) => self.verdict.additionals += 1,
+                Err(Full) => self.writer.undo(mark),
+            }
+        }
+    }
+}
+
+fn address_of(endpoint: &Endpoint, rtype: Type) -> Option<&[u8]> {
+    match rtype {
+        Type::A => endpoint.v4.as_ref().map(<[u8; 4]>::as_slice),
+        Type::AAAA => endpoint.v6.as_ref().map(<[u8; 16]>::as_slice),
+        _ => None,
+    }
+}

@@ -1,0 +1,209 @@
+//! Finding a name in a compiled zone: RFC 1034 §4.3.2 step 3, with RFC 4592 and RFC 6672.
+
+use super::{Service, Zone};
+use crate::wire::kind::Type;
+use crate::wire::name::Name;
+use crate::wire::qname::Qname;
+
+/// No node, no service.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A name in a zone, whether records stand there or only below it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    /// Where its name starts in `Zone::names`.
+    pub(super) name: u32,
+    /// Its first set in `Zone::sets`.
+    pub(super) sets: u32,
+    pub(super) set_count: u32,
+    /// The child whose label is `*`.
+    pub(super) wildcard: u32,
+    /// The topmost delegation at or above it or DNAME above it: where this zone's authority ends.
+    pub(super) cut: u32,
+    /// Its service, or [`SRV_FLAG`] and the service whose SRV it answers.
+    pub(super) steered: u32,
+}
+
+/// Marks [`Node::steered`] as an SRV owner.
+pub(super) const SRV_FLAG: u32 = 1 << 31;
+
+/// An RRset of a compiled zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Set {
+    /// Its type.
+    pub rtype: Type,
+    /// How many records it has.
+    pub count: u16,
+    /// Their TTL in seconds.
+    pub ttl: u32,
+    pub(super) rdata: u32,
+}
+
+/// A name of a zone; only good in the zone that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeId(pub(super) u32);
+
+/// What a zone has for a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The name, or the wildcard that it is synthesised from.
+    Node(NodeId),
+    /// A delegation at or above the name.
+    Cut(NodeId),
+    /// A DNAME above the name.
+    Dname(NodeId),
+    /// The name does not exist.
+    Nothing,
+}
+
+/// What steers the answers of a name.
+#[derive(Clone, Copy, Debug)]
+pub enum Steered<'a> {
+    /// It is a service.
+    Service(&'a Service),
+    /// It answers the SRV of a service.
+    Srv(&'a Service),
+}
+
+impl Zone {
+    /// Finds `qname`, which lies in this zone.
+    ///
+    /// # Cost
+    /// One probe for a name that exists; else one for each halving of the number of labels
+    /// between it and the apex.
+    pub fn find(&self, qname: &Qname, qtype: Type) -> Found {
+        let depth = qname.depth();
+        if let Some((id, node)) = self.node_at(qname, depth) {
+            return match self.cut_of(node) {
+                None => Found::Node(id),
+                // The DS at a delegation is this side's (RFC 4035 §3.1.4.1).
+                Some(Found::Cut(cut)) if cut == id && qtype == Type::DS => Found::Node(id),
+                Some(cut) => cut,
+            };
+        }
+        let Some((encloser, node)) = self.closest_encloser(qname) else { return Found::Nothing };
+        if let Some(cut) = self.cut_of(node) {
+            return cut;
+        }
+        if self.set(encloser, Type::DNAME).is_some() {
+            return Found::Dname(encloser);
+        }
+        match node.wildcard {
+            NONE => Found::Nothing,
+            source => Found::Node(NodeId(source)),
+        }
+    }
+
+    /// Finds a name for the additional section: authoritative or glue, but not synthesised.
+    pub fn find_address_owner(&self, qname: &Qname) -> Option<NodeId> {
+        self.node_at(qname, qname.depth()).map(|(id, _)| id)
+    }
+
+    /// The node's RRset of a type.
+    pub fn set(&self, id: NodeId, rtype: Type) -> Option<&Set> {
+        self.sets(id).iter().find(|set| set.rtype == rtype)
+    }
+
+    /// The node's RRsets, by type.
+    pub fn sets(&self, id: NodeId) -> &[Set] {
+        let Some(node) = self.nodes.get(id.0 as usize) else { return &[] };
+        let start = node.sets as usize;
+        self.sets.get(start..start + node.set_count as usize).unwrap_or(&[])
+    }
+
+    /// What steers the node, if anything does.
+    pub fn steered(&self, id: NodeId) -> Option<Steered<'_>> {
+        let steered = self.nodes.get(id.0 as usize)?.steered;
+        let service = self.services.get((steered & !SRV_FLAG) as usize)?;
+        let is_srv = steered & SRV_FLAG != 0;
+        Some(if is_srv { Steered::Srv(service) } else { Steered::Service(service) })
+    }
+
+    /// The RDATA of a set, in file order.
+    pub fn rdata(&self, set: &Set) -> RdataIter<'_> {
+        let rest = self.rdata.get(set.rdata as usize..).unwrap_or(&[]);
+        RdataIter { rest, left: set.count }
+    }
+
+    /// The apex.
+    pub fn apex(&self) -> NodeId {
+        NodeId(0)
+    }
+
+    /// How many labels the owner of `id`, which is at or above `qname`, has.
+    pub fn depth_of(&self, id: NodeId, qname: &Qname) -> usize {
+        let is_it = |depth: &usize| self.node_at(qname, *depth).is_some_and(|(at, _)| at == id);
+        (self.depth..=qname.depth()).find(is_it).unwrap_or(self.depth)
+    }
+
+    /// Whether `name` lies at or below the node `id`, which is at or above `qname`.
+    pub fn is_below(&self, id: NodeId, qname: &Qname, name: &Qname) -> bool {
+        let depth = self.depth_of(id, qname);
+        name.depth() >= depth && name.suffix(depth) == qname.suffix(depth)
+    }
+
+    fn cut_of(&self, node: &Node) -> Option<Found> {
+        let cut = NodeId(node.cut);
+        self.nodes.get(cut.0 as usize)?;
+        let is_dname = self.set(cut, Type::NS).is_none() || cut == self.apex();
+        Some(if is_dname { Found::Dname(cut) } else { Found::Cut(cut) })
+    }
+
+    /// The longest existing ancestor: all ancestors of a name exist, so halving finds it.
+    fn closest_encloser(&self, qname: &Qname) -> Option<(NodeId, &Node)> {
+        let (mut low, mut high) = (self.depth, qname.depth());
+        let mut found = (self.apex(), self.nodes.first()?);
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match self.node_at(qname, middle) {
+                Some(node) => (low, found) = (middle, node),
+                None => high = middle,
+            }
+        }
+        Some(found)
+    }
+
+    fn node_at(&self, qname: &Qname, depth: usize) -> Option<(NodeId, &Node)> {
+        let suffix = qname.suffix(depth);
+        let below_origin = suffix.get(..suffix.len() - self.origin.as_wire().len())?;
+        let is_it =
+            |at: u32| self.nodes.get(at as usize).is_some_and(|n| self.is_named(n, below_origin));
+        let at = self.index.find(qname.hash(depth), is_it)?;
+        self.nodes.get(at as usize).map(|node| (NodeId(at), node))
+    }
+
+    fn is_named(&self, node: &Node, below_origin: &[u8]) -> bool {
+        let start = node.name as usize;
+        let name = self.names.get(start..start + below_origin.len());
+        let end = self.names.get(start + below_origin.len());
+        name == Some(below_origin) && end == Some(&0)
+    }
+
+    /// The name of this zone's services whose label is `label`, or any if it is given whole.
+    pub fn service_named(&self, label: &str) -> Option<&Service> {
+        let given = Name::parse(label, Some(&self.origin)).ok();
+        self.services.iter().find(|service| {
+            *service.label == *label
+                || given.is_some() && Name::parse(&service.label, Some(&self.origin)).ok() == given
+        })
+    }
+}
+
+/// Walks the records of a [`Set`].
+#[derive(Clone, Debug)]
+pub struct RdataIter<'a> {
+    rest: &'a [u8],
+    left: u16,
+}
+
+impl<'a> Iterator for RdataIter<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        let (len, tail) = self.rest.split_first_chunk::<2>()?;
+        let (rdata, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+        self.rest = tail;
+        Some(rdata)
+    }
+}

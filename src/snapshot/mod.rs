@@ -1,0 +1,173 @@
+//! Zones compiled for answering: immutable, numbered, indexed.
+//!
+//! ```text
+//! zone::Zone ─ Zone::compile ─▶ snapshot::Zone ┐
+//!   (unchanged zones are shared) ──────────────┴ Snapshot::new ─▶ Arc<Snapshot>, generation n
+//! ```
+//!
+//! A published [`Snapshot`] never changes. What changes between two of them, the health of
+//! endpoints, stands on each zone's [`crate::health::Board`]. Not here: what a response is made
+//! of (`answer`).
+
+mod compile;
+mod index;
+mod lookup;
+
+use std::sync::Arc;
+
+use crate::health::{Binding, Board};
+use crate::steering::{Plan, PointCounts};
+use crate::wire::kind::Type;
+use crate::wire::name::Name;
+use crate::wire::qname::Qname;
+use index::Index;
+
+pub use lookup::{Found, NodeId, RdataIter, Set, Steered};
+
+/// All zones of one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    generation: u64,
+    zones: Box<[Arc<Zone>]>,
+    index: Index,
+    /// Bit `d`: some origin has `d` labels.
+    depths: u128,
+}
+
+impl Snapshot {
+    /// Puts compiled zones together. Of several zones with one origin the first counts; `config`
+    /// refuses such a set before it comes here.
+    pub fn new(generation: u64, zones: Vec<Arc<Zone>>) -> Self {
+        let mut index = Index::with_capacity(zones.len());
+        let (mut depths, mut qname) = (0, Qname::new());
+        for (at, zone) in zones.iter().enumerate() {
+            qname.read(zone.origin.as_wire());
+            depths |= 1 << qname.depth();
+            index.insert(qname.hash(qname.depth()), at as u32);
+        }
+        Self { generation, zones: zones.into(), index, depths }
+    }
+
+    /// The number of this snapshot; later ones have greater numbers.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The zones, in no particular order.
+    pub fn zones(&self) -> &[Arc<Zone>] {
+        &self.zones
+    }
+
+    /// The zone that answers `qname`: the closest one at or above it (RFC 1034 §4.3.2 step 2),
+    /// with its place in [`Snapshot::zones`].
+    ///
+    /// The DS records of a zone are its parent's (RFC 4035 §3.1.4.1): for them the parent is
+    /// taken, if it is here.
+    ///
+    /// # Cost
+    /// One probe for each number of labels that an origin has and `qname` can have.
+    pub fn zone_of(&self, qname: &Qname, qtype: Type) -> Option<(usize, &Arc<Zone>)> {
+        let depth = qname.depth();
+        if qtype == Type::DS
+            && depth > 0
+            && let Some(parent) = self.closest(qname, depth - 1)
+        {
+            return Some(parent);
+        }
+        self.closest(qname, depth)
+    }
+
+    fn closest(&self, qname: &Qname, deepest: usize) -> Option<(usize, &Arc<Zone>)> {
+        let mut depths = self.depths & (u128::MAX >> (127 - deepest.min(127)));
+        while depths != 0 {
+            let depth = 127 - depths.leading_zeros() as usize;
+            depths &= !(1 << depth);
+            let is_origin = |at: u32| {
+                let zone = self.zones.get(at as usize);
+                zone.is_some_and(|z| z.origin.as_wire().eq_ignore_ascii_case(qname.suffix(depth)))
+            };
+            if let Some(at) = self.index.find(qname.hash(depth), is_origin) {
+                return self.zones.get(at as usize).map(|zone| (at as usize, zone));
+            }
+        }
+        None
+    }
+}
+
+/// One compiled zone.
+#[derive(Debug)]
+pub struct Zone {
+    origin: Name,
+    /// Labels of the origin.
+    depth: usize,
+    /// Owner names without the origin, lower case, each closed by a zero octet.
+    names: Box<[u8]>,
+    nodes: Box<[lookup::Node]>,
+    index: Index,
+    sets: Box<[Set]>,
+    /// RDATA of all sets, each behind its length.
+    rdata: Box<[u8]>,
+    services: Box<[Service]>,
+    board: Arc<Board>,
+    bindings: Box<[Binding]>,
+    points: PointCounts,
+}
+
+impl Zone {
+    /// The apex.
+    pub fn origin(&self) -> &Name {
+        &self.origin
+    }
+
+    /// The services, in file order.
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// The states of its endpoints.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
+    /// What decides the bits of [`Zone::board`].
+    pub fn bindings(&self) -> &[Binding] {
+        &self.bindings
+    }
+
+    /// How much memory a worker needs to draw in this zone.
+    pub fn points(&self) -> PointCounts {
+        self.points
+    }
+}
+
+/// A compiled service.
+#[derive(Debug)]
+pub struct Service {
+    /// Its name as the zone file writes it.
+    pub label: Box<str>,
+    /// The TTL of its records in seconds.
+    pub ttl: u32,
+    /// How its answers are drawn.
+    pub plan: Plan,
+    /// Its endpoints by [`crate::steering::Member`].
+    pub endpoints: Box<[Endpoint]>,
+}
+
+/// What records need to know of an endpoint.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Its name in the zone file.
+    pub name: Box<str>,
+    /// The name of its pool.
+    pub pool: Arc<str>,
+    /// Its own owner name, or, of one that has a target, that.
+    pub owner: Name,
+    /// Its IPv4 address.
+    pub v4: Option<[u8; 4]>,
+    /// Its IPv6 address.
+    pub v6: Option<[u8; 16]>,
+    /// Its port; 0 if it has none.
+    pub port: u16,
+    /// Where its states stand on the board: IPv4, IPv6.
+    pub bits: [crate::health::Bit; 2],
+}
