@@ -10,3 +10,4 @@
 
 pub mod kind;
 pub mod name;
+pub mod rdata;
