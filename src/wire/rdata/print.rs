@@ -1,0 +1,104 @@
+//! Wire → text: RDATA written in presentation format as its type's table says.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::table::{Form, parts};
+use super::wire::{cut, fits};
+use super::{bitmap, codes, loc, svcb};
+use crate::wire::kind::Type;
+use crate::wire::name;
+
+/// Writes RDATA as dig prints it: names absolute, strings quoted, hex in capitals and in words.
+///
+/// RDATA of an unknown type, or that does not have its type's form, is written as `\# LENGTH HEX`
+/// (RFC 3597 §5). Names in `rdata` are uncompressed.
+///
+/// # Errors
+/// Those of `out` only.
+pub fn write_text(rtype: Type, rdata: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
+    let Some(parts) = parts(rtype).filter(|parts| fits(parts, rdata)) else {
+        write!(out, "\\# {}", rdata.len())?;
+        if !rdata.is_empty() {
+            out.write_char(' ')?;
+        }
+        return codes::write_hex(rdata, out);
+    };
+    let mut rest = rdata;
+    for (at, part) in parts.iter().enumerate() {
+        let len = cut(part.1, rest).ok_or(fmt::Error)?;
+        let (field, tail) = rest.split_at(len);
+        // The set of types and the parameters may be empty; they write their own spaces.
+        if at > 0 && !matches!(part.1, Form::Bitmap | Form::SvcParams) {
+            out.write_char(' ')?;
+        }
+        write_field(part.1, field, out)?;
+        rest = tail;
+    }
+    Ok(())
+}
+
+/// Writes one field, cut out already.
+fn write_field(form: Form, field: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
+    match form {
+        Form::U8 | Form::U8Of(_) | Form::U16 | Form::U16Of(_) | Form::U32 | Form::Period => {
+            write!(out, "{}", number(field))
+        }
+        Form::Time => codes::write_time(number(field), out),
+        Form::Type => write!(out, "{}", Type(number(field) as u16)),
+        Form::Name => name::write_text(field, out),
+        Form::Ip4 => write!(out, "{}", Ipv4Addr::from(number(field))),
+        Form::Ip6 => {
+            let octets: [u8; 16] = field.try_into().map_err(|_| fmt::Error)?;
+            write!(out, "{}", Ipv6Addr::from(octets))
+        }
+        Form::Eui(_) => field.iter().enumerate().try_for_each(|(at, octet)| {
+            let dash = if at > 0 { "-" } else { "" };
+            write!(out, "{dash}{octet:02x}")
+        }),
+        Form::Text => write_string(counted(field), out),
+        Form::Texts => {
+            let (mut rest, mut gap) = (field, "");
+            while let Some((&len, tail)) = rest.split_first() {
+                let (text, tail) = tail.split_at_checked(usize::from(len)).ok_or(fmt::Error)?;
+                out.write_str(gap)?;
+                write_string(text, out)?;
+                (rest, gap) = (tail, " ");
+            }
+            Ok(())
+        }
+        Form::LongText => write_string(field, out),
+        Form::Tag => counted(field).iter().try_for_each(|&octet| out.write_char(char::from(octet))),
+        Form::Hex => codes::write_hex(field, out),
+        Form::Salt if field.len() == 1 => out.write_char('-'),
+        Form::Salt => counted(field).iter().try_for_each(|octet| write!(out, "{octet:02X}")),
+        Form::Hash => codes::write_base32(counted(field), out),
+        Form::Base64 => codes::write_base64(field, false, out),
+        Form::Bitmap => bitmap::write_text(field, out),
+        Form::SvcParams => svcb::write_text(field, out),
+        Form::Loc => loc::write_text(field, out),
+    }
+}
+
+/// The number in up to four octets.
+fn number(field: &[u8]) -> u32 {
+    field.iter().fold(0, |number, &octet| number << 8 | u32::from(octet))
+}
+
+/// A field without its length octet.
+fn counted(field: &[u8]) -> &[u8] {
+    field.get(1..).unwrap_or_default()
+}
+
+/// Writes a string in quotes.
+pub(super) fn write_string(octets: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
+    out.write_char('"')?;
+    for &octet in octets {
+        match octet {
+            b'"' | b'\\' => write!(out, "\\{}", char::from(octet))?,
+            b' '..=b'~' => out.write_char(char::from(octet))?,
+            _ => write!(out, "\\{octet:03}")?,
+        }
+    }
+    out.write_char('"')
+}

@@ -1,0 +1,312 @@
+//! Text → wire: RDATA read from presentation format as its type's table says.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::table::{Form, Mnemonics, Part, parts};
+use super::token::{self, Token, tokens};
+use super::{RdataError, bitmap, codes, loc, svcb, wire};
+use crate::wire::kind::Type;
+use crate::wire::name::Name;
+
+/// The longest character-string in octets (RFC 1035 §3.3).
+const TEXT_LEN_MAX: usize = 255;
+
+/// Reads RDATA in presentation format. Relative names are relative to `origin`.
+///
+/// Any type may be written as `\# LENGTH HEX` (RFC 3597 §5).
+///
+/// # Errors
+/// [`RdataError`]: its place is in `text`.
+pub fn parse(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataError> {
+    parse_tokens(rtype, &tokens(text)?, text.len(), origin)
+}
+
+/// Reads a value of a zone file: like [`parse`], but TXT and SPF need no quotes.
+///
+/// Their text is one string as it stands ([`txt_from_plain`]), unless it starts with a quote or
+/// with `\#`: then it is presentation format.
+///
+/// # Errors
+/// [`RdataError`]: its place is in `text`.
+pub fn parse_value(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataError> {
+    let plain = matches!(rtype, Type::TXT | Type::SPF) && !text.starts_with(['"', '\\']);
+    if plain { Ok(txt_from_plain(text)) } else { parse(rtype, text, origin) }
+}
+
+/// TXT RDATA that holds `text` as it is, cut into strings of 255 octets.
+pub fn txt_from_plain(text: &str) -> Vec<u8> {
+    let mut wire = Vec::with_capacity(text.len() + text.len() / TEXT_LEN_MAX + 1);
+    for chunk in text.as_bytes().chunks(TEXT_LEN_MAX) {
+        wire.push(chunk.len() as u8);
+        wire.extend_from_slice(chunk);
+    }
+    if wire.is_empty() {
+        wire.push(0);
+    }
+    wire
+}
+
+/// Reads RDATA that is cut into words already; `end` is where an error about a missing word
+/// points.
+///
+/// # Errors
+/// [`RdataError`]: its place is in the text that the words came from.
+pub fn parse_tokens(
+    rtype: Type,
+    tokens: &[Token<'_>],
+    end: usize,
+    origin: &Name,
+) -> Result<Vec<u8>, RdataError> {
+    let mut words = Words { rest: tokens, end, rtype };
+    let whole = tokens.first().map_or(end, |first| first.span.start)..words.last_end();
+    let mut out = Vec::new();
+    match (tokens.first(), parts(rtype)) {
+        (Some(first), parts) if first.text == "\\#" && !first.quoted => {
+            words.next();
+            unknown(&mut words, &mut out)?;
+            if parts.is_some_and(|parts| !wire::fits(parts, &out)) {
+                let message = format!("these octets are not the data of a {rtype} record");
+                return Err(RdataError { at: whole, message });
+            }
+        }
+        (_, Some(parts)) => {
+            for part in parts {
+                field(part, &mut words, origin, &mut out)?;
+            }
+            words.finish()?;
+        }
+        (_, None) => {
+            let message = format!(
+                "{rtype} data has no text form here; write `\\# LENGTH HEX`, as in `\\# 2 0a01`"
+            );
+            return Err(RdataError { at: whole, message });
+        }
+    }
+    if out.len() > usize::from(u16::MAX) {
+        let message = format!("{} octets of data; a record holds 65535 at the most", out.len());
+        return Err(RdataError { at: whole, message });
+    }
+    Ok(out)
+}
+
+/// Reads the length and the hex of RFC 3597 §5.
+fn unknown(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
+    let (what, expected) = ("the length of the data", "a number from 0 to 65535");
+    let word = words.take(what, expected)?;
+    let len: u16 = number(word, &[]).ok_or_else(|| words.unexpected(word, what, expected))?;
+    let hex_at = words.rest.first().map_or(words.end, |first| first.span.start)..words.last_end();
+    let digits = words.rest.iter().flat_map(|word| word.text.bytes());
+    if codes::parse_hex(digits, out).is_none() {
+        let message = "expected the data, pairs of hex digits".to_owned();
+        return Err(RdataError { at: hex_at, message });
+    }
+    if out.len() != usize::from(len) {
+        let message = format!("the length says {len} octets, but {} follow", out.len());
+        return Err(RdataError { at: word.span.clone(), message });
+    }
+    Ok(())
+}
+
+/// Reads one field.
+fn field(
+    part: &Part,
+    words: &mut Words<'_, '_>,
+    origin: &Name,
+    out: &mut Vec<u8>,
+) -> Result<(), RdataError> {
+    let &Part(what, form) = part;
+    let expected = form.description();
+    match form {
+        Form::Texts => {
+            let first = words.take(what, expected)?;
+            text(first, out)?;
+            while let Some(more) = words.next() {
+                text(more, out)?;
+            }
+            return Ok(());
+        }
+        Form::Hex | Form::Base64 => return octets(part, words, out),
+        Form::Bitmap => return types(words, out),
+        Form::SvcParams => return svcb::parse(words, out),
+        Form::Loc => return loc::parse(words, out),
+        _ => {}
+    }
+    let word = words.take(what, expected)?;
+    let mut push = |octets: &[u8]| {
+        out.extend_from_slice(octets);
+        Some(())
+    };
+    let read = match form {
+        Form::U8 => number::<u8>(word, &[]).and_then(|n| push(&[n])),
+        Form::U8Of(words) => number::<u8>(word, words).and_then(|n| push(&[n])),
+        Form::U16 => number::<u16>(word, &[]).and_then(|n| push(&n.to_be_bytes())),
+        Form::U16Of(words) => number::<u16>(word, words).and_then(|n| push(&n.to_be_bytes())),
+        Form::U32 => number::<u32>(word, &[]).and_then(|n| push(&n.to_be_bytes())),
+        Form::Period => codes::parse_period(word.text).and_then(|n| push(&n.to_be_bytes())),
+        Form::Time => codes::parse_time(word.text).and_then(|n| push(&n.to_be_bytes())),
+        Form::Type => word.text.parse().ok().and_then(|Type(n)| push(&n.to_be_bytes())),
+        Form::Ip4 => word.text.parse().ok().and_then(|ip: Ipv4Addr| push(&ip.octets())),
+        Form::Ip6 => word.text.parse().ok().and_then(|ip: Ipv6Addr| push(&ip.octets())),
+        Form::Eui(len) => eui(word.text, len, out),
+        Form::Salt if word.text == "-" => push(&[0]),
+        Form::Salt => counted(out, |out| codes::parse_hex(word.text.bytes(), out)),
+        Form::Hash => counted(out, |out| codes::parse_base32(word.text.bytes(), out)),
+        Form::Tag if word.text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            counted(out, |out| token::unescape(word.text, out).ok())
+        }
+        Form::Tag => None,
+        Form::Name => match Name::parse(word.text, Some(origin)) {
+            Ok(name) => push(name.as_wire()),
+            Err(error) => {
+                let message = format!("expected {what}, found {error}");
+                return Err(RdataError { at: word.span.clone(), message });
+            }
+        },
+        Form::LongText => return unescape(word, out),
+        _ => return text(word, out),
+    };
+    read.ok_or_else(|| words.unexpected(word, what, expected))
+}
+
+/// Reads a number, digits only, or the mnemonic of one.
+fn number<N: TryFrom<u32>>(word: &Token<'_>, mnemonics: Mnemonics) -> Option<N> {
+    let named = mnemonics.iter().find(|(text, _)| text.eq_ignore_ascii_case(word.text));
+    let number = match named {
+        Some(&(_, number)) => u32::from(number),
+        None if word.text.starts_with('+') => return None,
+        None => word.text.parse().ok()?,
+    };
+    N::try_from(number).ok()
+}
+
+/// Reads octets in hex with dashes between.
+fn eui(text: &str, len: usize, out: &mut Vec<u8>) -> Option<()> {
+    let start = out.len();
+    for pair in text.split('-') {
+        if pair.len() != 2 {
+            return None;
+        }
+        codes::parse_hex(pair.bytes(), out)?;
+    }
+    (out.len() - start == len).then_some(())
+}
+
+/// Appends what `write` appends, its length in one octet in front; `None` if it is empty or too
+/// long.
+fn counted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<()> {
+    let len_at = out.len();
+    out.push(0);
+    write(out)?;
+    let len = out.len() - len_at - 1;
+    out[len_at] = u8::try_from(len).ok().filter(|&len| len > 0)?;
+    Some(())
+}
+
+/// Appends one character-string.
+fn text(word: &Token<'_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
+    let len_at = out.len();
+    out.push(0);
+    unescape(word, out)?;
+    let len = out.len() - len_at - 1;
+    out[len_at] = u8::try_from(len).map_err(|_| RdataError {
+        at: word.span.clone(),
+        message: format!("a string of {len} octets; cut it into strings of 255 at the most"),
+    })?;
+    Ok(())
+}
+
+/// Appends the octets of a word, escapes undone.
+fn unescape(word: &Token<'_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
+    token::unescape(word.text, out).map_err(|at| RdataError {
+        at: word.within(at),
+        message: "a backslash must be followed by three digits (0 to 255) or a character"
+            .to_owned(),
+    })
+}
+
+/// Reads hex or base64 in all the words that are left.
+fn octets(
+    &Part(what, form): &Part,
+    words: &mut Words<'_, '_>,
+    out: &mut Vec<u8>,
+) -> Result<(), RdataError> {
+    let all = words.rest;
+    let first = words.take(what, form.description())?;
+    let digits = all.iter().flat_map(|word| word.text.bytes());
+    let start = out.len();
+    let read = match form {
+        Form::Hex => codes::parse_hex(digits, out),
+        _ => codes::parse_base64(digits, out),
+    };
+    let at = first.span.start..words.last_end();
+    words.rest = &[];
+    match read.filter(|()| out.len() > start) {
+        Some(()) => Ok(()),
+        None if all.len() == 1 => Err(words.unexpected(first, what, form.description())),
+        None => Err(RdataError { at, message: format!("expected {what}, {}", form.description()) }),
+    }
+}
+
+/// Reads the types that are left.
+fn types(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
+    let mut types = Vec::new();
+    while let Some(word) = words.next() {
+        let Ok(Type(number)) = word.text.parse() else {
+            return Err(words.unexpected(word, "the types", "a record type"));
+        };
+        types.push(number);
+    }
+    bitmap::write_wire(&mut types, out);
+    Ok(())
+}
+
+/// The words of one record's RDATA that are still to be read.
+pub(super) struct Words<'t, 'a> {
+    rest: &'t [Token<'a>],
+    end: usize,
+    rtype: Type,
+}
+
+impl<'t, 'a> Words<'t, 'a> {
+    /// The next word, if there is one.
+    pub(super) fn next(&mut self) -> Option<&'t Token<'a>> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(first)
+    }
+
+    /// The next word; an error that says what is missing if there is none.
+    pub(super) fn take(&mut self, what: &str, expected: &str) -> Result<&'t Token<'a>, RdataError> {
+        self.next().ok_or_else(|| self.missing(what, expected))
+    }
+
+    /// The error that `what` is missing at the end.
+    pub(super) fn missing(&self, what: &str, expected: &str) -> RdataError {
+        RdataError {
+            at: self.end..self.end,
+            message: format!("the {} data ends before {what}; expected {expected}", self.rtype),
+        }
+    }
+
+    /// The error that `word` is not `what`.
+    pub(super) fn unexpected(&self, word: &Token<'_>, what: &str, expected: &str) -> RdataError {
+        RdataError {
+            at: word.span.clone(),
+            message: format!("expected {what}, {expected}; found `{}`", word.text),
+        }
+    }
+
+    /// Where the last word ends.
+    fn last_end(&self) -> usize {
+        self.rest.last().map_or(self.end, |last| last.span.end)
+    }
+
+    /// # Errors
+    /// Words that nothing asked for.
+    fn finish(&self) -> Result<(), RdataError> {
+        let Some(extra) = self.rest.first() else { return Ok(()) };
+        let message =
+            format!("expected the end of the {} data, found `{}`", self.rtype, extra.text);
+        Err(RdataError { at: extra.span.start..self.last_end(), message })
+    }
+}

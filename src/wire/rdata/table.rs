@@ -1,0 +1,276 @@
+//! What the RDATA of each type is made of. The reader, the printer and the check of wire format
+//! all follow these lists; a type is added here and nowhere else.
+
+use crate::wire::kind::Type;
+
+/// One field of RDATA: the name that errors call it by, and its form.
+pub(super) struct Part(pub(super) &'static str, pub(super) Form);
+
+/// Words that stand for numbers.
+pub(super) type Mnemonics = &'static [(&'static str, u16)];
+
+/// How a field is written, in text and on the wire.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// One octet.
+    U8,
+    /// Two octets.
+    U16,
+    /// Four octets.
+    U32,
+    /// One octet that a mnemonic may stand for; printed as a number.
+    U8Of(Mnemonics),
+    /// Two octets that a mnemonic may stand for; printed as a number.
+    U16Of(Mnemonics),
+    /// Seconds in four octets; text may use units, `1h30m`.
+    Period,
+    /// A point in time in four octets; text is `YYYYMMDDHHmmSS` (RFC 4034 §3.2).
+    Time,
+    /// A record type.
+    Type,
+    /// A domain name.
+    Name,
+    /// An IPv4 address.
+    Ip4,
+    /// An IPv6 address.
+    Ip6,
+    /// As many octets as said, in hex with dashes between (RFC 7043).
+    Eui(usize),
+    /// A character-string (RFC 1035 §3.3).
+    Text,
+    /// One or more character-strings, to the end.
+    Texts,
+    /// Octets to the end, written as one string without a limit of 255 (RFC 8659, RFC 7553).
+    LongText,
+    /// A character-string of letters and digits, written without quotes (RFC 8659 §4.1).
+    Tag,
+    /// Octets to the end in hex; at least one.
+    Hex,
+    /// Octets with a length octet in front, in hex; `-` for none (RFC 5155 §3.3).
+    Salt,
+    /// Octets with a length octet in front, in base32hex; at least one (RFC 5155 §3.3).
+    Hash,
+    /// Octets to the end in base64; at least one.
+    Base64,
+    /// The set of types at a name, to the end (RFC 4034 §4.1.2).
+    Bitmap,
+    /// Service parameters, to the end (RFC 9460 §2.1).
+    SvcParams,
+    /// A place on Earth: the whole RDATA of LOC (RFC 1876).
+    Loc,
+}
+
+/// DNSSEC algorithms (RFC 8624 §3.1).
+const ALGORITHMS: Mnemonics = &[
+    ("DSA", 3),
+    ("RSASHA1", 5),
+    ("DSA-NSEC3-SHA1", 6),
+    ("RSASHA1-NSEC3-SHA1", 7),
+    ("RSASHA256", 8),
+    ("RSASHA512", 10),
+    ("ECC-GOST", 12),
+    ("ECDSAP256SHA256", 13),
+    ("ECDSAP384SHA384", 14),
+    ("ED25519", 15),
+    ("ED448", 16),
+];
+
+/// Kinds of certificate (RFC 4398 §2.1).
+const CERTIFICATES: Mnemonics = &[
+    ("PKIX", 1),
+    ("SPKI", 2),
+    ("PGP", 3),
+    ("IPKIX", 4),
+    ("ISPKI", 5),
+    ("IPGP", 6),
+    ("ACPKIX", 7),
+    ("IACPKIX", 8),
+    ("URI", 253),
+    ("OID", 254),
+];
+
+use Form::{
+    Base64, Bitmap, Eui, Hash, Hex, Ip4, Ip6, Loc, LongText, Name, Period, Salt, SvcParams, Tag,
+    Text, Texts, Time, U8, U8Of, U16, U16Of, U32,
+};
+
+const A: &[Part] = &[Part("the address", Ip4)];
+const AAAA: &[Part] = &[Part("the address", Ip6)];
+const ONE_NAME: &[Part] = &[Part("the target", Name)];
+const SOA: &[Part] = &[
+    Part("the primary name server", Name),
+    Part("the contact's mailbox", Name),
+    Part("the serial", U32),
+    Part("the refresh time", Period),
+    Part("the retry time", Period),
+    Part("the expire time", Period),
+    Part("the negative TTL", Period),
+];
+const PREFERENCE_NAME: &[Part] = &[Part("the preference", U16), Part("the target", Name)];
+const TWO_MAILBOXES: &[Part] = &[Part("the mailbox", Name), Part("the second name", Name)];
+const TEXTS: &[Part] = &[Part("the text", Texts)];
+const HINFO: &[Part] = &[Part("the CPU", Text), Part("the operating system", Text)];
+const X25: &[Part] = &[Part("the address", Text)];
+const PX: &[Part] = &[
+    Part("the preference", U16),
+    Part("the RFC 822 domain", Name),
+    Part("the X.400 domain", Name),
+];
+const LOC: &[Part] = &[Part("the place", Loc)];
+const SRV: &[Part] = &[
+    Part("the priority", U16),
+    Part("the weight", U16),
+    Part("the port", U16),
+    Part("the target", Name),
+];
+const NAPTR: &[Part] = &[
+    Part("the order", U16),
+    Part("the preference", U16),
+    Part("the flags", Text),
+    Part("the services", Text),
+    Part("the regular expression", Text),
+    Part("the replacement", Name),
+];
+const CERT: &[Part] = &[
+    Part("the certificate type", U16Of(CERTIFICATES)),
+    Part("the key tag", U16),
+    Part("the algorithm", U8Of(ALGORITHMS)),
+    Part("the certificate", Base64),
+];
+const DS: &[Part] = &[
+    Part("the key tag", U16),
+    Part("the algorithm", U8Of(ALGORITHMS)),
+    Part("the digest type", U8),
+    Part("the digest", Hex),
+];
+const SSHFP: &[Part] =
+    &[Part("the algorithm", U8), Part("the digest type", U8), Part("the fingerprint", Hex)];
+const RRSIG: &[Part] = &[
+    Part("the type covered", Form::Type),
+    Part("the algorithm", U8Of(ALGORITHMS)),
+    Part("the label count", U8),
+    Part("the original TTL", Period),
+    Part("the expiration", Time),
+    Part("the inception", Time),
+    Part("the key tag", U16),
+    Part("the signer", Name),
+    Part("the signature", Base64),
+];
+const NSEC: &[Part] = &[Part("the next name", Name), Part("the types", Bitmap)];
+const DNSKEY: &[Part] = &[
+    Part("the flags", U16),
+    Part("the protocol", U8),
+    Part("the algorithm", U8Of(ALGORITHMS)),
+    Part("the key", Base64),
+];
+const NSEC3: &[Part] = &[
+    Part("the hash algorithm", U8),
+    Part("the flags", U8),
+    Part("the iterations", U16),
+    Part("the salt", Salt),
+    Part("the next hash", Hash),
+    Part("the types", Bitmap),
+];
+const NSEC3PARAM: &[Part] = &[
+    Part("the hash algorithm", U8),
+    Part("the flags", U8),
+    Part("the iterations", U16),
+    Part("the salt", Salt),
+];
+const TLSA: &[Part] = &[
+    Part("the certificate usage", U8),
+    Part("the selector", U8),
+    Part("the matching type", U8),
+    Part("the certificate data", Hex),
+];
+const OPENPGPKEY: &[Part] = &[Part("the key", Base64)];
+const DHCID: &[Part] = &[Part("the digest", Base64)];
+const CSYNC: &[Part] =
+    &[Part("the serial", U32), Part("the flags", U16), Part("the types", Bitmap)];
+const ZONEMD: &[Part] = &[
+    Part("the serial", U32),
+    Part("the scheme", U8),
+    Part("the hash algorithm", U8),
+    Part("the digest", Hex),
+];
+const SVCB: &[Part] = &[
+    Part("the priority", U16),
+    Part("the target", Name),
+    Part("the service parameters", SvcParams),
+];
+const L32: &[Part] = &[Part("the preference", U16), Part("the locator", Ip4)];
+const EUI48: &[Part] = &[Part("the address", Eui(6))];
+const EUI64: &[Part] = &[Part("the address", Eui(8))];
+const URI: &[Part] =
+    &[Part("the priority", U16), Part("the weight", U16), Part("the target", LongText)];
+const CAA: &[Part] = &[Part("the flags", U8), Part("the tag", Tag), Part("the value", LongText)];
+
+/// The fields of a type; `None` for a type that is only written as `\# LENGTH HEX`.
+pub(super) fn parts(rtype: Type) -> Option<&'static [Part]> {
+    Some(match rtype {
+        Type::A => A,
+        Type::AAAA => AAAA,
+        Type::NS | Type::CNAME | Type::PTR | Type::DNAME => ONE_NAME,
+        Type::MD | Type::MF | Type::MB | Type::MG | Type::MR => ONE_NAME,
+        Type::SOA => SOA,
+        Type::MX | Type::AFSDB | Type::RT | Type::KX | Type::LP => PREFERENCE_NAME,
+        Type::MINFO | Type::RP => TWO_MAILBOXES,
+        Type::TXT | Type::SPF => TEXTS,
+        Type::HINFO => HINFO,
+        Type::X25 => X25,
+        Type::PX => PX,
+        Type::LOC => LOC,
+        Type::SRV => SRV,
+        Type::NAPTR => NAPTR,
+        Type::CERT => CERT,
+        Type::DS | Type::CDS => DS,
+        Type::SSHFP => SSHFP,
+        Type::RRSIG => RRSIG,
+        Type::NSEC => NSEC,
+        Type::DNSKEY | Type::CDNSKEY | Type::KEY => DNSKEY,
+        Type::NSEC3 => NSEC3,
+        Type::NSEC3PARAM => NSEC3PARAM,
+        Type::TLSA | Type::SMIMEA => TLSA,
+        Type::OPENPGPKEY => OPENPGPKEY,
+        Type::DHCID => DHCID,
+        Type::CSYNC => CSYNC,
+        Type::ZONEMD => ZONEMD,
+        Type::SVCB | Type::HTTPS => SVCB,
+        Type::L32 => L32,
+        Type::EUI48 => EUI48,
+        Type::EUI64 => EUI64,
+        Type::URI => URI,
+        Type::CAA => CAA,
+        _ => return None,
+    })
+}
+
+impl Form {
+    /// What text of this form looks like, for errors.
+    pub(super) fn description(self) -> &'static str {
+        match self {
+            Self::U8 => "a number from 0 to 255",
+            Self::U16 => "a number from 0 to 65535",
+            Self::U32 => "a number from 0 to 4294967295",
+            Self::U8Of(_) => "a number from 0 to 255 or a mnemonic",
+            Self::U16Of(_) => "a number from 0 to 65535 or a mnemonic",
+            Self::Period => "seconds or a period such as `1h30m`",
+            Self::Time => "a time such as `20300131120000`",
+            Self::Type => "a record type",
+            Self::Name => "a domain name",
+            Self::Ip4 => "an IPv4 address",
+            Self::Ip6 => "an IPv6 address",
+            Self::Eui(6) => "six octets such as `00-00-5e-00-53-2a`",
+            Self::Eui(_) => "eight octets such as `00-00-5e-ef-10-00-00-2a`",
+            Self::Text | Self::Texts | Self::LongText => "a string",
+            Self::Tag => "letters and digits",
+            Self::Hex => "hex digits",
+            Self::Salt => "hex digits, or `-` for none",
+            Self::Hash => "base32hex",
+            Self::Base64 => "base64",
+            Self::Bitmap => "record types",
+            Self::SvcParams => "parameters such as `alpn=h2`",
+            Self::Loc => "a latitude, a longitude and an altitude",
+        }
+    }
+}

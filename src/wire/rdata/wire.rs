@@ -1,0 +1,147 @@
+//! RDATA in wire format: whether it has its type's form, and where its names are.
+
+use std::ops::Range;
+
+use super::table::{Form, Part, parts};
+use super::{bitmap, loc, svcb};
+use crate::wire::kind::Type;
+use crate::wire::name::{NAME_LEN_MAX, wire_len};
+
+/// The length of the field of this form at the start of `wire`; `None` if there is no such field.
+pub(super) fn cut(form: Form, wire: &[u8]) -> Option<usize> {
+    let fixed = |len: usize| (wire.len() >= len).then_some(len);
+    let rest = |sound: bool| sound.then_some(wire.len());
+    let counted = || fixed(1 + usize::from(*wire.first()?));
+    match form {
+        Form::U8 | Form::U8Of(_) => fixed(1),
+        Form::U16 | Form::U16Of(_) | Form::Type => fixed(2),
+        Form::U32 | Form::Period | Form::Time | Form::Ip4 => fixed(4),
+        Form::Ip6 => fixed(16),
+        Form::Eui(len) => fixed(len),
+        Form::Name => wire_len(wire),
+        Form::Text | Form::Salt => counted(),
+        Form::Hash => counted().filter(|&len| len > 1),
+        Form::Tag => {
+            counted().filter(|&len| len > 1 && wire[1..len].iter().all(u8::is_ascii_alphanumeric))
+        }
+        Form::Texts => {
+            let mut tail = wire;
+            while let Some((&len, more)) = tail.split_first() {
+                tail = more.get(usize::from(len)..)?;
+            }
+            rest(!wire.is_empty())
+        }
+        Form::LongText => rest(true),
+        Form::Hex | Form::Base64 => rest(!wire.is_empty()),
+        Form::Bitmap => rest(bitmap::is_sound(wire)),
+        Form::SvcParams => rest(svcb::params_of(wire).is_ok()),
+        Form::Loc => rest(loc::is_sound(wire)),
+    }
+}
+
+/// Whether `rdata` is exactly the fields `parts`.
+pub(super) fn fits(parts: &[Part], rdata: &[u8]) -> bool {
+    let rest = parts.iter().try_fold(rdata, |rest, part| rest.get(cut(part.1, rest)?..));
+    rest.is_some_and(<[u8]>::is_empty)
+}
+
+/// Takes the RDATA at `rdata` out of a message, names in it decompressed.
+///
+/// Only names of the types that RFC 3597 §4 lists may be compressed; the RDATA of others is copied
+/// as it is. `None` when the range lies outside the message, or the RDATA of a listed type is cut
+/// short or has a name that is malformed.
+pub fn expand(rtype: Type, message: &[u8], rdata: Range<usize>) -> Option<Vec<u8>> {
+    let mut rest = message.get(rdata.clone())?;
+    let Some(parts) = parts(rtype).filter(|_| may_arrive_compressed(rtype)) else {
+        return Some(rest.to_vec());
+    };
+    let mut out = Vec::with_capacity(rest.len());
+    for part in parts {
+        let used = if let Form::Name = part.1 {
+            expand_name(message, rdata.end - rest.len(), rdata.end, &mut out)?
+        } else {
+            let len = cut(part.1, rest)?;
+            out.extend_from_slice(&rest[..len]);
+            len
+        };
+        rest = rest.get(used..)?;
+    }
+    rest.is_empty().then_some(out)
+}
+
+/// Appends the name at `at`, decompressed; says how many octets it took in the RDATA, which ends
+/// at `end`. Pointers only lead backwards, so the walk ends (RFC 1035 §4.1.4).
+fn expand_name(message: &[u8], at: usize, end: usize, out: &mut Vec<u8>) -> Option<usize> {
+    let name_at = out.len();
+    let (mut here, mut lowest, mut limit, mut used) = (at, at, end, None);
+    loop {
+        let len = usize::from(*message.get(..limit)?.get(here)?);
+        match len {
+            0..=63 => {
+                let next = here + 1 + len;
+                out.extend_from_slice(message.get(..limit)?.get(here..next)?);
+                if out.len() - name_at > NAME_LEN_MAX {
+                    return None;
+                }
+                here = next;
+                if len == 0 {
+                    return Some(used.unwrap_or(here - at));
+                }
+            }
+            192..=255 => {
+                let low = usize::from(*message.get(..limit)?.get(here + 1)?);
+                let target = (len & 63) << 8 | low;
+                if target >= lowest {
+                    return None;
+                }
+                used.get_or_insert(here + 2 - at);
+                (here, lowest, limit) = (target, target, message.len());
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// Whether a sender may have compressed names in this type's RDATA (RFC 3597 §4).
+fn may_arrive_compressed(rtype: Type) -> bool {
+    compression(rtype).names > 0
+        || matches!(rtype, Type::RP | Type::AFSDB | Type::RT | Type::PX | Type::NAPTR | Type::SRV)
+}
+
+/// Where the names of a type's RDATA are that a response may compress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compression {
+    /// Octets in front of the first of them.
+    pub prefix: usize,
+    /// How many of them follow each other; 0: none may be compressed.
+    pub names: usize,
+}
+
+/// Which names in RDATA may be compressed: those of the types of RFC 1035 only (RFC 3597 §4).
+pub fn compression(rtype: Type) -> Compression {
+    let (prefix, names) = match rtype {
+        Type::NS | Type::CNAME | Type::PTR => (0, 1),
+        Type::MB | Type::MD | Type::MF | Type::MG | Type::MR => (0, 1),
+        Type::SOA | Type::MINFO => (0, 2),
+        Type::MX => (2, 1),
+        _ => (0, 0),
+    };
+    Compression { prefix, names }
+}
+
+/// The name in wire format whose addresses belong in the additional section.
+///
+/// `None` for a type without one, for the root (a SVCB target that means the owner, a null MX) and
+/// for RDATA that does not have its type's form.
+pub fn target_name(rtype: Type, rdata: &[u8]) -> Option<&[u8]> {
+    let at = match rtype {
+        Type::NS | Type::MB | Type::MD | Type::MF => 0,
+        Type::MX | Type::KX | Type::AFSDB | Type::RT | Type::LP => 2,
+        Type::SVCB | Type::HTTPS => 2,
+        Type::SRV => 6,
+        _ => return None,
+    };
+    let wire = rdata.get(at..)?;
+    let name = &wire[..wire_len(wire)?];
+    (name.len() > 1).then_some(name)
+}
