@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod health;
+pub mod transport;
 pub mod wire;
 pub mod zone;
