@@ -1,0 +1,81 @@
+//! A responder whose panics cost one query and nothing more.
+
+use std::any::Any;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::counters::Counters;
+use super::seldom::Seldom;
+use super::{Over, Respond};
+use crate::clock::Clock;
+
+/// Makes the responder of the worker with the given number.
+pub(super) type Factory<R> = Arc<dyn Fn(usize) -> R + Send + Sync>;
+
+/// The responder of one thread, replaced by a fresh one after a panic.
+pub(super) struct Guarded<R> {
+    worker: usize,
+    make: Factory<R>,
+    /// `None` until first used, and after a panic: what it left behind is not to be trusted.
+    responder: Option<R>,
+    counters: Arc<Counters>,
+    log: Seldom,
+}
+
+impl<R: Respond> Guarded<R> {
+    /// A responder for worker number `worker`, made when first needed.
+    pub(super) fn new(worker: usize, make: Factory<R>, counters: Arc<Counters>) -> Self {
+        Self { worker, make, responder: None, counters, log: Seldom::new(Clock::system()) }
+    }
+
+    /// Lets the responder look for newer data.
+    pub(super) fn refresh(&mut self) {
+        self.attempt(|responder| responder.refresh());
+    }
+
+    /// Writes the response to `query` to `out`; `None` when there is none, or after a panic.
+    pub(super) fn respond(
+        &mut self,
+        query: &[u8],
+        source: SocketAddr,
+        over: Over,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let room = out.len();
+        let length = self.attempt(|responder| responder.respond(query, source, over, out))??;
+        Some(length.min(room))
+    }
+
+    fn attempt<T>(&mut self, act: impl FnOnce(&mut R) -> T) -> Option<T> {
+        let Self { worker, make, responder, .. } = self;
+        // Unwind safe: whatever a panic leaves half done in the responder is thrown away with it,
+        // and half a response in the buffer is never sent.
+        let attempt = AssertUnwindSafe(|| act(responder.get_or_insert_with(|| make(*worker))));
+        match catch_unwind(attempt) {
+            Ok(value) => Some(value),
+            Err(panic) => {
+                self.responder = None;
+                self.report(panic.as_ref());
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn report(&mut self, panic: &(dyn Any + Send)) {
+        self.counters.panics.add(1);
+        if let Some(unsaid) = self.log.admit() {
+            let text = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+                .unwrap_or("no message");
+            tracing::error!(
+                worker = self.worker,
+                unsaid,
+                "a query made the responder panic and was dropped: {text}"
+            );
+        }
+    }
+}

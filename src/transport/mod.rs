@@ -1,0 +1,78 @@
+//! Bytes in from the network, bytes out: UDP datagrams and DNS over TCP.
+//!
+//! ```text
+//! bind ─▶ Bound ─ start ─▶ Running ─ stop ─▶ every thread ended
+//!
+//! udp-N    (one per worker and address)  recvmmsg ─▶ Respond ─▶ sendmmsg
+//! streams  (one for all TCP listeners)   accept ─▶ read ─▶ Respond ─▶ write
+//! ```
+//!
+//! Every thread owns one [`Respond`]; nothing on the way of a query is shared, locked or allocated.
+//! A panic in it costs one query, never a thread.
+//!
+//! Not here: what to answer (`answer`), when to start and stop (`server`). Linux only: batched
+//! datagrams and the address a datagram came to are asked for the way Linux gives them.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("waypost's transports need Linux: recvmmsg, sendmmsg, IP_PKTINFO, SO_REUSEPORT");
+
+mod bind;
+mod counters;
+mod guarded;
+mod running;
+mod seldom;
+mod stream;
+mod udp;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+
+pub use bind::{BindError, Bound, bind};
+pub use counters::{Counts, Totals};
+pub use running::Running;
+pub use stream::StreamLimits;
+
+/// Room for a response over UDP, in bytes: what crosses any network unfragmented (DNS flag day 2020).
+pub const UDP_RESPONSE: usize = 1232;
+
+/// Room for a response over a stream, in bytes: what the length prefix can say (RFC 1035 §4.2.2).
+pub const STREAM_RESPONSE: usize = 65_535;
+
+/// How a query came, and how its response leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Over {
+    /// A datagram, [`UDP_RESPONSE`] bytes at most back.
+    Udp,
+    /// A TCP connection, [`STREAM_RESPONSE`] bytes at most back.
+    Stream,
+}
+
+impl Over {
+    /// The protocol, as operators write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Over::Udp => "UDP",
+            Over::Stream => "TCP",
+        }
+    }
+}
+
+/// What answers; each thread has one of its own.
+pub trait Respond: Send + 'static {
+    /// Looks for newer data. Called between batches of queries, and now and then while none come.
+    fn refresh(&mut self);
+
+    /// Writes the response to `query` to the beginning of `out` and returns its length; `None` when
+    /// there is nothing to send.
+    ///
+    /// `out` holds [`UDP_RESPONSE`] or [`STREAM_RESPONSE`] bytes, by `over`. Must not block.
+    fn respond(
+        &mut self,
+        query: &[u8],
+        source: SocketAddr,
+        over: Over,
+        out: &mut [u8],
+    ) -> Option<usize>;
+}

@@ -1,0 +1,52 @@
+//! Log lines about what may happen a million times a second.
+
+use std::time::Duration;
+
+use crate::clock::{Clock, Moment};
+
+/// The shortest time between two lines about the same trouble.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Lets one log line a second through and counts the others.
+#[derive(Debug)]
+pub(super) struct Seldom {
+    clock: Clock,
+    last: Option<Moment>,
+    unsaid: u64,
+}
+
+impl Seldom {
+    /// Lets the first line through.
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, last: None, unsaid: 0 }
+    }
+
+    /// Whether to log now; if so, how many lines went unsaid since the last one.
+    pub(super) fn admit(&mut self) -> Option<u64> {
+        let now = self.clock.now();
+        if self.last.is_some_and(|last| now.since(last) < PAUSE) {
+            self.unsaid += 1;
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_a_second_is_let_through_and_the_others_are_counted() {
+        let clock = Clock::manual();
+        let mut seldom = Seldom::new(clock.clone());
+        assert_eq!(seldom.admit(), Some(0));
+        assert_eq!(seldom.admit(), None);
+        assert_eq!(seldom.admit(), None);
+        clock.advance(PAUSE);
+        assert_eq!(seldom.admit(), Some(2));
+        clock.advance(PAUSE);
+        assert_eq!(seldom.admit(), Some(0));
+    }
+}

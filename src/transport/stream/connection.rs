@@ -1,0 +1,175 @@
+//! One connection, from its first query to its close.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::inbox::Inbox;
+use super::seats::Seat;
+use super::{OUTPUT, Shared};
+use crate::clock::Moment;
+use crate::transport::{Over, Respond, STREAM_RESPONSE};
+
+/// Pipelined queries answered before their responses leave, at most.
+const BATCH: usize = 64;
+
+/// A client's connection; its seat is given back when this is dropped.
+pub(super) struct Connection<R> {
+    stream: TcpStream,
+    source: SocketAddr,
+    seat: Seat,
+    shared: Rc<Shared<R>>,
+    inbox: Inbox,
+    /// Since when the next query is awaited, and for how long it may be.
+    since: Moment,
+    patience: Duration,
+    stop: watch::Receiver<bool>,
+}
+
+/// Why there is nothing more to read.
+enum End {
+    /// The client or the network closed the connection.
+    Closed,
+    /// No whole query came in time.
+    Expired,
+    /// We are to stop.
+    Stopped,
+}
+
+/// What a round of answering left to do.
+#[derive(Default)]
+struct Round {
+    queries: usize,
+    responses: usize,
+    /// Responses that the socket did not take at once; empty as a rule.
+    unsent: Vec<u8>,
+}
+
+impl<R: Respond> Connection<R> {
+    /// A connection that sits on `seat`.
+    pub(super) fn new(
+        stream: TcpStream,
+        source: SocketAddr,
+        seat: Seat,
+        shared: Rc<Shared<R>>,
+    ) -> Self {
+        let since = shared.clock.now();
+        let patience = shared.limits.first_query;
+        let stop = shared.stop.clone();
+        Self { stream, source, seat, shared, inbox: Inbox::new(), since, patience, stop }
+    }
+
+    /// Answers until the client closes, idles or reads too slowly, or we are to stop.
+    pub(super) async fn serve(mut self) {
+        loop {
+            match self.read().await {
+                Ok(()) => {}
+                Err(End::Closed) => return,
+                Err(End::Expired) => return self.shared.counters.expired.add(1),
+                Err(End::Stopped) => return self.drain().await,
+            }
+            if self.answer_all().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for more bytes, no longer than the next query may take.
+    async fn read(&mut self) -> Result<(), End> {
+        let waited = self.shared.clock.now().since(self.since);
+        let left = self.patience.saturating_sub(waited);
+        if left.is_zero() {
+            return Err(End::Expired);
+        }
+        let Self { stream, inbox, stop, .. } = self;
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|&stop| stop) => Err(End::Stopped),
+            read = timeout(left, stream.read(inbox.room())) => match read {
+                Err(_) => Err(End::Expired),
+                Ok(Ok(0) | Err(_)) => Err(End::Closed),
+                Ok(Ok(count)) => {
+                    inbox.came(count);
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// Answers what the kernel holds already, without waiting for more.
+    async fn drain(&mut self) {
+        while let Ok(count @ 1..) = self.stream.try_read(self.inbox.room()) {
+            self.inbox.came(count);
+            if self.answer_all().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Answers every whole query in the inbox; fails if the client does not take the responses.
+    async fn answer_all(&mut self) -> io::Result<()> {
+        loop {
+            let round = self.answer_some()?;
+            if round.queries == 0 {
+                return Ok(());
+            }
+            self.since = self.shared.clock.now();
+            self.patience = self.shared.limits.idle;
+            self.shared.seats.borrow_mut().stir(self.seat, self.since);
+            if !round.unsent.is_empty() {
+                let written = self.stream.write_all(&round.unsent);
+                let written = timeout(self.shared.limits.write, written).await;
+                written
+                    .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                    .inspect_err(|_| self.shared.counters.send_errors.add(round.responses))?;
+            }
+            self.shared.counters.sent.add(round.responses);
+            // One client's pipeline must not hold up the others.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Answers up to a batch of queries and tries to send the responses at once.
+    fn answer_some(&mut self) -> io::Result<Round> {
+        let mut round = Round::default();
+        let mut responder = self.shared.responder.borrow_mut();
+        let mut output = self.shared.output.borrow_mut();
+        let mut length = 0;
+        responder.refresh();
+        while round.queries < BATCH && OUTPUT - length >= 2 + STREAM_RESPONSE {
+            let Some(query) = self.inbox.next() else { break };
+            round.queries += 1;
+            let (prefix, room) = output[length..][..2 + STREAM_RESPONSE].split_at_mut(2);
+            let response = responder.respond(query, self.source, Over::Stream, room);
+            if let Some(response) = response {
+                // Cannot be cut short: the room is as long as the prefix can say.
+                prefix.copy_from_slice(&(response as u16).to_be_bytes());
+                length += 2 + response;
+                round.responses += 1;
+            }
+        }
+        self.shared.counters.received.add(round.queries);
+        let taken = match self.stream.try_write(&output[..length]) {
+            Ok(taken) => taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                self.shared.counters.send_errors.add(round.responses);
+                return Err(error);
+            }
+        };
+        round.unsent = output[taken..length].to_vec();
+        Ok(round)
+    }
+}
+
+impl<R> Drop for Connection<R> {
+    fn drop(&mut self) {
+        self.shared.seats.borrow_mut().leave(self.seat);
+    }
+}

@@ -1,0 +1,201 @@
+//! DNS over TCP (RFC 7766): one thread for all listeners and their connections.
+//!
+//! ```text
+//! accept ─▶ Seats: is there room for this source, whom to close for it ─▶ one task a connection
+//! Connection: read ─▶ Inbox: whole messages ─▶ Respond ─▶ one write for all that had arrived
+//! ```
+//!
+//! One thread, so that connections share a responder and its output buffer without a lock. It is
+//! enough: what needs many is UDP. Not here: TLS.
+
+mod connection;
+mod inbox;
+mod seats;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{LocalSet, spawn_local};
+
+use super::counters::Counters;
+use super::guarded::Guarded;
+use super::seldom::Seldom;
+use super::{Respond, STREAM_RESPONSE};
+use crate::clock::Clock;
+use connection::Connection;
+use seats::Seats;
+
+/// Handshakes the kernel completes ahead of us.
+const BACKLOG: i32 = 1024;
+
+/// How long to leave a listener alone that has no file descriptor to give.
+const REST: Duration = Duration::from_millis(100);
+
+/// How long connections may take to send what they still have, once told to stop.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Room for the responses of one write: one more of any length always fits behind a full one.
+const OUTPUT: usize = 2 * (2 + STREAM_RESPONSE);
+
+/// What clients may take of us over streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Connections in all, at least 1; for one more, the idlest is closed. 1024 by default.
+    pub connections: usize,
+    /// Connections of one source, an IPv4 address or an IPv6 /64; one more is refused. 32 by default.
+    pub connections_per_source: usize,
+    /// How long after the handshake the first query must be complete. 2 s by default.
+    pub first_query: Duration,
+    /// How long after a query the next must be complete. 10 s by default.
+    pub idle: Duration,
+    /// How long a client may take to take responses. 5 s by default.
+    pub write: Duration,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_source: 32,
+            first_query: Duration::from_secs(2),
+            idle: Duration::from_secs(10),
+            write: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A listener at `address`, ready for [`Streams`].
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of the last run to time out.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// The stream thread, about to run.
+pub(super) struct Streams<R> {
+    runtime: Runtime,
+    listeners: Vec<tokio::net::TcpListener>,
+    limits: StreamLimits,
+    responder: Guarded<R>,
+    counters: Arc<Counters>,
+}
+
+impl<R: Respond> Streams<R> {
+    /// Prepares to serve `listeners`; fails if the system has no event queue for it.
+    pub(super) fn new(
+        listeners: Vec<TcpListener>,
+        limits: StreamLimits,
+        responder: Guarded<R>,
+        counters: Arc<Counters>,
+    ) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std);
+        let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+        drop(entered);
+        Ok(Self { runtime, listeners, limits, responder, counters })
+    }
+
+    /// Serves until `stop` turns true, then lets the connections end.
+    pub(super) fn run(self, mut stop: watch::Receiver<bool>) {
+        let Self { runtime, listeners, limits, responder, counters } = self;
+        let shared = Rc::new(Shared {
+            limits,
+            responder: RefCell::new(responder),
+            output: RefCell::new(vec![0; OUTPUT].into()),
+            seats: RefCell::new(Seats::new(limits)),
+            counters,
+            clock: Clock::system(),
+            stop: stop.clone(),
+        });
+        LocalSet::new().block_on(&runtime, async {
+            // Every task holds a sender; the channel closes with the last of them.
+            let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
+            let accepting: Vec<_> = listeners
+                .into_iter()
+                .map(|listener| spawn_local(accept(listener, Rc::clone(&shared), alive.clone())))
+                .collect();
+            drop(alive);
+            // An error means that whoever could tell us to stop is gone: stop.
+            let _ = stop.wait_for(|&stop| stop).await;
+            accepting.iter().for_each(tokio::task::JoinHandle::abort);
+            let _ = tokio::time::timeout(DRAIN, all_ended.recv()).await;
+        });
+    }
+}
+
+/// What the connections of the thread have in common.
+struct Shared<R> {
+    limits: StreamLimits,
+    responder: RefCell<Guarded<R>>,
+    output: RefCell<Box<[u8]>>,
+    seats: RefCell<Seats>,
+    counters: Arc<Counters>,
+    clock: Clock,
+    stop: watch::Receiver<bool>,
+}
+
+/// Accepts until aborted.
+async fn accept<R: Respond>(
+    listener: tokio::net::TcpListener,
+    shared: Rc<Shared<R>>,
+    alive: mpsc::Sender<Infallible>,
+) {
+    let mut log = Seldom::new(shared.clock.clone());
+    loop {
+        match listener.accept().await {
+            Ok((stream, source)) => admit(stream, source, &shared, &alive),
+            // The client was gone before we looked.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                shared.counters.receive_errors.add(1);
+                if let Some(unsaid) = log.admit() {
+                    tracing::warn!(unsaid, "cannot accept connections, going on: {error}");
+                }
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+fn admit<R: Respond>(
+    stream: TcpStream,
+    source: SocketAddr,
+    shared: &Rc<Shared<R>>,
+    alive: &mpsc::Sender<Infallible>,
+) {
+    shared.counters.accepted.add(1);
+    let now = shared.clock.now();
+    let Some(seat) = shared.seats.borrow_mut().take(source.ip(), now) else {
+        shared.counters.refused.add(1);
+        return;
+    };
+    // Responses are written whole; waiting to fill a segment would only delay them.
+    let _ = stream.set_nodelay(true);
+    let connection = Connection::new(stream, source, seat, Rc::clone(shared));
+    let alive = alive.clone();
+    let task = spawn_local(async move {
+        connection.serve().await;
+        drop(alive);
+    });
+    // The task has not run yet: its seat is still there to be filled.
+    if shared.seats.borrow_mut().fill(seat, task.abort_handle()) {
+        shared.counters.evicted.add(1);
+    }
+}

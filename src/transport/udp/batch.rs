@@ -1,0 +1,306 @@
+//! The batched system calls: the only `unsafe` code of the crate, behind a safe interface.
+//!
+//! ```text
+//! receive ─▶ n slots: query, source, the address it came to
+//! exchange(slot), respond(slot, length)      (any slots, any order)
+//! send ─▶ the responses, each to its query's source and from the address that query came to
+//! ```
+//!
+//! A struct of arrays, allocated once. Headers point into it only during a call: they are built
+//! before and dropped after, so nothing dangles and nothing of the last call is taken for news.
+
+#![allow(unsafe_code)]
+
+use std::array;
+use std::io;
+use std::mem::{self, size_of};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use libc::{c_int, c_void, iovec, mmsghdr, socklen_t};
+
+use crate::transport::UDP_RESPONSE;
+
+/// Datagrams moved by one system call, at most.
+pub(super) const BATCH: usize = 64;
+
+/// The longest query taken, in bytes; what is longer is no query anybody sends.
+pub(super) const QUERY: usize = 4096;
+
+/// Up to [`BATCH`] queries and the responses to them.
+pub(super) struct Batch {
+    queries: Box<[[u8; QUERY]]>,
+    responses: Box<[[u8; UDP_RESPONSE]]>,
+    peers: Box<[Peer; BATCH]>,
+    controls: Box<[Control; BATCH]>,
+    slots: [Slot; BATCH],
+    received: usize,
+    /// The slots to send, in order; a slot twice would be sent twice.
+    outbox: [usize; BATCH],
+    queued: usize,
+}
+
+/// Lengths of one slot.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    query: usize,
+    /// Whether the datagram was longer than the buffer.
+    cut: bool,
+    peer: socklen_t,
+    control: usize,
+    response: usize,
+}
+
+/// A socket address of either family; both start with the family.
+#[derive(Clone, Copy)]
+#[repr(C)]
+union Peer {
+    v4: libc::sockaddr_in,
+    v6: libc::sockaddr_in6,
+}
+
+/// Room for the packet information of either family, aligned like the header it starts with.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; 64]);
+
+/// Whether to wait when nothing is queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// For the first datagram, as long as the socket's time limit allows.
+    ForOne,
+    /// Not at all.
+    Not,
+}
+
+/// One query and the room for its response.
+pub(super) struct Exchange<'a> {
+    pub(super) query: &'a [u8],
+    pub(super) source: SocketAddr,
+    pub(super) response: &'a mut [u8],
+}
+
+/// What became of a batch of responses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub(super) sent: usize,
+    pub(super) failed: usize,
+}
+
+impl Batch {
+    /// An empty batch; the only allocation.
+    pub(super) fn new() -> Self {
+        // SAFETY: a socket address of all zeros is a valid value of every member.
+        let nobody: Peer = unsafe { mem::zeroed() };
+        Self {
+            queries: vec![[0; QUERY]; BATCH].into(),
+            responses: vec![[0; UDP_RESPONSE]; BATCH].into(),
+            peers: Box::new([nobody; BATCH]),
+            controls: Box::new([Control([0; 64]); BATCH]),
+            slots: [Slot::default(); BATCH],
+            received: 0,
+            outbox: [0; BATCH],
+            queued: 0,
+        }
+    }
+
+    /// Forgets the last batch and receives the next; returns how many datagrams came.
+    ///
+    /// Fails with `WouldBlock` if there are none.
+    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<usize> {
+        self.received = 0;
+        self.queued = 0;
+        let mut vectors: [iovec; BATCH] = array::from_fn(|slot| iovec {
+            iov_base: self.queries[slot].as_mut_ptr().cast(),
+            iov_len: QUERY,
+        });
+        let mut headers: [mmsghdr; BATCH] = array::from_fn(|slot| {
+            let peer = (&raw mut self.peers[slot], size_of::<Peer>() as socklen_t);
+            let control = (&raw mut self.controls[slot], size_of::<Control>());
+            header(peer, &raw mut vectors[slot], control)
+        });
+        let flags = match wait {
+            Wait::ForOne => libc::MSG_WAITFORONE,
+            Wait::Not => libc::MSG_DONTWAIT,
+        };
+        // SAFETY: `headers` holds BATCH headers, each of which points to a name, one vector with its
+        // buffer and a control buffer, of the lengths it says, alive and not otherwise used until
+        // the call returns.
+        let received = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                headers.as_mut_ptr(),
+                BATCH as _,
+                flags as _,
+                ptr::null_mut(),
+            )
+        };
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        for (slot, header) in headers[..received].iter().enumerate() {
+            self.slots[slot] = Slot {
+                query: (header.msg_len as usize).min(QUERY),
+                cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+                peer: header.msg_hdr.msg_namelen,
+                control: self.controls[slot].turn_round(header.msg_hdr.msg_controllen as usize),
+                response: 0,
+            };
+        }
+        self.received = received;
+        Ok(received)
+    }
+
+    /// The query in `slot`, one of those received; `None` if it was too long to be had whole.
+    pub(super) fn exchange(&mut self, slot: usize) -> Option<Exchange<'_>> {
+        let Slot { query, cut, peer, .. } = self.slots[..self.received][slot];
+        let source = self.peers[slot].address(peer)?;
+        let response = &mut self.responses[slot];
+        (!cut).then(|| Exchange { query: &self.queries[slot][..query], source, response })
+    }
+
+    /// Queues the first `length` bytes of the response in `slot`; once for each slot.
+    pub(super) fn respond(&mut self, slot: usize, length: usize) {
+        if self.queued < BATCH {
+            self.slots[..self.received][slot].response = length.min(UDP_RESPONSE);
+            self.outbox[self.queued] = slot;
+            self.queued += 1;
+        }
+    }
+
+    /// Sends what is queued. A response that the kernel refuses is skipped; when it takes none at
+    /// all any more, the rest is dropped: resolvers ask again.
+    pub(super) fn send(&mut self, socket: BorrowedFd<'_>) -> Sent {
+        let queued = mem::take(&mut self.queued);
+        let mut vectors: [iovec; BATCH] = array::from_fn(|at| {
+            let slot = self.outbox[at];
+            iovec {
+                iov_base: self.responses[slot].as_mut_ptr().cast(),
+                iov_len: self.slots[slot].response,
+            }
+        });
+        let mut headers: [mmsghdr; BATCH] = array::from_fn(|at| {
+            let slot = self.outbox[at];
+            let peer = (&raw mut self.peers[slot], self.slots[slot].peer);
+            let control = (&raw mut self.controls[slot], self.slots[slot].control);
+            header(peer, &raw mut vectors[at], control)
+        });
+        let mut outcome = Sent::default();
+        let mut rest = &mut headers[..queued];
+        while !rest.is_empty() {
+            // SAFETY: `rest` holds as many headers as it says, each of which points to a name, one
+            // vector with its buffer and a control buffer, of the lengths it says, alive until the
+            // call returns; the kernel only reads through them.
+            let taken = unsafe {
+                libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as _, 0)
+            };
+            let done = match usize::try_from(taken) {
+                Ok(taken) => {
+                    outcome.sent += taken;
+                    taken
+                }
+                Err(_) => {
+                    let skipped = match io::Error::last_os_error().kind() {
+                        io::ErrorKind::Interrupted => 0,
+                        io::ErrorKind::WouldBlock => rest.len(),
+                        _ => 1,
+                    };
+                    outcome.failed += skipped;
+                    skipped
+                }
+            };
+            rest = &mut rest[done..];
+        }
+        outcome
+    }
+}
+
+/// A header for one datagram. Built from zeros, because some C libraries hide padding in it.
+fn header(
+    (peer, peer_length): (*mut Peer, socklen_t),
+    vector: *mut iovec,
+    (control, control_length): (*mut Control, usize),
+) -> mmsghdr {
+    // SAFETY: null pointers and zero lengths are a valid header.
+    let mut header: mmsghdr = unsafe { mem::zeroed() };
+    header.msg_hdr.msg_name = peer.cast();
+    header.msg_hdr.msg_namelen = peer_length;
+    header.msg_hdr.msg_iov = vector;
+    header.msg_hdr.msg_iovlen = 1;
+    if control_length > 0 {
+        header.msg_hdr.msg_control = control.cast();
+        header.msg_hdr.msg_controllen = control_length as _;
+    }
+    header
+}
+
+impl Peer {
+    /// The address, of which the kernel wrote `length` bytes.
+    fn address(&self, length: socklen_t) -> Option<SocketAddr> {
+        // SAFETY: both members begin with the family, and any bits are a valid family.
+        let family = c_int::from(unsafe { self.v4.sin_family });
+        if family == libc::AF_INET && length as usize >= size_of::<libc::sockaddr_in>() {
+            // SAFETY: the family says which member was written, the length that all of it was.
+            let v4 = unsafe { self.v4 };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            return Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into());
+        }
+        if family == libc::AF_INET6 && length as usize >= size_of::<libc::sockaddr_in6>() {
+            // SAFETY: as above.
+            let v6 = unsafe { self.v6 };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            let port = u16::from_be(v6.sin6_port);
+            return Some(SocketAddrV6::new(ip, port, 0, v6.sin6_scope_id).into());
+        }
+        None
+    }
+}
+
+impl Control {
+    /// Makes of "came to this address, by that interface" the order "send from this address", in
+    /// place; returns its length, 0 if there is none. The routing table chooses the interface, except
+    /// for link-local addresses, which mean nothing without one.
+    fn turn_round(&mut self, received: usize) -> usize {
+        if received < size_of::<libc::cmsghdr>() {
+            return 0;
+        }
+        let first = self.0.as_mut_ptr().cast::<libc::cmsghdr>();
+        // SAFETY: the buffer is aligned for a header and holds the one the kernel just wrote; the
+        // packet information that its type announces follows it, within the 64 bytes, and
+        // CMSG_DATA is as well aligned as the information's four-byte fields need.
+        unsafe {
+            match ((*first).cmsg_level, (*first).cmsg_type) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    let info = libc::CMSG_DATA(first).cast::<libc::in_pktinfo>();
+                    (*info).ipi_ifindex = 0;
+                    libc::CMSG_SPACE(size_of::<libc::in_pktinfo>() as u32) as usize
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let info = libc::CMSG_DATA(first).cast::<libc::in6_pktinfo>();
+                    if !Ipv6Addr::from((*info).ipi6_addr.s6_addr).is_unicast_link_local() {
+                        (*info).ipi6_ifindex = 0;
+                    }
+                    libc::CMSG_SPACE(size_of::<libc::in6_pktinfo>() as u32) as usize
+                }
+                _ => 0,
+            }
+        }
+    }
+}
+
+/// Sets an integer socket option that no safe interface offers.
+pub(super) fn set_option(
+    socket: BorrowedFd<'_>,
+    level: c_int,
+    name: c_int,
+    value: c_int,
+) -> io::Result<()> {
+    let pointer = (&raw const value).cast::<c_void>();
+    // SAFETY: the pointer is to a live integer of the length given, which the kernel only reads.
+    let outcome = unsafe {
+        libc::setsockopt(socket.as_raw_fd(), level, name, pointer, size_of::<c_int>() as socklen_t)
+    };
+    if outcome == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(test)]
+mod tests;

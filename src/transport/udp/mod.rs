@@ -1,0 +1,112 @@
+//! Datagrams: one blocking thread per socket, a batch at a time.
+//!
+//! ```text
+//! Batch::receive ─▶ Respond, in place, query by query ─▶ Batch::send
+//! ```
+//!
+//! A socket of its own for each worker (`SO_REUSEPORT`) lets the kernel spread clients over workers
+//! without a lock. No error ends a worker; those that waiting does not explain are counted, logged
+//! once a second and followed by a short rest.
+
+mod batch;
+mod socket;
+
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::counters::Counters;
+use super::guarded::Guarded;
+use super::seldom::Seldom;
+use super::{Over, Respond};
+use crate::clock::Clock;
+use batch::{Batch, Wait};
+
+pub(super) use socket::open;
+
+/// How long a worker that is told to stop goes on answering what is queued.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// How long a worker rests after an error, lest it spin.
+const REST: Duration = Duration::from_millis(10);
+
+/// One socket and what answers on it.
+pub(super) struct Worker<R> {
+    socket: UdpSocket,
+    batch: Batch,
+    responder: Guarded<R>,
+    counters: Arc<Counters>,
+    stop: Arc<AtomicBool>,
+    clock: Clock,
+    log: Seldom,
+}
+
+impl<R: Respond> Worker<R> {
+    /// A worker on `socket`, as made by [`open`], until `stop` is set.
+    pub(super) fn new(
+        socket: UdpSocket,
+        responder: Guarded<R>,
+        counters: Arc<Counters>,
+        stop: Arc<AtomicBool>,
+    ) -> Self {
+        let clock = Clock::system();
+        let log = Seldom::new(clock.clone());
+        Self { socket, batch: Batch::new(), responder, counters, stop, clock, log }
+    }
+
+    /// Answers until told to stop, then what the kernel has queued.
+    pub(super) fn run(mut self) {
+        while !self.stop.load(Ordering::Relaxed) {
+            self.turn(Wait::ForOne);
+        }
+        let stopped = self.clock.now();
+        while self.turn(Wait::Not) > 0 && self.clock.now().since(stopped) < DRAIN {}
+    }
+
+    /// Receives, answers and sends one batch; returns how many datagrams it held.
+    fn turn(&mut self, wait: Wait) -> usize {
+        let received = match self.batch.receive(self.socket.as_fd(), wait) {
+            Ok(received) => received,
+            Err(error) => {
+                self.excuse(&error);
+                0
+            }
+        };
+        self.responder.refresh();
+        for slot in 0..received {
+            self.answer(slot);
+        }
+        let sent = self.batch.send(self.socket.as_fd());
+        self.counters.sent.add(sent.sent);
+        self.counters.send_errors.add(sent.failed);
+        received
+    }
+
+    fn answer(&mut self, slot: usize) {
+        let Some(exchange) = self.batch.exchange(slot) else {
+            self.counters.oversize.add(1);
+            return;
+        };
+        self.counters.received.add(1);
+        let length =
+            self.responder.respond(exchange.query, exchange.source, Over::Udp, exchange.response);
+        if let Some(length) = length {
+            self.batch.respond(slot, length);
+        }
+    }
+
+    /// Tells errors that mean "nothing yet" from those that deserve a line and a rest.
+    fn excuse(&mut self, error: &io::Error) {
+        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
+            return;
+        }
+        self.counters.receive_errors.add(1);
+        if let Some(unsaid) = self.log.admit() {
+            tracing::warn!(unsaid, "cannot receive over UDP, going on: {error}");
+        }
+        std::thread::sleep(REST);
+    }
+}
