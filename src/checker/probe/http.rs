@@ -1,0 +1,193 @@
+//! The `http` and `https` probes: one request over a new connection, its status and its body.
+//!
+//! The address is always the endpoint's own. A plain request has it in its URL; a TLS request has
+//! the server name there, for SNI and verification, and a resolver that knows one answer only.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, ClientBuilder, Method, Request, Response, Url};
+use rustls::ClientConfig;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Outlets, Reason, Search};
+use crate::zone::{HttpCheck, StatusRange, TlsOptions};
+
+const UNUSABLE_URL: Reason = Reason::Unusable("the check's host or path does not make a URL");
+const UNUSABLE_METHOD: Reason = Reason::Unusable("the check's method is not an HTTP method");
+const UNUSABLE_HEADER: Reason = Reason::Unusable("the check has a header that HTTP does not allow");
+const UNUSABLE_CLIENT: Reason = Reason::Unusable("no HTTP client could be set up for the check");
+const ADDRESS_AS_NAME: Reason = Reason::Unusable(
+    "the certificate cannot be verified for an address other than the endpoint's: set server_name",
+);
+
+/// Sends the same request each time.
+#[derive(Debug)]
+pub(super) struct Http {
+    client: Client,
+    request: Request,
+    status: Vec<StatusRange>,
+    body: Option<String>,
+    timeout: Duration,
+    /// Held so that other probers find it in [`super::tls::Configs`].
+    _trust: Option<Arc<ClientConfig>>,
+}
+
+impl Http {
+    /// # Errors
+    /// What about the check makes it unusable.
+    pub(super) fn new(
+        address: SocketAddr,
+        check: &HttpCheck,
+        timeout: Duration,
+        outlets: &Outlets,
+    ) -> Result<Self, Reason> {
+        let (client, url, trust) = match &check.tls {
+            None => (outlets.plain.clone()?, url("http", &address.to_string(), &check.path)?, None),
+            Some(options) => {
+                let trust = outlets.tls.config_for(options)?;
+                let (client, url) = secure(address, check, options, &trust)?;
+                (client, url, Some(trust))
+            }
+        };
+        Ok(Self {
+            client,
+            request: request(url, address, check)?,
+            status: check.status.clone(),
+            body: check.body.clone(),
+            timeout,
+            _trust: trust,
+        })
+    }
+
+    pub(super) async fn probe(&self) -> Result<Reason, Reason> {
+        let deadline = Instant::now() + self.timeout;
+        // Bodiless requests can always be cloned.
+        let request = self.request.try_clone().ok_or(UNUSABLE_CLIENT)?;
+        let response = timeout_at(deadline, self.client.execute(request))
+            .await
+            .map_err(|_| Reason::NoResponse(self.timeout))?
+            .map_err(|error| Reason::of_http(&error))?;
+        let status = response.status().as_u16();
+        if !self.status.iter().any(|range| (range.first..=range.last).contains(&status)) {
+            return Err(Reason::UnwantedStatus { found: status, wanted: self.status.clone() });
+        }
+        if let Some(text) = &self.body {
+            timeout_at(deadline, has_text(response, text.as_bytes()))
+                .await
+                .map_err(|_| Reason::Unfinished(self.timeout))??;
+        }
+        Ok(Reason::Status(status))
+    }
+}
+
+/// Reads as little of the body as tells whether it contains `text`.
+async fn has_text(mut response: Response, text: &[u8]) -> Result<(), Reason> {
+    let mut search = Search::new(text);
+    while let Some(piece) = response.chunk().await.map_err(|error| Reason::of_http(&error))? {
+        if search.found_with(&piece) {
+            return Ok(());
+        }
+        if search.is_over() {
+            break;
+        }
+    }
+    Err(Reason::BodyLacksText)
+}
+
+/// The client of every plain probe. Names cannot occur in its URLs.
+pub(super) fn plain_client() -> Result<Client, Reason> {
+    // Never used, but without it the builder would load the system's authorities.
+    let no_tls = super::tls::config_trusting_nothing().ok_or(UNUSABLE_CLIENT)?;
+    client_builder(no_tls).build().map_err(|_| UNUSABLE_CLIENT)
+}
+
+/// A client for one address and server name, and the URL to ask it for.
+fn secure(
+    address: SocketAddr,
+    check: &HttpCheck,
+    options: &TlsOptions,
+    trust: &ClientConfig,
+) -> Result<(Client, Url), Reason> {
+    let own = url("https", &address.to_string(), &check.path)?;
+    let name = options.server_name.as_ref().or(check.host.as_ref());
+    let url = match name.map(|name| (name, name.parse::<IpAddr>())) {
+        None => own,
+        Some((_, Ok(ip))) if ip == address.ip() => own,
+        Some((_, Ok(_))) => return Err(ADDRESS_AS_NAME),
+        Some((name, Err(_))) => {
+            // The name may carry a port, as a Host header does; the endpoint's counts.
+            let mut named = url("https", name, &check.path)?;
+            if named.domain().is_none() && named.host_str() != own.host_str() {
+                return Err(ADDRESS_AS_NAME);
+            }
+            named.set_port(Some(address.port())).map_err(|()| UNUSABLE_URL)?;
+            named
+        }
+    };
+    let mut tls = trust.clone();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // In HTTP/2 the URL's authority is the host, and no Host header may differ from it
+    // (RFC 9113 §8.3.1).
+    if host(address, check)? == url.authority() {
+        tls.alpn_protocols.insert(0, b"h2".to_vec());
+    }
+    let client = client_builder(tls)
+        .dns_resolver(Arc::new(Pinned(address)))
+        .build()
+        .map_err(|_| UNUSABLE_CLIENT)?;
+    Ok((client, url))
+}
+
+fn client_builder(tls: ClientConfig) -> ClientBuilder {
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(concat!("waypost/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .pool_max_idle_per_host(0)
+}
+
+fn url(scheme: &str, authority: &str, path: &str) -> Result<Url, Reason> {
+    Url::parse(&format!("{scheme}://{authority}{path}")).map_err(|_| UNUSABLE_URL)
+}
+
+/// What the Host header must say: the address unless the check says otherwise.
+fn host(address: SocketAddr, check: &HttpCheck) -> Result<String, Reason> {
+    let scheme = if check.tls.is_some() { "https" } else { "http" };
+    match &check.host {
+        Some(host) => Ok(host.clone()),
+        // Through a URL, which leaves the scheme's own port out.
+        None => Ok(url(scheme, &address.to_string(), "/")?.authority().to_owned()),
+    }
+}
+
+fn request(url: Url, address: SocketAddr, check: &HttpCheck) -> Result<Request, Reason> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &check.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| UNUSABLE_HEADER)?;
+        headers.append(name, HeaderValue::from_str(value).map_err(|_| UNUSABLE_HEADER)?);
+    }
+    let host = host(address, check)?;
+    if host != url.authority() {
+        headers.insert(HOST, HeaderValue::from_str(&host).map_err(|_| UNUSABLE_HEADER)?);
+    }
+    let method = Method::from_bytes(check.method.as_bytes()).map_err(|_| UNUSABLE_METHOD)?;
+    let mut request = Request::new(method, url);
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// The resolver of one endpoint: whatever the name, its address.
+struct Pinned(SocketAddr);
+
+impl Resolve for Pinned {
+    fn resolve(&self, _: Name) -> Resolving {
+        let addresses: Addrs = Box::new(std::iter::once(self.0));
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}

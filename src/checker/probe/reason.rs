@@ -1,0 +1,220 @@
+//! Why a probe ended as it did, in words that are safe to log.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use rustls::CertificateError;
+
+use crate::zone::StatusRange;
+
+/// Why a probe passed or failed. Its text never holds bytes that a peer chose, but for a status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Passed: this HTTP status (and body) was wanted.
+    Status(u16),
+    /// Passed: the TCP connection came about, and took what there was to send.
+    Connected,
+    /// Passed: the peer sent the expected bytes.
+    Received,
+    /// The peer has no listener there.
+    Refused,
+    /// The peer, or something on the way, cut the connection.
+    Reset,
+    /// The peer closed the connection before it had sent the expected bytes.
+    Closed,
+    /// Another error of the connection.
+    Connection(io::ErrorKind),
+    /// No connection or no response within this time.
+    NoResponse(Duration),
+    /// A response began, but neither its end nor what was expected came within this time.
+    Unfinished(Duration),
+    /// An HTTP status that was not wanted.
+    UnwantedStatus {
+        /// The response's status.
+        found: u16,
+        /// What the check wants.
+        wanted: Vec<StatusRange>,
+    },
+    /// The body, or its first 16 KiB, does not contain the expected text.
+    BodyLacksText,
+    /// The first 16 KiB received do not contain the expected bytes.
+    LacksBytes,
+    /// What came back is not an HTTP response, or the connection closed before all of it came.
+    NotHttp,
+    /// The TLS handshake failed.
+    Tls(TlsFailure),
+    /// The check itself cannot be carried out as written; the text says what to change.
+    Unusable(&'static str),
+    /// A fault of Waypost's own.
+    Panicked,
+}
+
+/// What failed in a TLS handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// The certificate's time is over.
+    Expired,
+    /// The certificate's time has not begun.
+    NotYetValid,
+    /// The certificate is for another name.
+    WrongName,
+    /// No trusted authority issued the certificate.
+    UnknownIssuer,
+    /// The certificate is revoked.
+    Revoked,
+    /// The certificate is unacceptable for another reason.
+    BadCertificate,
+    /// The peer refused the handshake with an alert.
+    Alert,
+    /// The two have no TLS version, cipher suite or protocol in common.
+    Incompatible,
+    /// What came back is not TLS.
+    NotTls,
+    /// Anything else.
+    Other,
+}
+
+impl Reason {
+    /// The reason behind an error of the network.
+    pub(super) fn of_io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => Self::Refused,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe => Self::Reset,
+            io::ErrorKind::UnexpectedEof => Self::Closed,
+            kind => Self::Connection(kind),
+        }
+    }
+
+    /// The deepest cause of an HTTP client's error that has a name here.
+    pub(super) fn of_http(error: &reqwest::Error) -> Self {
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            if let Some(reason) = Self::of_cause(error) {
+                return reason;
+            }
+            cause = error.source();
+        }
+        Self::NotHttp
+    }
+
+    /// An I/O error hides what it wraps from `source`, hence the recursion.
+    fn of_cause(error: &(dyn Error + 'static)) -> Option<Self> {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return Some(Self::Tls(TlsFailure::of(tls)));
+        }
+        let io = error.downcast_ref::<io::Error>()?;
+        match io.get_ref() {
+            Some(inner) => Self::of_cause(inner).or_else(|| Some(Self::of_io(io))),
+            None => Some(Self::of_io(io)),
+        }
+    }
+}
+
+impl TlsFailure {
+    fn of(error: &rustls::Error) -> Self {
+        use CertificateError as Bad;
+        match error {
+            rustls::Error::InvalidCertificate(bad) => match bad {
+                Bad::Expired | Bad::ExpiredContext { .. } => Self::Expired,
+                Bad::NotValidYet | Bad::NotValidYetContext { .. } => Self::NotYetValid,
+                Bad::NotValidForName | Bad::NotValidForNameContext { .. } => Self::WrongName,
+                Bad::UnknownIssuer => Self::UnknownIssuer,
+                Bad::Revoked => Self::Revoked,
+                _ => Self::BadCertificate,
+            },
+            rustls::Error::NoCertificatesPresented => Self::BadCertificate,
+            rustls::Error::AlertReceived(_) => Self::Alert,
+            rustls::Error::PeerIncompatible(_) | rustls::Error::NoApplicationProtocol => {
+                Self::Incompatible
+            }
+            rustls::Error::InvalidMessage(_)
+            | rustls::Error::InappropriateMessage { .. }
+            | rustls::Error::InappropriateHandshakeMessage { .. } => Self::NotTls,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::Connected => f.write_str("connected"),
+            Self::Received => f.write_str("received the expected bytes"),
+            Self::Refused => f.write_str("connection refused"),
+            Self::Reset => f.write_str("connection reset"),
+            Self::Closed => f.write_str("connection closed too early"),
+            Self::Connection(kind) => write!(f, "{kind}"),
+            Self::NoResponse(timeout) => write!(f, "no response within {timeout:?}"),
+            Self::Unfinished(timeout) => write!(f, "response not complete within {timeout:?}"),
+            Self::UnwantedStatus { found, wanted } => {
+                write!(f, "status {found}, expected ")?;
+                for (at, range) in wanted.iter().enumerate() {
+                    let comma = if at == 0 { "" } else { ", " };
+                    write!(f, "{comma}{}", range.first)?;
+                    if range.last != range.first {
+                        write!(f, "-{}", range.last)?;
+                    }
+                }
+                Ok(())
+            }
+            Self::BodyLacksText => f.write_str("body lacks the expected text"),
+            Self::LacksBytes => f.write_str("first 16 KiB received lack the expected bytes"),
+            Self::NotHttp => f.write_str("no valid HTTP response"),
+            Self::Tls(failure) => write!(f, "TLS: {failure}"),
+            Self::Unusable(why) => f.write_str(why),
+            Self::Panicked => f.write_str("the probe failed inside waypost, please report this"),
+        }
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "certificate expired",
+            Self::NotYetValid => "certificate not valid yet",
+            Self::WrongName => "certificate is for another name",
+            Self::UnknownIssuer => "certificate from an unknown issuer",
+            Self::Revoked => "certificate revoked",
+            Self::BadCertificate => "certificate unacceptable",
+            Self::Alert => "the peer refused the handshake",
+            Self::Incompatible => "no version or protocol in common",
+            Self::NotTls => "the peer does not speak TLS",
+            Self::Other => "handshake failed",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_names_what_was_expected_instead() {
+        let wanted =
+            vec![StatusRange { first: 200, last: 399 }, StatusRange { first: 418, last: 418 }];
+        let reason = Reason::UnwantedStatus { found: 503, wanted };
+        assert_eq!(reason.to_string(), "status 503, expected 200-399, 418");
+    }
+
+    #[test]
+    fn a_timeout_is_written_as_people_write_it() {
+        let text = |millis| Reason::NoResponse(Duration::from_millis(millis)).to_string();
+        assert_eq!(text(2000), "no response within 2s");
+        assert_eq!(text(1500), "no response within 1.5s");
+        assert_eq!(text(250), "no response within 250ms");
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let error = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, expired));
+        assert_eq!(Reason::of_cause(&error), Some(Reason::Tls(TlsFailure::Expired)));
+        let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert_eq!(Reason::of_cause(&refused), Some(Reason::Refused));
+    }
+}

@@ -1,0 +1,175 @@
+//! When to probe: each probed address on a grid of its own, so that probes spread out evenly.
+//!
+//! ```text
+//! epoch     first        half the way     grid             grid
+//!   ├─ phase ─┼──────•────────◦─────────────┼────────────────┼──▶
+//! ```
+//!
+//! The phase depends on nothing but what is probed. From the start of one probe to the start of
+//! the next there is never more than an interval and, at first, never less than half of one.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::health::Probed;
+use crate::zone::{CheckKind, HttpCheck, TcpCheck};
+
+/// The instants `epoch + phase + n × interval`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    origin: Instant,
+    interval: Duration,
+}
+
+impl Grid {
+    pub(super) fn new(probed: &Probed, epoch: Instant) -> Self {
+        let interval = probed.check.interval;
+        Self { origin: epoch + phase(probed), interval }
+    }
+
+    /// When to probe for the second time, the first probe having started at `first`.
+    pub(super) fn second(&self, first: Instant) -> Instant {
+        let point = self.at_or_after(first + self.interval / 2);
+        let wait = point - first;
+        if wait > self.interval { first + wait / 2 } else { point }
+    }
+
+    /// When to probe next, the probe that was due at `due` being over by `now`.
+    ///
+    /// Points that passed meanwhile are skipped, but for one that is late by less than half an
+    /// interval: it is made up for at once, so that a probe which took its whole interval does not
+    /// halve the pace.
+    pub(super) fn next(&self, due: Instant, now: Instant) -> Instant {
+        let next = self.at_or_after(due + Duration::from_nanos(1));
+        let made_up_for = now.checked_sub(self.interval / 2).unwrap_or(next);
+        next.max(self.at_or_after(made_up_for))
+    }
+
+    fn at_or_after(&self, instant: Instant) -> Instant {
+        let Some(elapsed) = instant.checked_duration_since(self.origin) else {
+            return self.origin;
+        };
+        let over = elapsed.as_nanos() % self.interval.as_nanos().max(1);
+        match u64::try_from(over) {
+            Ok(0) | Err(_) => instant,
+            Ok(over) => instant + (self.interval - Duration::from_nanos(over)),
+        }
+    }
+}
+
+/// Where in its interval a probed address has its points: the same in every run.
+fn phase(probed: &Probed) -> Duration {
+    let interval = probed.check.interval.as_nanos().max(1);
+    let phase = u128::from(fingerprint(probed)) % interval;
+    Duration::from_nanos(u64::try_from(phase).unwrap_or(0))
+}
+
+/// A hash of what is probed that does not change from run to run or from release to release of
+/// the standard library: FNV-1a over the parts, then mixed, for FNV's high bits are weak.
+fn fingerprint(probed: &Probed) -> u64 {
+    let mut hash = Fnv::default();
+    hash.part(probed.address.to_string().as_bytes());
+    let check = &probed.check;
+    hash.part(check.kind.word().as_bytes());
+    match &check.kind {
+        CheckKind::Http(HttpCheck { method, path, host, .. }) => {
+            hash.part(method.as_bytes());
+            hash.part(path.as_bytes());
+            hash.part(host.as_deref().unwrap_or_default().as_bytes());
+        }
+        CheckKind::Tcp(TcpCheck { send, expect }) => {
+            hash.part(send.as_deref().unwrap_or_default());
+            hash.part(expect.as_deref().unwrap_or_default());
+        }
+    }
+    hash.mixed()
+}
+
+/// FNV-1a, 64 bits.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn part(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().chain(&[0]) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+
+    /// Folds the product's high half in, as a remainder by an even interval needs.
+    fn mixed(self) -> u64 {
+        let product = u128::from(self.0) * 0x9e37_79b9_7f4a_7c15;
+        (product >> 64) as u64 ^ product as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::zone::Check;
+
+    const INTERVAL: Duration = Duration::from_secs(5);
+
+    fn probed(host: u8) -> Probed {
+        let check = Check {
+            kind: CheckKind::Tcp(TcpCheck { send: None, expect: None }),
+            port: None,
+            interval: INTERVAL,
+            timeout: Duration::from_secs(2),
+            rise: 1,
+            fall: 1,
+        };
+        let address = SocketAddr::from((Ipv4Addr::new(192, 0, 2, host), 80));
+        Probed { address, check: Arc::new(check) }
+    }
+
+    #[test]
+    fn a_phase_is_the_same_in_every_run() {
+        assert_eq!(phase(&probed(1)), phase(&probed(1)));
+        assert_eq!(fingerprint(&probed(1)), 13_521_538_560_064_064_946);
+    }
+
+    #[test]
+    fn phases_spread_over_the_interval() {
+        let mut tenths = [0; 10];
+        for host in 0..=255 {
+            let phase = phase(&probed(host));
+            assert!(phase < INTERVAL);
+            tenths[(phase.as_nanos() * 10 / INTERVAL.as_nanos()) as usize] += 1;
+        }
+        assert!(tenths.iter().all(|count| (10..=45).contains(count)), "{tenths:?}");
+    }
+
+    #[test]
+    fn the_second_probe_comes_after_half_an_interval_to_one_and_the_third_on_the_grid() {
+        let epoch = Instant::now();
+        for host in 0..=255 {
+            let grid = Grid::new(&probed(host), epoch);
+            let first = epoch + Duration::from_millis(u64::from(host) * 77);
+            let second = grid.second(first);
+            assert!(second - first >= INTERVAL / 2 && second - first <= INTERVAL);
+            let third = grid.next(second, second);
+            assert!(third - second >= INTERVAL / 2 && third - second <= INTERVAL);
+            assert_eq!((third - grid.origin).as_nanos() % INTERVAL.as_nanos(), 0);
+        }
+    }
+
+    #[test]
+    fn ticks_missed_are_skipped_but_one_that_is_hardly_late_is_not() {
+        let grid = Grid { origin: Instant::now(), interval: INTERVAL };
+        let at = |millis| grid.origin + Duration::from_millis(millis);
+        assert_eq!(grid.next(at(0), at(300)), at(5000), "in time");
+        assert_eq!(grid.next(at(0), at(5001)), at(5000), "a probe that took its whole interval");
+        assert_eq!(grid.next(at(0), at(9000)), at(10_000), "too late for the one at 5 s");
+        assert_eq!(grid.next(at(0), at(61_000)), at(60_000), "no burst after a long standstill");
+    }
+}
