@@ -1,8 +1,12 @@
-//! The second opinion: hickory-proto reads what this codec writes, and writes it the same.
+//! The second opinion: hickory-proto reads what this codec writes, and writes it the same, up to
+//! the compression of names.
 
 use hickory_proto::op::Message;
 
 use super::*;
+
+/// Where the data starts in [`message`]: behind the header, the root and the record's own header.
+const RDATA_AT: usize = 12 + 1 + 10;
 
 /// A response with one record of this data, put together by hand.
 fn message(rtype: Type, rdata: &[u8]) -> Vec<u8> {
@@ -17,10 +21,17 @@ fn message(rtype: Type, rdata: &[u8]) -> Vec<u8> {
 #[test]
 fn an_independent_codec_reads_every_type_and_writes_it_back_the_same() {
     for &(rtype, printed) in PRINTED {
-        let sent = message(rtype, &wire(rtype, printed));
-        let read = Message::from_vec(&sent).unwrap_or_else(|error| panic!("{rtype}: {error}"));
+        let rdata = wire(rtype, printed);
+        if rdata.is_empty() {
+            // The other codec takes a record without data for a dynamic update.
+            continue;
+        }
+        let read = Message::from_vec(&message(rtype, &rdata));
+        let read = read.unwrap_or_else(|error| panic!("{rtype}: {error}"));
         assert_eq!(read.answers.len(), 1, "{rtype}");
-        assert_eq!(read.to_vec().unwrap(), sent, "{rtype} {printed}");
+        let sent = read.to_vec().unwrap();
+        let expanded = expand(rtype, &sent, RDATA_AT..sent.len());
+        assert_eq!(expanded, Some(rdata), "{rtype} {printed}");
     }
 }
 

@@ -27,7 +27,17 @@ fn any_words() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.join(" "))
 }
 
+/// Data that does not fit its type is printed as unknown, and then is read as that.
+fn prints_and_reads_back(rtype: Type, octets: Vec<u8>) -> Result<(), TestCaseError> {
+    let printed = text(rtype, &octets);
+    let rtype = if printed.starts_with("\\#") { Type(65280) } else { rtype };
+    prop_assert_eq!(parse(rtype, &printed, &origin()), Ok(octets), "{}", printed);
+    Ok(())
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_text_is_read_or_refused_at_a_place_within_it(
         rtype in any_type(), written in any_words()
@@ -46,8 +56,7 @@ proptest! {
     fn any_octets_are_printed_and_read_back(
         rtype in any_type(), octets in proptest::collection::vec(any::<u8>(), 0..80)
     ) {
-        let printed = text(rtype, &octets);
-        prop_assert_eq!(parse(rtype, &printed, &origin()), Ok(octets), "{}", printed);
+        prints_and_reads_back(rtype, octets)?;
     }
 
     #[test]
@@ -60,8 +69,7 @@ proptest! {
             let place = place.index(octets.len());
             octets[place] = octet;
         }
-        let printed = text(rtype, &octets);
-        prop_assert_eq!(parse(rtype, &printed, &origin()), Ok(octets), "{}", printed);
+        prints_and_reads_back(rtype, octets)?;
     }
 
     #[test]
