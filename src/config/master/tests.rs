@@ -89,7 +89,8 @@ fn a_whole_zone_is_read() {
     assert_eq!(
         outcome.records,
         [
-            "example.com. 5400 SOA ns1.example.com. hostmaster.example.com. 2024010100 7200 900 1209600 10",
+            "example.com. 5400 SOA ns1.example.com. hostmaster.example.com. 2024010100 7200 900 \
+             1209600 10",
             "example.com. 5400 NS ns1.example.com.",
             "example.com. 60 NS ns2.example.net.",
             "ns1.example.com. 300 A 192.0.2.53",
@@ -125,63 +126,72 @@ fn a_record_without_a_ttl_takes_the_nearest_there_is() {
     );
 }
 
+/// Five sound records among many mistakes.
+const MISTAKEN: &str = "\tA 192.0.2.1\n\
+    ok1 A 192.0.2.1\n\
+    a..b A 192.0.2.1\n\
+    \tA 192.0.2.9\n\
+    www A 192.0.2.256\n\
+    www CNME example.net.\n\
+    www CH A 192.0.2.1\n\
+    www 1x A 192.0.2.1\n\
+    www 2147483648 A 192.0.2.1\n\
+    www ANY\n\
+    www\n\
+    txt TXT \"open\n\
+    ok2 A 192.0.2.2\n\
+    soa SOA ns1 h ( 1 2\n\
+    \tx 4\n\
+    \t5 )\n\
+    www A )\n\
+    $TTL\n\
+    $ORIGIN a..b\n\
+    $GENERATE 1-4 a$ A 192.0.2.$\n\
+    $FOO\n\
+    \twww A 192.0.2.1\n\
+    mx MX 10\n\
+    mx MX 10 a b\n\
+    x ( \"y\n\
+    z ) A 192.0.2.1\n\
+    ok3 A 192.0.2.3\n\
+    open ( A 192.0.2.4\n\
+    \tTXT a\n\
+    ok4 A 192.0.2.4\n";
+
 #[test]
 fn every_mistake_is_reported_where_it_stands() {
-    let outcome = read(
-        "\tA 192.0.2.1\n\
-         ok1 A 192.0.2.1\n\
-         a..b A 192.0.2.1\n\
-         \tA 192.0.2.9\n\
-         www A 192.0.2.256\n\
-         www CNME example.net.\n\
-         www CH A 192.0.2.1\n\
-         www 1x A 192.0.2.1\n\
-         www 2147483648 A 192.0.2.1\n\
-         www ANY\n\
-         www\n\
-         txt TXT \"open\n\
-         ok2 A 192.0.2.2\n\
-         soa SOA ns1 h ( 1 2\n\
-         \tx 4\n\
-         \t5 )\n\
-         www A )\n\
-         $TTL\n\
-         $ORIGIN a..b\n\
-         $GENERATE 1-4 a$ A 192.0.2.$\n\
-         $FOO\n\
-         \twww A 192.0.2.1\n\
-         mx MX 10\n\
-         mx MX 10 a b\n\
-         x ( \"y\n\
-         z ) A 192.0.2.1\n\
-         ok3 A 192.0.2.3\n\
-         open ( A 192.0.2.4\n\
-         \tTXT a\n\
-         ok4 A 192.0.2.4\n",
-    );
+    let outcome = read(MISTAKEN);
     let kept: Vec<&str> =
         outcome.records.iter().map(|line| line.split('.').next().unwrap()).collect();
     assert_eq!(kept, ["ok1", "example", "ok2", "ok3", "ok4"]);
     assert_eq!(
         outcome.mistakes,
         [
-            "1:2 `A`: this line repeats the owner of the line before, but there is none (start the line with an owner, such as `@`)",
-            "3:1 `a..b`: expected the owner, found an empty label: two dots in a row, or a dot at the start",
+            "1:2 `A`: this line repeats the owner of the line before, but there is none (start \
+             the line with an owner, such as `@`)",
+            "3:1 `a..b`: expected the owner, found an empty label: two dots in a row, or a dot at \
+             the start",
             "5:7 `192.0.2.256`: expected the address, an IPv4 address; found `192.0.2.256`",
             "6:5 `CNME`: expected a record type, found `CNME` (did you mean \"CNAME\"?)",
             "7:5 `CH`: class `CH`; only class IN is served",
-            "8:5 `1x`: expected a TTL, found `1x` (a TTL is seconds up to 2147483647, or a period such as `1h30m`)",
-            "9:5 `2147483648`: expected a TTL, found `2147483648` (a TTL is seconds up to 2147483647, or a period such as `1h30m`)",
+            "8:5 `1x`: expected a TTL, found `1x` (a TTL is seconds up to 2147483647, or a period \
+             such as `1h30m`)",
+            "9:5 `2147483648`: expected a TTL, found `2147483648` (a TTL is seconds up to \
+             2147483647, or a period such as `1h30m`)",
             "10:5 `ANY`: class `ANY`; only class IN is served",
             "11:4 ``: the line ends before the record type",
             "12:9 `\"`: this quote is not closed on its line",
             "15:2 `x`: expected the retry time, seconds or a period such as `1h30m`; found `x`",
             "17:7 `)`: a closing parenthesis without an open one",
             "18:1 `$TTL`: $TTL takes one TTL, such as `1h`",
-            "19:9 `a..b`: expected the new origin, found an empty label: two dots in a row, or a dot at the start",
-            "20:1 `$GENERATE`: $GENERATE is not supported (write each record out, or have a script write them to a file and $INCLUDE it)",
-            "21:1 `$FOO`: `$FOO` is not a directive (directives are $ORIGIN, $TTL and $INCLUDE; an owner that starts with a dollar sign is written `\\$`)",
-            "22:2 `www`: expected a record type, found `www` (a line that starts with a space repeats the owner before it)",
+            "19:9 `a..b`: expected the new origin, found an empty label: two dots in a row, or a \
+             dot at the start",
+            "20:1 `$GENERATE`: $GENERATE is not supported (write each record out, or have a \
+             script write them to a file and $INCLUDE it)",
+            "21:1 `$FOO`: `$FOO` is not a directive (directives are $ORIGIN, $TTL and $INCLUDE; \
+             an owner that starts with a dollar sign is written `\\$`)",
+            "22:2 `www`: expected a record type, found `www` (a line that starts with a space \
+             repeats the owner before it)",
             "23:9 ``: the MX data ends before the target; expected a domain name",
             "24:12 `b`: expected the end of the MX data, found `b`",
             "25:5 `\"`: this quote is not closed on its line",

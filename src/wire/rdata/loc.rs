@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::RdataError;
-use super::read::Words;
+use super::words::Words;
 
 /// Octets of a LOC record of version 0.
 const LEN: usize = 16;

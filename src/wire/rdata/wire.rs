@@ -94,7 +94,7 @@ fn expand_name(message: &[u8], at: usize, end: usize, out: &mut Vec<u8>) -> Opti
                 if target >= lowest {
                     return None;
                 }
-                used.get_or_insert(here + 2 - at);
+                used.get_or_insert_with(|| here + 2 - at);
                 (here, lowest, limit) = (target, target, message.len());
             }
             _ => return None,

@@ -116,7 +116,7 @@ fn a_mistake_is_named_at_its_place() {
         (Type(65280), "1 2", "1 2", "TYPE65280 data has no text form here"),
         (Type(65280), "\\# 3 0a01", "3", "the length says 3 octets, but 2 follow"),
         (Type(65280), "\\# 1 0g", "0g", "expected the data, pairs of hex digits"),
-        (Type::A, "\\# 3 c00002", "\\# 3 c00002", "these octets are not the data of a A record"),
+        (Type::A, "\\# 3 c00002", "\\# 3 c00002", "these octets are not A data"),
         (Type::NSEC, "a X", "X", "expected the types, a record type; found `X`"),
         (
             Type::LOC,
