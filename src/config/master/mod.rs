@@ -24,6 +24,9 @@ use crate::wire::name::Name;
 use crate::wire::rdata::{RdataError, Token, logical_line};
 use crate::zone::{Rdata, Ttl};
 
+/// After so many mistakes the rest is not read: this is no master file, and each costs memory.
+const MISTAKES_MAX: usize = 1000;
+
 /// One record of a master file.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -56,7 +59,7 @@ impl Place {
 }
 
 /// Reads a master file and what it includes. Appends its records in file order, and a diagnostic
-/// for every mistake; records beside mistakes are read all the same.
+/// for every mistake; records beside mistakes are read all the same. Gives up after 1000 mistakes.
 ///
 /// A record without a TTL takes that of `$TTL`, else the last one written, else `default_ttl`, else
 /// the negative TTL of the SOA. What `$ORIGIN`, `$TTL` and owners an included file sets ends with
@@ -69,8 +72,15 @@ pub fn parse(
     records: &mut Vec<Record>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut reader =
-        Reader { files, default_ttl, soa_ttl: None, open: Vec::new(), records, diagnostics };
+    let mut reader = Reader {
+        files,
+        default_ttl,
+        soa_ttl: None,
+        open: Vec::new(),
+        mistakes_left: MISTAKES_MAX,
+        records,
+        diagnostics,
+    };
     reader.file(Context::new(Arc::clone(source), origin.clone()));
 }
 
@@ -82,6 +92,7 @@ struct Reader<'a> {
     soa_ttl: Option<Ttl>,
     /// The files being read, each included by the one before; their plain paths.
     open: Vec<PathBuf>,
+    mistakes_left: usize,
     records: &'a mut Vec<Record>,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
@@ -146,7 +157,7 @@ impl Reader<'_> {
         self.open.push(plain(&source.path));
         let mut at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let mut words = Vec::new();
-        while at < text.len() {
+        while at < text.len() && self.mistakes_left > 0 {
             words.clear();
             let start = at;
             match logical_line(text, start, &mut words) {
@@ -168,6 +179,11 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, source: &Arc<Source>, Mistake { error, help }: Mistake) {
+        self.mistakes_left = self.mistakes_left.saturating_sub(1);
+        let help = match self.mistakes_left {
+            0 => Some("this is the last mistake shown; the rest was not read".to_owned()),
+            _ => help,
+        };
         self.diagnostics.push(Diagnostic {
             severity: Severity::Error,
             message: error.message,

@@ -290,6 +290,14 @@ fn a_record_knows_where_it_is_written() {
 }
 
 #[test]
+fn a_file_that_is_no_master_file_is_given_up() {
+    let outcome = read(&"a ( b\n".repeat(3000));
+    assert_eq!(outcome.mistakes.len(), MISTAKES_MAX);
+    let last = outcome.mistakes.last().unwrap();
+    assert!(last.ends_with("(this is the last mistake shown; the rest was not read)"), "{last}");
+}
+
+#[test]
 fn odd_beginnings_and_ends_are_read() {
     assert_eq!(read("").records, [""; 0]);
     assert_eq!(read("\u{feff}a A 192.0.2.1").records, ["a.example.com. 3600 A 192.0.2.1"]);

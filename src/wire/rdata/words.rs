@@ -1,10 +1,14 @@
 //! The words of one record's RDATA, taken one by one, and the errors about them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::RdataError;
 use super::token::Token;
 use crate::wire::kind::Type;
+
+/// How many characters of a wrong word a message repeats.
+const EXCERPT_LEN_MAX: usize = 48;
 
 /// The words of one record's RDATA that are still to be read.
 pub(super) struct Words<'t, 'a> {
@@ -43,7 +47,7 @@ impl<'t, 'a> Words<'t, 'a> {
     pub(super) fn unexpected(&self, word: &Token<'_>, what: &str, expected: &str) -> RdataError {
         RdataError {
             at: word.span.clone(),
-            message: format!("expected {what}, {expected}; found `{}`", word.text),
+            message: format!("expected {what}, {expected}; found `{}`", excerpt(word.text)),
         }
     }
 
@@ -69,7 +73,15 @@ impl<'t, 'a> Words<'t, 'a> {
     pub(super) fn finish(&self) -> Result<(), RdataError> {
         let Some(extra) = self.rest.first() else { return Ok(()) };
         let message =
-            format!("expected the end of the {} data, found `{}`", self.rtype, extra.text);
+            format!("expected the end of the {} data, found `{}`", self.rtype, excerpt(extra.text));
         Err(RdataError { at: self.span(), message })
+    }
+}
+
+/// The start of a text, short enough for a message of one line.
+fn excerpt(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(EXCERPT_LEN_MAX) {
+        Some((cut, _)) => Cow::Owned(format!("{}…", &text[..cut])),
+        None => Cow::Borrowed(text),
     }
 }

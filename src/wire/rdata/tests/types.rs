@@ -134,6 +134,12 @@ fn a_mistake_is_named_at_its_place() {
 }
 
 #[test]
+fn a_message_repeats_only_the_start_of_a_long_word() {
+    let (message, _) = mistake(Type::A, &"x".repeat(10_000));
+    assert!(message.len() < 200 && message.ends_with("xxx…`"), "{message}");
+}
+
+#[test]
 fn a_string_is_at_most_255_octets_and_data_65535() {
     let long = "x".repeat(256);
     let (message, _) = mistake(Type::TXT, &format!("\"{long}\""));
