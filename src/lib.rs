@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod clock;
+pub mod config;
 pub mod health;
 pub mod snapshot;
 pub mod steering;

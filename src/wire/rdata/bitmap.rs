@@ -5,7 +5,7 @@ use std::fmt;
 use crate::wire::kind::Type;
 
 /// Appends the windows of the set `types`.
-pub(super) fn write_wire(types: &mut Vec<u16>, out: &mut Vec<u8>) {
+pub(super) fn write_wire(types: &mut [u16], out: &mut Vec<u8>) {
     types.sort_unstable();
     for window in types.chunk_by(|a, b| a >> 8 == b >> 8) {
         let mut bits = [0u8; 32];

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::RdataError;
-use super::read::Words;
+use super::words::Words;
 
 /// Octets of a LOC record of version 0.
 const LEN: usize = 16;
@@ -115,7 +115,8 @@ pub(super) fn is_sound(wire: &[u8]) -> bool {
     };
     wire.len() == LEN
         && wire[0] == 0
-        && wire[1..4].iter().all(|size| size >> 4 <= 9 && size & 15 <= 9)
+        // A zero has one spelling, or printing it would lose the exponent.
+        && wire[1..4].iter().all(|&size| size == 0 || matches!((size >> 4, size & 15), (1..=9, 0..=9)))
         && latitude.abs_diff(ORIGIN) <= 90 * DEGREE
         && longitude.abs_diff(ORIGIN) <= 180 * DEGREE
 }

@@ -5,7 +5,7 @@
 //!                              message ─ wire::expand (table) ─▶ wire
 //! ```
 //!
-//! [`table`] says what fields a type has; [`read`], [`print`] and [`wire`] know what to do with a
+//! `table` says what fields a type has; `read`, `print` and `wire` know what to do with a
 //! field, and nothing about types. RDATA here always has uncompressed names. Not here: owners,
 //! TTLs and directives (`config::master`), compression on the way out (`wire::writer`).
 
@@ -18,6 +18,7 @@ mod svcb;
 mod table;
 mod token;
 mod wire;
+mod words;
 
 use std::ops::Range;
 

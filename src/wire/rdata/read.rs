@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::table::{Form, Mnemonics, Part, parts};
 use super::token::{self, Token, tokens};
+use super::words::Words;
 use super::{RdataError, bitmap, codes, loc, svcb, wire};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
@@ -29,8 +30,11 @@ pub fn parse(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataErr
 /// # Errors
 /// [`RdataError`]: its place is in `text`.
 pub fn parse_value(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataError> {
-    let plain = matches!(rtype, Type::TXT | Type::SPF) && !text.starts_with(['"', '\\']);
-    if plain { Ok(txt_from_plain(text)) } else { parse(rtype, text, origin) }
+    let is_presentation = text.starts_with('"') || text.starts_with("\\#");
+    match rtype {
+        Type::TXT | Type::SPF if !is_presentation => Ok(txt_from_plain(text)),
+        _ => parse(rtype, text, origin),
+    }
 }
 
 /// TXT RDATA that holds `text` as it is, cut into strings of 255 octets.
@@ -57,15 +61,15 @@ pub fn parse_tokens(
     end: usize,
     origin: &Name,
 ) -> Result<Vec<u8>, RdataError> {
-    let mut words = Words { rest: tokens, end, rtype };
-    let whole = tokens.first().map_or(end, |first| first.span.start)..words.last_end();
+    let mut words = Words::new(rtype, tokens, end);
+    let whole = words.span();
     let mut out = Vec::new();
     match (tokens.first(), parts(rtype)) {
         (Some(first), parts) if first.text == "\\#" && !first.quoted => {
             words.next();
             unknown(&mut words, &mut out)?;
             if parts.is_some_and(|parts| !wire::fits(parts, &out)) {
-                let message = format!("these octets are not the data of a {rtype} record");
+                let message = format!("these octets are not {rtype} data");
                 return Err(RdataError { at: whole, message });
             }
         }
@@ -94,8 +98,8 @@ fn unknown(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataErro
     let (what, expected) = ("the length of the data", "a number from 0 to 65535");
     let word = words.take(what, expected)?;
     let len: u16 = number(word, &[]).ok_or_else(|| words.unexpected(word, what, expected))?;
-    let hex_at = words.rest.first().map_or(words.end, |first| first.span.start)..words.last_end();
-    let digits = words.rest.iter().flat_map(|word| word.text.bytes());
+    let (hex, hex_at) = words.take_rest();
+    let digits = hex.iter().flat_map(|word| word.text.bytes());
     if codes::parse_hex(digits, out).is_none() {
         let message = "expected the data, pairs of hex digits".to_owned();
         return Err(RdataError { at: hex_at, message });
@@ -230,16 +234,14 @@ fn octets(
     words: &mut Words<'_, '_>,
     out: &mut Vec<u8>,
 ) -> Result<(), RdataError> {
-    let all = words.rest;
-    let first = words.take(what, form.description())?;
+    let (all, at) = words.take_rest();
+    let first = all.first().ok_or_else(|| words.missing(what, form.description()))?;
     let digits = all.iter().flat_map(|word| word.text.bytes());
     let start = out.len();
     let read = match form {
         Form::Hex => codes::parse_hex(digits, out),
         _ => codes::parse_base64(digits, out),
     };
-    let at = first.span.start..words.last_end();
-    words.rest = &[];
     match read.filter(|()| out.len() > start) {
         Some(()) => Ok(()),
         None if all.len() == 1 => Err(words.unexpected(first, what, form.description())),
@@ -258,55 +260,4 @@ fn types(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError>
     }
     bitmap::write_wire(&mut types, out);
     Ok(())
-}
-
-/// The words of one record's RDATA that are still to be read.
-pub(super) struct Words<'t, 'a> {
-    rest: &'t [Token<'a>],
-    end: usize,
-    rtype: Type,
-}
-
-impl<'t, 'a> Words<'t, 'a> {
-    /// The next word, if there is one.
-    pub(super) fn next(&mut self) -> Option<&'t Token<'a>> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(first)
-    }
-
-    /// The next word; an error that says what is missing if there is none.
-    pub(super) fn take(&mut self, what: &str, expected: &str) -> Result<&'t Token<'a>, RdataError> {
-        self.next().ok_or_else(|| self.missing(what, expected))
-    }
-
-    /// The error that `what` is missing at the end.
-    pub(super) fn missing(&self, what: &str, expected: &str) -> RdataError {
-        RdataError {
-            at: self.end..self.end,
-            message: format!("the {} data ends before {what}; expected {expected}", self.rtype),
-        }
-    }
-
-    /// The error that `word` is not `what`.
-    pub(super) fn unexpected(&self, word: &Token<'_>, what: &str, expected: &str) -> RdataError {
-        RdataError {
-            at: word.span.clone(),
-            message: format!("expected {what}, {expected}; found `{}`", word.text),
-        }
-    }
-
-    /// Where the last word ends.
-    fn last_end(&self) -> usize {
-        self.rest.last().map_or(self.end, |last| last.span.end)
-    }
-
-    /// # Errors
-    /// Words that nothing asked for.
-    fn finish(&self) -> Result<(), RdataError> {
-        let Some(extra) = self.rest.first() else { return Ok(()) };
-        let message =
-            format!("expected the end of the {} data, found `{}`", self.rtype, extra.text);
-        Err(RdataError { at: extra.span.start..self.last_end(), message })
-    }
 }

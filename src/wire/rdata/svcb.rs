@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use super::print::write_string;
-use super::read::Words;
 use super::token::{Token, unescape};
+use super::words::Words;
 use super::{RdataError, codes};
 
 /// The registered keys, each at its number, and the form of its value.
@@ -163,7 +163,7 @@ fn encode(form: Value, text: &[u8]) -> Option<Vec<u8>> {
     Some(wire)
 }
 
-/// The items of a comma-separated list in which `\,` and `\\` stand for themselves (RFC 9460 §A.1).
+/// The items of a comma-separated list, `\,` and `\\` undone (RFC 9460 appendix A.1).
 fn list_items(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let (mut items, mut octets) = (vec![Vec::new()], text.iter());
     while let Some(&octet) = octets.next() {
@@ -200,7 +200,9 @@ fn is_sound(form: Value, wire: &[u8]) -> bool {
         Value::Keys => {
             let keys: Vec<u16> = keys_of(wire).collect();
             let rising = keys.windows(2).all(|pair| pair[0] < pair[1]);
-            wire.len() % 2 == 0 && rising && keys.first().is_some_and(|&key| key != MANDATORY)
+            wire.len().is_multiple_of(2)
+                && rising
+                && keys.first().is_some_and(|&key| key != MANDATORY)
         }
         Value::Protocols => {
             let mut rest = wire;
@@ -214,8 +216,8 @@ fn is_sound(form: Value, wire: &[u8]) -> bool {
         }
         Value::Empty => wire.is_empty(),
         Value::Port => wire.len() == 2,
-        Value::Ip4s => !wire.is_empty() && wire.len() % 4 == 0,
-        Value::Ip6s => !wire.is_empty() && wire.len() % 16 == 0,
+        Value::Ip4s => !wire.is_empty() && wire.len().is_multiple_of(4),
+        Value::Ip6s => !wire.is_empty() && wire.len().is_multiple_of(16),
         Value::Base64 | Value::Text => !wire.is_empty(),
         Value::Opaque => true,
     }

@@ -104,7 +104,7 @@ impl<'a> Scan<'a> {
     fn quoted(&mut self, tokens: &mut Vec<Token<'a>>) {
         let start = self.at;
         self.at += 1;
-        if self.to_closing_quote(start) {
+        if self.close_quote(start) {
             let text = &self.text[start + 1..self.at - 1];
             tokens.push(Token { text, quoted: true, span: start..self.at });
             self.expect_gap(true);
@@ -122,7 +122,7 @@ impl<'a> Scan<'a> {
                 b'"' if bytes[self.at - 1] == b'=' => {
                     let quote = self.at;
                     self.at += 1;
-                    if !self.to_closing_quote(quote) {
+                    if !self.close_quote(quote) {
                         return;
                     }
                     self.expect_gap(false);
@@ -143,7 +143,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Goes behind the quote that closes the one at `open`; false if the line ends first.
-    fn to_closing_quote(&mut self, open: usize) -> bool {
+    fn close_quote(&mut self, open: usize) -> bool {
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
             match byte {

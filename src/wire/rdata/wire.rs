@@ -85,7 +85,7 @@ fn expand_name(message: &[u8], at: usize, end: usize, out: &mut Vec<u8>) -> Opti
                 }
                 here = next;
                 if len == 0 {
-                    return Some(used.unwrap_or(here - at));
+                    return Some(used.unwrap_or_else(|| here - at));
                 }
             }
             192..=255 => {
@@ -94,7 +94,7 @@ fn expand_name(message: &[u8], at: usize, end: usize, out: &mut Vec<u8>) -> Opti
                 if target >= lowest {
                     return None;
                 }
-                used.get_or_insert(here + 2 - at);
+                used.get_or_insert_with(|| here + 2 - at);
                 (here, lowest, limit) = (target, target, message.len());
             }
             _ => return None,

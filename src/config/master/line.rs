@@ -1,0 +1,154 @@
+//! One record's line: `[owner] [ttl] [class] type data`, TTL and class in either order.
+
+use std::sync::Arc;
+
+use super::{Context, Mistake, Place, Reader, Record};
+use crate::wire::kind::{CLASS_IN, Type};
+use crate::wire::rdata::{Token, parse_period, parse_tokens};
+use crate::zone::{Rdata, Ttl};
+
+/// The distance in edits up to which a type counts as misspelt.
+const MISSPELT: usize = 1;
+
+impl Reader<'_> {
+    /// Reads the words of the logical line that starts at `start`.
+    pub(super) fn line(
+        &mut self,
+        context: &mut Context,
+        start: usize,
+        words: &[Token<'_>],
+    ) -> Result<(), Mistake> {
+        let Some(first) = words.first() else { return Ok(()) };
+        if first.text.starts_with('$') && !first.quoted {
+            return self.directive(context, first, &words[1..]);
+        }
+        let owner_is_blank = matches!(context.source.text.as_bytes()[start], b' ' | b'\t');
+        let mut rest = words;
+        if !owner_is_blank {
+            rest = &words[1..];
+            let owner = context.name(first, "the owner");
+            // After a bad owner the lines that repeat it are not to be blamed as well.
+            context.owner = Some(owner.as_ref().unwrap_or(&context.origin).clone());
+            owner?;
+        }
+        let Some(owner) = context.owner.clone() else {
+            return Err(Mistake::new(
+                first.span.clone(),
+                "this line repeats the owner of the line before, but there is none",
+            )
+            .help("start the line with an owner, such as `@`"));
+        };
+        let head =
+            Head::read(&mut rest, first.span.end).map_err(|mistake| match owner_is_blank {
+                true if mistake.help.is_none() => {
+                    mistake.help("a line that starts with a space repeats the owner before it")
+                }
+                _ => mistake,
+            })?;
+        let end = words.last().map_or(start, |last| last.span.end);
+        if let Some(ttl) = head.ttl {
+            context.last_ttl = Some(ttl);
+        }
+        let rtype = head.rtype;
+        let rdata = parse_tokens(rtype, rest, end, &context.origin)?;
+        if let (Type::SOA, Some(minimum)) = (rtype, rdata.last_chunk()) {
+            self.soa_ttl = Ttl::from_secs(u32::from_be_bytes(*minimum)).or(self.soa_ttl);
+        }
+        let ttl = self.ttl(context, &head)?;
+        let rdata = Rdata::new(rdata).ok_or_else(|| {
+            Mistake::new(first.span.clone(), "a record holds 65535 octets of data at the most")
+        })?;
+        // The file is smaller than 4 GiB (`Reader::file`).
+        let (from, to) = (first.span.start as u32, head.end as u32);
+        let place = Place { source: Arc::clone(&context.source), start: from, end: to };
+        self.records.push(Record { owner, rtype, ttl, rdata, place });
+        Ok(())
+    }
+
+    /// The record's own TTL, or the one that it is given.
+    fn ttl(&self, context: &mut Context, head: &Head) -> Result<Ttl, Mistake> {
+        let given = context.default_ttl.or(context.last_ttl).or(self.default_ttl).or(self.soa_ttl);
+        head.ttl.or(given).ok_or_else(|| {
+            // One such error is enough: the cure is the same for all.
+            context.default_ttl = Some(Ttl::MAX);
+            Mistake::new(head.type_at..head.end, "this record has no TTL, and nothing gives it one")
+                .help("write `$TTL 1h` at the top of the file")
+        })
+    }
+}
+
+/// What stands between the owner and the data.
+struct Head {
+    ttl: Option<Ttl>,
+    rtype: Type,
+    /// Where the type starts.
+    type_at: usize,
+    /// Where the type ends.
+    end: usize,
+}
+
+impl Head {
+    /// Takes TTL, class and type off the front of `rest`; what is in front of it ends at `end`.
+    fn read(rest: &mut &[Token<'_>], mut end: usize) -> Result<Self, Mistake> {
+        let (mut ttl, mut class) = (None, false);
+        while let Some((word, tail)) = rest.split_first() {
+            *rest = tail;
+            end = word.span.end;
+            if ttl.is_none() && word.text.starts_with(|first: char| first.is_ascii_digit()) {
+                ttl = Some(read_ttl(word)?);
+            } else if let Some(number) = class_number(word.text).filter(|_| !class) {
+                if number != CLASS_IN {
+                    let message = format!("class `{}`; only class IN is served", word.text);
+                    return Err(Mistake::new(word.span.clone(), message));
+                }
+                class = true;
+            } else {
+                let rtype = read_type(word)?;
+                return Ok(Self { ttl, rtype, type_at: word.span.start, end });
+            }
+        }
+        Err(Mistake::new(end..end, "the line ends before the record type"))
+    }
+}
+
+/// Reads a TTL, 0 to 2³¹−1 seconds.
+pub(super) fn read_ttl(word: &Token<'_>) -> Result<Ttl, Mistake> {
+    parse_period(word.text).and_then(Ttl::from_secs).ok_or_else(|| {
+        let message = format!("expected a TTL, found `{}`", word.text);
+        Mistake::new(word.span.clone(), message)
+            .help("a TTL is seconds up to 2147483647, or a period such as `1h30m`")
+    })
+}
+
+/// The number of a class (RFC 1035 §3.2.4, RFC 3597 §5).
+fn class_number(text: &str) -> Option<u16> {
+    const CLASSES: [(&str, u16); 6] =
+        [("IN", 1), ("CS", 2), ("CH", 3), ("HS", 4), ("NONE", 254), ("ANY", 255)];
+    if let Some((_, number)) = CLASSES.iter().find(|(class, _)| class.eq_ignore_ascii_case(text)) {
+        return Some(*number);
+    }
+    let (head, digits) = text.split_at_checked(5)?;
+    if head.eq_ignore_ascii_case("CLASS") { digits.parse().ok() } else { None }
+}
+
+/// Reads a type that a zone can hold.
+fn read_type(word: &Token<'_>) -> Result<Type, Mistake> {
+    let mistake = |message| Mistake::new(word.span.clone(), message);
+    match word.text.parse::<Type>() {
+        Ok(rtype) if rtype.is_meta() => {
+            Err(mistake(format!("{rtype} is a type of queries; a zone cannot hold it")))
+        }
+        Ok(rtype) => Ok(rtype),
+        Err(_) => {
+            let mistake = mistake(format!("expected a record type, found `{}`", word.text));
+            let upper = word.text.to_ascii_uppercase();
+            let near = Type::mnemonics()
+                .filter(|mnemonic| mnemonic.len() > 2)
+                .find(|mnemonic| strsim::osa_distance(mnemonic, &upper) <= MISSPELT);
+            Err(match near {
+                Some(near) => mistake.help(format!("did you mean \"{near}\"?")),
+                None => mistake,
+            })
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Master files: RFC 1035 §5, `$TTL` of RFC 2308 §4, unknown types of RFC 3597.
+//!
+//! ```text
+//! Source ─ rdata::logical_line ─▶ words ┬ directive ─▶ origin, TTL, included files
+//!                                       └ line ─▶ Record           (or a Diagnostic, and on)
+//! ```
+//!
+//! A file is read lazily, one logical line at a time, to its end: a mistake costs its line only.
+//! Not here: whether the records make a zone (`zone::Zone::new`), reading files ([`Files`]).
+
+mod directive;
+mod line;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostic, Severity, Source};
+use super::files::{Files, plain};
+use crate::wire::kind::Type;
+use crate::wire::name::Name;
+use crate::wire::rdata::{RdataError, Token, logical_line};
+use crate::zone::{Rdata, Ttl};
+
+/// After so many mistakes the rest is not read: this is no master file, and each costs memory.
+const MISTAKES_MAX: usize = 1000;
+
+/// One record of a master file.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The name that it is at.
+    pub owner: Name,
+    /// Its type.
+    pub rtype: Type,
+    /// Its own TTL, or the one that the file gives it.
+    pub ttl: Ttl,
+    /// Its data.
+    pub rdata: Rdata,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// Where a record is written: small, because there is one for each.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file.
+    pub source: Arc<Source>,
+    start: u32,
+    end: u32,
+}
+
+impl Place {
+    /// The bytes from the owner, or what stands first on the line, to the type.
+    pub fn bytes(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// Reads a master file and what it includes. Appends its records in file order, and a diagnostic
+/// for every mistake; records beside mistakes are read all the same. Gives up after 1000 mistakes.
+///
+/// A record without a TTL takes that of `$TTL`, else the last one written, else `default_ttl`, else
+/// the negative TTL of the SOA. What `$ORIGIN`, `$TTL` and owners an included file sets ends with
+/// it.
+pub fn parse(
+    source: &Arc<Source>,
+    origin: &Name,
+    default_ttl: Option<Ttl>,
+    files: &dyn Files,
+    records: &mut Vec<Record>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let mut reader = Reader {
+        files,
+        default_ttl,
+        soa_ttl: None,
+        open: Vec::new(),
+        mistakes_left: MISTAKES_MAX,
+        records,
+        diagnostics,
+    };
+    reader.file(Context::new(Arc::clone(source), origin.clone()));
+}
+
+/// What is the same for a file and all that it includes.
+struct Reader<'a> {
+    files: &'a dyn Files,
+    default_ttl: Option<Ttl>,
+    /// The negative TTL of the SOA, once it was read.
+    soa_ttl: Option<Ttl>,
+    /// The files being read, each included by the one before; their plain paths.
+    open: Vec<PathBuf>,
+    mistakes_left: usize,
+    records: &'a mut Vec<Record>,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+/// What the lines read so far mean for the next one.
+#[derive(Clone)]
+struct Context {
+    source: Arc<Source>,
+    origin: Name,
+    /// The owner of a line that starts with a space.
+    owner: Option<Name>,
+    /// What `$TTL` said.
+    default_ttl: Option<Ttl>,
+    /// The last TTL that a record wrote.
+    last_ttl: Option<Ttl>,
+}
+
+/// A mistake in a line: what, where in the file, what to do.
+struct Mistake {
+    error: RdataError,
+    help: Option<String>,
+}
+
+impl Mistake {
+    fn new(at: Range<usize>, message: impl Into<String>) -> Self {
+        Self { error: RdataError { at, message: message.into() }, help: None }
+    }
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+impl From<RdataError> for Mistake {
+    fn from(error: RdataError) -> Self {
+        Self { error, help: None }
+    }
+}
+
+impl Context {
+    fn new(source: Arc<Source>, origin: Name) -> Self {
+        Self { source, origin, owner: None, default_ttl: None, last_ttl: None }
+    }
+
+    /// Reads a name that is relative to the origin.
+    fn name(&self, word: &Token<'_>, what: &str) -> Result<Name, Mistake> {
+        Name::parse(word.text, Some(&self.origin)).map_err(|error| {
+            Mistake::new(word.span.clone(), format!("expected {what}, found {error}"))
+        })
+    }
+}
+
+impl Reader<'_> {
+    /// Reads one file to its end.
+    fn file(&mut self, mut context: Context) {
+        let source = Arc::clone(&context.source);
+        let text = source.text.as_str();
+        if u32::try_from(text.len()).is_err() {
+            let mistake = Mistake::new(0..0, "this file is larger than 4 GiB");
+            return self.report(&source, mistake);
+        }
+        self.open.push(plain(&source.path));
+        let mut at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let mut words = Vec::new();
+        while at < text.len() && self.mistakes_left > 0 {
+            words.clear();
+            let start = at;
+            match logical_line(text, start, &mut words) {
+                Ok(next) => {
+                    at = next;
+                    if let Err(mistake) = self.line(&mut context, start, &words) {
+                        self.report(&source, mistake);
+                    }
+                }
+                Err((error, next)) => {
+                    at = next;
+                    self.report(&source, error.into());
+                    // Whoever follows with a blank owner is not to be blamed as well.
+                    context.owner.get_or_insert_with(|| context.origin.clone());
+                }
+            }
+        }
+        self.open.pop();
+    }
+
+    fn report(&mut self, source: &Arc<Source>, Mistake { error, help }: Mistake) {
+        self.mistakes_left = self.mistakes_left.saturating_sub(1);
+        let help = match self.mistakes_left {
+            0 => Some("this is the last mistake shown; the rest was not read".to_owned()),
+            _ => help,
+        };
+        self.diagnostics.push(Diagnostic {
+            severity: Severity::Error,
+            message: error.message,
+            place: Some((Arc::clone(source), error.at)),
+            label: String::new(),
+            help,
+        });
+    }
+}

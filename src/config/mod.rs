@@ -1,0 +1,5 @@
+//! Files → zones, with every diagnostic.
+
+pub mod diagnostic;
+pub mod files;
+pub mod master;

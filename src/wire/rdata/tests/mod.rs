@@ -1,0 +1,96 @@
+//! Tests of the codec as a whole.
+
+mod oracle;
+mod random;
+mod types;
+mod vectors;
+mod words;
+
+use super::*;
+use crate::wire::kind::Type;
+use crate::wire::name::Name;
+
+fn origin() -> Name {
+    Name::parse("example.com.", None).unwrap()
+}
+
+/// The wire form of `text`, relative to example.com.
+fn wire(rtype: Type, text: &str) -> Vec<u8> {
+    parse(rtype, text, &origin()).unwrap_or_else(|error| panic!("{rtype} {text}: {error:?}"))
+}
+
+/// The text form of `wire`.
+fn text(rtype: Type, wire: &[u8]) -> String {
+    let mut text = String::new();
+    write_text(rtype, wire, &mut text).unwrap();
+    text
+}
+
+/// What is wrong with `text`, and the part of it that is to blame.
+fn mistake(rtype: Type, text: &str) -> (String, &str) {
+    match parse(rtype, text, &origin()) {
+        Ok(wire) => panic!("{rtype} {text} was read as {wire:02x?}"),
+        Err(error) => (error.message, &text[error.at]),
+    }
+}
+
+/// Octets from hex digits with spaces.
+fn hex(digits: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    codes::parse_hex(digits.bytes().filter(|digit| *digit != b' '), &mut octets).unwrap();
+    octets
+}
+
+/// One text for each type, as it is printed; without long hex.
+const PRINTED: &[(Type, &str)] = &[
+    (Type::A, "192.0.2.1"),
+    (Type::AAAA, "2001:db8::1"),
+    (Type::CNAME, "www.example.net."),
+    (Type::DNAME, "example.net."),
+    (Type::MX, "10 mail.example.com."),
+    (Type::NS, "ns1.example.com."),
+    (Type::PTR, "host.example.com."),
+    (Type::SOA, "ns1.example.com. host\\.master.example.com. 2024010100 7200 900 1209600 10"),
+    (Type::SRV, "1 2 443 web.example.com."),
+    (Type::TXT, "\"v=spf1 mx -all\" \"\" \"a \\\"quote\\\", a \\\\ and \\000\\255;\""),
+    (Type::SPF, "\"v=spf1 -all\""),
+    (Type::CAA, "128 issue \"ca.example.net; account=1\""),
+    (Type::DS, "60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118"),
+    (Type::CDS, "0 0 0 00"),
+    (Type::DNSKEY, "257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0d"),
+    (Type::CDNSKEY, "0 3 0 AA=="),
+    (Type::HTTPS, "1 . alpn=\"h2,h3\" ipv4hint=192.0.2.1,192.0.2.2 ech=AEX+DQ=="),
+    (Type::SVCB, "0 svc.example.net."),
+    (Type::NAPTR, "100 10 \"S\" \"SIP+D2U\" \"!^.*$!sip:a@example.com!\" _sip._udp.example.com."),
+    (Type::SSHFP, "4 2 123456789ABCDEF67890123456789ABCDEF67890"),
+    (Type::TLSA, "3 1 1 0123456789ABCDEF"),
+    (Type::SMIMEA, "3 0 0 0123456789ABCDEF"),
+    (Type::LOC, "42 21 54.000 N 71 6 18.000 W -24.00m 30m 10000m 10m"),
+    (Type::HINFO, "\"Generic PC clone\" \"Linux\""),
+    (Type::RP, "louie.example.com. lam1.people.example.com."),
+    (Type::AFSDB, "1 afs.example.com."),
+    (Type::KX, "10 kx.example.com."),
+    (Type::LP, "10 l64.example.com."),
+    (Type::L32, "10 192.0.2.1"),
+    (Type::URI, "10 1 \"https://www.example.com/a?b\""),
+    (Type::OPENPGPKEY, "mQENBFVHm5sBCADJ"),
+    (Type::DHCID, "AAIBY2/AuCccgoJbsaxcQc9TUapptP69"),
+    (Type::EUI48, "00-00-5e-00-53-2a"),
+    (Type::EUI64, "00-00-5e-ef-10-00-00-2a"),
+    (Type::CERT, "1 0 8 MIIBIjANBgkq"),
+    (Type::CSYNC, "66 3 A NS AAAA"),
+    (Type::ZONEMD, "2018031900 1 1 616C6C6F77656420"),
+    (Type::NSEC, "host.example.com. A MX RRSIG NSEC TYPE1234"),
+    (Type::NSEC3PARAM, "1 0 12 AABBCCDD"),
+    (Type::NSEC3PARAM, "1 0 0 -"),
+    (Type::NSEC3, "1 1 12 AABBCCDD 2VPTU5TIMAMQTTGL4LUU9KG21E0AOR3S A RRSIG"),
+    (
+        Type::RRSIG,
+        "A 5 3 86400 20030322173103 20030220173103 2642 example.com. oJB1W6WNGv+ldvQ3WDG0MQkg5IEh",
+    ),
+    (Type::X25, "\"311061700956\""),
+    (Type::PX, "10 a.example.com. b.example.com."),
+    (Type::MINFO, "a.example.com. b.example.com."),
+    (Type(65280), "\\# 4 0A000001"),
+    (Type(65280), "\\# 0"),
+];

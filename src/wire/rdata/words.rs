@@ -1,0 +1,87 @@
+//! The words of one record's RDATA, taken one by one, and the errors about them.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::RdataError;
+use super::token::Token;
+use crate::wire::kind::Type;
+
+/// How many characters of a wrong word a message repeats.
+const EXCERPT_LEN_MAX: usize = 48;
+
+/// The words of one record's RDATA that are still to be read.
+pub(super) struct Words<'t, 'a> {
+    rest: &'t [Token<'a>],
+    end: usize,
+    rtype: Type,
+}
+
+impl<'t, 'a> Words<'t, 'a> {
+    /// The words `tokens`; `end` is where an error about a missing one points.
+    pub(super) fn new(rtype: Type, tokens: &'t [Token<'a>], end: usize) -> Self {
+        Self { rest: tokens, end, rtype }
+    }
+
+    /// The next word, if there is one.
+    pub(super) fn next(&mut self) -> Option<&'t Token<'a>> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(first)
+    }
+
+    /// The next word; an error that says what is missing if there is none.
+    pub(super) fn take(&mut self, what: &str, expected: &str) -> Result<&'t Token<'a>, RdataError> {
+        self.next().ok_or_else(|| self.missing(what, expected))
+    }
+
+    /// The error that `what` is missing at the end.
+    pub(super) fn missing(&self, what: &str, expected: &str) -> RdataError {
+        RdataError {
+            at: self.end..self.end,
+            message: format!("the {} data ends before {what}; expected {expected}", self.rtype),
+        }
+    }
+
+    /// The error that `word` is not `what`.
+    pub(super) fn unexpected(&self, word: &Token<'_>, what: &str, expected: &str) -> RdataError {
+        RdataError {
+            at: word.span.clone(),
+            message: format!("expected {what}, {expected}; found `{}`", excerpt(word.text)),
+        }
+    }
+
+    /// All the words that are left, and where they stand.
+    pub(super) fn take_rest(&mut self) -> (&'t [Token<'a>], Range<usize>) {
+        let span = self.span();
+        (std::mem::take(&mut self.rest), span)
+    }
+
+    /// Where the words that are left stand.
+    pub(super) fn span(&self) -> Range<usize> {
+        match self.rest {
+            [first, .., last] => first.span.start..last.span.end,
+            [only] => only.span.clone(),
+            [] => self.end..self.end,
+        }
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// Words that nothing asked for.
+    pub(super) fn finish(&self) -> Result<(), RdataError> {
+        let Some(extra) = self.rest.first() else { return Ok(()) };
+        let message =
+            format!("expected the end of the {} data, found `{}`", self.rtype, excerpt(extra.text));
+        Err(RdataError { at: self.span(), message })
+    }
+}
+
+/// The start of a text, short enough for a message of one line.
+fn excerpt(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(EXCERPT_LEN_MAX) {
+        Some((cut, _)) => Cow::Owned(format!("{}…", &text[..cut])),
+        None => Cow::Borrowed(text),
+    }
+}
