@@ -142,7 +142,7 @@ impl Batch {
                 query: (header.msg_len as usize).min(QUERY),
                 cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
                 peer: header.msg_hdr.msg_namelen,
-                control: self.controls[slot].turn_round(header.msg_hdr.msg_controllen as usize),
+                control: self.controls[slot].turn_round(header.msg_hdr.msg_controllen as _),
                 response: 0,
             };
         }
