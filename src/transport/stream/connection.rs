@@ -108,7 +108,7 @@ impl<R: Respond> Connection<R> {
         }
     }
 
-    /// Answers what was sent before the client could know that we stop: whatever comes until a lull.
+    /// Answers what the client sent before it could know that we stop: what comes until a lull.
     async fn drain(&mut self) {
         let stopped = self.shared.clock.now();
         while self.shared.clock.now().since(stopped) < DRAIN {
