@@ -149,7 +149,7 @@ fn explain(
             }
             Ok(())
         }
-        io::ErrorKind::PermissionDenied => write!(
+        io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => write!(
             f,
             "ports below 1024 need a privilege; give it with \
              `setcap cap_net_bind_service=+ep` on the waypost binary, or with \

@@ -34,10 +34,14 @@ pub use counters::{Counts, Totals};
 pub use running::Running;
 pub use stream::StreamLimits;
 
-/// Room for a response over UDP, in bytes: what crosses any network unfragmented (DNS flag day 2020).
+/// Room for a response over UDP, in bytes.
+///
+/// What crosses about any network unfragmented (DNS flag day 2020).
 pub const UDP_RESPONSE: usize = 1232;
 
-/// Room for a response over a stream, in bytes: what the length prefix can say (RFC 1035 §4.2.2).
+/// Room for a response over a stream, in bytes.
+///
+/// What the length prefix can say (RFC 1035 §4.2.2).
 pub const STREAM_RESPONSE: usize = 65_535;
 
 /// How a query came, and how its response leaves.

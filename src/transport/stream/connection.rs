@@ -19,6 +19,12 @@ use crate::transport::{Over, Respond, STREAM_RESPONSE};
 /// Pipelined queries answered before their responses leave, at most.
 const BATCH: usize = 64;
 
+/// How long nothing may come, once we are to stop, until the connection is closed.
+const LULL: Duration = Duration::from_millis(20);
+
+/// How long to go on answering at most, once we are to stop.
+const DRAIN: Duration = Duration::from_secs(1);
+
 /// A client's connection; its seat is given back when this is dropped.
 pub(super) struct Connection<R> {
     stream: TcpStream,
@@ -102,9 +108,14 @@ impl<R: Respond> Connection<R> {
         }
     }
 
-    /// Answers what the kernel holds already, without waiting for more.
+    /// Answers what the client sent before it could know that we stop: what comes until a lull.
     async fn drain(&mut self) {
-        while let Ok(count @ 1..) = self.stream.try_read(self.inbox.room()) {
+        let stopped = self.shared.clock.now();
+        while self.shared.clock.now().since(stopped) < DRAIN {
+            let Ok(Ok(count @ 1..)) = timeout(LULL, self.stream.read(self.inbox.room())).await
+            else {
+                return;
+            };
             self.inbox.came(count);
             if self.answer_all().await.is_err() {
                 return;

@@ -51,7 +51,8 @@ const OUTPUT: usize = 2 * (2 + STREAM_RESPONSE);
 pub struct StreamLimits {
     /// Connections in all, at least 1; for one more, the idlest is closed. 1024 by default.
     pub connections: usize,
-    /// Connections of one source, an IPv4 address or an IPv6 /64; one more is refused. 32 by default.
+    /// Connections of one source, an IPv4 address or an IPv6 /64; one more is closed. 32 by
+    /// default.
     pub connections_per_source: usize,
     /// How long after the handshake the first query must be complete. 2 s by default.
     pub first_query: Duration,

@@ -124,9 +124,9 @@ impl Batch {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::Not => libc::MSG_DONTWAIT,
         };
-        // SAFETY: `headers` holds BATCH headers, each of which points to a name, one vector with its
-        // buffer and a control buffer, of the lengths it says, alive and not otherwise used until
-        // the call returns.
+        // SAFETY: `headers` holds BATCH headers, each of which points to a name, one vector with
+        // its buffer and a control buffer, of the lengths it says, alive and not otherwise used
+        // until the call returns.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -142,7 +142,7 @@ impl Batch {
                 query: (header.msg_len as usize).min(QUERY),
                 cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
                 peer: header.msg_hdr.msg_namelen,
-                control: self.controls[slot].turn_round(header.msg_hdr.msg_controllen as usize),
+                control: self.controls[slot].turn_round(header.msg_hdr.msg_controllen as _),
                 response: 0,
             };
         }
@@ -171,17 +171,22 @@ impl Batch {
     /// all any more, the rest is dropped: resolvers ask again.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>) -> Sent {
         let queued = mem::take(&mut self.queued);
+        if queued == 0 {
+            return Sent::default();
+        }
+        // Pointers from shared borrows: the kernel only reads, and what lies behind the queued ones
+        // in the outbox may name a slot again.
         let mut vectors: [iovec; BATCH] = array::from_fn(|at| {
             let slot = self.outbox[at];
             iovec {
-                iov_base: self.responses[slot].as_mut_ptr().cast(),
+                iov_base: self.responses[slot].as_ptr().cast_mut().cast(),
                 iov_len: self.slots[slot].response,
             }
         });
         let mut headers: [mmsghdr; BATCH] = array::from_fn(|at| {
             let slot = self.outbox[at];
-            let peer = (&raw mut self.peers[slot], self.slots[slot].peer);
-            let control = (&raw mut self.controls[slot], self.slots[slot].control);
+            let peer = ((&raw const self.peers[slot]).cast_mut(), self.slots[slot].peer);
+            let control = ((&raw const self.controls[slot]).cast_mut(), self.slots[slot].control);
             header(peer, &raw mut vectors[at], control)
         });
         let mut outcome = Sent::default();
@@ -257,8 +262,8 @@ impl Peer {
 
 impl Control {
     /// Makes of "came to this address, by that interface" the order "send from this address", in
-    /// place; returns its length, 0 if there is none. The routing table chooses the interface, except
-    /// for link-local addresses, which mean nothing without one.
+    /// place; returns its length, 0 if there is none. The routing table chooses the interface,
+    /// except for link-local addresses, which mean nothing without one.
     fn turn_round(&mut self, received: usize) -> usize {
         if received < size_of::<libc::cmsghdr>() {
             return 0;

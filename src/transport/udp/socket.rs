@@ -38,8 +38,8 @@ pub(in crate::transport) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
             )
         }
     };
-    // Whoever can spoof "fragmentation needed" could otherwise have responses cut into fragments and
-    // slip a forged second half in. Kernels too old for it serve all the same.
+    // Whoever can spoof "fragmentation needed" could otherwise have responses cut in two and slip a
+    // forged second half in. Kernels too old for it serve all the same.
     let _ = set_option(socket.as_fd(), level, discover, omit);
     if address.ip().is_unspecified() {
         // A response must leave from the address the query came to, or the client discards it.
