@@ -387,6 +387,27 @@ async fn https_to_an_address_verifies_the_address() {
 }
 
 #[tokio::test]
+async fn the_systems_authorities_do_not_vouch_for_a_strangers() {
+    let authority = Authority::new();
+    let address = authority.server("web.example.com", 2100, &[]).await;
+    let options = TlsOptions { ca_pem: None, ..authority.options() };
+    let reason = probe_http(address, https(options, Some("web.example.com"))).await.unwrap_err();
+    let no_authorities = matches!(reason, Reason::Unusable(_));
+    assert!(no_authorities || reason == Reason::Tls(TlsFailure::UnknownIssuer), "{reason}");
+}
+
+#[tokio::test]
+async fn http_2_is_offered_only_where_it_can_carry_the_host() {
+    let authority = Authority::new();
+    let address = authority.server("127.0.0.1", 2100, &["h2"]).await;
+    let own = probe_http(address, https(authority.options(), None)).await;
+    assert_eq!(own, Err(Reason::NotHttp), "agreed on HTTP/2, which this server does not speak");
+    let by_name = TlsOptions { server_name: Some("127.0.0.1".into()), ..authority.options() };
+    let other = probe_http(address, https(by_name, Some("web.example.com"))).await;
+    assert_eq!(other, Err(Reason::Tls(TlsFailure::Alert)), "offered HTTP/1.1 alone");
+}
+
+#[tokio::test]
 async fn an_expired_certificate_fails_unless_nobody_asks() {
     let authority = Authority::new();
     let address = authority.server("web.example.com", 2020, &[]).await;
