@@ -382,8 +382,13 @@ async fn https_to_an_address_verifies_the_address() {
     let address = authority.server("127.0.0.1", 2100, &["http/1.1"]).await;
     let check = https(authority.options(), None);
     assert_eq!(probe_http(address, check).await, Ok(Reason::Status(200)));
-    let elsewhere = https(authority.options(), Some("192.0.2.1"));
-    assert!(matches!(probe_http(address, elsewhere).await, Err(Reason::Unusable(_))));
+    for elsewhere in ["192.0.2.1", "192.0.2.1:443", "[2001:db8::1]", "0xc0.0.2.1"] {
+        let check = https(authority.options(), Some(elsewhere));
+        assert!(matches!(probe_http(address, check).await, Err(Reason::Unusable(_))));
+    }
+    let unverified = TlsOptions { verify: false, ..authority.options() };
+    let check = https(unverified, Some("192.0.2.1"));
+    assert_eq!(probe_http(address, check).await, Ok(Reason::Status(200)));
 }
 
 #[tokio::test]
