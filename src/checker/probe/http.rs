@@ -114,18 +114,17 @@ fn secure(
 ) -> Result<(Client, Url), Reason> {
     let own = url("https", &address.to_string(), &check.path)?;
     let name = options.server_name.as_ref().or(check.host.as_ref());
-    let url = match name.map(|name| (name, name.parse::<IpAddr>())) {
+    let url = match name.map(|name| (name, literal(name))) {
         None => own,
-        Some((_, Ok(ip))) if ip == address.ip() => own,
-        Some((_, Ok(_))) => return Err(ADDRESS_AS_NAME),
-        Some((name, Err(_))) => {
+        Some((_, Some(ip))) if options.verify && ip != address.ip() => return Err(ADDRESS_AS_NAME),
+        // There is no SNI for addresses (RFC 6066 §3), so the endpoint's own will do.
+        Some((_, Some(_))) => own,
+        Some((name, None)) => {
             // The name may carry a port, as a Host header does; the endpoint's counts.
             let mut named = url("https", name, &check.path)?;
-            if named.domain().is_none() && named.host_str() != own.host_str() {
-                return Err(ADDRESS_AS_NAME);
-            }
             named.set_port(Some(address.port())).map_err(|()| UNUSABLE_URL)?;
-            named
+            // Other spellings of addresses, such as 0x7f.1, would be connected to.
+            named.domain().is_some().then_some(named).ok_or(UNUSABLE_URL)?
         }
     };
     let mut tls = trust.clone();
@@ -140,6 +139,12 @@ fn secure(
         .build()
         .map_err(|_| UNUSABLE_CLIENT)?;
     Ok((client, url))
+}
+
+/// The address in a host such as `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]:8443`.
+fn literal(host: &str) -> Option<IpAddr> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().ok().or_else(|| host.parse().ok().map(|address: SocketAddr| address.ip()))
 }
 
 fn client_builder(tls: ClientConfig) -> ClientBuilder {
@@ -189,5 +194,31 @@ impl Resolve for Pinned {
     fn resolve(&self, _: Name) -> Resolving {
         let addresses: Addrs = Box::new(std::iter::once(self.0));
         Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_header_is_the_address_without_the_schemes_own_port() {
+        let told = |address: &str, tls: bool| {
+            let tls = tls.then_some(TlsOptions { verify: true, server_name: None, ca_pem: None });
+            let check = HttpCheck {
+                tls,
+                method: "GET".into(),
+                path: "/".into(),
+                host: None,
+                headers: Vec::new(),
+                status: Vec::new(),
+                body: None,
+            };
+            host(address.parse().unwrap(), &check).unwrap()
+        };
+        assert_eq!(told("192.0.2.1:80", false), "192.0.2.1");
+        assert_eq!(told("192.0.2.1:443", false), "192.0.2.1:443");
+        assert_eq!(told("[2001:db8::1]:443", true), "[2001:db8::1]");
+        assert_eq!(told("[2001:db8::1]:80", true), "[2001:db8::1]:80");
     }
 }

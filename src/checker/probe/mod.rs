@@ -47,7 +47,7 @@ pub(super) struct Prober(Means);
 
 #[derive(Debug)]
 enum Means {
-    Http(http::Http),
+    Http(Box<http::Http>),
     Tcp(tcp::Tcp),
     /// The check cannot be carried out; every probe fails at once and says why.
     Unusable(Reason),
@@ -59,7 +59,7 @@ impl Prober {
         let timeout = probed.check.timeout;
         Self(match &probed.check.kind {
             CheckKind::Http(check) => http::Http::new(probed.address, check, timeout, outlets)
-                .map_or_else(Means::Unusable, Means::Http),
+                .map_or_else(Means::Unusable, |http| Means::Http(Box::new(http))),
             CheckKind::Tcp(check) => {
                 Means::Tcp(tcp::Tcp::new(probed.address, check.clone(), timeout))
             }

@@ -1,1 +1,468 @@
+//! Probes against real servers on the loopback.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+use crate::zone::{Check, HttpCheck, StatusRange, TcpCheck, TlsOptions};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well";
+const SHORT: Duration = Duration::from_millis(300);
+const AMPLE: Duration = Duration::from_secs(20);
+
+/// Answers every connection with `serve`, for as long as the test's runtime lives.
+async fn server<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(serve(stream));
+        }
+    });
+    address
+}
+
+/// Reads one request's head.
+async fn request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let Ok(byte) = stream.read_u8().await else { break };
+        head.push(byte);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+async fn respond(mut stream: impl AsyncRead + AsyncWrite + Unpin, response: &str) {
+    request(&mut stream).await;
+    let _ = stream.write_all(response.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+async fn hang(_stream: TcpStream) {
+    std::future::pending().await
+}
+
+/// A server that gives every request this response.
+async fn http_server(response: &'static str) -> SocketAddr {
+    server(move |stream| respond(stream, response)).await
+}
+
+fn http() -> HttpCheck {
+    HttpCheck {
+        tls: None,
+        method: "GET".into(),
+        path: "/healthz?deep=1".into(),
+        host: None,
+        headers: Vec::new(),
+        status: vec![StatusRange { first: 200, last: 399 }],
+        body: None,
+    }
+}
+
+async fn probe(address: SocketAddr, kind: CheckKind, timeout: Duration) -> Result<Reason, Reason> {
+    let check = Check { kind, port: None, interval: AMPLE, timeout, rise: 1, fall: 1 };
+    let probed = Probed { address, check: Arc::new(check) };
+    Prober::new(&probed, &Outlets::new()).probe().await
+}
+
+async fn probe_http(address: SocketAddr, check: HttpCheck) -> Result<Reason, Reason> {
+    probe(address, CheckKind::Http(check), AMPLE).await
+}
+
+async fn probe_body(address: SocketAddr, text: &str) -> Result<Reason, Reason> {
+    probe_http(address, HttpCheck { body: Some(text.into()), ..http() }).await
+}
+
+async fn probe_tcp(
+    address: SocketAddr,
+    send: Option<&str>,
+    expect: Option<&str>,
+) -> Result<Reason, Reason> {
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    let check = TcpCheck { send: send.map(bytes), expect: expect.map(bytes) };
+    probe(address, CheckKind::Tcp(check), AMPLE).await
+}
+
+/// A port that is taken, and refuses connections, for as long as this socket lives.
+fn refusing() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    socket
+}
+
+#[tokio::test]
+async fn a_wanted_status_passes_and_another_fails_with_both_named() {
+    assert_eq!(probe_http(http_server(OK).await, http()).await, Ok(Reason::Status(200)));
+    let broken = http_server("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").await;
+    let reason = probe_http(broken, http()).await.unwrap_err();
+    assert_eq!(reason.to_string(), "status 503, expected 200-399");
+}
+
+#[tokio::test]
+async fn a_redirect_is_judged_by_its_own_status_and_not_followed() {
+    let away = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(probe_http(http_server(away).await, http()).await, Ok(Reason::Status(302)));
+}
+
+#[tokio::test]
+async fn a_request_carries_what_the_check_says() {
+    let (seen, mut heads) = mpsc::unbounded_channel();
+    let address = server(move |mut stream| {
+        let seen = seen.clone();
+        async move {
+            seen.send(request(&mut stream).await).unwrap();
+            let _ = stream.write_all(OK.as_bytes()).await;
+        }
+    })
+    .await;
+    probe_http(address, http()).await.unwrap();
+    let head = heads.recv().await.unwrap().to_lowercase();
+    assert!(head.starts_with("get /healthz?deep=1 http/1.1\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nhost: {address}\r\n")), "{head}");
+    let agent = concat!("\r\nuser-agent: waypost/", env!("CARGO_PKG_VERSION"), "\r\n");
+    assert!(head.contains(agent), "{head}");
+
+    let named = HttpCheck {
+        method: "HEAD".into(),
+        host: Some("web.example.com".into()),
+        headers: vec![("X-Probe".into(), "one".into()), ("User-Agent".into(), "own".into())],
+        ..http()
+    };
+    probe_http(address, named).await.unwrap();
+    let head = heads.recv().await.unwrap().to_lowercase();
+    assert!(head.starts_with("head /healthz?deep=1 http/1.1\r\n"), "{head}");
+    for line in ["host: web.example.com", "x-probe: one", "user-agent: own"] {
+        assert!(head.contains(&format!("\r\n{line}\r\n")), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_must_contain_the_text_within_its_first_16_kib() {
+    let address = http_server(OK).await;
+    assert_eq!(probe_body(address, "is well").await, Ok(Reason::Status(200)));
+    assert_eq!(probe_body(address, "is ill").await, Err(Reason::BodyLacksText));
+    let late = server(|stream| async move {
+        let body = format!("{}late", "x".repeat(WINDOW - 2));
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        respond(stream, &response).await;
+    })
+    .await;
+    assert_eq!(probe_body(late, "xla").await, Ok(Reason::Status(200)));
+    assert_eq!(probe_body(late, "late").await, Err(Reason::BodyLacksText));
+}
+
+#[tokio::test]
+async fn an_endless_body_ends_the_probe_early_and_the_connection_with_it() {
+    let (gone, mut ended) = mpsc::unbounded_channel();
+    let address = server(move |mut stream| {
+        let gone = gone.clone();
+        async move {
+            request(&mut stream).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+            while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+            gone.send(()).unwrap();
+        }
+    })
+    .await;
+    let started = Instant::now();
+    assert_eq!(probe_body(address, "never").await, Err(Reason::BodyLacksText));
+    assert!(started.elapsed() < AMPLE / 2);
+    ended.recv().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_cut_off_by_the_timeout() {
+    let address = server(|mut stream| async move {
+        request(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    })
+    .await;
+    let check = HttpCheck { body: Some("never".into()), ..http() };
+    let outcome = probe(address, CheckKind::Http(check), SHORT).await;
+    assert_eq!(outcome, Err(Reason::Unfinished(SHORT)));
+}
+
+#[tokio::test]
+async fn silence_is_no_response_in_time_for_every_kind() {
+    let address = server(hang).await;
+    let tcp = TcpCheck { send: None, expect: Some(b"220".to_vec()) };
+    let tls = TlsOptions { verify: false, server_name: None, ca_pem: None };
+    for kind in [
+        CheckKind::Http(http()),
+        CheckKind::Http(HttpCheck { tls: Some(tls), ..http() }),
+        CheckKind::Tcp(tcp),
+    ] {
+        let started = Instant::now();
+        assert_eq!(probe(address, kind, SHORT).await, Err(Reason::NoResponse(SHORT)));
+        assert!(started.elapsed() >= SHORT && started.elapsed() < AMPLE);
+    }
+}
+
+#[tokio::test]
+async fn a_closed_port_is_a_refused_connection_for_every_kind() {
+    let socket = refusing();
+    let address = socket.local_addr().unwrap();
+    assert_eq!(probe_http(address, http()).await, Err(Reason::Refused));
+    assert_eq!(probe_tcp(address, None, None).await, Err(Reason::Refused));
+}
+
+#[tokio::test]
+async fn garbage_or_an_early_end_is_no_http_response() {
+    for bytes in ["\u{1b}[31mSSH-2.0-nope\r\n\r\n", "", "HTTP/1.1 200"] {
+        assert_eq!(probe_http(http_server(bytes).await, http()).await, Err(Reason::NotHttp));
+    }
+    let short = http_server("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nall").await;
+    assert!(probe_body(short, "well").await.is_err());
+}
+
+#[tokio::test]
+async fn a_reset_is_told_from_a_refusal() {
+    let address = server(|mut stream| async move {
+        request(&mut stream).await;
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    })
+    .await;
+    assert_eq!(probe_http(address, http()).await, Err(Reason::Reset));
+}
+
+#[tokio::test]
+async fn a_check_that_http_cannot_express_fails_and_says_why() {
+    let address = http_server(OK).await;
+    let header = ("Bad Name".into(), "x".into());
+    for check in [
+        HttpCheck { method: "GET /".into(), ..http() },
+        HttpCheck { headers: vec![header], ..http() },
+        HttpCheck { headers: vec![("X-Split".into(), "a\r\nb".into())], ..http() },
+    ] {
+        assert!(matches!(probe_http(address, check).await, Err(Reason::Unusable(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_alone_passes_a_tcp_check() {
+    let address = server(hang).await;
+    assert_eq!(probe_tcp(address, None, None).await, Ok(Reason::Connected));
+    assert_eq!(probe_tcp(address, Some("PING\r\n"), None).await, Ok(Reason::Connected));
+}
+
+#[tokio::test]
+async fn a_tcp_banner_is_found_even_in_pieces() {
+    let address = server(|mut stream| async move {
+        for byte in b"220 mail.example.com ESMTP\r\n" {
+            stream.write_all(&[*byte]).await.unwrap();
+            stream.flush().await.unwrap();
+        }
+    })
+    .await;
+    assert_eq!(probe_tcp(address, None, Some("ESMTP")).await, Ok(Reason::Received));
+    assert_eq!(probe_tcp(address, None, Some("421")).await, Err(Reason::Closed));
+}
+
+#[tokio::test]
+async fn a_tcp_check_sends_before_it_expects() {
+    let address = server(|mut stream| async move {
+        let mut sent = [0; 6];
+        stream.read_exact(&mut sent).await.unwrap();
+        let answer: &[u8] = if &sent == b"PING\r\n" { b"+PONG\r\n" } else { b"-ERR\r\n" };
+        stream.write_all(answer).await.unwrap();
+    })
+    .await;
+    assert_eq!(probe_tcp(address, Some("PING\r\n"), Some("+PONG")).await, Ok(Reason::Received));
+    assert_eq!(probe_tcp(address, Some("PUNG\r\n"), Some("+PONG")).await, Err(Reason::Closed));
+}
+
+#[tokio::test]
+async fn a_tcp_peer_that_never_stops_is_heard_for_16_kib() {
+    let address =
+        server(|mut stream| async move { while stream.write_all(&[b'x'; 4096]).await.is_ok() {} })
+            .await;
+    assert_eq!(probe_tcp(address, None, Some("y")).await, Err(Reason::LacksBytes));
+}
+
+#[tokio::test]
+async fn a_panic_in_a_probe_is_a_failed_probe() {
+    let outcome = contained(async { panic!("of a probe, as the test wants it") }).await;
+    assert_eq!(outcome, Err(Reason::Panicked));
+}
+
+/// A certificate authority, and the servers it vouches for.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// An HTTPS server whose certificate is for `name`, up to `last_year`.
+    async fn server(&self, name: &str, last_year: i32, alpn: &[&str]) -> SocketAddr {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_after = date_time_ymd(last_year, 1, 1);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        server(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    respond(stream, OK).await;
+                }
+            }
+        })
+        .await
+    }
+
+    fn options(&self) -> TlsOptions {
+        TlsOptions { verify: true, server_name: None, ca_pem: Some(self.0.pem()) }
+    }
+}
+
+fn https(tls: TlsOptions, host: Option<&str>) -> HttpCheck {
+    HttpCheck { tls: Some(tls), host: host.map(str::to_owned), ..http() }
+}
+
+#[tokio::test]
+async fn https_verifies_the_host_against_the_checks_own_authority() {
+    let authority = Authority::new();
+    let address = authority.server("web.example.com", 2100, &[]).await;
+    let own = || authority.options();
+    let passed = Ok(Reason::Status(200));
+    let failed = |failure| Err(Reason::Tls(failure));
+    assert_eq!(probe_http(address, https(own(), Some("web.example.com"))).await, passed);
+    let ported = https(own(), Some("web.example.com:8443"));
+    assert_eq!(probe_http(address, ported).await, passed);
+    let wrong = https(own(), Some("api.example.com"));
+    assert_eq!(probe_http(address, wrong.clone()).await, failed(TlsFailure::WrongName));
+    let by_name = TlsOptions { server_name: Some("web.example.com".into()), ..own() };
+    assert_eq!(probe_http(address, https(by_name, Some("api.example.com"))).await, passed);
+    let no_name = probe_http(address, https(own(), None)).await;
+    assert_eq!(no_name, failed(TlsFailure::WrongName));
+    let stranger = https(Authority::new().options(), Some("web.example.com"));
+    let stranger = probe_http(address, stranger).await.unwrap_err();
+    assert!(matches!(stranger, Reason::Tls(_)), "{stranger}");
+    let unverified = TlsOptions { verify: false, ..own() };
+    assert_eq!(probe_http(address, https(unverified, Some("api.example.com"))).await, passed);
+}
+
+#[tokio::test]
+async fn https_to_an_address_verifies_the_address() {
+    let authority = Authority::new();
+    let address = authority.server("127.0.0.1", 2100, &["http/1.1"]).await;
+    let check = https(authority.options(), None);
+    assert_eq!(probe_http(address, check).await, Ok(Reason::Status(200)));
+    for elsewhere in ["192.0.2.1", "192.0.2.1:443", "[2001:db8::1]", "0xc0.0.2.1"] {
+        let check = https(authority.options(), Some(elsewhere));
+        assert!(matches!(probe_http(address, check).await, Err(Reason::Unusable(_))));
+    }
+    let unverified = TlsOptions { verify: false, ..authority.options() };
+    let check = https(unverified, Some("192.0.2.1"));
+    assert_eq!(probe_http(address, check).await, Ok(Reason::Status(200)));
+}
+
+#[tokio::test]
+async fn the_systems_authorities_do_not_vouch_for_a_strangers() {
+    let authority = Authority::new();
+    let address = authority.server("web.example.com", 2100, &[]).await;
+    let options = TlsOptions { ca_pem: None, ..authority.options() };
+    let reason = probe_http(address, https(options, Some("web.example.com"))).await.unwrap_err();
+    let no_authorities = matches!(reason, Reason::Unusable(_));
+    assert!(no_authorities || reason == Reason::Tls(TlsFailure::UnknownIssuer), "{reason}");
+}
+
+#[tokio::test]
+async fn http_2_is_offered_only_where_it_can_carry_the_host() {
+    let authority = Authority::new();
+    let address = authority.server("127.0.0.1", 2100, &["h2"]).await;
+    let own = probe_http(address, https(authority.options(), None)).await;
+    assert_eq!(own, Err(Reason::NotHttp), "agreed on HTTP/2, which this server does not speak");
+    let by_name = TlsOptions { server_name: Some("127.0.0.1".into()), ..authority.options() };
+    let other = probe_http(address, https(by_name, Some("web.example.com"))).await;
+    assert_eq!(other, Err(Reason::Tls(TlsFailure::Alert)), "offered HTTP/1.1 alone");
+}
+
+#[tokio::test]
+async fn an_expired_certificate_fails_unless_nobody_asks() {
+    let authority = Authority::new();
+    let address = authority.server("web.example.com", 2020, &[]).await;
+    let check = https(authority.options(), Some("web.example.com"));
+    let reason = probe_http(address, check).await.unwrap_err();
+    assert_eq!(reason.to_string(), "TLS: certificate expired");
+    let unverified = TlsOptions { verify: false, ..authority.options() };
+    let check = https(unverified, Some("web.example.com"));
+    assert_eq!(probe_http(address, check).await, Ok(Reason::Status(200)));
+}
+
+#[tokio::test]
+async fn what_is_not_tls_and_what_is_no_authority_is_said_so() {
+    let plain = server(|mut stream| async move {
+        let _ = stream.write_all(b"220 mail.example.com ESMTP\r\n").await;
+    })
+    .await;
+    let authority = Authority::new();
+    let outcome = probe_http(plain, https(authority.options(), None)).await;
+    assert_eq!(outcome, Err(Reason::Tls(TlsFailure::NotTls)));
+    for junk in ["", "junk", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let options = TlsOptions { ca_pem: Some(junk.into()), ..authority.options() };
+        let reason = probe_http(plain, https(options, None)).await.unwrap_err();
+        assert!(reason.to_string().contains("no usable certificates"), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn every_probe_opens_a_connection_of_its_own() {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    let address = server(move |mut stream| {
+        count.fetch_add(1, Ordering::SeqCst);
+        async move {
+            loop {
+                if request(&mut stream).await.is_empty() {
+                    return;
+                }
+                let _ = stream.write_all(OK.as_bytes()).await;
+            }
+        }
+    })
+    .await;
+    let check = HttpCheck { body: Some("well".into()), ..http() };
+    let kind = CheckKind::Http(check);
+    let check = Check { kind, port: None, interval: AMPLE, timeout: AMPLE, rise: 1, fall: 1 };
+    let probed = Probed { address, check: Arc::new(check) };
+    let prober = Prober::new(&probed, &Outlets::new());
+    for made in 1..=3 {
+        assert_eq!(prober.probe().await, Ok(Reason::Status(200)));
+        assert_eq!(connections.load(Ordering::SeqCst), made);
+    }
+}
