@@ -1,10 +1,46 @@
 //! Waypost: an authoritative DNS server that steers.
+//!
+//! You point a domain's NS at it; it answers service names with A, AAAA, SRV and CNAME records
+//! chosen by client network, weight and live health. This page is the map of the crate.
+//!
+//! ```text
+//! ── L0  knows nothing else in the crate
+//!    wire       bytes ⇄ DNS messages: name, header, question, EDNS, RDATA, writer
+//!    clock      the only file that reads the time
+//! ── L1  the nouns: pure values
+//!    zone       Zone, Rrset, Service, Pool, Endpoint, Route, Check: valid by construction
+//!    health     rise/fall state machine, the table of states, the board of bits
+//! ── L2  rules over nouns
+//!    steering   the `to` algebra, routes, draws
+//!    config     TOML and master files → zone::*, with every diagnostic
+//! ── L3  snapshot   compile → immutable, numbered, indexed
+//! ── L4  answer     query bytes → response bytes
+//! ── L5  the outside world: I/O, threads, async
+//!    transport  udp (a blocking thread per worker, batched), stream (TCP)
+//!    checker    the probes and their schedule
+//! ── L6  server     composition: start, reload, stop
+//!        cli        one file per command
+//! ```
+//!
+//! Imports point downward only (`tests/it/layers.rs` fails on an upward one). L0–L4 do no I/O,
+//! read no clock, spawn nothing, and take `now` and the random source as arguments. Three
+//! planes, and none writes what another reads except by publishing one whole value:
+//!
+//! ```text
+//!  zones/*.toml ─ config ─ zone::Zone ─ snapshot::compile ─▶ Arc<Snapshot>, generation n  control
+//!  checker probe ─ verdict ─▶ health::Table ─ turn ─▶ health::Board, one word a pool      health
+//!  socket ▶ transport ▶ answer::Responder::respond(query, client, out) ▶ socket           data
+//! ```
 
 pub mod answer;
+pub mod checker;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod health;
+pub mod server;
 pub mod snapshot;
 pub mod steering;
+pub mod transport;
 pub mod wire;
 pub mod zone;

@@ -46,13 +46,23 @@ const OPT_LEN: usize = 11;
 /// The most endpoints that one SRV answer is gathered from.
 const SHARES_MAX: usize = crate::zone::limits::ENDPOINTS_PER_SERVICE_MAX;
 
-/// How a query came.
+/// How a query came, and how its response leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
     /// In a datagram: responses are bounded, and cut ones say so.
     Udp,
     /// In a stream: responses reach 65,535 octets.
     Stream,
+}
+
+impl Over {
+    /// The protocol, as operators write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Stream => "TCP",
+        }
+    }
 }
 
 /// Who asks.
@@ -248,3 +258,6 @@ fn put_opt(
     let (rcode_high, flags) = ((rcode as u16 >> 4) as u8, u8::from(edns.dnssec_ok) << 7);
     writer.put(&[0, opt[0], opt[1], size[0], size[1], rcode_high, 0, flags, 0, 0, 0])
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,39 +29,20 @@ mod tests;
 
 use std::net::SocketAddr;
 
+use crate::answer::{Over, UDP_PAYLOAD_MAX};
+
 pub use bind::{BindError, Bound, bind};
 pub use counters::{Counts, Totals};
 pub use running::Running;
 pub use stream::StreamLimits;
 
 /// Room for a response over UDP, in bytes.
-///
-/// What crosses about any network unfragmented (DNS flag day 2020).
-pub const UDP_RESPONSE: usize = 1232;
+pub const UDP_RESPONSE: usize = UDP_PAYLOAD_MAX as usize;
 
 /// Room for a response over a stream, in bytes.
 ///
 /// What the length prefix can say (RFC 1035 §4.2.2).
 pub const STREAM_RESPONSE: usize = 65_535;
-
-/// How a query came, and how its response leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Over {
-    /// A datagram, [`UDP_RESPONSE`] bytes at most back.
-    Udp,
-    /// A TCP connection, [`STREAM_RESPONSE`] bytes at most back.
-    Stream,
-}
-
-impl Over {
-    /// The protocol, as operators write it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Over::Udp => "UDP",
-            Over::Stream => "TCP",
-        }
-    }
-}
 
 /// What answers; each thread has one of its own.
 pub trait Respond: Send + 'static {

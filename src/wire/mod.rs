@@ -10,6 +10,7 @@
 
 pub mod header;
 pub mod kind;
+pub mod message;
 pub mod name;
 pub mod qname;
 pub mod query;

@@ -50,6 +50,20 @@ pub enum Problem {
     NameserverWithoutAddress,
 }
 
+impl Problem {
+    /// What to do about it, where that is not plain from the problem.
+    pub fn help(self) -> Option<&'static str> {
+        match self {
+            Self::NoSoa => Some("write `nameservers`, from which it is made, or a SOA record"),
+            Self::NoNs => Some("write `nameservers = [\"ns1\", \"ns2\"]`"),
+            Self::NameserverWithoutAddress => Some(
+                "add it to [records]; a name server elsewhere ends with a dot: \"ns1.example.net.\"",
+            ),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

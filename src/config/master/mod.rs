@@ -29,31 +29,31 @@ const MISTAKES_MAX: usize = 1000;
 
 /// One record of a master file.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub(super) struct Record {
     /// The name that it is at.
-    pub owner: Name,
+    pub(super) owner: Name,
     /// Its type.
-    pub rtype: Type,
+    pub(super) rtype: Type,
     /// Its own TTL, or the one that the file gives it.
-    pub ttl: Ttl,
+    pub(super) ttl: Ttl,
     /// Its data.
-    pub rdata: Rdata,
+    pub(super) rdata: Rdata,
     /// Where it is written.
-    pub place: Place,
+    pub(super) place: Place,
 }
 
 /// Where a record is written: small, because there is one for each.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(super) struct Place {
     /// The file.
-    pub source: Arc<Source>,
+    pub(super) source: Arc<Source>,
     start: u32,
     end: u32,
 }
 
 impl Place {
     /// The bytes from the owner, or what stands first on the line, to the type.
-    pub fn bytes(&self) -> Range<usize> {
+    pub(super) fn bytes(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }
@@ -64,7 +64,7 @@ impl Place {
 /// A record without a TTL takes that of `$TTL`, else the last one written, else `default_ttl`, else
 /// the negative TTL of the SOA. What `$ORIGIN`, `$TTL` and owners an included file sets ends with
 /// it.
-pub fn parse(
+pub(super) fn parse(
     source: &Arc<Source>,
     origin: &Name,
     default_ttl: Option<Ttl>,

@@ -1,0 +1,40 @@
+//! `waypost check`: is a zone directory right?
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failed, ZONES, print_diagnostics};
+use crate::server::Loader;
+
+/// Arguments of `waypost check`.
+#[derive(Args)]
+pub(super) struct Check {
+    /// The zone directory.
+    #[arg(value_name = "DIR", default_value = ZONES)]
+    directory: PathBuf,
+}
+
+impl Check {
+    /// Prints every diagnostic, or one line that says what was found right.
+    pub(super) fn run(self) -> Result<(), Failed> {
+        let load = Loader::new(&self.directory).load();
+        print_diagnostics(&load.diagnostics);
+        let zones = load.zones.ok_or(Failed)?;
+        let services: usize = zones.iter().map(|zone| zone.services().len()).sum();
+        let endpoints: usize =
+            zones.iter().flat_map(|zone| zone.services()).map(|s| s.endpoints.len()).sum();
+        println!(
+            "{}: {}, {}, {}",
+            self.directory.display(),
+            count(zones.len(), "zone"),
+            count(services, "service"),
+            count(endpoints, "endpoint"),
+        );
+        Ok(())
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

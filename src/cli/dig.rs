@@ -1,0 +1,41 @@
+//! Responses as dig prints them.
+
+use crate::wire::message::{Message, Record};
+
+/// Prints `message`.
+pub(super) fn print(message: &Message) {
+    let counts = message.header.counts;
+    println!(
+        ";; ->>HEADER<<- opcode: QUERY, status: {}, id: {}",
+        message.rcode_text(),
+        message.header.id
+    );
+    println!(
+        ";; flags: {}; QUERY: {}, ANSWER: {}, AUTHORITY: {}, ADDITIONAL: {}",
+        message.flags().join(" "),
+        counts[0],
+        counts[1],
+        counts[2],
+        counts[3]
+    );
+    if let Some(edns) = message.edns {
+        println!("\n;; OPT PSEUDOSECTION:");
+        println!("; EDNS: version: {}, flags:; udp: {}", edns.version, edns.payload_size);
+    }
+    if let Some((name, qtype, _)) = &message.question {
+        println!("\n;; QUESTION SECTION:\n;{name}\t\tIN\t{qtype}");
+    }
+    section("ANSWER", &message.answer);
+    section("AUTHORITY", &message.authority);
+    section("ADDITIONAL", &message.additional);
+    println!();
+}
+
+fn section(title: &str, records: &[Record]) {
+    if !records.is_empty() {
+        println!("\n;; {title} SECTION:");
+        for record in records {
+            println!("{record}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The commands, one file each.
+//!
+//! Exit codes: 0 all is well; 1 the command ran and something is wrong (each thing is printed);
+//! 2 the command line itself is wrong.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod check;
+mod dig;
+mod query;
+mod schema;
+mod serve;
+mod shares;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Diagnostic;
+
+/// Where zones are looked for unless something says otherwise.
+const ZONES: &str = "zones";
+
+#[derive(Parser)]
+#[command(
+    name = "waypost",
+    version,
+    about = "An authoritative DNS server that steers: weighted, health-filtered answers",
+    after_help = "Try it:\n  \
+        waypost check zones                     are the zone files right?\n  \
+        waypost query web.example.com           what would be answered, no socket needed\n  \
+        waypost serve                           serve ./zones on 127.0.0.1:5300\n  \
+        dig @127.0.0.1 -p 5300 web.example.com  ask it\n\n\
+        Exit codes: 0 all is well, 1 something is wrong (all of it is printed), 2 usage."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve zones over UDP and TCP; SIGHUP or a changed file reloads, SIGTERM stops.
+    Serve(serve::Serve),
+    /// Validate a zone directory and print everything that is wrong with it.
+    Check(check::Check),
+    /// Answer from the zone files through the real engine, without a socket.
+    Query(query::Query),
+    /// Print the JSON Schema of zone files, for completion in editors.
+    Schema,
+}
+
+/// A command that went wrong; what went wrong has been printed.
+struct Failed;
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Query(query) => query.run(),
+        Command::Schema => schema::run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed) => ExitCode::from(1),
+    }
+}
+
+/// Prints diagnostics for a person: in colour on a terminal.
+fn print_diagnostics(diagnostics: &[Diagnostic]) {
+    if !diagnostics.is_empty() {
+        let color = std::io::stderr().is_terminal();
+        eprintln!("{}", crate::config::render(diagnostics, color).trim_end());
+    }
+}
+
+/// Reads waypost.toml: the file named on the command line, else `./waypost.toml` if it is there.
+fn load_config(path: Option<&PathBuf>) -> Result<crate::config::ServerConfig, Failed> {
+    let default = PathBuf::from("waypost.toml");
+    let path = match path {
+        Some(path) => path,
+        None if default.exists() => &default,
+        None => return Ok(Default::default()),
+    };
+    let source = crate::server::read_source(path).map_err(|problem| {
+        eprintln!("error: {problem}");
+        Failed
+    })?;
+    let (config, diagnostics) = crate::config::load_server(&source);
+    print_diagnostics(&diagnostics);
+    config.ok_or(Failed)
+}

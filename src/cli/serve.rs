@@ -1,0 +1,103 @@
+//! `waypost serve`: the server in the foreground.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use super::{Failed, load_config};
+use crate::config::{LogConfig, LogFormat, ServerConfig};
+use crate::server::{Server, StartError};
+
+/// Arguments of `waypost serve`. Each overrides its key in waypost.toml.
+#[derive(Args)]
+pub(super) struct Serve {
+    /// The zone directory [default: zones]
+    #[arg(long, value_name = "DIR")]
+    zones: Option<PathBuf>,
+    /// The server's own settings [default: waypost.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// An address to answer on, over UDP and TCP; may be given several times
+    /// [default: 127.0.0.1:5300]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Vec<SocketAddr>,
+    /// Threads that answer UDP, for each address [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    workers: Option<u16>,
+}
+
+impl Serve {
+    /// Serves until SIGTERM or SIGINT.
+    pub(super) fn run(self) -> Result<(), Failed> {
+        let config = self.config()?;
+        start_log(&config.log);
+        let server = Server::start(config).map_err(|error| {
+            match error {
+                StartError::Zones(diagnostics) => super::print_diagnostics(&diagnostics),
+                other => eprintln!("error: {other}"),
+            }
+            Failed
+        })?;
+        let ended = wait_for_signals(&server);
+        let outcomes = server.outcomes();
+        server.stop();
+        let answered: u64 = outcomes.iter().map(|(_, count)| count).sum();
+        let seen = outcomes.iter().filter(|(_, count)| *count > 0);
+        let outcomes: Vec<String> = seen.map(|(name, count)| format!("{name}={count}")).collect();
+        info!(queries = answered, outcomes = outcomes.join(" "), "stopped");
+        ended.map_err(|error| {
+            eprintln!("error: cannot listen for signals: {error}");
+            Failed
+        })
+    }
+
+    fn config(&self) -> Result<ServerConfig, Failed> {
+        let mut config = load_config(self.config.as_ref())?;
+        if let Some(zones) = &self.zones {
+            config.zones.clone_from(zones);
+        }
+        if !self.listen.is_empty() {
+            config.listen.clone_from(&self.listen);
+        }
+        if let Some(workers) = self.workers {
+            config.workers = usize::from(workers);
+        }
+        Ok(config)
+    }
+}
+
+/// Reloads at each SIGHUP; returns at SIGTERM or SIGINT.
+fn wait_for_signals(server: &Server) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => server.reload(),
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        info!("stopping");
+        Ok(())
+    })
+}
+
+/// Starts the log on standard error. `RUST_LOG` overrides the configured level.
+fn start_log(log: &LogConfig) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(log.level.as_str()));
+    let lines = tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter);
+    match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init();
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The control plane: loads zones, publishes snapshots, keeps checks in step.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::load::Loader;
+use super::watch::Watcher;
+use crate::checker::Checker;
+use crate::clock::Clock;
+use crate::config::{self, Diagnostic, Severity};
+use crate::health::Table;
+use crate::snapshot::{Snapshot, Zone};
+
+/// Files change in bursts; this long a silence ends one.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// How often the control thread looks for what no event told it: files changed behind the
+/// watcher's back, snapshots that no worker uses any more.
+const TICK: Duration = Duration::from_secs(2);
+
+/// What the control thread is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The operator wants the zones read again.
+    Reload,
+    /// A file may have changed.
+    Changed,
+    /// The server ends.
+    Stop,
+}
+
+/// Everything that changes what is answered.
+pub(super) struct Control {
+    loader: Loader,
+    table: Arc<Mutex<Table>>,
+    checker: Checker,
+    clock: Clock,
+    runtime: tokio::runtime::Handle,
+    publish: watch::Sender<Arc<Snapshot>>,
+    /// Replaced snapshots that a worker may still hold. They are dropped here, where freeing a
+    /// large one delays no answer.
+    retired: Vec<Arc<Snapshot>>,
+}
+
+impl Control {
+    /// A control plane that has published generation 0: nothing.
+    pub(super) fn new(
+        loader: Loader,
+        table: Arc<Mutex<Table>>,
+        checker: Checker,
+        clock: Clock,
+        runtime: tokio::runtime::Handle,
+    ) -> Self {
+        let (publish, _) = watch::channel(Arc::new(Snapshot::new(0, Vec::new())));
+        Self { loader, table, checker, clock, runtime, publish, retired: Vec::new() }
+    }
+
+    /// What workers read snapshots from.
+    pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.publish.subscribe()
+    }
+
+    /// The checks.
+    pub(super) fn checker(&self) -> &Checker {
+        &self.checker
+    }
+
+    /// Publishes the next generation.
+    ///
+    /// New zones' boards show every known state before the first worker sees them, and old
+    /// zones' boards follow states until the last worker could have left them.
+    pub(super) fn publish(&mut self, zones: Vec<Arc<Zone>>) {
+        let old = self.publish.borrow().clone();
+        let not_in = |zone: &Arc<Zone>, others: &[Arc<Zone>]| {
+            !others.iter().any(|other| Arc::ptr_eq(other, zone))
+        };
+        let now = self.clock.now();
+        for zone in zones.iter().filter(|zone| not_in(zone, old.zones())) {
+            self.table().bind(zone.board(), zone.bindings(), now);
+        }
+        let snapshot = Arc::new(Snapshot::new(old.generation() + 1, zones));
+        self.retired.push(self.publish.send_replace(Arc::clone(&snapshot)));
+        for zone in old.zones().iter().filter(|zone| not_in(zone, snapshot.zones())) {
+            self.table().unbind(zone.board(), zone.bindings());
+        }
+        let _inside = self.runtime.enter();
+        self.checker.sync();
+    }
+
+    /// Serves events until told to stop.
+    pub(super) fn run(mut self, events: &Receiver<Event>, mut watcher: Watcher) {
+        watcher.note(&self.loader);
+        loop {
+            let event = events.recv_timeout(TICK);
+            match event {
+                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(Event::Reload) => self.reload(&mut watcher),
+                Ok(Event::Changed) => {
+                    if self.wait_for_quiet(events) {
+                        break;
+                    }
+                    if watcher.has_changed(&self.loader) {
+                        self.reload(&mut watcher);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if watcher.has_changed(&self.loader) {
+                        self.reload(&mut watcher);
+                    }
+                }
+            }
+            self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        }
+        self.runtime.block_on(self.checker.stop());
+    }
+
+    /// Waits until files stop changing, a second at most; says whether the server ends.
+    fn wait_for_quiet(&mut self, events: &Receiver<Event>) -> bool {
+        for _ in 0..6 {
+            match events.recv_timeout(QUIET) {
+                Ok(Event::Stop) => return true,
+                Ok(_) => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    fn reload(&mut self, watcher: &mut Watcher) {
+        // Noted before reading: what changes while we read is seen as a change afterwards.
+        watcher.note(&self.loader);
+        let started = self.clock.now();
+        let load = self.loader.load();
+        watcher.extend(&self.loader);
+        let Some(zones) = load.zones else {
+            let errors = load.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+            let generation = self.publish.borrow().generation();
+            error!(errors, generation, "reload refused: what was served goes on being served");
+            log_diagnostics(&load.diagnostics, Severity::Error);
+            return;
+        };
+        log_diagnostics(&load.diagnostics, Severity::Warning);
+        let count = zones.len();
+        self.publish(zones);
+        let took_ms = self.clock.now().since(started).as_millis() as u64;
+        let generation = self.publish.borrow().generation();
+        info!(generation, zones = count, took_ms, "reloaded");
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // A panic elsewhere leaves the table whole: each of its steps is.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Logs each diagnostic by itself, so that none is lost in another's lines. `least`: the level
+/// of those that did no harm.
+pub(super) fn log_diagnostics(diagnostics: &[Diagnostic], least: Severity) {
+    for diagnostic in diagnostics {
+        let text = config::render(std::slice::from_ref(diagnostic), false);
+        match diagnostic.severity.min(least) {
+            Severity::Error if diagnostic.severity == Severity::Error => {
+                error!(target: "waypost::config", "{text}");
+            }
+            _ => warn!(target: "waypost::config", "{text}"),
+        }
+    }
+}

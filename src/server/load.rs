@@ -1,0 +1,189 @@
+//! The zone directory: which files are zones, and what they compile to.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use crate::config::{self, Diagnostic, Files, Severity, Source};
+use crate::snapshot::Zone;
+use crate::zone;
+
+/// The largest file that is read, in bytes.
+const FILE_LEN_MAX: u64 = 64 << 20;
+
+/// Reads a zone directory again and again, compiling only what changed.
+#[derive(Debug)]
+pub struct Loader {
+    directory: PathBuf,
+    known: BTreeMap<PathBuf, Known>,
+}
+
+/// A zone file as it was last loaded.
+#[derive(Debug)]
+struct Known {
+    /// Every file that it depended on, as read then.
+    read: Vec<Arc<Source>>,
+    origin: Option<zone::Zone>,
+    zone: Option<Arc<Zone>>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// What a zone directory holds.
+#[derive(Debug)]
+pub struct Load {
+    /// Its zones, compiled; `None` if there is an error among the diagnostics.
+    pub zones: Option<Vec<Arc<Zone>>>,
+    /// All that is wrong with any of its files.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loader {
+    /// A loader of `directory` that has read nothing.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self { directory: directory.into(), known: BTreeMap::new() }
+    }
+
+    /// The zone directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Reads the directory. A zone none of whose files changed keeps its compiled form, and with
+    /// it the states of its endpoints.
+    pub fn load(&mut self) -> Load {
+        let paths = match zone_files(&self.directory) {
+            Ok(paths) => paths,
+            Err(problem) => {
+                let diagnostics = vec![no_place(problem)];
+                return Load { zones: None, diagnostics };
+            }
+        };
+        let files = Directory(&self.directory);
+        let mut known = BTreeMap::new();
+        for path in paths {
+            let old = self.known.remove(&path).filter(|known| known.is_current(&files));
+            known.insert(path.clone(), old.unwrap_or_else(|| Known::load(&path, &files)));
+        }
+        self.known = known;
+        self.drop_included();
+        self.collect()
+    }
+
+    /// Every file that the last load read, and every one that it would read next time.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let read = self.known.values().flat_map(|known| &known.read);
+        let mut paths: Vec<PathBuf> = read.map(|source| source.path.clone()).collect();
+        paths.extend(self.known.keys().cloned());
+        paths.extend(zone_files(&self.directory).unwrap_or_default());
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+
+    /// A master file that another file names is that file's, not a zone of its own.
+    fn drop_included(&mut self) {
+        let included: HashSet<PathBuf> = self
+            .known
+            .iter()
+            .flat_map(|(path, known)| {
+                let others = known.read.iter().filter(move |source| source.path != *path);
+                others.map(|source| source.path.clone())
+            })
+            .collect();
+        self.known.retain(|path, _| !included.contains(path));
+    }
+
+    fn collect(&self) -> Load {
+        let mut diagnostics: Vec<Diagnostic> =
+            self.known.values().flat_map(|known| known.diagnostics.clone()).collect();
+        let zones: Vec<(PathBuf, &zone::Zone)> = self
+            .known
+            .iter()
+            .filter_map(|(path, known)| Some((path.clone(), known.origin.as_ref()?)))
+            .collect();
+        diagnostics.extend(config::duplicate_zones(&zones));
+        if self.known.is_empty() {
+            diagnostics.push(no_place(format!(
+                "no zone file in {}: a zone stands in NAME.toml, or in NAME.zone if it is a \
+                 master file",
+                self.directory.display()
+            )));
+        }
+        let sound = diagnostics.iter().all(|d| d.severity != Severity::Error);
+        let compiled = || self.known.values().filter_map(|known| known.zone.clone()).collect();
+        Load { zones: sound.then(compiled), diagnostics }
+    }
+}
+
+impl Known {
+    fn load(path: &Path, files: &Directory<'_>) -> Self {
+        let loaded = config::load_zone(path, files);
+        let zone = loaded.zone.as_ref().map(|zone| Arc::new(Zone::compile(zone)));
+        Self { read: loaded.read, origin: loaded.zone, zone, diagnostics: loaded.diagnostics }
+    }
+
+    fn is_current(&self, files: &Directory<'_>) -> bool {
+        !self.read.is_empty()
+            && self.read.iter().all(|then| files.read(&then.path).is_ok_and(|now| now == *then))
+    }
+}
+
+/// The zone files of a directory, sorted: `*.toml` and `*.zone`, hidden ones left out.
+fn zone_files(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let cannot = |error| format!("cannot read the zone directory {}: {error}", directory.display());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(cannot)? {
+        let path = entry.map_err(cannot)?.path();
+        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        let is_zone = path.extension().is_some_and(|end| end == "toml" || end == "zone");
+        if is_zone && !hidden && !path.is_dir() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn no_place(message: String) -> Diagnostic {
+    let (label, help) = (String::new(), None);
+    Diagnostic { severity: Severity::Error, message, place: None, label, help }
+}
+
+/// Reads the files of a zone directory.
+struct Directory<'a>(&'a Path);
+
+impl Files for Directory<'_> {
+    fn root(&self) -> &Path {
+        self.0
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
+        read_source(path)
+    }
+}
+
+/// Reads one file with its time of change.
+///
+/// # Errors
+/// One line that says what failed.
+pub fn read_source(path: &Path) -> Result<Arc<Source>, String> {
+    let cannot = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    let file = fs::File::open(path).map_err(cannot)?;
+    let metadata = file.metadata().map_err(cannot)?;
+    if metadata.len() > FILE_LEN_MAX {
+        return Err(format!("{} is larger than {} MiB", path.display(), FILE_LEN_MAX >> 20));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    file.take(FILE_LEN_MAX).read_to_end(&mut bytes).map_err(cannot)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = 1 + error.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
+        format!("{}:{line} is not UTF-8", path.display())
+    })?;
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let modified = modified.map_or(0, |since| since.as_secs() as u32);
+    Ok(Arc::new(Source { path: path.to_owned(), text, modified }))
+}

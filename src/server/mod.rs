@@ -1,0 +1,189 @@
+//! Composition: the one place that names every part of a running server.
+//!
+//! ```text
+//! start   Loader ─ bind ─ Control::publish ─ first verdicts ─ Running (workers)
+//! reload  signal or changed file ─▶ control thread: Loader ─ Control::publish
+//! stop    workers answer what is queued and end ─ control thread ─ checks
+//! ```
+//!
+//! One thread loads and publishes; the checks run on a small runtime of their own; each worker
+//! picks up the newest snapshot between two batches.
+
+mod control;
+mod load;
+mod watch;
+mod worker;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::checker::Checker;
+use crate::clock::Clock;
+use crate::config::{Diagnostic, ServerConfig, Severity};
+use crate::health::Table;
+use crate::transport::{self, BindError, Running};
+use control::{Control, Event};
+use worker::Worker;
+
+pub use load::{Load, Loader, read_source};
+
+/// Threads of the runtime that the checks share.
+const CHECK_THREADS: usize = 2;
+
+/// How long the runtime may take to end once everything was told to.
+const RUNTIME_STOP_MAX: Duration = Duration::from_secs(1);
+
+/// A running server. Dropping it stops it as [`Server::stop`] does.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    running: Option<Running>,
+    events: mpsc::Sender<Event>,
+    control: Option<JoinHandle<()>>,
+    runtime: Option<tokio::runtime::Runtime>,
+    outcomes: worker::Outcomes,
+}
+
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The zones have errors.
+    Zones(Vec<Diagnostic>),
+    /// An address could not be bound.
+    Bind(BindError),
+    /// The operating system refused something else.
+    System(std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zones(diagnostics) => f.write_str(&crate::config::render(diagnostics, false)),
+            Self::Bind(error) => error.fmt(f),
+            Self::System(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<std::io::Error> for StartError {
+    fn from(error: std::io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl Server {
+    /// Loads the zones, binds every address, waits for the first verdicts (at most
+    /// `start_wait`), and answers.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub fn start(config: ServerConfig) -> Result<Self, StartError> {
+        let mut loader = Loader::new(&config.zones);
+        let load = loader.load();
+        let Some(zones) = load.zones else { return Err(StartError::Zones(load.diagnostics)) };
+        control::log_diagnostics(&load.diagnostics, Severity::Warning);
+        let workers = worker_count(config.workers);
+        let bound = transport::bind(&config.listen, workers).map_err(StartError::Bind)?;
+        let addresses = bound.addresses();
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(CHECK_THREADS)
+            .thread_name("checks")
+            .enable_all()
+            .build()?;
+        let (clock, table) = (Clock::system(), Arc::new(Mutex::new(Table::new())));
+        let checker = {
+            let _inside = runtime.enter();
+            Checker::new(clock.clone(), Arc::clone(&table), config.check_concurrency)
+        };
+        let mut control = Control::new(loader, table, checker, clock, runtime.handle().clone());
+        control.publish(zones);
+        if !runtime.block_on(control.checker().first_verdicts(config.start_wait)) {
+            let wait = config.start_wait;
+            warn!("answering before every check has a verdict: {wait:?} have passed");
+        }
+
+        let outcomes = worker::Outcomes::new(addresses.len() * workers + 1);
+        let (snapshots, counted) = (control.snapshots(), outcomes.clone());
+        let limits = transport::StreamLimits {
+            connections: config.limits.tcp_connections,
+            connections_per_source: config.limits.tcp_connections_per_source,
+            first_query: config.limits.tcp_first_query,
+            idle: config.limits.tcp_idle,
+            ..Default::default()
+        };
+        let running = bound
+            .start(limits, move |number| Worker::new(snapshots.clone(), counted.clone(), number))?;
+        for address in &addresses {
+            info!(%address, workers, "listening");
+        }
+        let (events, inbox) = mpsc::channel();
+        let watcher = watch::Watcher::new(&config.zones, events.clone());
+        let control = std::thread::Builder::new()
+            .name("control".into())
+            .spawn(move || control.run(&inbox, watcher))?;
+        Ok(Self {
+            addresses,
+            running: Some(running),
+            events,
+            control: Some(control),
+            runtime: Some(runtime),
+            outcomes,
+        })
+    }
+
+    /// The addresses that it answers on, over UDP and TCP alike.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Asks for the zones to be read again; returns at once. What comes of it is in the log.
+    pub fn reload(&self) {
+        // The control thread lives as long as `self`; if it is gone there is nothing to reload.
+        let _ = self.events.send(Event::Reload);
+    }
+
+    /// How many queries had each outcome so far, with the outcome's name.
+    pub fn outcomes(&self) -> Vec<(&'static str, u64)> {
+        self.outcomes.totals()
+    }
+
+    /// Answers what has arrived, then ends; 5 s at the most.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+        let _ = self.events.send(Event::Stop);
+        if let Some(control) = self.control.take() {
+            let _ = control.join();
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(RUNTIME_STOP_MAX);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// One worker a core unless the operator says otherwise.
+fn worker_count(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        workers => workers,
+    }
+}

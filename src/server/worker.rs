@@ -1,0 +1,85 @@
+//! One worker's way from query to response: the newest snapshot, the waist, the count.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::watch;
+
+use crate::answer::{Client, Outcome, Over, Responder};
+use crate::snapshot::Snapshot;
+use crate::transport::Respond;
+
+/// Answers for one worker thread.
+pub(super) struct Worker {
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    responder: Responder,
+    outcomes: Outcomes,
+    number: usize,
+}
+
+impl Worker {
+    /// The worker `number`, whose outcomes are counted in `outcomes`.
+    pub(super) fn new(
+        mut snapshots: watch::Receiver<Arc<Snapshot>>,
+        outcomes: Outcomes,
+        number: usize,
+    ) -> Self {
+        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        // Each worker's random choices are its own.
+        let responder = Responder::new(snapshot, fastrand::u64(..));
+        Self { snapshots, responder, outcomes, number }
+    }
+}
+
+impl Respond for Worker {
+    fn refresh(&mut self) {
+        // One atomic load where nothing is new.
+        if self.snapshots.has_changed().unwrap_or(false) {
+            let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+            self.responder.adopt(snapshot);
+        }
+    }
+
+    fn respond(
+        &mut self,
+        query: &[u8],
+        source: SocketAddr,
+        over: Over,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let outcome = self.responder.respond(query, Client { source, over }, out);
+        self.outcomes.count(self.number, outcome);
+        outcome.len()
+    }
+}
+
+/// Outcomes of all workers, each counted by its own worker alone.
+#[derive(Clone, Debug)]
+pub(super) struct Outcomes(Arc<[Counts]>);
+
+/// One worker's counts, on cache lines that no other worker writes.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Counts([AtomicU64; Outcome::COUNT]);
+
+impl Outcomes {
+    /// Counts for `workers` workers.
+    pub(super) fn new(workers: usize) -> Self {
+        Self((0..workers).map(|_| Counts::default()).collect())
+    }
+
+    fn count(&self, worker: usize, outcome: Outcome) {
+        let counts = self.0.get(worker).map(|counts| &counts.0);
+        if let Some(count) = counts.and_then(|counts| counts.get(outcome.index())) {
+            // Only this worker writes here: no read-modify-write is needed.
+            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// The sums over all workers, with the outcomes' names.
+    pub(super) fn totals(&self) -> Vec<(&'static str, u64)> {
+        let sum = |at: usize| self.0.iter().map(|c| c.0[at].load(Ordering::Relaxed)).sum();
+        Outcome::NAMES.iter().enumerate().map(|(at, &name)| (name, sum(at))).collect()
+    }
+}

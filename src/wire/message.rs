@@ -1,0 +1,169 @@
+//! Whole messages, taken apart for people and tests. Allocates; not for the query path.
+
+use std::fmt;
+
+use super::header::{AA, AD, CD, HEADER_LEN, Header, QR, RA, RD, TC};
+use super::kind::{CLASS_IN, Rcode, Type};
+use super::name::{LABEL_LEN_MAX, NAME_LEN_MAX, Name};
+use super::rdata;
+
+/// A message taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its header.
+    pub header: Header,
+    /// The question: name, type and class.
+    pub question: Option<(Name, Type, u16)>,
+    /// The answer section.
+    pub answer: Vec<Record>,
+    /// The authority section.
+    pub authority: Vec<Record>,
+    /// The additional section without its OPT record.
+    pub additional: Vec<Record>,
+    /// What the OPT record says.
+    pub edns: Option<super::query::Edns>,
+    /// The response code, with the upper bits that OPT carries.
+    pub rcode: u16,
+}
+
+/// One record, its RDATA without compression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The owner.
+    pub owner: Name,
+    /// The type.
+    pub rtype: Type,
+    /// The class; of OPT, a size.
+    pub class: u16,
+    /// The TTL in seconds; of OPT, flags.
+    pub ttl: u32,
+    /// The RDATA.
+    pub rdata: Vec<u8>,
+}
+
+/// The bytes are no DNS message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAMessage;
+
+impl Message {
+    /// Takes `wire` apart.
+    ///
+    /// # Errors
+    /// [`NotAMessage`] for anything cut short, or a name or RDATA that cannot be read.
+    pub fn read(wire: &[u8]) -> Result<Self, NotAMessage> {
+        let header = Header::read(wire).ok_or(NotAMessage)?;
+        let mut at = HEADER_LEN;
+        let mut question = None;
+        for _ in 0..header.counts[0] {
+            let (name, end) = read_name(wire, at).ok_or(NotAMessage)?;
+            let fixed = wire.get(end..end + 4).ok_or(NotAMessage)?;
+            let [qtype, qclass] = [0, 2].map(|i| u16::from_be_bytes([fixed[i], fixed[i + 1]]));
+            question = Some((name, Type(qtype), qclass));
+            at = end + 4;
+        }
+        let mut section = |count: u16| {
+            (0..count)
+                .map(|_| {
+                    let (record, end) = read_record(wire, at).ok_or(NotAMessage)?;
+                    at = end;
+                    Ok(record)
+                })
+                .collect::<Result<Vec<Record>, NotAMessage>>()
+        };
+        let [_, answers, authorities, additionals] = header.counts;
+        let (answer, authority) = (section(answers)?, section(authorities)?);
+        let mut additional = section(additionals)?;
+        let opt = additional.iter().position(|record| record.rtype == Type::OPT);
+        let opt = opt.map(|at| additional.remove(at));
+        let edns = opt.as_ref().map(|opt| super::query::Edns {
+            payload_size: opt.class,
+            version: (opt.ttl >> 16) as u8,
+            dnssec_ok: opt.ttl & 0x8000 != 0,
+        });
+        let rcode_high = opt.map_or(0, |opt| (opt.ttl >> 24) as u16);
+        let rcode = rcode_high << 4 | header.flags & 0xf;
+        Ok(Self { header, question, answer, authority, additional, edns, rcode })
+    }
+
+    /// The response code's mnemonic, or `RCODEn`.
+    pub fn rcode_text(&self) -> String {
+        Rcode::try_from(self.rcode)
+            .map_or_else(|number| format!("RCODE{number}"), |rcode| rcode.to_string())
+    }
+
+    /// The names of the flags that are set, as dig prints them.
+    pub fn flags(&self) -> Vec<&'static str> {
+        let all =
+            [(QR, "qr"), (AA, "aa"), (TC, "tc"), (RD, "rd"), (RA, "ra"), (AD, "ad"), (CD, "cd")];
+        all.into_iter().filter(|(bit, _)| self.header.flags & bit != 0).map(|(_, n)| n).collect()
+    }
+}
+
+impl fmt::Display for Record {
+    /// `web.example.com. 10 IN A 192.0.2.11`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.owner, self.ttl)?;
+        match self.class {
+            CLASS_IN => f.write_str("IN")?,
+            class => write!(f, "CLASS{class}")?,
+        }
+        write!(f, " {} ", self.rtype)?;
+        rdata::write_text(self.rtype, &self.rdata, f)
+    }
+}
+
+/// A query with EDNS, as a stub resolver sends it. `payload_size` is what it says it takes.
+pub fn write_query(id: u16, qname: &Name, qtype: Type, payload_size: u16) -> Vec<u8> {
+    let header = Header { id, flags: 0, counts: [1, 0, 0, 1] };
+    let mut wire = header.to_wire().to_vec();
+    wire.extend_from_slice(qname.as_wire());
+    for number in [qtype.0, CLASS_IN] {
+        wire.extend_from_slice(&number.to_be_bytes());
+    }
+    wire.push(0);
+    for number in [Type::OPT.0, payload_size, 0, 0, 0] {
+        wire.extend_from_slice(&number.to_be_bytes());
+    }
+    wire
+}
+
+/// Reads the possibly compressed name at `at`: the name, and where it ends.
+pub fn read_name(wire: &[u8], at: usize) -> Option<(Name, usize)> {
+    let mut name = Vec::with_capacity(32);
+    let (mut here, mut end) = (at, None);
+    loop {
+        let len = *wire.get(here)?;
+        if len >= 0xc0 {
+            let target = usize::from(u16::from_be_bytes([len & 0x3f, *wire.get(here + 1)?]));
+            end = end.or(Some(here + 2));
+            // Strictly backwards: no loop is possible.
+            if target >= here {
+                return None;
+            }
+            here = target;
+            continue;
+        }
+        let len = usize::from(len);
+        if len > LABEL_LEN_MAX || name.len() + len + 1 > NAME_LEN_MAX {
+            return None;
+        }
+        name.extend_from_slice(wire.get(here..=here + len)?);
+        here += len + 1;
+        if len == 0 {
+            return Some((Name::from_wire(&name)?, end.unwrap_or(here)));
+        }
+    }
+}
+
+fn read_record(wire: &[u8], at: usize) -> Option<(Record, usize)> {
+    let (owner, at) = read_name(wire, at)?;
+    let fixed = wire.get(at..at + 10)?;
+    let word = |i: usize| u16::from_be_bytes([fixed[i], fixed[i + 1]]);
+    let start = at + 10;
+    let end = start + usize::from(word(8));
+    wire.get(start..end)?;
+    let rtype = Type(word(0));
+    let rdata = rdata::expand(rtype, wire, start..end)?;
+    let ttl = u32::from(word(4)) << 16 | u32::from(word(6));
+    Some((Record { owner, rtype, class: word(2), ttl, rdata }, end))
+}
