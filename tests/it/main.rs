@@ -1,1 +1,11 @@
-//! The specification, as tests.
+//! The integration tests: one binary, one module per subject.
+//!
+//! `dns`, `presentation`, `server`, `backend` and `load` are the instruments: a DNS client that
+//! shares no code with the server, the server as a process, the machines behind it, and traffic.
+//! The other modules are the tests. `tests/scenarios/*.md` is the specification they run.
+
+mod backend;
+mod dns;
+mod load;
+mod presentation;
+mod server;

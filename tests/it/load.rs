@@ -1,0 +1,153 @@
+//! Traffic: paced UDP queries from a few sockets, every reply looked at, bounded in time.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How many sockets, each with its own thread.
+const SOCKETS: usize = 4;
+/// How often a thread sends what is due.
+const TICK: Duration = Duration::from_millis(1);
+/// How long after its query a reply may come; later it is lost.
+const LATE: Duration = Duration::from_secs(2);
+/// The longest that a load may last, whatever a test does.
+const DURATION_MAX: Duration = Duration::from_secs(180);
+
+/// What became of the queries.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) sent: u64,
+    pub(crate) answered: u64,
+    /// Replies that the test's check refused.
+    pub(crate) wrong: u64,
+    /// The first complaints of the check.
+    pub(crate) complaints: Vec<String>,
+}
+
+impl Tally {
+    /// Queries that no reply came to.
+    pub(crate) fn lost(&self) -> u64 {
+        self.sent - self.answered
+    }
+}
+
+/// A check of one reply and of when it came.
+pub(crate) type Look = dyn Fn(&[u8], Instant) -> Result<(), String> + Send + Sync;
+
+/// Running traffic.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    senders: Vec<JoinHandle<Tally>>,
+}
+
+impl Load {
+    /// Sends `rate` queries a second to `server`, taking turns through `queries` (their ids are
+    /// overwritten), and lets `look` see every reply.
+    pub(crate) fn start(
+        server: SocketAddr,
+        rate: u64,
+        queries: Vec<Vec<u8>>,
+        look: Arc<Look>,
+    ) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let queries = Arc::new(queries);
+        let senders = (0..SOCKETS)
+            .map(|_| {
+                let (stop, queries, look) =
+                    (Arc::clone(&stop), Arc::clone(&queries), Arc::clone(&look));
+                let rate = rate / SOCKETS as u64;
+                thread::spawn(move || Sender::new(server, queries).run(rate, &stop, &*look))
+            })
+            .collect();
+        Self { stop, senders }
+    }
+
+    /// Stops sending, waits for the last replies, and adds up.
+    pub(crate) fn finish(self) -> Tally {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut total = Tally::default();
+        for sender in self.senders {
+            let tally = sender.join().expect("a sender ends");
+            total.sent += tally.sent;
+            total.answered += tally.answered;
+            total.wrong += tally.wrong;
+            total.complaints.extend(tally.complaints);
+        }
+        total
+    }
+}
+
+/// One socket and the queries that are under way on it.
+struct Sender {
+    socket: UdpSocket,
+    queries: Arc<Vec<Vec<u8>>>,
+    /// By id: when the query was sent, if no reply has come.
+    waiting: Vec<Option<Instant>>,
+    tally: Tally,
+}
+
+impl Sender {
+    fn new(server: SocketAddr, queries: Arc<Vec<Vec<u8>>>) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket on loopback");
+        socket.connect(server).expect("loopback is reachable");
+        socket.set_nonblocking(true).expect("non-blocking");
+        let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
+        Self { socket, queries, waiting: vec![None; 1 << 16], tally: Tally::default() }
+    }
+
+    fn run(mut self, rate: u64, stop: &AtomicBool, look: &Look) -> Tally {
+        let start = Instant::now();
+        while !stop.load(Ordering::SeqCst) && start.elapsed() < DURATION_MAX {
+            // A late start of this thread is not made up for in one burst.
+            let due = start.elapsed().as_micros() as u64 * rate / 1_000_000;
+            let burst = due.saturating_sub(self.tally.sent).min(rate / 50);
+            for _ in 0..burst {
+                self.send();
+            }
+            self.receive(look);
+            thread::sleep(TICK);
+        }
+        let last = Instant::now();
+        while self.tally.answered < self.tally.sent && last.elapsed() < LATE {
+            self.receive(look);
+            thread::sleep(TICK);
+        }
+        self.tally
+    }
+
+    fn send(&mut self) {
+        let id = self.tally.sent as u16;
+        let mut query = self.queries[self.tally.sent as usize % self.queries.len()].clone();
+        query[..2].copy_from_slice(&id.to_be_bytes());
+        // A full send buffer is this test's limit, not the server's: try again at the next tick.
+        if self.socket.send(&query).is_ok() {
+            self.waiting[usize::from(id)] = Some(Instant::now());
+            self.tally.sent += 1;
+        }
+    }
+
+    fn receive(&mut self, look: &Look) {
+        let mut buffer = [0; 4096];
+        while let Ok(len) = self.socket.recv(&mut buffer) {
+            let reply = &buffer[..len];
+            let id = usize::from(u16::from_be_bytes([reply[0], reply[1]]));
+            let Some(_) = self.waiting[id].take() else {
+                self.complain("a reply to no query, or a second one".to_owned());
+                continue;
+            };
+            self.tally.answered += 1;
+            if let Err(complaint) = look(reply, Instant::now()) {
+                self.complain(complaint);
+            }
+        }
+    }
+
+    fn complain(&mut self, complaint: String) {
+        self.tally.wrong += 1;
+        if self.tally.complaints.len() < 5 {
+            self.tally.complaints.push(complaint);
+        }
+    }
+}

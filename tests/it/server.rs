@@ -1,0 +1,162 @@
+//! The server as a process: the real binary on a port of loopback, its log lines, its signals.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the server may take to say that it listens.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running server; it ends with this value.
+pub(crate) struct TestServer {
+    child: Child,
+    log: Arc<Log>,
+    address: SocketAddr,
+}
+
+/// The lines that the server has written so far.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+impl TestServer {
+    /// Serves the zone files in `zones` with `workers` workers, and waits until it listens.
+    pub(crate) fn start(zones: &Path, workers: usize) -> Self {
+        Self::start_with(zones, &["--workers", &workers.to_string()])
+    }
+
+    /// As [`Self::start`], with other arguments.
+    pub(crate) fn start_with(zones: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_waypost"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--zones"])
+            .arg(zones)
+            .args(arguments)
+            .current_dir(zones)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = Arc::new(Log::default());
+        let stderr = child.stderr.take().expect("its stderr is ours");
+        let writer = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                writer.lines.lock().expect("the log").push(line);
+                writer.grown.notify_all();
+            }
+        });
+        let mut server = Self { child, log, address: ([127, 0, 0, 1], 0).into() };
+        let line = server.wait_for_line("listening", START_PATIENCE);
+        server.address = address_in(&line).unwrap_or_else(|| panic!("no address in: {line}"));
+        server
+    }
+
+    /// Where it answers.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Every line so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.log.lines.lock().expect("the log").clone()
+    }
+
+    /// The first line that holds `text`; fails the test after `patience`.
+    pub(crate) fn wait_for_line(&self, text: &str, patience: Duration) -> String {
+        self.wait_for_lines(text, 1, patience).remove(0)
+    }
+
+    /// The first `count` lines that hold `text`; fails the test after `patience`.
+    pub(crate) fn wait_for_lines(
+        &self,
+        text: &str,
+        count: usize,
+        patience: Duration,
+    ) -> Vec<String> {
+        let deadline = Instant::now() + patience;
+        let mut lines = self.log.lines.lock().expect("the log");
+        loop {
+            let found: Vec<String> =
+                lines.iter().filter(|line| line.contains(text)).cloned().collect();
+            if found.len() >= count {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "{} of {count} lines with {text:?} in {patience:?}; the log:\n{}",
+                found.len(),
+                lines.join("\n")
+            );
+            lines = self.log.grown.wait_timeout(lines, left).expect("the log").0;
+        }
+    }
+
+    /// Sends it a signal: `HUP`, `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.pid())])
+            .status()
+            .expect("sh runs");
+        assert!(status.success(), "kill -{name} of our own child");
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().expect("our own child").is_none()
+    }
+
+    /// Waits until it has ended by itself; fails the test after `patience`.
+    pub(crate) fn wait_for_end(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("our own child") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it still runs after {patience:?}");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Its resident memory in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("the process is there");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        if self.is_alive() {
+            self.child.kill().expect("our own child");
+            self.child.wait().expect("our own child");
+        }
+        if thread::panicking() {
+            let lines = self.lines();
+            let tail = &lines[lines.len().saturating_sub(30)..];
+            let mut stderr = std::io::stderr();
+            let _ = std::io::Write::write_all(&mut stderr, tail.join("\n").as_bytes());
+        }
+    }
+}
+
+/// The first `ADDRESS:PORT` of loopback in a log line.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let at = line.find("127.0.0.1:")?;
+    let end = line[at..].find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'));
+    line[at..end.map_or(line.len(), |end| at + end)].parse().ok()
+}
