@@ -1,0 +1,246 @@
+//! A naive model of an authoritative server, straight from RFC 1034 §4.3.2, RFC 2308, RFC 4592
+//! and RFC 6672: lists of lines, searched from end to end, nothing precomputed.
+//!
+//! It shares no code with the server. Where the two differ, one of them is wrong.
+
+use std::collections::BTreeSet;
+
+use crate::dns::Answer;
+use crate::presentation::{canonical_name, name_wire, type_number, type_text};
+
+/// How many aliases are followed; one more may be written.
+const ALIASES_MAX: usize = 16;
+
+/// A static record: names in canonical form, RDATA as text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Record {
+    pub(crate) owner: String,
+    pub(crate) ttl: u32,
+    pub(crate) rtype: u16,
+    pub(crate) rdata: String,
+}
+
+impl Record {
+    /// The record in the form that tests compare, at `owner`.
+    fn line_at(&self, owner: &str) -> String {
+        format!("{owner} {} IN {} {}", self.ttl, type_text(self.rtype), self.rdata)
+    }
+
+    fn word(&self, at: usize) -> &str {
+        self.rdata.split(' ').nth(at).expect("the RDATA has this word")
+    }
+
+    /// The name in the RDATA whose addresses help (RFC 1035 §3.3.9 and §3.3.11, RFC 2782,
+    /// RFC 9460 §4.1).
+    fn target(&self) -> Option<String> {
+        match type_text(self.rtype).as_str() {
+            "NS" => Some(self.word(0).to_owned()),
+            "MX" => Some(self.word(1).to_owned()),
+            "SRV" => Some(self.word(3).to_owned()),
+            "SVCB" | "HTTPS" => {
+                let wire = crate::presentation::wire(self.rtype, &self.rdata);
+                Some(crate::presentation::name_text(&wire[2..]).0)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A zone of static records.
+#[derive(Clone, Debug)]
+pub(crate) struct ModelZone {
+    pub(crate) origin: String,
+    pub(crate) records: Vec<Record>,
+}
+
+fn is_at_or_below(name: &str, ancestor: &str) -> bool {
+    name == ancestor || ancestor == "." || name.ends_with(&format!(".{ancestor}"))
+}
+
+fn is_below(name: &str, ancestor: &str) -> bool {
+    name != ancestor && is_at_or_below(name, ancestor)
+}
+
+fn parent(name: &str) -> &str {
+    name.split_once('.').map(|(_, rest)| if rest.is_empty() { "." } else { rest }).expect("a label")
+}
+
+/// `name` and everything above it down to `origin`, the origin first.
+fn path<'a>(origin: &str, name: &'a str) -> Vec<&'a str> {
+    let mut path = vec![name];
+    while path[path.len() - 1] != origin {
+        path.push(parent(path[path.len() - 1]));
+    }
+    path.reverse();
+    path
+}
+
+impl ModelZone {
+    fn at(&self, owner: &str, rtype: &str) -> Vec<&Record> {
+        let rtype = type_number(rtype);
+        self.records.iter().filter(|r| r.owner == owner && r.rtype == rtype).collect()
+    }
+
+    fn has_data(&self, name: &str) -> bool {
+        self.records.iter().any(|record| record.owner == name)
+    }
+
+    /// Names exist when they or anything below them has data (RFC 4592 §2.2.2).
+    fn exists(&self, name: &str) -> bool {
+        self.records.iter().any(|record| is_at_or_below(&record.owner, name))
+    }
+
+    /// RFC 2308 §3: the SOA, with the lesser of its TTL and its MINIMUM.
+    fn soa(&self) -> Vec<String> {
+        let soa = self.at(&self.origin, "SOA")[0];
+        let minimum: u32 = soa.word(6).parse().expect("MINIMUM");
+        let soa = Record { ttl: soa.ttl.min(minimum), ..soa.clone() };
+        vec![soa.line_at(&self.origin)]
+    }
+
+    /// The addresses that this zone has for the names in `records`.
+    fn addresses_for(&self, records: &[&Record]) -> Vec<String> {
+        let targets: BTreeSet<String> = records.iter().filter_map(|r| r.target()).collect();
+        let addresses = targets.iter().flat_map(|target| {
+            [self.at(target, "A"), self.at(target, "AAAA")].concat().into_iter()
+        });
+        let lines: BTreeSet<String> = addresses.map(|a| a.line_at(&a.owner)).collect();
+        lines.into_iter().collect()
+    }
+}
+
+/// What one name came to.
+enum Step {
+    Done,
+    Follow(String),
+}
+
+/// One answer in the making.
+struct Walk<'a> {
+    zones: &'a [ModelZone],
+    qtype: u16,
+    answer: Answer,
+}
+
+/// What the zones answer to `qname`, `qtype`.
+pub(crate) fn answer(zones: &[ModelZone], qname: &str, qtype: u16) -> Answer {
+    let refusal = match type_text(qtype).as_str() {
+        "AXFR" | "IXFR" => Some("REFUSED"),
+        "OPT" | "TKEY" | "TSIG" => Some("FORMERR"),
+        "MAILA" | "MAILB" => Some("NOTIMP"),
+        _ => None,
+    };
+    if let Some(rcode) = refusal {
+        return Answer { rcode: rcode.to_owned(), ..Answer::default() };
+    }
+    let answer = Answer { rcode: "NOERROR".to_owned(), ..Answer::default() };
+    let mut walk = Walk { zones, qtype, answer };
+    let mut name = canonical_name(qname);
+    let mut seen = Vec::new();
+    while seen.len() <= ALIASES_MAX && !seen.contains(&name) {
+        let Some(zone) = walk.zone_of(&name) else {
+            if seen.is_empty() {
+                walk.answer.rcode = "REFUSED".to_owned();
+            }
+            break;
+        };
+        seen.push(name.clone());
+        match walk.visit(zone, &name) {
+            Step::Done => break,
+            Step::Follow(target) => name = target,
+        }
+    }
+    let mut answer = walk.answer;
+    for section in [&mut answer.answer, &mut answer.authority, &mut answer.additional] {
+        section.sort();
+        section.dedup();
+    }
+    answer
+}
+
+impl<'a> Walk<'a> {
+    /// The closest zone at or above `name`; for DS the one strictly above, if there is one
+    /// (RFC 4035 §3.1.4.1).
+    fn zone_of(&self, name: &str) -> Option<&'a ModelZone> {
+        let closest = |fits: &dyn Fn(&str) -> bool| {
+            let zones = self.zones.iter().filter(|zone| fits(&zone.origin));
+            zones.max_by_key(|zone| name_wire(&zone.origin).len())
+        };
+        let above = closest(&|origin| is_below(name, origin));
+        let parent = above.filter(|_| self.qtype == type_number("DS"));
+        parent.or_else(|| closest(&|origin| is_at_or_below(name, origin)))
+    }
+
+    fn visit(&mut self, zone: &'a ModelZone, name: &str) -> Step {
+        // Step 3, down from the apex: a cut or a DNAME on the way ends the descent.
+        for &here in &path(&zone.origin, name)[..] {
+            let is_name = here == name;
+            let cut = here != zone.origin && !zone.at(here, "NS").is_empty();
+            if cut && !(is_name && self.qtype == type_number("DS")) {
+                return self.refer(zone, here);
+            }
+            if let Some(dname) = zone.at(here, "DNAME").first().filter(|_| !is_name) {
+                return self.rename(dname, name);
+            }
+        }
+        self.answer.aa = true;
+        if zone.exists(name) {
+            return self.give(zone, name, name);
+        }
+        // RFC 4592 §3.3.1: the wildcard right below the closest encloser, and no other.
+        let mut encloser = parent(name);
+        while !zone.exists(encloser) {
+            encloser = parent(encloser);
+        }
+        let wildcard = format!("*.{encloser}");
+        if zone.exists(&wildcard) {
+            return self.give(zone, &wildcard, name);
+        }
+        self.answer.rcode = "NXDOMAIN".to_owned();
+        self.answer.authority = zone.soa();
+        Step::Done
+    }
+
+    /// Step 3b.
+    fn refer(&mut self, zone: &ModelZone, cut: &str) -> Step {
+        let ns = zone.at(cut, "NS");
+        self.answer.authority = ns.iter().map(|record| record.line_at(cut)).collect();
+        self.answer.additional = zone.addresses_for(&ns);
+        Step::Done
+    }
+
+    /// RFC 6672 §3.2 step 3c: substitution, with a CNAME of the DNAME's TTL.
+    fn rename(&mut self, dname: &Record, name: &str) -> Step {
+        self.answer.aa = true;
+        self.answer.answer.push(dname.line_at(&dname.owner));
+        let prefix = name.strip_suffix(&dname.owner).expect("the name is below the DNAME");
+        let target = if dname.rdata == "." { "" } else { &dname.rdata };
+        let renamed = format!("{prefix}{target}");
+        if name_wire(&renamed).len() > 255 {
+            self.answer.rcode = "YXDOMAIN".to_owned();
+            return Step::Done;
+        }
+        self.answer.answer.push(format!("{name} {} IN CNAME {renamed}", dname.ttl));
+        Step::Follow(renamed)
+    }
+
+    /// Step 3a and the second half of 3c: the data at `node`, given under the name `owner`.
+    fn give(&mut self, zone: &ModelZone, node: &str, owner: &str) -> Step {
+        let records = zone.at(node, &type_text(self.qtype));
+        if !records.is_empty() {
+            self.answer.answer.extend(records.iter().map(|record| record.line_at(owner)));
+            self.answer.additional = zone.addresses_for(&records);
+            return Step::Done;
+        }
+        if let Some(alias) = zone.at(node, "CNAME").first() {
+            self.answer.answer.push(alias.line_at(owner));
+            return Step::Follow(alias.rdata.clone());
+        }
+        if self.qtype == type_number("ANY") && zone.has_data(node) {
+            self.answer.answer.push(format!("{owner} 3600 IN HINFO \"RFC8482\" \"\""));
+            return Step::Done;
+        }
+        self.answer.authority = zone.soa();
+        Step::Done
+    }
+}
