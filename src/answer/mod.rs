@@ -196,6 +196,7 @@ impl Responder {
                     client,
                     writer: &mut writer,
                     verdict: Verdict::default(),
+                    renames: [None; resolve::ALIASES_MAX + 1],
                 };
                 resolve.run(query.qtype);
                 resolve.verdict

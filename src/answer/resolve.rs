@@ -9,7 +9,7 @@ use crate::wire::qname::Qname;
 use crate::wire::writer::{QNAME_POINTER, Writer};
 
 /// How many aliases one response follows.
-const ALIASES_MAX: usize = 16;
+pub(super) const ALIASES_MAX: usize = 16;
 
 /// One query being answered: what is read, what is remembered, what is written.
 pub(super) struct Resolve<'r, 'w> {
@@ -22,6 +22,8 @@ pub(super) struct Resolve<'r, 'w> {
     pub(super) client: Client,
     pub(super) writer: &'r mut Writer<'w>,
     pub(super) verdict: Verdict,
+    /// The DNAMEs in the answer so far, by zone and node: each stands there once.
+    pub(super) renames: [Option<(usize, NodeId)>; ALIASES_MAX + 1],
 }
 
 /// A name on the way from the question to the records.
@@ -154,13 +156,19 @@ impl<'r> Resolve<'r, '_> {
             head.copy_from_slice(self.prefix(&here, prefix_len));
             tail.copy_from_slice(target);
         }
-        let mark = self.writer.mark();
-        if self.write_dname(here, owner_depth, set.ttl, target).is_err() {
-            self.writer.undo(mark);
-            self.verdict.truncated = true;
-            return Step::Done;
+        let rename = Some((here.zone_at, node));
+        if !self.renames.contains(&rename) {
+            let mark = self.writer.mark();
+            if self.write_dname(here, owner_depth, set.ttl, target).is_err() {
+                self.writer.undo(mark);
+                self.verdict.truncated = true;
+                return Step::Done;
+            }
+            self.verdict.answers += 1;
+            if let Some(place) = self.renames.iter_mut().find(|place| place.is_none()) {
+                *place = rename;
+            }
         }
-        self.verdict.answers += 1;
         if !fits {
             self.verdict.rcode = Some(Rcode::YxDomain);
             return Step::Done;
