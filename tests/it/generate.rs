@@ -29,13 +29,42 @@ const DATA: &[(&str, &[&str])] = &[
     ("LOC", &["51 28 38.000 N 0 0 0.000 W 47.00m 1m 10000m 10m"]),
     ("HINFO", &["\"cpu\" \"os\""]),
     ("RP", &["hostmaster.example.com. a.example.com."]),
-    ("TYPE65280", &["\\# 4 0a000001", "\\# 0"]),
+    ("TYPE65280", &["\\# 4 0a000001", "\\# 1 ff"]),
 ];
 
 const QTYPES: &[&str] = &[
-    "A", "A", "A", "AAAA", "MX", "TXT", "SRV", "NS", "SOA", "CNAME", "DNAME", "DS", "PTR", "CAA",
-    "HTTPS", "SVCB", "NAPTR", "SSHFP", "TLSA", "LOC", "HINFO", "RP", "TYPE65280", "TYPE999", "ANY",
-    "AXFR", "IXFR", "MAILA", "MAILB", "TKEY", "TSIG", "OPT",
+    "A",
+    "A",
+    "A",
+    "AAAA",
+    "MX",
+    "TXT",
+    "SRV",
+    "NS",
+    "SOA",
+    "CNAME",
+    "DNAME",
+    "DS",
+    "PTR",
+    "CAA",
+    "HTTPS",
+    "SVCB",
+    "NAPTR",
+    "SSHFP",
+    "TLSA",
+    "LOC",
+    "HINFO",
+    "RP",
+    "TYPE65280",
+    "TYPE999",
+    "ANY",
+    "AXFR",
+    "IXFR",
+    "MAILA",
+    "MAILB",
+    "TKEY",
+    "TSIG",
+    "OPT",
 ];
 
 /// What stands at one owner.
@@ -107,12 +136,7 @@ fn one_ttl_a_set(records: BTreeSet<Record>) -> Vec<Record> {
     even
 }
 
-fn populate(
-    owner: &str,
-    kind: Kind,
-    rng: &mut Rng,
-    add: &mut impl FnMut(&str, u32, &str, &str),
-) {
+fn populate(owner: &str, kind: Kind, rng: &mut Rng, add: &mut impl FnMut(&str, u32, &str, &str)) {
     let ttl = rng.u32(..86_400);
     match kind {
         Kind::Alias => add(owner, ttl, "CNAME", &target(rng)),
@@ -127,7 +151,12 @@ fn populate(
             add(&format!("ns.{owner}"), ttl, "A", "192.0.2.99");
             if rng.bool() {
                 add(owner, ttl, "NS", "ns.example.net.");
-                add(owner, ttl, "DS", "12345 13 2 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+                add(
+                    owner,
+                    ttl,
+                    "DS",
+                    "12345 13 2 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+                );
             }
             if rng.u8(..4) == 0 {
                 add(owner, ttl, "NS", owner);
