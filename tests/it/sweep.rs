@@ -1,0 +1,160 @@
+//! Every kind of header and question is answered or dropped by table, and nothing panics.
+//!
+//! The whole space (65,536 types × 7 classes × 16 opcodes × 128 flags × 5 counts) has 4.7 × 10⁹
+//! points. Opcode, flags and count are decided before type and class are looked at, so two
+//! slices cover it: every type and class with a plain header, and every header with a set of
+//! types that holds one of each row of the table.
+
+use waypost::answer::{Client, Dropped, Outcome, Over, Responder};
+
+use crate::agreement::responder;
+use crate::dns::{Question, Response};
+use crate::generate::zones;
+
+const CLASSES: [u16; 7] = [1, 3, 4, 254, 255, 0, 65_535];
+const COUNTS: [u16; 5] = [0, 1, 2, 255, 65_535];
+const TYPES: [u16; 24] = [
+    0, 1, 2, 5, 6, 12, 13, 15, 16, 28, 33, 39, 41, 43, 65, 128, 249, 250, 251, 252, 253, 254, 255,
+    65_535,
+];
+const CLIENT: Client = Client {
+    source: std::net::SocketAddr::new(
+        std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 200)),
+        5353,
+    ),
+    over: Over::Udp,
+};
+
+const NOERROR: u8 = 0;
+const FORMERR: u8 = 1;
+const NOTIMP: u8 = 4;
+const REFUSED: u8 = 5;
+
+/// The flag bits that are neither QR, opcode nor RCODE: AA TC RD RA Z AD CD.
+fn flags(seven: u16) -> u16 {
+    (seven & 0b111_1000) << 4 | (seven & 0b111) << 4
+}
+
+/// The table: what RCODE a query for an existing name gets.
+fn expected(opcode: u16, count: u16, rtype: u16, class: u16) -> u8 {
+    match (opcode, count, class, rtype) {
+        (1.., ..) => NOTIMP,
+        (_, 0 | 2.., ..) => FORMERR,
+        (_, _, 0 | 2.., _) => REFUSED,
+        (_, _, _, 251 | 252) => REFUSED,
+        (_, _, _, 253 | 254) => NOTIMP,
+        (_, _, _, 41 | 249 | 250) => FORMERR,
+        _ => NOERROR,
+    }
+}
+
+/// Asks, and checks the reply by table; says what is wrong with it.
+fn check(responder: &mut Responder, query: &[u8], rcode: u8, out: &mut [u8]) {
+    let outcome = responder.respond(query, CLIENT, out);
+    let len = outcome.len().unwrap_or_else(|| panic!("dropped: {query:02x?}"));
+    let reply = &out[..len];
+    assert!((12..=512).contains(&len), "{query:02x?} {len}");
+    assert_eq!(reply[..2], query[..2], "the id");
+    assert_eq!(reply[3] & 0xf, rcode, "{query:02x?}");
+    // QR is set, opcode and RD are copied; TC, RA, Z, AD and CD are clear.
+    assert_eq!(reply[2] & 0b1111_1011, 0x80 | query[2] & 0b0111_1001, "{query:02x?}");
+    assert_eq!(reply[3] & 0xf0, 0, "{query:02x?}");
+}
+
+/// Asks for the apex, which has SOA and NS.
+fn message(id: u16, flags: u16, count: u16, rtype: u16, class: u16) -> Vec<u8> {
+    let question = Question { name: "example.com.".to_owned(), rtype, payload: None, flags };
+    let mut query = question.encode(id);
+    query[4..6].copy_from_slice(&count.to_be_bytes());
+    let at = query.len() - 2;
+    query[at..].copy_from_slice(&class.to_be_bytes());
+    query
+}
+
+#[test]
+fn every_type_and_class_is_answered_by_table() {
+    let mut responder = responder(&zones(&mut fastrand::Rng::with_seed(1)));
+    let mut out = vec![0; 1232];
+    for class in CLASSES {
+        for rtype in 0..=u16::MAX {
+            let query = message(rtype, 0x0100, 1, rtype, class);
+            check(&mut responder, &query, expected(0, 1, rtype, class), &mut out);
+            if rtype % 64 == 0 {
+                let len = responder.respond(&query, CLIENT, &mut out).len().expect("a reply");
+                Response::decode(&out[..len]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_header_is_answered_by_table() {
+    let mut responder = responder(&zones(&mut fastrand::Rng::with_seed(2)));
+    let mut out = vec![0; 1232];
+    for opcode in 0..16 {
+        for seven in 0..128 {
+            for count in COUNTS {
+                for class in CLASSES {
+                    for rtype in TYPES {
+                        let flags = opcode << 11 | flags(seven);
+                        let query = message(0x1234, flags, count, rtype, class);
+                        let rcode = expected(opcode, count, rtype, class);
+                        check(&mut responder, &query, rcode, &mut out);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_may_be_an_attack_or_an_echo_is_dropped() {
+    let mut responder = responder(&zones(&mut fastrand::Rng::with_seed(3)));
+    let mut out = vec![0; 1232];
+    let query = message(7, 0x0100, 1, 1, 1);
+    for len in 0..12 {
+        let outcome = responder.respond(&query[..len], CLIENT, &mut out);
+        assert_eq!(outcome, Outcome::Drop(Dropped::Short));
+    }
+    for flags in 0x8000..=0xffffu16 {
+        let response = message(7, flags, 1, 1, 1);
+        let outcome = responder.respond(&response, CLIENT, &mut out);
+        assert_eq!(outcome, Outcome::Drop(Dropped::Response), "{flags:x}");
+    }
+    let nobody = Client { source: ([192, 0, 2, 1], 0).into(), over: Over::Udp };
+    let outcome = responder.respond(&query, nobody, &mut out);
+    assert_eq!(outcome, Outcome::Drop(Dropped::SourcePortZero));
+}
+
+#[test]
+fn any_octets_at_all_get_a_readable_reply_or_none() {
+    let zones = zones(&mut fastrand::Rng::with_seed(4));
+    let mut responder = responder(&zones);
+    let mut rng = fastrand::Rng::with_seed(5);
+    let mut out = vec![0; 65_535];
+    for round in 0..200_000u32 {
+        let (name, rtype) = crate::generate::query(&zones, &mut rng);
+        let question = Question { name, rtype, payload: Some(rng.u16(..)), flags: 0x0100 };
+        let mut query = question.encode(rng.u16(..));
+        for _ in 0..rng.usize(0..4) {
+            let at = rng.usize(..query.len());
+            match rng.u8(..4) {
+                0 => query[at] = rng.u8(..),
+                1 => query.truncate(at),
+                2 => query.insert(at, rng.u8(..)),
+                _ => query[at] ^= 1 << rng.u8(..8),
+            }
+            if query.is_empty() {
+                query.push(0);
+            }
+        }
+        let over = if rng.bool() { Over::Udp } else { Over::Stream };
+        if let Some(len) = responder.respond(&query, Client { over, ..CLIENT }, &mut out).len() {
+            assert_eq!(out[..2], query[..2], "round {round}");
+            assert!(over == Over::Stream || len <= 1232, "round {round}");
+            if round % 8 == 0 {
+                Response::decode(&out[..len]);
+            }
+        }
+    }
+}
