@@ -254,7 +254,7 @@ impl Tcp {
 
 /// Decodes a response after the checks that hold for every one: id, QR, opcode, RD and question
 /// echoed octet by octet (RFC 1034 §3.7.1, RFC 1035 §4.1.1).
-fn checked(query: &[u8], reply: &[u8]) -> Response {
+pub(crate) fn checked(query: &[u8], reply: &[u8]) -> Response {
     let response = Response::decode(reply);
     assert_eq!(response.id, u16::from_be_bytes([query[0], query[1]]), "the id is the query's");
     let asked = u16::from_be_bytes([query[2], query[3]]);

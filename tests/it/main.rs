@@ -12,6 +12,7 @@ mod layers;
 mod load;
 mod model;
 mod presentation;
+mod scenario;
 mod server;
 mod sweep;
 mod tidy;

@@ -1,0 +1,232 @@
+//! The scenarios, run twice: in process with a manual clock, and over real sockets.
+//!
+//! Another folder: `WAYPOST_SCENARIOS=DIR cargo test --test it scenarios`.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use waypost::answer::{Client, Over, Responder};
+use waypost::clock::Clock;
+use waypost::health::{Table, Verdict};
+use waypost::server::Loader;
+use waypost::snapshot::{Snapshot, Zone};
+
+use crate::dns::{Response, Tcp, Udp, checked};
+use crate::scenario::{Ask, Block, Section, Step, read, share_key};
+use crate::server::TestServer;
+
+fn folder() -> PathBuf {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    std::env::var_os("WAYPOST_SCENARIOS").map_or(default, PathBuf::from)
+}
+
+/// Whatever the steps are run against.
+trait Subject {
+    fn ask(&mut self, ask: &Ask) -> Response;
+    /// The files have changed.
+    fn reload(&mut self);
+    fn verdict(&mut self, address: IpAddr, pass: bool);
+    fn advance(&mut self, step: Duration);
+}
+
+/// Runs one section; `start` makes the subject once the first files are written.
+fn run<S: Subject>(section: &Section, start: impl Fn(&Path) -> S) -> Result<(), String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut subject = None;
+    for block in &section.blocks {
+        match block {
+            Block::File { name, text } => {
+                std::fs::write(directory.path().join(name), text).expect("the directory is ours");
+            }
+            Block::Step { place, step } => {
+                let subject = subject.get_or_insert_with(|| start(directory.path()));
+                take(subject, step).map_err(|what| format!("{place}\n  {what}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn take(subject: &mut impl Subject, step: &Step) -> Result<(), String> {
+    match step {
+        Step::Query { ask, expect } => {
+            let response = subject.ask(ask);
+            expect.check(ask, &response).map_err(|what| format!("{what}\n{}", response.data))
+        }
+        Step::Share { count, ask, shares, within } => {
+            let mut counts = BTreeMap::new();
+            for _ in 0..*count {
+                *counts.entry(share_key(ask, &subject.ask(ask))).or_insert(0usize) += 1;
+            }
+            let all = shares.iter().map(|(_, share)| share).sum::<usize>() == *count;
+            let fair = shares.iter().all(|(value, share)| {
+                counts.get(value).copied().unwrap_or(0).abs_diff(*share) <= *within
+            });
+            let known = counts.keys().all(|value| shares.iter().any(|(known, _)| known == value));
+            if all && fair && known { Ok(()) } else { Err(format!("the shares are {counts:?}")) }
+        }
+        Step::Verdict { address, pass, times } => {
+            (0..*times).for_each(|_| subject.verdict(*address, *pass));
+            Ok(())
+        }
+        Step::Advance(step) => {
+            subject.advance(*step);
+            Ok(())
+        }
+        Step::Reload => {
+            subject.reload();
+            Ok(())
+        }
+    }
+}
+
+/// The engine without sockets, checks without probes.
+struct InProcess {
+    loader: Loader,
+    zones: Vec<Arc<Zone>>,
+    responder: Responder,
+    table: Table,
+    clock: Clock,
+}
+
+impl InProcess {
+    fn start(directory: &Path) -> Self {
+        let mut subject = Self {
+            loader: Loader::new(directory),
+            zones: Vec::new(),
+            responder: Responder::new(Arc::new(Snapshot::new(0, Vec::new())), 7),
+            table: Table::new(),
+            clock: Clock::manual(),
+        };
+        subject.reload();
+        assert!(!subject.zones.is_empty(), "the zones have errors");
+        subject
+    }
+}
+
+impl Subject for InProcess {
+    fn ask(&mut self, ask: &Ask) -> Response {
+        let query = ask.question.encode(fastrand::u16(..));
+        let mut out = vec![0; 65_535];
+        let ip = ask.from.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let over = if ask.tcp { Over::Stream } else { Over::Udp };
+        let client = Client { source: SocketAddr::new(ip, 5353), over };
+        let len = self.responder.respond(&query, client, &mut out).len().expect("a response");
+        checked(&query, &out[..len])
+    }
+
+    fn reload(&mut self) {
+        let load = self.loader.load();
+        // Files with errors change nothing.
+        let Some(zones) = load.zones else { return };
+        let now = self.clock.now();
+        for zone in &zones {
+            if !self.zones.iter().any(|old| Arc::ptr_eq(old, zone)) {
+                self.table.bind(zone.board(), zone.bindings(), now);
+            }
+        }
+        let generation = self.responder.snapshot().generation() + 1;
+        self.responder.adopt(Arc::new(Snapshot::new(generation, zones.clone())));
+        for old in std::mem::replace(&mut self.zones, zones) {
+            if !self.zones.iter().any(|zone| Arc::ptr_eq(&old, zone)) {
+                self.table.unbind(old.board(), old.bindings());
+            }
+        }
+    }
+
+    fn verdict(&mut self, address: IpAddr, pass: bool) {
+        let verdict = if pass { Verdict::Pass } else { Verdict::Fail };
+        let probed = self.table.probed_at(address);
+        assert!(!probed.is_empty(), "nothing is probed at {address}");
+        for probed in probed {
+            self.table.apply(&probed, verdict, self.clock.now());
+        }
+    }
+
+    fn advance(&mut self, step: Duration) {
+        self.clock.advance(step);
+    }
+}
+
+/// The real binary.
+struct OverSockets {
+    server: TestServer,
+    udp: Udp,
+    reloads: usize,
+}
+
+impl OverSockets {
+    fn start(directory: &Path) -> Self {
+        let server = TestServer::start(directory, 1);
+        let udp = Udp::connect(server.address());
+        Self { server, udp, reloads: 0 }
+    }
+
+    /// Whether a section can be run over sockets: nothing in it comes from an address that we do
+    /// not have, waits for time to pass, or would be probed.
+    fn can_run(section: &Section) -> bool {
+        section.blocks.iter().all(|block| match block {
+            Block::File { text, .. } => !text.contains("check"),
+            Block::Step { step: Step::Query { ask, .. } | Step::Share { ask, .. }, .. } => {
+                ask.from.is_none()
+            }
+            Block::Step { step: Step::Reload, .. } => true,
+            Block::Step { .. } => false,
+        })
+    }
+}
+
+impl Subject for OverSockets {
+    fn ask(&mut self, ask: &Ask) -> Response {
+        if ask.tcp {
+            Tcp::connect(self.server.address()).ask(&ask.question)
+        } else {
+            self.udp.ask(&ask.question)
+        }
+    }
+
+    fn reload(&mut self) {
+        self.reloads += 1;
+        self.server.signal("HUP");
+        self.server.wait_for_lines("reload", self.reloads, Duration::from_secs(10));
+    }
+
+    fn verdict(&mut self, _: IpAddr, _: bool) {
+        unreachable!("`can_run` keeps verdicts away")
+    }
+
+    fn advance(&mut self, _: Duration) {
+        unreachable!("`can_run` keeps time away")
+    }
+}
+
+fn run_all(run: impl Fn(&Section) -> Option<Result<(), String>>) {
+    let sections = read(&folder());
+    let results: Vec<_> =
+        sections.iter().filter_map(|section| Some((&section.title, run(section)?))).collect();
+    assert!(!results.is_empty(), "no scenario was run");
+    let failed: Vec<String> = results
+        .iter()
+        .filter_map(|(title, result)| Some(format!("## {title}\n{}", result.as_ref().err()?)))
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {} sections fail:\n\n{}",
+        failed.len(),
+        results.len(),
+        failed.join("\n")
+    );
+}
+
+#[test]
+fn every_scenario_holds_in_process() {
+    run_all(|section| Some(run(section, InProcess::start)));
+}
+
+#[test]
+fn every_scenario_that_can_holds_over_sockets() {
+    run_all(|section| OverSockets::can_run(section).then(|| run(section, OverSockets::start)));
+}
