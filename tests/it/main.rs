@@ -4,9 +4,11 @@
 //! shares no code with the server, the server as a process, the machines behind it, and traffic.
 //! The other modules are the tests. `tests/scenarios/*.md` is the specification they run.
 
+mod acceptance;
 mod agreement;
 mod backend;
 mod dns;
+mod executors;
 mod generate;
 mod layers;
 mod load;
