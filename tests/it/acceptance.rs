@@ -95,8 +95,7 @@ fn a_killed_endpoint_leaves_and_returns_in_time_under_load() {
         .collect();
     let check = "check = { kind = \"http\", path = \"/\", interval = \"500ms\", \
                  timeout = \"200ms\", rise = 2, fall = 2 }";
-    let zone =
-        format!("{HEAD}[services.web]\n{check}\nendpoints = [{}]\n", endpoints.join(", "));
+    let zone = format!("{HEAD}[services.web]\n{check}\nendpoints = [{}]\n", endpoints.join(", "));
     let (_directory, server) = serve(&zone, 2);
     let sightings = Arc::new(Sightings::default());
     let seen = Arc::clone(&sightings);
@@ -242,9 +241,8 @@ fn queries_in_one_write_are_all_answered_over_tcp() {
     for id in 0..20 {
         tcp.send(&Question::new("set.example.com.", "A").encode(id));
     }
-    let mut ids: Vec<u16> = (0..20)
-        .map(|_| Response::decode(&tcp.receive().expect("an answer to each")).id)
-        .collect();
+    let mut ids: Vec<u16> =
+        (0..20).map(|_| Response::decode(&tcp.receive().expect("an answer to each")).id).collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..20).collect::<Vec<u16>>());
 }
@@ -306,7 +304,8 @@ port = 80
     for (at, line) in mistakes {
         assert!(text.contains(&format!("example.com.toml:{}:", at + 1)), "{line}\n{text}");
     }
-    assert_eq!(text.matches("example.com.toml:").count(), 8, "{text}");
+    let errors = text.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!(errors, 8, "{text}");
     assert!(text.contains("`ttl`") && text.contains("`weight`"), "suggestions: {text}");
 }
 

@@ -94,12 +94,12 @@ impl TestServer {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(
-                !left.is_zero(),
-                "{} of {count} lines with {text:?} in {patience:?}; the log:\n{}",
-                found.len(),
-                lines.join("\n")
-            );
+            if left.is_zero() {
+                let (found, tail) =
+                    (found.len(), lines[lines.len().saturating_sub(30)..].join("\n"));
+                drop(lines);
+                panic!("{found} of {count} lines with {text:?} in {patience:?}; the log:\n{tail}");
+            }
             lines = self.log.grown.wait_timeout(lines, left).expect("the log").0;
         }
     }
