@@ -1,16 +1,20 @@
 //! Keeps the server's log lines about health, to be shown at the right moment.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// How long lines may take to come: a state turns an instant before its line is written.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// The lines since they were last taken.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Log(Arc<(Mutex<Vec<String>>, Condvar)>);
 
 impl Log {
     /// Starts keeping what this process logs about health.
@@ -20,9 +24,13 @@ impl Log {
         log
     }
 
-    /// The lines, oldest first; they are gone from here then.
-    pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The lines, oldest first, once there are `count`; they are gone from here then.
+    pub(crate) fn take(&self, count: usize) -> Vec<String> {
+        let (lines, grown) = &*self.0;
+        let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = grown.wait_timeout_while(lines, PATIENCE, |lines| lines.len() < count);
+        let (mut lines, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut lines)
     }
 }
 
@@ -33,8 +41,10 @@ impl<S: tracing::Subscriber> Layer<S> for Keep {
         if event.metadata().target() == "waypost::health" {
             let mut line = Line(String::new());
             event.record(&mut line);
-            let mut lines = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.push(format!("{} {}", event.metadata().level(), line.0));
+            let (lines, grown) = &*self.0.0;
+            let line = format!("{} {}", event.metadata().level(), line.0);
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            grown.notify_all();
         }
     }
 }

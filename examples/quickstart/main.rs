@@ -29,7 +29,7 @@ use client::Client;
 use log::Log;
 use stage::{Stage, Tally};
 
-/// Each backend's name, weight and share of the answers in percent.
+/// Each backend's name and weight.
 const BACKENDS: [(&str, u32); 3] = [("alpha", 3), ("beta", 2), ("gamma", 1)];
 
 /// The name that is asked for.
@@ -78,10 +78,11 @@ fn play(stage: &mut Stage) -> Outcome {
     })?;
     let address = *server.addresses().first().ok_or("the server has no address")?;
     introduce(stage, &backends, address);
+    stage.log(&log.take(backends.len()));
 
     let mut client = Client::new(address, NAME)?;
     stage.act("Shares", "600 queries, weights 3, 2 and 1. Draws are exact, not random.");
-    expect_shares(stage, &mut client, &backends, &[3, 2, 1])?;
+    expect_shares(stage, &mut client, &backends, &BACKENDS.map(|(_, weight)| weight))?;
     show_srv(stage, &client)?;
     die(stage, &mut client, &mut backends, &log)?;
     come_back(stage, &mut client, &mut backends, &log)?;
@@ -196,7 +197,7 @@ fn die(stage: &mut Stage, client: &mut Client, backends: &mut [Backend], log: &L
             return Err(format!("alpha is still answered after {:?}", started.elapsed()).into());
         }
     }
-    stage.log(&log.take());
+    stage.log(&log.take(1));
     let took = last - started;
     stage.holds(&format!("gone after {} ms; {asked} queries meanwhile, none lost", took.as_millis()));
     if took > limit {
@@ -224,10 +225,10 @@ fn come_back(
         }
     }
     let took = started.elapsed();
-    stage.log(&log.take());
+    stage.log(&log.take(1));
     stage.holds(&format!("back after {} ms", took.as_millis()));
     if took > limit {
         return Err(format!("alpha took {took:?} to come back, promised were {limit:?}").into());
     }
-    expect_shares(stage, client, backends, &[3, 2, 1])
+    expect_shares(stage, client, backends, &BACKENDS.map(|(_, weight)| weight))
 }

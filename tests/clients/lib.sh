@@ -1,0 +1,105 @@
+# Instruments of the client tests: processes with an end, expectations, deadlines.
+# shellcheck shell=bash
+
+# What the system calls failing, with a reason.
+fail_now() {
+    printf 'tests/clients/run: %s\n' "$*" >&2
+    exit 1
+}
+
+# start NAME COMMAND...: runs a program in the background; its output goes to $work/NAME.log.
+start() {
+    local name=$1
+    shift
+    "$@" >"$work/$name.log" 2>&1 &
+    running[$name]=$!
+}
+
+# end NAME: ends a program that `start` started, and waits for it.
+end() {
+    local pid=${running[$1]}
+    unset "running[$1]"
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+}
+
+end_all() {
+    local name
+    for name in "${!running[@]}"; do end "$name"; done
+}
+
+clean_up() {
+    local status=$?
+    trap - EXIT
+    if ((status != 0)) && [[ -s $work/waypost.log ]]; then
+        printf '\n# the last lines of the server'\''s log\n' >&2
+        tail -n 20 "$work/waypost.log" >&2
+    fi
+    end_all
+    rm -rf "$work"
+    exit "$status"
+}
+
+# serve ARGUMENTS...: starts Waypost and waits until it listens.
+serve() {
+    start waypost "$WAYPOST" serve "$@"
+    wait_until 10 grep -q listening "$work/waypost.log" || fail_now "waypost does not start: \
+$(cat "$work/waypost.log")"
+}
+
+# wait_until SECONDS COMMAND...: tries again and again; false if it never came true.
+wait_until() {
+    local deadline=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.02
+    done
+}
+
+# test_that SENTENCE COMMAND...: one test; shows the command's output only if it fails.
+test_that() {
+    local sentence=$1 output
+    shift
+    if output=$("$@" 2>&1); then
+        passed=$((passed + 1))
+        printf 'ok      %s\n' "$sentence"
+    else
+        failed=$((failed + 1))
+        printf 'not ok  %s\n' "$sentence"
+        printf '        %s\n' "$*" "${output//$'\n'/$'\n'        }"
+    fi
+}
+
+# prints TEXT COMMAND...: the command succeeds and its output has the text (a regular expression).
+prints() {
+    local text=$1 output
+    shift
+    output=$(timeout 15 "$@" 2>&1) || { printf '%s\n(it failed)\n' "$output"; return 1; }
+    printf '%s\n' "$output"
+    grep -qE -- "$text" <<<"$output"
+}
+
+# prints_not TEXT COMMAND...: the command succeeds and its output lacks the text.
+prints_not() {
+    local text=$1 output
+    shift
+    output=$(timeout 15 "$@" 2>&1) || { printf '%s\n(it failed)\n' "$output"; return 1; }
+    printf '%s\n' "$output"
+    ! grep -qE -- "$text" <<<"$output"
+}
+
+# fails_with TEXT COMMAND...: the command fails, and its output has the text.
+fails_with() {
+    local text=$1 output
+    shift
+    output=$(timeout 15 "$@" 2>&1) && { printf '%s\n(it did not fail)\n' "$output"; return 1; }
+    printf '%s\n' "$output"
+    grep -qE -- "$text" <<<"$output"
+}
+
+# near COUNT EXACT TOLERANCE
+near() {
+    printf '%d, expected %d within %d\n' "$1" "$2" "$3"
+    (($1 - $2 <= $3 && $2 - $1 <= $3))
+}
