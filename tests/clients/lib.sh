@@ -1,10 +1,21 @@
 # Instruments of the client tests: processes with an end, expectations, deadlines.
 # shellcheck shell=bash
 
-# What the system calls failing, with a reason.
+# fail_now REASON: ends the run where going on makes no sense.
 fail_now() {
-    printf 'tests/clients/run: %s\n' "$*" >&2
-    exit 1
+    printf 'not ok  %s\n' "$*"
+    failed=$((failed + 1))
+    total
+}
+
+# total: the last lines of a run, and its exit code.
+total() {
+    if ((failed)) && [[ -s $work/waypost.log ]]; then
+        printf "\n# the last lines of the server's log\n"
+        tail -n 20 "$work/waypost.log"
+    fi
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+    exit $((failed != 0))
 }
 
 # start NAME COMMAND...: runs a program in the background; its output goes to $work/NAME.log.
@@ -31,10 +42,6 @@ end_all() {
 clean_up() {
     local status=$?
     trap - EXIT
-    if ((status != 0)) && [[ -s $work/waypost.log ]]; then
-        printf '\n# the last lines of the server'\''s log\n' >&2
-        tail -n 20 "$work/waypost.log" >&2
-    fi
     end_all
     rm -rf "$work"
     exit "$status"
