@@ -73,7 +73,9 @@ impl Stage {
             let bar = self.paint(if *alive { GREEN } else { RED }, &bar);
             let percent = f64::from(*count) * 100.0 / f64::from(queries);
             let note = if *alive { String::new() } else { self.paint(RED, "down") };
-            println!("    {name:<6} {address}  {count:>4} of {exact:>3}  {percent:>5.1} %  {bar}{note}");
+            println!(
+                "    {name:<6} {address}  {count:>4} of {exact:>3}  {percent:>5.1} %  {bar}{note}"
+            );
         }
         println!();
     }
@@ -88,7 +90,10 @@ impl Stage {
     }
 
     pub(crate) fn finale(&self, queries: u32) {
-        println!("\n  {} {queries} queries, every one answered.", self.paint(GREEN, "All of it held."));
+        println!(
+            "\n  {} {queries} queries, every one answered.",
+            self.paint(GREEN, "All of it held.")
+        );
         println!("\n  Now serve the zones in ./zones, and ask:\n");
         for command in [
             "cargo run --release -- serve",

@@ -95,39 +95,21 @@ impl Control {
     pub(super) fn run(mut self, events: &Receiver<Event>, mut watcher: Watcher) {
         watcher.note(&self.loader);
         loop {
-            let event = events.recv_timeout(TICK);
+            let event = match events.recv_timeout(TICK) {
+                Ok(Event::Changed) => settle(events),
+                Ok(event) => event,
+                Err(RecvTimeoutError::Timeout) => Event::Changed,
+                Err(RecvTimeoutError::Disconnected) => Event::Stop,
+            };
             match event {
-                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(Event::Reload) => self.reload(&mut watcher),
-                Ok(Event::Changed) => {
-                    if self.wait_for_quiet(events) {
-                        break;
-                    }
-                    if watcher.has_changed(&self.loader) {
-                        self.reload(&mut watcher);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    if watcher.has_changed(&self.loader) {
-                        self.reload(&mut watcher);
-                    }
-                }
+                Event::Stop => break,
+                Event::Reload => self.reload(&mut watcher),
+                Event::Changed if watcher.has_changed(&self.loader) => self.reload(&mut watcher),
+                Event::Changed => {}
             }
             self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
         }
         self.runtime.block_on(self.checker.stop());
-    }
-
-    /// Waits until files stop changing, a second at most; says whether the server ends.
-    fn wait_for_quiet(&mut self, events: &Receiver<Event>) -> bool {
-        for _ in 0..6 {
-            match events.recv_timeout(QUIET) {
-                Ok(Event::Stop) => return true,
-                Ok(_) => {}
-                Err(_) => return false,
-            }
-        }
-        false
     }
 
     fn reload(&mut self, watcher: &mut Watcher) {
@@ -155,6 +137,19 @@ impl Control {
         // A panic elsewhere leaves the table whole: each of its steps is.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Waits until files stop changing, a second at most; an operator's wish ends the wait.
+fn settle(events: &Receiver<Event>) -> Event {
+    for _ in 0..6 {
+        match events.recv_timeout(QUIET) {
+            Ok(Event::Changed) => {}
+            Ok(event) => return event,
+            Err(RecvTimeoutError::Timeout) => break,
+            Err(RecvTimeoutError::Disconnected) => return Event::Stop,
+        }
+    }
+    Event::Changed
 }
 
 /// Logs each diagnostic by itself, so that none is lost in another's lines. `least`: the level

@@ -11,6 +11,7 @@
 
 mod control;
 mod load;
+mod process;
 mod watch;
 mod worker;
 
@@ -85,6 +86,8 @@ impl Server {
     /// # Errors
     /// [`StartError`]; nothing is left running.
     pub fn start(config: ServerConfig) -> Result<Self, StartError> {
+        process::quiet_worker_panics();
+        process::raise_descriptor_limit(config.limits.tcp_connections, config.check_concurrency);
         let mut loader = Loader::new(&config.zones);
         let load = loader.load();
         let Some(zones) = load.zones else { return Err(StartError::Zones(load.diagnostics)) };

@@ -1,0 +1,36 @@
+//! What a server asks of its process: descriptors enough, and quiet panics.
+
+use std::panic;
+
+use tracing::warn;
+
+/// Descriptors beside those of TCP connections: sockets, probes, files.
+const DESCRIPTORS_BESIDE: u64 = 1024;
+
+/// Raises the soft limit of open descriptors to what `connections` TCP connections and the
+/// checks need, as far as the hard limit allows; says so where that is not far enough.
+pub(super) fn raise_descriptor_limit(connections: usize, probes: usize) {
+    let needed = connections as u64 + probes as u64 + DESCRIPTORS_BESIDE;
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(limit) if limit >= needed => {}
+        Ok(limit) => warn!(
+            limit,
+            needed, "too few open files are allowed: raise `ulimit -n`, or LimitNOFILE= in systemd"
+        ),
+        Err(error) => warn!("cannot read the limit of open files: {error}"),
+    }
+}
+
+/// A worker survives a panic and logs it, once a second at most. The default hook would print
+/// every one.
+pub(super) fn quiet_worker_panics() {
+    let default = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let worker = std::thread::current();
+        let is_worker =
+            worker.name().is_some_and(|name| name.starts_with("udp-") || name == "streams");
+        if !is_worker {
+            default(panic);
+        }
+    }));
+}
