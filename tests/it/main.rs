@@ -7,6 +7,7 @@
 mod acceptance;
 mod agreement;
 mod backend;
+mod command;
 mod dns;
 mod executors;
 mod generate;

@@ -1,0 +1,78 @@
+//! The commands as a person or a script meets them: what they print, and their exit codes.
+
+use std::process::{Command, Output, Stdio};
+
+const ZONE: &str = "zone = \"example.com\"
+nameservers = [\"ns1\"]
+[records]
+ns1 = { A = \"192.0.2.53\" }
+[services.web]
+endpoints = [
+  { name = \"a\", address = \"192.0.2.1\", weight = 3 },
+  { name = \"b\", address = \"192.0.2.2\", weight = 1 },
+]
+";
+
+/// Runs the binary in a directory with one zone.
+fn waypost(arguments: &[&str]) -> (Output, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let zones = directory.path().join("zones");
+    std::fs::create_dir(&zones).expect("the directory is ours");
+    std::fs::write(zones.join("example.com.toml"), ZONE).expect("the directory is ours");
+    let output = Command::new(env!("CARGO_BIN_EXE_waypost"))
+        .args(arguments)
+        .current_dir(directory.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output, text)
+}
+
+#[test]
+fn count_prints_the_shares() {
+    let (output, text) = waypost(&["query", "web.example.com", "A", "--count", "400"]);
+    assert!(output.status.success());
+    for (address, share) in [("192.0.2.1", "300"), ("192.0.2.2", "100")] {
+        let line = text.lines().find(|line| line.contains(address));
+        let line = line.unwrap_or_else(|| panic!("no {address}: {text}"));
+        assert!(line.split_whitespace().any(|word| word == share), "{line}");
+    }
+}
+
+#[test]
+fn down_takes_an_endpoint_out() {
+    let arguments = ["query", "web.example.com", "A", "--format", "json", "--down", "web/a"];
+    let (output, text) = waypost(&arguments);
+    assert!(output.status.success());
+    let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
+    assert_eq!(json["answer"], serde_json::json!(["web.example.com. 10 IN A 192.0.2.2"]));
+    assert_eq!(json["flags"], serde_json::json!(["qr", "aa"]));
+    assert_eq!((&json["scope"], &json["type"]), (&0.into(), &"A".into()));
+}
+
+#[test]
+fn the_same_seed_draws_the_same_answers() {
+    let draw = |seed: &str| {
+        let name = "web.example.com";
+        waypost(&["query", name, "A", "--format", "json", "--seed", seed]).1
+    };
+    assert_eq!(draw("7"), draw("7"));
+}
+
+#[test]
+fn exit_codes_are_zero_one_and_two() {
+    for (arguments, code) in [
+        (&["check", "zones"][..], 0),
+        (&["query", "nope.example.com"], 0),
+        (&["check", "nowhere"], 1),
+        (&["query", "web.example.com", "--down", "web/nobody"], 1),
+        (&["query", "web.example.com", "NOTYPE"], 2),
+        (&["no-such-command"], 2),
+    ] {
+        let (output, _) = waypost(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.is_empty(), code == 0, "{arguments:?}: {stderr}");
+    }
+}
