@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 use super::{Failed, load_config};
@@ -35,6 +36,11 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Failed> {
         let config = self.config()?;
         start_log(&config.log);
+        let cannot_listen = |error| {
+            eprintln!("error: cannot listen for signals: {error}");
+            Failed
+        };
+        let signals = Signals::listen().map_err(cannot_listen)?;
         let server = Server::start(config).map_err(|error| {
             match error {
                 StartError::Zones(diagnostics) => super::print_diagnostics(&diagnostics),
@@ -42,17 +48,14 @@ impl Serve {
             }
             Failed
         })?;
-        let ended = wait_for_signals(&server);
+        signals.wait(&server);
         let outcomes = server.outcomes();
         server.stop();
         let answered: u64 = outcomes.iter().map(|(_, count)| count).sum();
         let seen = outcomes.iter().filter(|(_, count)| *count > 0);
         let outcomes: Vec<String> = seen.map(|(name, count)| format!("{name}={count}")).collect();
         info!(queries = answered, outcomes = outcomes.join(" "), "stopped");
-        ended.map_err(|error| {
-            eprintln!("error: cannot listen for signals: {error}");
-            Failed
-        })
+        Ok(())
     }
 
     fn config(&self) -> Result<ServerConfig, Failed> {
@@ -70,23 +73,40 @@ impl Serve {
     }
 }
 
-/// Reloads at each SIGHUP; returns at SIGTERM or SIGINT.
-fn wait_for_signals(server: &Server) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    runtime.block_on(async {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        loop {
-            tokio::select! {
-                _ = hangup.recv() => server.reload(),
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
+/// The signals that steer the server, caught from before it listens: whoever sees that line in
+/// the log may send one.
+struct Signals {
+    runtime: Runtime,
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let inside = runtime.enter();
+        let hangup = signal(SignalKind::hangup())?;
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        drop(inside);
+        Ok(Self { runtime, hangup, terminate, interrupt })
+    }
+
+    /// Reloads at each SIGHUP; returns at SIGTERM or SIGINT.
+    fn wait(self, server: &Server) {
+        let Self { runtime, mut hangup, mut terminate, mut interrupt } = self;
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = hangup.recv() => server.reload(),
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                }
             }
-        }
+        });
         info!("stopping");
-        Ok(())
-    })
+    }
 }
 
 /// Starts the log on standard error. `RUST_LOG` overrides the configured level.

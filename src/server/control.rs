@@ -93,7 +93,6 @@ impl Control {
 
     /// Serves events until told to stop.
     pub(super) fn run(mut self, events: &Receiver<Event>, mut watcher: Watcher) {
-        watcher.note(&self.loader);
         loop {
             let event = match events.recv_timeout(TICK) {
                 Ok(Event::Changed) => settle(events),

@@ -89,7 +89,12 @@ impl Server {
         process::quiet_worker_panics();
         process::raise_descriptor_limit(config.limits.tcp_connections, config.check_concurrency);
         let mut loader = Loader::new(&config.zones);
+        let (events, inbox) = mpsc::channel();
+        let mut watcher = watch::Watcher::new(&config.zones, events.clone());
+        // Noted before reading: what changes while we start is seen as a change afterwards.
+        watcher.note(&loader);
         let load = loader.load();
+        watcher.extend(&loader);
         let Some(zones) = load.zones else { return Err(StartError::Zones(load.diagnostics)) };
         control::log_diagnostics(&load.diagnostics, Severity::Warning);
         let workers = worker_count(config.workers);
@@ -127,8 +132,6 @@ impl Server {
         for address in &addresses {
             info!(%address, workers, "listening");
         }
-        let (events, inbox) = mpsc::channel();
-        let watcher = watch::Watcher::new(&config.zones, events.clone());
         let control = std::thread::Builder::new()
             .name("control".into())
             .spawn(move || control.run(&inbox, watcher))?;
