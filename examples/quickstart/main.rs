@@ -199,10 +199,8 @@ fn die(stage: &mut Stage, client: &mut Client, backends: &mut [Backend], log: &L
     }
     stage.log(&log.take(1));
     let took = last - started;
-    stage.holds(&format!(
-        "gone after {} ms; {asked} queries meanwhile, none lost",
-        took.as_millis()
-    ));
+    let millis = took.as_millis();
+    stage.holds(&format!("gone after {millis} ms; {asked} queries meanwhile, none lost"));
     if took > limit {
         return Err(format!("alpha was answered for {took:?}, promised were {limit:?}").into());
     }

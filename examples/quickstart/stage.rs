@@ -45,7 +45,7 @@ impl Stage {
 
     /// A command that the reader can type.
     pub(crate) fn hint(&self, command: &str) {
-        println!("  {:<10} {}", "", self.paint(DIM, &format!("$ {command}")));
+        println!("  {:<10} {}\n", "", self.paint(DIM, &format!("$ {command}")));
     }
 
     /// Opens the next act.
@@ -68,14 +68,16 @@ impl Stage {
 
     /// A share for each backend, with bars.
     pub(crate) fn table(&self, tallies: &[Tally<'_>], queries: u32) {
+        let heading =
+            format!("{:<6} {:<10}  {:>7}  {:>5}  {:>7}", "", "", "answers", "exact", "share");
+        println!("    {}", self.paint(DIM, &heading));
         for Tally { name, address, alive, count, exact } in tallies {
             let bar = "█".repeat((count * BAR_LEN_MAX / queries) as usize);
             let bar = self.paint(if *alive { GREEN } else { RED }, &bar);
             let percent = f64::from(*count) * 100.0 / f64::from(queries);
             let note = if *alive { String::new() } else { self.paint(RED, "down") };
-            println!(
-                "    {name:<6} {address}  {count:>4} of {exact:>3}  {percent:>5.1} %  {bar}{note}"
-            );
+            let name = format!("{name:<6} {address}");
+            println!("    {name}  {count:>7}  {exact:>5}  {percent:>5.1} %  {bar}{note}");
         }
         println!();
     }
@@ -90,10 +92,8 @@ impl Stage {
     }
 
     pub(crate) fn finale(&self, queries: u32) {
-        println!(
-            "\n  {} {queries} queries, every one answered.",
-            self.paint(GREEN, "All of it held.")
-        );
+        let held = self.paint(GREEN, "All of it held.");
+        println!("\n  {held} {queries} queries, every one answered.");
         println!("\n  Now serve the zones in ./zones, and ask:\n");
         for command in [
             "cargo run --release -- serve",
