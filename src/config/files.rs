@@ -23,7 +23,7 @@ pub trait Files {
 ///
 /// # Errors
 /// A path that leaves the zone directory.
-pub(super) fn locate(root: &Path, from: &Path, written: &str) -> Result<PathBuf, String> {
+pub fn locate(root: &Path, from: &Path, written: &str) -> Result<PathBuf, String> {
     let path = plain(&from.parent().unwrap_or(Path::new("")).join(written));
     let inside = path.strip_prefix(plain(root)).ok().filter(|rest| {
         rest.components().next().is_some()
@@ -36,7 +36,7 @@ pub(super) fn locate(root: &Path, from: &Path, written: &str) -> Result<PathBuf,
 }
 
 /// `path` without `.` and, as far as it goes, without `..`; symbolic links are not followed.
-pub(super) fn plain(path: &Path) -> PathBuf {
+pub fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

@@ -59,8 +59,9 @@ impl Zone {
         rrsets: Vec<Rrset>,
         services: Vec<Service>,
     ) -> Result<Self, Vec<Conflict>> {
-        let rrsets = validate::merge(rrsets)?;
-        let conflicts = validate::conflicts(&origin, &rrsets, &services);
+        let mut conflicts = Vec::new();
+        let rrsets = validate::merge(rrsets, &mut conflicts);
+        conflicts.extend(validate::conflicts(&origin, &rrsets, &services));
         if conflicts.is_empty() { Ok(Self { origin, rrsets, services }) } else { Err(conflicts) }
     }
 

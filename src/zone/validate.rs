@@ -84,17 +84,17 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Merges sets of one owner and type, sorts, and drops records written twice (RFC 2181 §5).
-pub(super) fn merge(rrsets: Vec<Rrset>) -> Result<Vec<Rrset>, Vec<Conflict>> {
+/// Merges sets of one owner and type, sorts, and drops records written twice (RFC 2181 §5);
+/// `found` takes the sets whose TTLs differ.
+pub(super) fn merge(rrsets: Vec<Rrset>, found: &mut Vec<Conflict>) -> Vec<Rrset> {
     let mut sorted = rrsets;
     sorted.sort_by(|a, b| a.owner.cmp(&b.owner).then(a.rtype.cmp(&b.rtype)));
     let mut merged: Vec<Rrset> = Vec::with_capacity(sorted.len());
-    let mut conflicts = Vec::new();
     for rrset in sorted {
         match merged.last_mut() {
             Some(last) if last.rtype == rrset.rtype && last.owner == rrset.owner => {
                 if last.ttl != rrset.ttl {
-                    conflicts.push(conflict(&rrset.owner, rrset.rtype, Problem::UnequalTtls));
+                    found.push(conflict(&rrset.owner, rrset.rtype, Problem::UnequalTtls));
                 }
                 for rdata in rrset.rdatas {
                     if !last.rdatas.contains(&rdata) {
@@ -105,8 +105,8 @@ pub(super) fn merge(rrsets: Vec<Rrset>) -> Result<Vec<Rrset>, Vec<Conflict>> {
             _ => merged.push(rrset),
         }
     }
-    conflicts.dedup();
-    if conflicts.is_empty() { Ok(merged) } else { Err(conflicts) }
+    found.dedup();
+    merged
 }
 
 /// Every conflict in a zone, in canonical order of owner. `rrsets` are merged and sorted.

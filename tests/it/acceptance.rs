@@ -306,7 +306,7 @@ port = 80
     }
     let errors = text.lines().filter(|line| line.starts_with("error: ")).count();
     assert_eq!(errors, 8, "{text}");
-    assert!(text.contains("`ttl`") && text.contains("`weight`"), "suggestions: {text}");
+    assert!(text.contains("\"ttl\"") && text.contains("\"weight\""), "suggestions: {text}");
 }
 
 #[test]

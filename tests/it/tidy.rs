@@ -9,8 +9,10 @@ const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// Functions that may be longer, each with the reason; the list should shrink.
-const LONG_FUNCTIONS: &[(&str, &str)] =
-    &[("a_mistake_is_named_at_its_place", "one table of mistakes in RDATA, a line each")];
+const LONG_FUNCTIONS: &[(&str, &str)] = &[
+    ("a_mistake_is_named_at_its_place", "one table of mistakes in RDATA, a line each"),
+    ("a_check_has_only_what_its_kind_understands", "one table of mistakes in checks"),
+];
 
 fn lines(path: &Path) -> Vec<String> {
     std::fs::read_to_string(path).expect("UTF-8").lines().map(str::to_owned).collect()

@@ -29,31 +29,31 @@ const MISTAKES_MAX: usize = 1000;
 
 /// One record of a master file.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
+pub struct Record {
     /// The name that it is at.
-    pub(super) owner: Name,
+    pub owner: Name,
     /// Its type.
-    pub(super) rtype: Type,
+    pub rtype: Type,
     /// Its own TTL, or the one that the file gives it.
-    pub(super) ttl: Ttl,
+    pub ttl: Ttl,
     /// Its data.
-    pub(super) rdata: Rdata,
+    pub rdata: Rdata,
     /// Where it is written.
-    pub(super) place: Place,
+    pub place: Place,
 }
 
 /// Where a record is written: small, because there is one for each.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub struct Place {
     /// The file.
-    pub(super) source: Arc<Source>,
+    pub source: Arc<Source>,
     start: u32,
     end: u32,
 }
 
 impl Place {
     /// The bytes from the owner, or what stands first on the line, to the type.
-    pub(super) fn bytes(&self) -> Range<usize> {
+    pub fn bytes(&self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }
@@ -64,7 +64,7 @@ impl Place {
 /// A record without a TTL takes that of `$TTL`, else the last one written, else `default_ttl`, else
 /// the negative TTL of the SOA. What `$ORIGIN`, `$TTL` and owners an included file sets ends with
 /// it.
-pub(super) fn parse(
+pub fn parse(
     source: &Arc<Source>,
     origin: &Name,
     default_ttl: Option<Ttl>,

@@ -116,7 +116,9 @@ pub(super) fn is_sound(wire: &[u8]) -> bool {
     wire.len() == LEN
         && wire[0] == 0
         // A zero has one spelling, or printing it would lose the exponent.
-        && wire[1..4].iter().all(|&size| size == 0 || matches!((size >> 4, size & 15), (1..=9, 0..=9)))
+        && wire[1..4]
+            .iter()
+            .all(|&size| size == 0 || matches!((size >> 4, size & 15), (1..=9, 0..=9)))
         && latitude.abs_diff(ORIGIN) <= 90 * DEGREE
         && longitude.abs_diff(ORIGIN) <= 180 * DEGREE
 }

@@ -1,0 +1,288 @@
+//! Checks: named and inline ones, and which endpoint is guarded by which.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Builder;
+use crate::config::decode::{Map, Period, Spanned, one_of};
+use crate::config::spec::check::{
+    self as spec, CheckUse, HTTP_PORT, HTTPS_PORT, Kind, METHOD_DEFAULT, PATH_DEFAULT,
+    STATUS_DEFAULT, TIMEOUT_DEFAULT_MAX,
+};
+use crate::zone::{Check, CheckKind, HttpCheck, TcpCheck, TlsOptions};
+
+/// The shortest and the longest interval.
+const INTERVAL: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(86_400));
+/// The shortest timeout.
+const TIMEOUT_MIN: Period = Period(Duration::from_millis(1));
+/// What a PEM file with a certificate holds (RFC 7468 §5.1).
+const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
+/// Every check of a zone; those of `checks` have a name.
+#[derive(Debug, Default)]
+pub(super) struct Checks(Vec<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    name: Option<Spanned<String>>,
+    /// `None`: it has errors.
+    check: Option<Check>,
+    /// What was handed out, so that equal ones are one value; at most two, with and without the
+    /// default port.
+    shared: Vec<Arc<Check>>,
+    used: bool,
+}
+
+/// A check's place in [`Checks`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CheckIndex(usize);
+
+impl Builder<'_> {
+    /// Reads the named checks.
+    pub(super) fn checks(&mut self, checks: Option<&Spanned<Map<spec::Check>>>) {
+        for (name, check) in checks.iter().flat_map(|checks| &checks.value.0) {
+            if name.value == "none" {
+                let message = "a check cannot be called \"none\": that word turns checks off";
+                self.decoder.error(&name.span, message);
+            }
+            let check = self.check(&check.value);
+            self.checks.0.push(Entry::new(Some(name.clone()), check));
+        }
+    }
+
+    /// Warns of named checks that nothing uses, unless an error may be why.
+    pub(super) fn unused_checks(&mut self) {
+        if self.decoder.has_errors() {
+            return;
+        }
+        for entry in self.checks.0.iter().filter(|entry| !entry.used) {
+            if let Some(name) = &entry.name {
+                let message = format!("no service uses the check `{}`", name.value);
+                self.decoder.warning(&name.span, message);
+            }
+        }
+    }
+
+    /// The check that `written` means; `None` for none, or after an error.
+    pub(super) fn used_check(&mut self, written: &Spanned<CheckUse>) -> Option<CheckIndex> {
+        let name = match &written.value {
+            CheckUse::Off => return None,
+            CheckUse::Inline(check) => {
+                let check = self.check(&check.value);
+                self.checks.0.push(Entry { used: true, ..Entry::new(None, check) });
+                return Some(CheckIndex(self.checks.0.len() - 1));
+            }
+            CheckUse::Named(name) => name,
+        };
+        let names = || self.checks.0.iter().filter_map(|entry| entry.name.as_ref());
+        match names().position(|known| known.value == *name) {
+            Some(at) => {
+                self.checks.0[at].used = true;
+                Some(CheckIndex(at))
+            }
+            None => {
+                let known: Vec<&str> = names().map(|name| name.value.as_str()).collect();
+                let help = one_of(name, "known checks", known.iter().copied());
+                let help = help.or_else(|| Some(format!("define it as [checks.{name}]")));
+                self.decoder.error(&written.span, format!("unknown check `{name}`")).help = help;
+                None
+            }
+        }
+    }
+
+    /// The check at `index` for an endpoint with this port; one without a port to probe is an
+    /// error at `span`.
+    pub(super) fn guard(
+        &mut self,
+        index: CheckIndex,
+        endpoint_port: Option<u16>,
+        span: &Range<usize>,
+    ) -> Option<Arc<Check>> {
+        let entry = &mut self.checks.0[index.0];
+        let mut check = entry.check.clone()?;
+        if check.port.is_none() && endpoint_port.is_none() {
+            check.port = match &check.kind {
+                CheckKind::Http(http) if http.tls.is_some() => Some(HTTPS_PORT),
+                CheckKind::Http(_) => Some(HTTP_PORT),
+                CheckKind::Tcp(_) => None,
+            };
+            if check.port.is_none() {
+                // Said at the first endpoint; the cure is the same for the others.
+                entry.check = None;
+                let message = "this endpoint has no port, and neither has its tcp check";
+                self.decoder.error(span, message).help =
+                    Some("write `port = …` in the check or in the service".to_owned());
+                return None;
+            }
+        }
+        if let Some(shared) = entry.shared.iter().find(|shared| ***shared == check) {
+            return Some(Arc::clone(shared));
+        }
+        let check = Arc::new(check);
+        entry.shared.push(Arc::clone(&check));
+        Some(check)
+    }
+
+    fn check(&mut self, check: &spec::Check) -> Option<Check> {
+        let before = self.decoder.diagnostics.len();
+        let interval = self.decoder.period(&check.interval, INTERVAL);
+        let timeout = match &check.timeout {
+            None => (interval / 2).min(TIMEOUT_DEFAULT_MAX.0),
+            Some(timeout) if timeout.value.0 > interval => {
+                let message =
+                    format!("the timeout is longer than the interval, {}", check.interval.value);
+                self.decoder.error(&timeout.span, message);
+                timeout.value.0
+            }
+            Some(timeout) => self.decoder.period(timeout, (TIMEOUT_MIN, INTERVAL.1)),
+        };
+        let kind = check.kind.as_ref()?.value;
+        self.foreign_keys(kind, check);
+        let kind = match kind {
+            Kind::Tcp => CheckKind::Tcp(self.tcp(check)),
+            Kind::Http | Kind::Https => CheckKind::Http(self.http(kind, check)),
+        };
+        let port = check.port.as_ref().map(|port| port.value.as_u16());
+        let (rise, fall) = (check.rise.value.as_u8(), check.fall.value.as_u8());
+        let sound = self.decoder.diagnostics.len() == before;
+        sound.then_some(Check { kind, port, interval, timeout, rise, fall })
+    }
+
+    /// Reports keys that mean nothing for this kind.
+    fn foreign_keys(&mut self, kind: Kind, check: &spec::Check) {
+        fn at<T>(key: &Option<Spanned<T>>) -> Option<Range<usize>> {
+            key.as_ref().map(|key| key.span.clone())
+        }
+        let expect = check.expect.as_ref().map(|expect| &expect.value);
+        let http = [
+            ("method", at(&check.method)),
+            ("path", at(&check.path)),
+            ("host", at(&check.host)),
+            ("headers", at(&check.headers)),
+            ("expect.status", expect.and_then(|expect| at(&expect.status))),
+            ("expect.body", expect.and_then(|expect| at(&expect.body))),
+        ];
+        let tls = [
+            ("verify", at(&check.verify)),
+            ("server_name", at(&check.server_name)),
+            ("ca", at(&check.ca)),
+        ];
+        let tcp = [
+            ("send", at(&check.send)),
+            ("expect.text", expect.and_then(|expect| at(&expect.text))),
+        ];
+        let (word, foreign) = match kind {
+            Kind::Http => ("http", [&tls[..], &tcp[..]].concat()),
+            Kind::Https => ("https", tcp.to_vec()),
+            Kind::Tcp => ("tcp", [&http[..], &tls[..]].concat()),
+        };
+        for (key, span) in foreign {
+            if let Some(span) = span {
+                self.decoder
+                    .error(&span, format!("`{key}` means nothing in a check of kind {word}"));
+            }
+        }
+    }
+
+    fn tcp(&self, check: &spec::Check) -> TcpCheck {
+        let bytes = |text: &Option<Spanned<String>>| {
+            text.as_ref().map(|text| text.value.clone().into_bytes())
+        };
+        let expect = check.expect.as_ref().and_then(|expect| bytes(&expect.value.text));
+        TcpCheck { send: bytes(&check.send), expect }
+    }
+
+    fn http(&mut self, kind: Kind, check: &spec::Check) -> HttpCheck {
+        let expect = check.expect.as_ref().map(|expect| &expect.value);
+        let status = expect.and_then(|expect| expect.status.as_ref()).map_or_else(
+            || vec![STATUS_DEFAULT],
+            |status| status.value.0.iter().map(|status| status.value.0).collect(),
+        );
+        let is_path = |text: &str| text.starts_with('/') && !text.contains('#') && visible(text);
+        let path = "a path that starts with `/`, in visible ASCII without `#`";
+        let host = "a host name or an address";
+        HttpCheck {
+            tls: (kind == Kind::Https).then(|| self.tls(check)),
+            method: self
+                .word(check.method.as_ref(), is_token, "a method such as \"GET\"")
+                .unwrap_or_else(|| METHOD_DEFAULT.to_owned()),
+            path: self
+                .word(check.path.as_ref(), is_path, path)
+                .unwrap_or_else(|| PATH_DEFAULT.to_owned()),
+            host: self.word(check.host.as_ref(), is_host, host),
+            headers: self.headers(check.headers.as_ref()),
+            status,
+            body: expect.and_then(|expect| expect.body.as_ref()).map(|body| body.value.clone()),
+        }
+    }
+
+    fn tls(&mut self, check: &spec::Check) -> TlsOptions {
+        let ca = check.ca.as_ref().and_then(|path| {
+            let source = self.beside(path)?;
+            if !source.text.contains(PEM_CERTIFICATE) {
+                let message = format!("{} holds no PEM certificate", source.path.display());
+                self.decoder.error(&path.span, message);
+            }
+            Some(source.text.clone())
+        });
+        TlsOptions {
+            verify: check.verify.as_ref().is_none_or(|verify| verify.value),
+            server_name: self.word(check.server_name.as_ref(), is_host, "a host name"),
+            ca_pem: ca,
+        }
+    }
+
+    fn headers(&mut self, headers: Option<&Spanned<Map<String>>>) -> Vec<(String, String)> {
+        let mut kept = Vec::new();
+        for (name, value) in headers.iter().flat_map(|headers| &headers.value.0) {
+            if name.value.eq_ignore_ascii_case("host") {
+                self.decoder.error(&name.span, "the Host header is written as `host = …`");
+            }
+            let name = self.word(Some(name), is_token, "the name of a header");
+            let sendable = |text: &str| text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t'));
+            let value = self.word(Some(value), sendable, "a value in ASCII, without line breaks");
+            kept.extend(name.zip(value));
+        }
+        kept
+    }
+
+    /// A word that goes on the wire as it is; one that does not pass `test` is an error.
+    fn word(
+        &mut self,
+        text: Option<&Spanned<String>>,
+        test: impl Fn(&str) -> bool,
+        what: &str,
+    ) -> Option<String> {
+        let text = text?;
+        if test(&text.value) {
+            return Some(text.value.clone());
+        }
+        let found = text.value.escape_default();
+        self.decoder.error(&text.span, format!("expected {what}, found \"{found}\""));
+        None
+    }
+}
+
+impl Entry {
+    fn new(name: Option<Spanned<String>>, check: Option<Check>) -> Self {
+        Self { name, check, shared: Vec::new(), used: false }
+    }
+}
+
+/// Whether all of `text` is visible ASCII.
+fn visible(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether `text` is a token of HTTP (RFC 9110 §5.6.2).
+fn is_token(text: &str) -> bool {
+    let symbol = |byte| b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || symbol(byte))
+}
+
+/// Whether `text` can be a host, an address, or either with a port.
+fn is_host(text: &str) -> bool {
+    let symbol = |byte| b"-._:[]".contains(&byte);
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || symbol(byte))
+}

@@ -1,0 +1,153 @@
+//! Which text wrote which owner, so that a conflict of the zone points at it.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::config::decode::Decoder;
+use crate::config::diagnostic::{Diagnostic, Severity, Source};
+use crate::config::master::Record;
+use crate::config::spec::zone::ZoneFile;
+use crate::wire::kind::Type;
+use crate::wire::name::Name;
+use crate::zone::{Conflict, Problem};
+
+/// What stands at an owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A static record of this type.
+    Record(Type),
+    /// A service, its endpoint or its SRV name.
+    Service,
+    /// Mentioned as a name server of the zone.
+    Nameserver,
+}
+
+/// Every owner that a zone file writes, with the text that wrote it.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    claims: Vec<(Name, By, Range<usize>)>,
+    /// Owners some of whose records could not be read: what seems to be missing there may not be.
+    broken: HashSet<Name>,
+    /// Whether records of unknown owners could not be read.
+    pub(crate) incomplete: bool,
+}
+
+type Place = (Arc<Source>, Range<usize>);
+
+impl Claims {
+    /// Notes that the text at `span` puts something at `owner`.
+    pub(crate) fn add(&mut self, owner: &Name, by: By, span: &Range<usize>) {
+        self.claims.push((owner.clone(), by, span.clone()));
+    }
+
+    /// Notes that some of the records at `owner` could not be read.
+    pub(crate) fn broken_at(&mut self, owner: &Name) {
+        self.broken.insert(owner.clone());
+    }
+
+    /// Reports each conflict of a zone file at the text that wrote the owner.
+    pub(crate) fn report(
+        &self,
+        conflicts: &[Conflict],
+        records: &[Record],
+        file: &ZoneFile,
+        decoder: &mut Decoder,
+    ) {
+        let source = Arc::clone(&decoder.source);
+        let in_toml = self.claims.iter().map(|(owner, by, span)| {
+            let place = (Arc::clone(&source), span.clone());
+            (owner, *by, place)
+        });
+        let apex = file.zone.as_ref().map_or(0..0, |zone| zone.span.clone());
+        let places = Places::new(in_toml.chain(in_master(records)), (Arc::clone(&source), apex));
+        let incomplete = self.incomplete || decoder.broken || file.broken;
+        let hidden = |conflict: &Conflict| {
+            let named = conflict.problem == Problem::NoNs && file.nameservers.is_some();
+            let unread = incomplete || self.broken.contains(&conflict.owner) || named;
+            unread && is_lack(conflict.problem)
+        };
+        let shown = conflicts.iter().filter(|conflict| !hidden(conflict));
+        decoder.diagnostics.extend(shown.map(|conflict| places.diagnostic(conflict)));
+    }
+}
+
+/// Whether the problem is that something is missing: it may stand in what could not be read.
+fn is_lack(problem: Problem) -> bool {
+    matches!(problem, Problem::NoNs | Problem::NoSoa | Problem::NameserverWithoutAddress)
+}
+
+/// Reports each conflict of a master file at the line of the owner; `unread`: some of its lines
+/// could not be read.
+pub(crate) fn report_master(
+    conflicts: &[Conflict],
+    unread: bool,
+    records: &[Record],
+    source: &Arc<Source>,
+) -> Vec<Diagnostic> {
+    let places = Places::new(in_master(records), (Arc::clone(source), 0..0));
+    let shown = conflicts.iter().filter(|conflict| !(unread && is_lack(conflict.problem)));
+    shown.map(|conflict| places.diagnostic(conflict)).collect()
+}
+
+fn in_master(records: &[Record]) -> impl Iterator<Item = (&Name, By, Place)> {
+    records.iter().map(|record| {
+        let place = (Arc::clone(&record.place.source), record.place.bytes());
+        (&record.owner, By::Record(record.rtype), place)
+    })
+}
+
+/// Every claim by owner, and where the zone as a whole is written.
+struct Places<'a> {
+    by_owner: HashMap<&'a Name, Vec<(By, Place)>>,
+    zone: Place,
+}
+
+impl<'a> Places<'a> {
+    fn new(claims: impl Iterator<Item = (&'a Name, By, Place)>, zone: Place) -> Self {
+        let mut by_owner: HashMap<&Name, Vec<(By, Place)>> = HashMap::new();
+        for (owner, by, place) in claims {
+            by_owner.entry(owner).or_default().push((by, place));
+        }
+        Self { by_owner, zone }
+    }
+
+    fn diagnostic(&self, conflict: &Conflict) -> Diagnostic {
+        let (source, span) = self.of(conflict).clone();
+        let message = match conflict.problem {
+            Problem::NoSoa | Problem::NoNs => conflict.problem.to_string(),
+            problem => format!("{}: {problem}", conflict.owner),
+        };
+        let mut diagnostic = Diagnostic::new(Severity::Error, message, source, span);
+        diagnostic.help = help(conflict.problem).map(str::to_owned);
+        diagnostic
+    }
+
+    /// The text to blame: the last that wrote what the conflict is about.
+    fn of(&self, conflict: &Conflict) -> &Place {
+        let Some(claims) = self.by_owner.get(&conflict.owner) else { return &self.zone };
+        let wanted = |by: By| match conflict.problem {
+            Problem::NoSoa | Problem::NoNs => false,
+            Problem::ServiceBesideData
+            | Problem::ServiceNotInAuthority
+            | Problem::TargetBesideData => by == By::Service,
+            Problem::NameserverWithoutAddress => by == By::Nameserver,
+            _ => conflict.rtype.is_none_or(|rtype| by == By::Record(rtype)),
+        };
+        let claim = claims.iter().rev().find(|(by, _)| wanted(*by));
+        claim.map_or(&self.zone, |(_, place)| place)
+    }
+}
+
+/// What to do about a conflict, where that is not plain.
+fn help(problem: Problem) -> Option<&'static str> {
+    Some(match problem {
+        Problem::NoNs => "write `nameservers = [\"ns1\", \"ns2\"]` and their addresses",
+        Problem::UnequalTtls => "give all records of one name and type the same TTL",
+        Problem::TargetBesideData => "move the service to a name of its own, below the apex",
+        Problem::NameserverWithoutAddress => {
+            "add its A or AAAA record, or end the name with a dot if it lies elsewhere"
+        }
+        _ => return None,
+    })
+}

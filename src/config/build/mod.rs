@@ -1,0 +1,153 @@
+//! From the structs of a zone file to a [`Zone`]: what the values mean together.
+//!
+//! ```text
+//! ZoneFile ┬ checks ────────┐
+//!          ├ services ─ endpoints, routes ─▶ Service ┐
+//!          └ records, nameservers, soa ──────────────┴▶ Zone::new ─ Conflict ─▶ Diagnostic
+//! ```
+//!
+//! Whoever is named by two things, or by none, is found out here; the text that wrote each owner
+//! is remembered in [`Claims`], so that a conflict points at it.
+
+mod check;
+mod claims;
+mod endpoint;
+mod records;
+mod route;
+mod service;
+mod soa;
+
+use std::sync::Arc;
+
+use super::decode::{Decoder, Period, Spanned};
+use super::diagnostic::{Diagnostic, Source};
+use super::files::{Files, locate};
+use super::load::Recorded;
+use super::master::{self, Record};
+use super::spec::zone::ZoneFile;
+use crate::wire::name::Name;
+use crate::zone::{Rrset, Service, Ttl, Zone};
+
+use claims::Claims;
+pub(crate) use claims::report_master;
+pub(crate) use records::rrset;
+
+/// The longest TTL (RFC 2181 §8).
+const TTL_MAX: Period = Period::secs(Ttl::MAX.as_secs() as u64);
+
+/// A zone being put together.
+struct Builder<'a> {
+    files: &'a Recorded<'a>,
+    decoder: Decoder,
+    /// The apex; made up if the file does not say it rightly.
+    origin: Name,
+    /// The TTL of static records without one of their own.
+    ttl: Ttl,
+    claims: Claims,
+    checks: check::Checks,
+    rrsets: Vec<Rrset>,
+}
+
+/// Builds the zone that `file` describes; `None` if there are errors.
+pub(crate) fn zone(
+    file: &ZoneFile,
+    decoder: Decoder,
+    files: &Recorded<'_>,
+) -> (Option<Zone>, Vec<Diagnostic>) {
+    let mut decoder = decoder;
+    let origin = file.zone.as_ref().and_then(|zone| absolute(zone, &mut decoder));
+    let sure = origin.is_some();
+    let mut builder = Builder {
+        files,
+        decoder,
+        origin: origin.unwrap_or_else(Name::root),
+        ttl: Ttl::MAX,
+        claims: Claims::default(),
+        checks: check::Checks::default(),
+        rrsets: Vec::new(),
+    };
+    builder.ttl = builder.whole_seconds(&file.ttl, TTL_MAX);
+    builder.checks(file.checks.as_ref());
+    let services: Vec<Service> = file
+        .services
+        .iter()
+        .flat_map(|services| &services.value.0)
+        .filter_map(|(key, service)| builder.service(key, &service.value))
+        .collect();
+    let records = builder.static_data(file);
+    builder.unused_checks();
+    let Builder { mut decoder, origin, rrsets, claims, .. } = builder;
+    if !sure {
+        return (None, decoder.diagnostics);
+    }
+    let zone = Zone::new(origin, rrsets, services);
+    let zone = zone.map_err(|conflicts| claims.report(&conflicts, &records, file, &mut decoder));
+    (zone.ok().filter(|_| !decoder.has_errors()), decoder.diagnostics)
+}
+
+/// Reads a name that is absolute with or without its final dot.
+fn absolute(text: &Spanned<String>, decoder: &mut Decoder) -> Option<Name> {
+    let name = match text.value.as_str() {
+        "@" => Err("a name is expected here, but `@` stands for one".to_owned()),
+        value => Name::parse(value, Some(&Name::root())).map_err(|error| error.to_string()),
+    };
+    name.map_err(|message| decoder.error(&text.span, message)).ok()
+}
+
+impl Builder<'_> {
+    /// Reads a name relative to `origin`, which must not lie outside the zone.
+    fn name(&mut self, text: &Spanned<String>, origin: &Name) -> Option<Name> {
+        let name = self.any_name(text, origin)?;
+        if name.is_at_or_below(&self.origin) {
+            return Some(name);
+        }
+        let message = format!("the name {name} lies outside the zone {}", self.origin);
+        let help = "a name with a final dot is absolute; without it, it is relative to the zone";
+        self.decoder.error(&text.span, message).help = Some(help.to_owned());
+        None
+    }
+
+    /// Reads a name relative to `origin`.
+    fn any_name(&mut self, text: &Spanned<String>, origin: &Name) -> Option<Name> {
+        let name = Name::parse(&text.value, Some(origin));
+        name.map_err(|error| self.decoder.error(&text.span, error.to_string())).ok()
+    }
+
+    /// Reads a period as seconds, from 0 up to `most`.
+    fn whole_seconds(&mut self, period: &Spanned<Period>, most: Period) -> Ttl {
+        let length = self.decoder.period(period, (Period::secs(0), most)).min(most.0);
+        if length.subsec_nanos() != 0 {
+            let message = format!("expected whole seconds, found {}", period.value);
+            self.decoder.error(&period.span, message);
+        }
+        // `most` is at most Ttl::MAX wherever this is called.
+        Ttl::from_secs(length.as_secs() as u32).unwrap_or(Ttl::MAX)
+    }
+
+    /// Reads the file that `path` names, relative to the zone file.
+    fn beside(&mut self, path: &Spanned<String>) -> Option<Arc<Source>> {
+        let from = Arc::clone(&self.decoder.source);
+        let read = locate(self.files.root(), &from.path, &path.value).and_then(|path| {
+            let failed = |failure| format!("cannot read {}: {failure}", path.display());
+            self.files.read(&path).map_err(failed)
+        });
+        read.map_err(|message| self.decoder.error(&path.span, message)).ok()
+    }
+
+    /// Reads the records of `records_file`.
+    fn master_file(&mut self, path: &Spanned<String>) -> Vec<Record> {
+        let Some(source) = self.beside(path) else { return Vec::new() };
+        let mut records = Vec::new();
+        let before = self.decoder.diagnostics.len();
+        master::parse(
+            &source,
+            &self.origin,
+            Some(self.ttl),
+            self.files,
+            &mut records,
+            &mut self.decoder.diagnostics,
+        );
+        self.claims.incomplete |= self.decoder.diagnostics.len() > before;
+        records
+    }
+}

@@ -1,0 +1,188 @@
+//! Services and their pools.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Builder;
+use super::claims::By;
+use super::endpoint::Shared;
+use super::route::Pools;
+use crate::config::decode::{List, Period, Spanned};
+use crate::config::spec::endpoint::Endpoint as EndpointSpec;
+use crate::config::spec::service::{
+    Answers as AnswersSpec, Pool as PoolSpec, Service as ServiceSpec,
+};
+use crate::wire::name::Name;
+use crate::zone::limits::{ENDPOINTS_PER_POOL_MAX, ENDPOINTS_PER_SERVICE_MAX, POOLS_MAX};
+use crate::zone::{Answers, Endpoint, MinUp, OnAllDown, Place, Pool, Service};
+
+/// The longest TTL of a service.
+const TTL_MAX: Period = Period::secs(86_400);
+/// Below this a TTL is shorter than some resolvers keep any answer.
+const TTL_RESOLVERS_MIN: Period = Period::secs(5);
+/// What the only pool of a service without pools is called.
+const ONLY_POOL: &str = "default";
+
+impl Builder<'_> {
+    /// Builds one service; `None` if it has no name in the zone.
+    pub(super) fn service(&mut self, key: &Spanned<String>, spec: &ServiceSpec) -> Option<Service> {
+        let owner = self.name(key, &self.origin.clone());
+        if let Some(owner) = &owner {
+            self.claims.add(owner, By::Service, &key.span);
+        }
+        let nowhere = self.origin.clone();
+        let mut shared = Shared {
+            // What is wrong inside the service is found out even if its name is.
+            owner: owner.as_ref().unwrap_or(&nowhere),
+            port: spec.port.as_ref().map(|port| port.value.as_u16()),
+            check: spec.check.as_ref().and_then(|check| self.used_check(check)),
+            names: HashMap::new(),
+            portless: Vec::new(),
+        };
+        if owner.is_none() {
+            self.claims.incomplete = true;
+        }
+        let pools = self.pools(key, spec, &mut shared);
+        let ttl = self.whole_seconds(&spec.ttl, TTL_MAX);
+        if spec.ttl.value < TTL_RESOLVERS_MIN {
+            let message = format!("some resolvers cache no shorter than {TTL_RESOLVERS_MIN}");
+            self.decoder.warning(&spec.ttl.span, message);
+        }
+        let srv = self.srv(spec, &shared);
+        let names = spec.pools.iter().flat_map(|pools| &pools.value.0).map(|(name, _)| name);
+        let mut named = Pools { names: names.collect(), used: HashSet::new() };
+        let on_all_down = self.on_all_down(&mut named, &spec.on_all_down);
+        let routes = self.routes(&mut named, spec.routes.as_ref());
+        let answers = answers(spec);
+        let label = key.value.clone();
+        Some(Service { label, owner: owner?, ttl, srv, answers, on_all_down, pools, routes })
+    }
+
+    fn pools(
+        &mut self,
+        key: &Spanned<String>,
+        spec: &ServiceSpec,
+        shared: &mut Shared<'_>,
+    ) -> Vec<Pool> {
+        let min_up = spec.min_up.as_ref().map_or(MinUp::default(), |share| share.value.0);
+        let pools: Vec<Pool> = match (&spec.endpoints, &spec.pools) {
+            (Some(endpoints), None) => {
+                let endpoints = self.endpoints(shared, endpoints);
+                vec![Pool { name: ONLY_POOL.to_owned(), min_up, endpoints }]
+            }
+            (None, Some(pools)) => self.named_pools(&pools.value.0, min_up, shared),
+            (Some(endpoints), Some(_)) => {
+                let message = "a service has `endpoints` or `pools`, not both";
+                self.decoder.error(&endpoints.span, message).help =
+                    Some("move these endpoints into a pool".to_owned());
+                Vec::new()
+            }
+            (None, None) => {
+                if !spec.broken {
+                    let diagnostic = self.decoder.error(&key.span, "this service has no endpoints");
+                    diagnostic.label = "needs `endpoints = [\"192.0.2.1\"]` or pools".to_owned();
+                }
+                Vec::new()
+            }
+        };
+        let endpoints: usize = pools.iter().map(|pool| pool.endpoints.len()).sum();
+        if endpoints > ENDPOINTS_PER_SERVICE_MAX {
+            let most = ENDPOINTS_PER_SERVICE_MAX;
+            let message = format!("{endpoints} endpoints; a service has {most} at the most");
+            self.decoder.error(&key.span, message);
+        }
+        pools
+    }
+
+    fn named_pools(
+        &mut self,
+        specs: &[(Spanned<String>, Spanned<PoolSpec>)],
+        min_up: MinUp,
+        shared: &mut Shared<'_>,
+    ) -> Vec<Pool> {
+        let mut pools = Vec::new();
+        for (at, (name, Spanned { value: pool, .. })) in specs.iter().enumerate() {
+            if at == POOLS_MAX {
+                let message = format!("a service has {POOLS_MAX} pools at the most");
+                self.decoder.error(&name.span, message);
+                break;
+            }
+            if matches!(name.value.as_str(), "all" | "none" | "") {
+                let message = format!("a pool cannot be called \"{}\"", name.value);
+                self.decoder.error(&name.span, message).help =
+                    Some("the word has a meaning in `on_all_down`".to_owned());
+            }
+            let endpoints =
+                pool.endpoints.as_ref().map_or(Vec::new(), |list| self.endpoints(shared, list));
+            let min_up = pool.min_up.as_ref().map_or(min_up, |share| share.value.0);
+            pools.push(Pool { name: name.value.clone(), min_up, endpoints });
+        }
+        pools
+    }
+
+    fn endpoints(
+        &mut self,
+        shared: &mut Shared<'_>,
+        specs: &Spanned<List<EndpointSpec>>,
+    ) -> Vec<Endpoint> {
+        let List(members) = &specs.value;
+        if members.len() > ENDPOINTS_PER_POOL_MAX {
+            let (found, most) = (members.len(), ENDPOINTS_PER_POOL_MAX);
+            let message = format!("{found} endpoints; a pool has {most} at the most");
+            self.decoder.error(&specs.span, message);
+            return Vec::new();
+        }
+        let mut endpoints: Vec<Endpoint> = Vec::with_capacity(members.len());
+        for member in members {
+            let Some(endpoint) = self.endpoint(shared, member) else { continue };
+            let is_target = |endpoint: &Endpoint| matches!(endpoint.place, Place::Target(_));
+            if endpoints.first().is_some_and(|first| is_target(first) != is_target(&endpoint)) {
+                let message = "a pool has endpoints with addresses or with targets, not both";
+                self.decoder.error(&member.span, message).help =
+                    Some("move it into a pool of its own".to_owned());
+            }
+            endpoints.push(endpoint);
+        }
+        endpoints
+    }
+
+    fn srv(&mut self, spec: &ServiceSpec, shared: &Shared<'_>) -> Vec<Name> {
+        let Some(srv) = &spec.srv else { return Vec::new() };
+        if let [first, others @ ..] = &shared.portless[..] {
+            let others = match others.len() {
+                0 => String::new(),
+                others => format!(" (and {others} more)"),
+            };
+            let message = format!("SRV needs a port, but endpoint `{first}`{others} has none");
+            self.decoder.error(&srv.span, message).help =
+                Some("write `port = …` in the service".to_owned());
+        }
+        let mut names = Vec::new();
+        for text in &srv.value.0 {
+            if let Some(name) = self.name(text, shared.owner) {
+                self.claims.add(&name, By::Service, &text.span);
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn on_all_down(&mut self, pools: &mut Pools<'_>, word: &Spanned<String>) -> OnAllDown {
+        match word.value.as_str() {
+            "all" => OnAllDown::All,
+            "none" => OnAllDown::None,
+            name => self.pool(pools, name, word).map_or(OnAllDown::All, OnAllDown::Pool),
+        }
+    }
+}
+
+fn answers(spec: &ServiceSpec) -> Answers {
+    let in_pools = spec.pools.iter().flat_map(|pools| &pools.value.0);
+    let lists = in_pools.filter_map(|(_, pool)| pool.value.endpoints.as_ref());
+    let mut endpoints = lists.chain(spec.endpoints.as_ref()).flat_map(|list| &list.value.0);
+    match spec.answers.as_ref().map(|answers| answers.value) {
+        Some(AnswersSpec::Count(count)) => Answers::Count(count),
+        Some(AnswersSpec::All) => Answers::All,
+        None if endpoints.any(|endpoint| endpoint.value.0.weight.is_some()) => Answers::Count(1),
+        None => Answers::All,
+    }
+}

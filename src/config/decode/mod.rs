@@ -1,0 +1,164 @@
+//! From a spanned TOML tree to the structs of `spec`, with every mistake on the way.
+//!
+//! ```text
+//! text ─ toml ─▶ tree with spans ─ Decode ─▶ spec structs, every value a Spanned<T>
+//!                                     └────▶ Diagnostic for every value that is not as it must be
+//! ```
+//!
+//! A value that cannot be read costs itself only: its field stays empty, and the walk goes on.
+//! Each type knows how it is read ([`Decode`]) and how the JSON Schema describes it
+//! (`JsonSchema`), side by side. Not here: what the values mean together (`build`).
+
+mod near;
+mod scalars;
+mod shapes;
+mod syntax;
+mod table;
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use toml::de::DeValue;
+
+use super::diagnostic::{Diagnostic, Severity, Source};
+
+pub(crate) use near::{did_you_mean, nearest, one_of};
+pub(crate) use scalars::{Int, Period, words};
+pub(crate) use shapes::{List, Map, OneOrMany, each};
+pub use syntax::FILE_LEN_MAX;
+pub(crate) use syntax::parse;
+pub(crate) use table::{Fields, describe, table};
+
+/// A TOML value with the bytes that it takes up in its file.
+pub(crate) type Node<'i> = toml::Spanned<DeValue<'i>>;
+
+/// A value and the bytes that wrote it; a default has the bytes of the table that lacks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spanned<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Where it is written.
+    pub(crate) span: Range<usize>,
+}
+
+impl<T> Spanned<T> {
+    pub(crate) fn new(value: T, span: Range<usize>) -> Self {
+        Self { value, span }
+    }
+}
+
+/// What a TOML value can become.
+pub(crate) trait Decode: JsonSchema + Sized {
+    /// Reads `node`; reports every mistake in it, and gives `None` if nothing can be made of it.
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self>;
+}
+
+/// Reads `node` and keeps where it is written.
+pub(crate) fn decode_spanned<T: Decode>(
+    node: &Node<'_>,
+    decoder: &mut Decoder,
+) -> Option<Spanned<T>> {
+    T::decode(node, decoder).map(|value| Spanned::new(value, node.span()))
+}
+
+/// The file being read and what was found wrong with it so far.
+pub(crate) struct Decoder {
+    /// The file.
+    pub(crate) source: Arc<Source>,
+    /// Everything found wrong, in the order it was found.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Whether the file is not TOML: parts of it may be missing from the tree.
+    pub(crate) broken: bool,
+}
+
+impl Decoder {
+    pub(crate) fn new(source: &Arc<Source>) -> Self {
+        Self { source: Arc::clone(source), diagnostics: Vec::new(), broken: false }
+    }
+
+    /// Reports an error at `span`; label and help can be added to what it gives.
+    pub(crate) fn error(
+        &mut self,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        let source = Arc::clone(&self.source);
+        self.report(Diagnostic::new(Severity::Error, message, source, span.clone()))
+    }
+
+    /// Reports a warning at `span`.
+    pub(crate) fn warning(
+        &mut self,
+        span: &Range<usize>,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        let source = Arc::clone(&self.source);
+        self.report(Diagnostic::new(Severity::Warning, message, source, span.clone()))
+    }
+
+    /// Reports that `node` is not what it must be.
+    pub(crate) fn expected(&mut self, what: &str, node: &Node<'_>) -> &mut Diagnostic {
+        let found = found(node.get_ref());
+        self.error(&node.span(), format!("expected {what}, found {found}"))
+    }
+
+    /// The length of `period`, which must lie between `least` and `most`.
+    pub(crate) fn period(
+        &mut self,
+        period: &Spanned<Period>,
+        (least, most): (Period, Period),
+    ) -> Duration {
+        if !(least..=most).contains(&period.value) {
+            let found = period.value;
+            let message = format!("expected a period from {least} to {most}, found {found}");
+            self.error(&period.span, message);
+        }
+        period.value.0
+    }
+
+    /// Whether an error was found.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|found| found.severity == Severity::Error)
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
+        let at = self.diagnostics.len();
+        self.diagnostics.push(diagnostic);
+        &mut self.diagnostics[at]
+    }
+
+    /// The bytes of the file that `part`, a range of the string `text` written at `span`, takes
+    /// up; all of `span` where escapes stand in the way.
+    pub(crate) fn within(
+        &self,
+        span: &Range<usize>,
+        text: &str,
+        part: &Range<usize>,
+    ) -> Range<usize> {
+        let raw = self.source.text.get(span.clone()).unwrap_or("");
+        let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|q| raw.starts_with(q));
+        let inner = quotes.and_then(|q| raw.strip_prefix(q)?.strip_suffix(q));
+        match (quotes, inner) {
+            (Some(quotes), Some(inner)) if inner == text => {
+                let start = span.start + quotes.len();
+                start + part.start..start + part.end
+            }
+            _ => span.clone(),
+        }
+    }
+}
+
+/// What a value is, in an operator's words.
+fn found(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(_) => "a string".to_owned(),
+        DeValue::Integer(number) => format!("the number {number}"),
+        DeValue::Float(number) => format!("the number {number}"),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}

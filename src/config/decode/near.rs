@@ -1,0 +1,71 @@
+//! "Did you mean": the nearest of the words that would have been right.
+
+use std::cmp::Reverse;
+
+/// The nearest of `known` to `written`, if one is near enough to have been meant.
+pub(crate) fn nearest<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let lower = written.to_lowercase();
+    // A third of the word may be wrong: one edit in `eu`, two in `weight`, three in `endpoints`.
+    let allowed = (written.chars().count() / 3).clamp(1, 3);
+    let edits = |word: &str| {
+        let word = word.to_lowercase();
+        let begins = lower.starts_with(&word) || word.starts_with(&lower);
+        // A word cut short or gone on with counts as one slip: `warning` for `warn`.
+        if begins && lower.len().min(word.len()) > 2 && lower != word {
+            1
+        } else {
+            strsim::osa_distance(&lower, &word)
+        }
+    };
+    // Slips come late in a word.
+    let shared = |word: &str| {
+        let word = word.to_lowercase();
+        lower.chars().zip(word.chars()).take_while(|(a, b)| a == b).count()
+    };
+    known
+        .into_iter()
+        .map(|word| (edits(word), word))
+        .filter(|&(edits, word)| edits <= allowed && edits < word.chars().count())
+        .min_by_key(|&(edits, word)| (edits, Reverse(shared(word)), word.len()))
+        .map(|(_, word)| word)
+}
+
+/// `did you mean "endpoints"?`, or `None` if nothing is near.
+pub(crate) fn did_you_mean<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(written, known).map(|word| format!("did you mean \"{word}\"?"))
+}
+
+/// `did you mean …?`, else what there is to choose from; `what` names it, such as `known keys`.
+pub(crate) fn one_of<'a>(
+    written: &str,
+    what: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<String> {
+    did_you_mean(written, known.clone()).or_else(|| {
+        let known: Vec<&str> = known.into_iter().collect();
+        (!known.is_empty()).then(|| format!("{what}: {}", known.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognized_and_another_word_is_not() {
+        let known = ["endpoints", "ttl", "weight", "eu"];
+        assert_eq!(nearest("endpoint", known), Some("endpoints"));
+        assert_eq!(nearest("wieght", known), Some("weight"));
+        assert_eq!(nearest("TTL", known), Some("ttl"));
+        assert_eq!(nearest("endpoints_list", known), Some("endpoints"));
+        assert_eq!(nearest("ue", known), Some("eu"));
+        assert_eq!(nearest("sticky", known), None);
+        assert_eq!(nearest("", known), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! TOML text → tree: every syntax error at once.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Decode, Decoder};
+use crate::config::diagnostic::{Diagnostic, Source};
+
+/// The largest file that is read, in bytes.
+pub const FILE_LEN_MAX: usize = 64 << 20;
+
+/// The parser's message at a key without a value.
+const KEY_ALONE: &str = "key with no value";
+
+/// Reads a whole file as `T`. What could be read comes back even when there are errors: the rest
+/// is checked as well.
+pub(crate) fn parse<T: Decode>(source: &Arc<Source>) -> (Option<T>, Decoder) {
+    let mut decoder = Decoder::new(source);
+    let text = source.text.as_str();
+    if text.len() > FILE_LEN_MAX {
+        let message = format!("this file is larger than {} MiB", FILE_LEN_MAX >> 20);
+        decoder.error(&(0..0), message);
+        return (None, decoder);
+    }
+    let (mut tree, first) = DeTable::parse_recoverable(text);
+    let mut errors = located(first);
+    let shortened = without_lone_keys(text, &errors);
+    if let Some(shortened) = &shortened {
+        let (rest, second) = DeTable::parse_recoverable(shortened);
+        errors.extend(located(second));
+        tree = rest;
+    }
+    let broken: HashSet<usize> =
+        errors.iter().map(|(span, _)| line_start(text, span.start)).collect();
+    let errors = one_each(text, errors);
+    for (span, message) in errors {
+        decoder.error(&span, message);
+    }
+    decoder.broken = !broken.is_empty();
+    let before = decoder.diagnostics.len();
+    let value =
+        T::decode(&toml::Spanned::new(0..0, DeValue::Table(tree.into_inner())), &mut decoder);
+    let syntax: Vec<Diagnostic> = decoder.diagnostics.drain(..before).collect();
+    // A value on a line that could not be read is not to be blamed as well.
+    decoder.diagnostics.retain(|found| {
+        let at = found.place.as_ref().map_or(0, |(_, span)| span.start);
+        !broken.contains(&line_start(text, at))
+    });
+    decoder.diagnostics.splice(0..0, syntax);
+    (value, decoder)
+}
+
+/// The text without the lines that hold a key and no value, if there are any: the parser's tree
+/// ends at such a line.
+fn without_lone_keys(text: &str, errors: &[(Range<usize>, String)]) -> Option<String> {
+    let mut shortened = None;
+    for (span, _) in errors.iter().filter(|(_, message)| message.starts_with(KEY_ALONE)) {
+        let start = line_start(text, span.start);
+        let end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+        let shortened = shortened.get_or_insert_with(|| text.to_owned());
+        shortened.replace_range(start..end, &" ".repeat(end - start));
+    }
+    shortened
+}
+
+/// One error for each mistake in the syntax, in the order of the text.
+fn one_each(text: &str, mut errors: Vec<(Range<usize>, String)>) -> Vec<(Range<usize>, String)> {
+    errors.sort_by_key(|(span, _)| span.start);
+    let mut kept: Vec<(Range<usize>, String)> = Vec::new();
+    // The end of the last error, kept or not.
+    let mut last: Option<usize> = None;
+    for (span, message) in errors {
+        let follows = last.is_some_and(|last| is_next(text, last, span.start, &message));
+        last = Some(span.start);
+        if !follows {
+            kept.push((span, in_our_words(&message)));
+        }
+    }
+    kept
+}
+
+fn located(errors: Vec<toml::de::Error>) -> Vec<(Range<usize>, String)> {
+    let located =
+        |error: toml::de::Error| (error.span().unwrap_or(0..0), error.message().to_owned());
+    errors.into_iter().map(located).collect()
+}
+
+/// Whether an error at `at` only follows from the one at `last`: it is on the same line; or, for
+/// a list or string that is not closed, on the next line that holds anything.
+fn is_next(text: &str, last: usize, at: usize, message: &str) -> bool {
+    let start = line_start(text, at);
+    if start <= last {
+        return true;
+    }
+    let unclosed = ["missing comma", "missing key for inline table"];
+    let end_of_last = text[last..].find('\n').map_or(text.len(), |newline| last + newline);
+    let blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    unclosed.iter().any(|noise| message.starts_with(noise))
+        && text.get(end_of_last..start).is_some_and(|between| between.lines().all(blank))
+}
+
+/// The parser's message, plainer where it can be.
+fn in_our_words(message: &str) -> String {
+    let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
+    match what {
+        "string values must be quoted" => {
+            "expected a value; a string stands in quotes, such as \"10s\"".to_owned()
+        }
+        KEY_ALONE => "expected `=` and a value behind this key".to_owned(),
+        "missing comma between array elements" => {
+            "expected a comma, or the end of the list before".to_owned()
+        }
+        "cannot recurse further; max recursion depth met" => "nests too deeply".to_owned(),
+        "duplicate key" => "this key is written already".to_owned(),
+        _ if expected.is_empty() || expected == "nothing" => what.to_owned(),
+        _ => format!("{what}; expected {expected}"),
+    }
+}
+
+/// Where the line starts that `at` is on.
+fn line_start(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())].iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1)
+}

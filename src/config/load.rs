@@ -1,0 +1,127 @@
+//! A path → a [`Loaded`] zone: picks the language by the file's ending.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::build;
+use super::decode::{FILE_LEN_MAX, parse};
+use super::diagnostic::{Diagnostic, Severity, Source};
+use super::files::Files;
+use super::master;
+use super::spec::zone::ZoneFile;
+use crate::wire::kind::Type;
+use crate::wire::name::Name;
+use crate::zone::Zone;
+
+/// What came of reading one zone.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The zone; `None` if there are errors.
+    pub zone: Option<Zone>,
+    /// Everything found wrong, in the order of the text. Holds an error exactly when there is no
+    /// zone.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Every file that was read for it, the zone file first.
+    pub read: Vec<Arc<Source>>,
+}
+
+/// Reads the zone at `path`: a zone file if it ends in `.toml`, else a master file.
+///
+/// The origin of a master file is the owner of its first SOA record; names before the first
+/// `$ORIGIN` are relative to the file's name without `.zone`.
+pub fn load_zone(path: &Path, files: &dyn Files) -> Loaded {
+    let files = Recorded { files, read: RefCell::new(Vec::new()) };
+    let (zone, mut diagnostics) = match files.read(path) {
+        Err(failure) => {
+            let message = format!("cannot read {}: {failure}", path.display());
+            (None, vec![Diagnostic::unplaced(message)])
+        }
+        Ok(source) if path.extension().is_some_and(|ending| ending == "toml") => {
+            let (file, decoder) = parse::<ZoneFile>(&source);
+            match file {
+                Some(file) => build::zone(&file, decoder, &files),
+                None => (None, decoder.diagnostics),
+            }
+        }
+        Ok(source) => master_zone(&source, &files),
+    };
+    let read = files.read.into_inner();
+    diagnostics.sort_by_key(|found| {
+        let (source, span) = found.place.as_ref()?;
+        Some((read.iter().position(|known| known.path == source.path), span.start))
+    });
+    Loaded { zone, diagnostics, read }
+}
+
+/// Reports each zone whose origin another zone before it has.
+pub fn duplicate_zones(zones: &[(PathBuf, &Zone)]) -> Vec<Diagnostic> {
+    let mut first: BTreeMap<&Name, &Path> = BTreeMap::new();
+    let mut found = Vec::new();
+    for (path, zone) in zones {
+        match first.get(zone.origin()) {
+            None => drop(first.insert(zone.origin(), path)),
+            Some(other) => found.push(Diagnostic::unplaced(format!(
+                "{} and {} hold the same zone, {}",
+                other.display(),
+                path.display(),
+                zone.origin()
+            ))),
+        }
+    }
+    found
+}
+
+/// Reads a plain master file as a zone.
+fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Vec<Diagnostic>) {
+    if source.text.len() > FILE_LEN_MAX {
+        let message = format!("this file is larger than {} MiB", FILE_LEN_MAX >> 20);
+        let error = Diagnostic::new(Severity::Error, message, Arc::clone(source), 0..0);
+        return (None, vec![error]);
+    }
+    let stem = source.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(".");
+    let by_name = Name::parse(stem, Some(&Name::root())).unwrap_or_else(|_| Name::root());
+    let (mut records, mut diagnostics) = (Vec::new(), Vec::new());
+    master::parse(source, &by_name, None, files, &mut records, &mut diagnostics);
+    let soa = records.iter().find(|record| record.rtype == Type::SOA);
+    let origin = soa.map_or(by_name, |soa| soa.owner.clone());
+    let rrsets = records.iter().map(build::rrset).collect();
+    match Zone::new(origin, rrsets, Vec::new()) {
+        Ok(zone) => (diagnostics.is_empty().then_some(zone), diagnostics),
+        // What seems to be missing may stand in a line that could not be read.
+        Err(conflicts) => {
+            let unread = !diagnostics.is_empty();
+            diagnostics.extend(build::report_master(&conflicts, unread, &records, source));
+            (None, diagnostics)
+        }
+    }
+}
+
+/// Files that remember what was read.
+pub(super) struct Recorded<'a> {
+    files: &'a dyn Files,
+    read: RefCell<Vec<Arc<Source>>>,
+}
+
+impl Recorded<'_> {
+    /// When the newest of the files read so far was changed, in seconds since 1970.
+    pub(super) fn newest(&self) -> u32 {
+        self.read.borrow().iter().map(|source| source.modified).max().unwrap_or(0)
+    }
+}
+
+impl Files for Recorded<'_> {
+    fn root(&self) -> &Path {
+        self.files.root()
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
+        let source = self.files.read(path)?;
+        let mut read = self.read.borrow_mut();
+        if !read.iter().any(|known| known.path == source.path) {
+            read.push(Arc::clone(&source));
+        }
+        Ok(source)
+    }
+}

@@ -1,0 +1,178 @@
+//! A check: its table, and the ways to name one.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::config::decode::{
+    Decode, Decoder, Int, Map, Node, OneOrMany, Period, Spanned, table, words,
+};
+use crate::zone::StatusRange;
+
+/// From the start of one probe to the start of the next.
+pub(crate) const INTERVAL_DEFAULT: Period = Period::secs(5);
+/// The longest default timeout; below it, half the interval.
+pub(crate) const TIMEOUT_DEFAULT_MAX: Period = Period::secs(5);
+/// Passes in a row that turn a down endpoint up.
+pub(crate) const RISE_DEFAULT: u32 = 2;
+/// Fails in a row that turn an up endpoint down.
+pub(crate) const FALL_DEFAULT: u32 = 3;
+/// The request method of http and https checks.
+pub(crate) const METHOD_DEFAULT: &str = "GET";
+/// The path of http and https checks.
+pub(crate) const PATH_DEFAULT: &str = "/";
+/// The statuses that pass.
+pub(crate) const STATUS_DEFAULT: StatusRange = StatusRange { first: 200, last: 399 };
+/// The port of http checks where neither check nor endpoint sets one.
+pub(crate) const HTTP_PORT: u16 = 80;
+/// The port of https checks where neither check nor endpoint sets one.
+pub(crate) const HTTPS_PORT: u16 = 443;
+
+table! {
+    /// One health-check definition.
+    pub(crate) struct Check {
+        /// What one probe does: an HTTP or HTTPS request, or a TCP connection.
+        kind: Kind, required;
+        /// The port to probe. Default: the endpoint's port, else 80 for http, 443 for https.
+        port: Int<1, 65_535>;
+        /// From the start of one probe to the start of the next, 100ms to 1d.
+        interval: Period = INTERVAL_DEFAULT;
+        /// How long one probe may take, up to `interval`. Default: half the interval, 5s at most.
+        timeout: Period;
+        /// Passes in a row that turn a down endpoint up.
+        rise: Int<1, 10> = RISE_DEFAULT;
+        /// Fails in a row that turn an up endpoint down.
+        fall: Int<1, 10> = FALL_DEFAULT;
+        /// http, https: the request method. Default: "GET".
+        method: String;
+        /// http, https: the path with its query. Default: "/".
+        path: String;
+        /// http, https: the Host header, and the server name of https. Default: the address.
+        host: String;
+        /// http, https: further request headers.
+        headers: Map<String>;
+        /// What the reply must be.
+        expect: Expect;
+        /// tcp: what to send once connected.
+        send: String;
+        /// https: whether the certificate must be valid. Default: true.
+        verify: bool;
+        /// https: the name that the certificate must be for. Default: `host`, else the address.
+        server_name: String;
+        /// https: a PEM file in the zone directory with the certificates of the authorities to
+        /// trust, relative to this file. Default: those of the system.
+        ca: String;
+    }
+}
+
+table! {
+    /// What the reply to a probe must be. Redirects are not followed.
+    pub(crate) struct Expect {
+        /// http, https: the statuses that pass: numbers, or ranges such as "200-299". Default:
+        /// "200-399".
+        status: OneOrMany<Status>;
+        /// http, https: text that the first 16 KiB of the body must contain.
+        body: String;
+        /// tcp: text that the first 16 KiB received must contain.
+        text: String;
+    }
+}
+
+words! {
+    /// What one probe does.
+    pub(crate) enum Kind {
+        /// An HTTP request.
+        Http = "http",
+        /// An HTTP request over TLS.
+        Https = "https",
+        /// A TCP connection.
+        Tcp = "tcp",
+    }
+}
+
+/// A status, or a range of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Status(pub(crate) StatusRange);
+
+impl Status {
+    fn parse(text: &str) -> Option<Self> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let number = |text: &str| text.trim().parse::<u16>().ok();
+        let (first, last) = (number(first)?, number(last)?);
+        (100 <= first && first <= last && last <= 599).then_some(Self(StatusRange { first, last }))
+    }
+}
+
+impl Decode for Status {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let value = node.get_ref();
+        let text = value.as_str().or_else(|| value.as_integer().map(|number| number.as_str()));
+        let status = text.and_then(Self::parse);
+        if status.is_none() {
+            decoder.expected("a status from 100 to 599, or a range such as \"200-299\"", node);
+        }
+        status
+    }
+}
+
+impl JsonSchema for Status {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Status".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 100, "maximum": 599 },
+            { "type": "string", "pattern": "^[1-5][0-9][0-9](-[1-5][0-9][0-9])?$" },
+        ] })
+    }
+}
+
+/// The check that a service or an endpoint uses.
+#[derive(Clone, Debug)]
+pub(crate) enum CheckUse {
+    /// The one of this name in `checks`.
+    Named(String),
+    /// One of its own.
+    Inline(Box<Spanned<Check>>),
+    /// None.
+    Off,
+}
+
+impl Decode for CheckUse {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let value = node.get_ref();
+        if value.is_table() {
+            let check = Check::decode(node, decoder)?;
+            return Some(Self::Inline(Box::new(Spanned::new(check, node.span()))));
+        }
+        match value.as_str() {
+            Some("none") => Some(Self::Off),
+            Some(name) => Some(Self::Named(name.to_owned())),
+            None if value.as_bool() == Some(false) => Some(Self::Off),
+            None => {
+                decoder.expected("the name of a check, a table, or false", node);
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for CheckUse {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "CheckUse".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let check = generator.subschema_for::<Check>();
+        json_schema!({ "anyOf": [{ "type": "string" }, check, { "const": false }] })
+    }
+}

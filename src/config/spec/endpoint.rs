@@ -1,0 +1,106 @@
+//! An endpoint: a table, or an address alone.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::check::CheckUse;
+use crate::config::decode::{Decode, Decoder, Int, Node, OneOrMany, Spanned, table};
+
+/// The weight of an endpoint that writes none.
+pub(crate) const WEIGHT_DEFAULT: u16 = 1;
+
+table! {
+    /// One place that serves: an address, or the name of a server elsewhere.
+    pub(crate) struct EndpointTable {
+        /// Its name, unique in the service: letters, digits and hyphens. Its own address records
+        /// stand at this name below the service. Default: made from the address or target.
+        name: String;
+        /// Its IPv4 or IPv6 address, or a list of one of each.
+        address: OneOrMany<Address>;
+        /// The name of a server elsewhere, answered as CNAME; always absolute, the final dot may
+        /// be left out. Instead of `address`.
+        target: String;
+        /// Its port, for SRV answers and checks. Default: the service's.
+        port: Int<1, 65_535>;
+        /// Its share of the answers beside the other endpoints' weights. 0: only when nothing
+        /// else is up. Default: 1.
+        weight: Int<0, 65_535>;
+        /// Its check instead of the service's: a name, a table, or false for none.
+        check: CheckUse;
+    }
+}
+
+/// An endpoint as a table or as an address alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint(pub(crate) EndpointTable);
+
+impl Decode for Endpoint {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        if node.get_ref().is_str() {
+            let address = Spanned::new(Address::decode(node, decoder)?, node.span());
+            let address = Some(Spanned::new(OneOrMany(vec![address]), node.span()));
+            let (name, target, port, weight, check) = (None, None, None, None, None);
+            let broken = false;
+            let table = EndpointTable { name, address, target, port, weight, check, broken };
+            return Some(Self(table));
+        }
+        if !node.get_ref().is_table() {
+            decoder.expected("an address or a table", node);
+            return None;
+        }
+        EndpointTable::decode(node, decoder).map(Self)
+    }
+}
+
+impl JsonSchema for Endpoint {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Endpoint".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let address = generator.subschema_for::<Address>();
+        let table = generator.subschema_for::<EndpointTable>();
+        json_schema!({ "anyOf": [address, table] })
+    }
+}
+
+/// An IPv4 or IPv6 address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Address(pub(crate) IpAddr);
+
+impl Decode for Address {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        let address = text.parse().ok().map(Self);
+        if address.is_none() {
+            let message = format!("expected an IPv4 or IPv6 address, found \"{text}\"");
+            let diagnostic = decoder.error(&node.span(), message);
+            if text.parse::<std::net::SocketAddr>().is_ok() {
+                diagnostic.help = Some("write the port as `port = …`".to_owned());
+            } else if text.contains(|c: char| c.is_ascii_alphabetic()) && text.contains('.') {
+                diagnostic.help = Some("a name is written as `target = \"…\"`".to_owned());
+            }
+        }
+        address
+    }
+}
+
+impl JsonSchema for Address {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["192.0.2.11", "2001:db8::11"] })
+    }
+}

@@ -1,0 +1,178 @@
+//! Routes: which clients, and the `to` algebra.
+
+use std::borrow::Cow;
+
+use ipnet::IpNet;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::config::decode::{
+    Decode, Decoder, Fields, Int, List, Node, OneOrMany, Spanned, decode_spanned, each, table,
+};
+
+table! {
+    /// Which clients go to which pools.
+    pub(crate) struct Route {
+        /// The clients. Default: everyone.
+        from: From;
+        /// Where they go: a pool; a list, in which the next one serves when the one before is
+        /// down; or a split by weight. Nested freely, eight deep.
+        to: To, required;
+    }
+}
+
+table! {
+    /// Clients, by what is known about them.
+    pub(crate) struct From {
+        /// Networks, such as "10.0.0.0/8"; one of them must contain the client.
+        net: OneOrMany<Network>, required;
+    }
+}
+
+/// Where clients go.
+#[derive(Clone, Debug)]
+pub(crate) enum To {
+    /// A pool.
+    Pool(String),
+    /// The first usable one.
+    Failover(Vec<Spanned<To>>),
+    /// By weight.
+    Split(Vec<(Spanned<To>, Weight)>),
+}
+
+/// The weight of a share; its range is that of endpoints.
+pub(crate) type Weight = Int<0, 65_535>;
+
+impl Decode for To {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let value = node.get_ref();
+        if let Some(name) = value.as_str() {
+            return Some(Self::Pool(name.to_owned()));
+        }
+        if value.is_array() {
+            return List::decode(node, decoder).map(|List(members)| Self::Failover(members));
+        }
+        if !value.is_table() {
+            decoder.expected("a pool, a list or { split = … }", node);
+            return None;
+        }
+        Fields::open(node, &["split"], decoder)?.required::<Shares>("split").map(|shares| {
+            let Shares(shares) = shares.value;
+            Self::Split(shares)
+        })
+    }
+}
+
+/// What `split` divides: `{ eu = 95, us = 5 }`, or a list of shares.
+struct Shares(Vec<(Spanned<To>, Weight)>);
+
+table! {
+    /// One share of a split.
+    struct ShareTable {
+        /// Where it goes.
+        to: To, required;
+        /// Its weight beside the others'.
+        weight: Weight, required;
+    }
+}
+
+impl Decode for Shares {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        if node.get_ref().is_array() {
+            let List(shares) = List::<ShareTable>::decode(node, decoder)?;
+            let shares = shares.into_iter().filter_map(|Spanned { value: share, .. }| {
+                share.to.zip(share.weight.map(|weight| weight.value))
+            });
+            return Some(Self(shares.collect()));
+        }
+        if node.get_ref().as_table().is_some_and(|table| table.is_empty()) {
+            decoder.error(&node.span(), "this split is empty").label = "needs a pool".to_owned();
+            return None;
+        }
+        let shares = each(node, decoder, |pool, value, decoder| {
+            let weight: Spanned<Weight> = decode_spanned(value, decoder)?;
+            Some((Spanned::new(To::Pool(pool.value), pool.span), weight.value))
+        })?;
+        Some(Self(shares))
+    }
+}
+
+impl JsonSchema for Shares {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Shares".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let weight = generator.subschema_for::<Weight>();
+        let list = generator.subschema_for::<List<ShareTable>>();
+        json_schema!({ "anyOf": [
+            { "type": "object", "additionalProperties": weight, "minProperties": 1 },
+            list,
+        ] })
+    }
+}
+
+impl JsonSchema for To {
+    fn schema_name() -> Cow<'static, str> {
+        "To".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let list = generator.subschema_for::<List<To>>();
+        let shares = generator.subschema_for::<Shares>();
+        json_schema!({
+            "description": "A pool; a list in which the next one serves when the one before is \
+                            down; or { split = { pool = weight } }.",
+            "anyOf": [
+                { "type": "string", "description": "The name of a pool." },
+                list,
+                {
+                    "type": "object",
+                    "properties": { "split": shares },
+                    "required": ["split"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+}
+
+/// A network, or a single address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Network(pub(crate) IpNet);
+
+impl Decode for Network {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        let single = || text.parse().ok().map(|address: std::net::IpAddr| address.into());
+        let Some(network) = text.parse::<IpNet>().ok().or_else(single) else {
+            let message = format!("expected a network, found \"{text}\"");
+            decoder.error(&node.span(), message).help = Some("such as \"10.0.0.0/8\"".to_owned());
+            return None;
+        };
+        if network.trunc() != network {
+            let message = format!("the network {network} has bits set behind its prefix");
+            let help = format!("did you mean \"{}\"?", network.trunc());
+            decoder.error(&node.span(), message).help = Some(help);
+            return None;
+        }
+        Some(Self(network))
+    }
+}
+
+impl JsonSchema for Network {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Network".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "examples": ["10.0.0.0/8", "2001:db8::/32"] })
+    }
+}

@@ -1,0 +1,132 @@
+//! A service and its pools.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::check::CheckUse;
+use super::endpoint::Endpoint;
+use super::route::Route;
+use crate::config::decode::{Decode, Decoder, Int, List, Map, Node, OneOrMany, Period, table};
+use crate::zone::MinUp;
+use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
+
+/// The TTL of steered answers.
+pub(crate) const SERVICE_TTL_DEFAULT: Period = Period::secs(10);
+/// What a service answers when nothing is usable: as if everything were up.
+pub(crate) const ON_ALL_DOWN_DEFAULT: &str = "all";
+
+table! {
+    /// A name whose answers are steered. It has either `endpoints` or `pools`.
+    pub(crate) struct Service {
+        /// The TTL of every record that the service gives: whole seconds up to 1d.
+        ttl: Period = SERVICE_TTL_DEFAULT;
+        /// The port of every endpoint that sets none; SRV answers carry it, checks probe it.
+        port: Int<1, 65_535>;
+        /// Names that answer SRV, relative to the service: "_http._tcp".
+        srv: OneOrMany<String>;
+        /// The check of every endpoint that sets none: the name of one in `checks`, or a table.
+        check: CheckUse;
+        /// How many endpoints one answer names: 1 to 8, or "all" (8 addresses at most). Default:
+        /// 1 if any endpoint of the service writes a weight, else "all".
+        answers: Answers;
+        /// The share of a pool's weight, 0 to 1, that must be up for the pool to be usable;
+        /// pools may set their own. Default: 0, one endpoint up is enough.
+        min_up: Share;
+        /// What to answer when no pool of the route is usable: "all", as if everything were up;
+        /// "none", no data; or the name of a pool.
+        on_all_down: String = ON_ALL_DOWN_DEFAULT;
+        /// The endpoints of a service that needs no pools.
+        endpoints: List<Endpoint>;
+        /// Groups of endpoints, such as sites. Clients that no route matches go to the first
+        /// usable one in file order.
+        pools: Map<Pool>;
+        /// Which clients go to which pools. The first that matches decides.
+        routes: List<Route>;
+    }
+}
+
+table! {
+    /// A group of endpoints, such as a site. All have addresses, or all have a target.
+    pub(crate) struct Pool {
+        /// The places that serve.
+        endpoints: List<Endpoint>, required;
+        /// The share of weight, 0 to 1, that must be up for the pool to be usable. Default: the
+        /// service's.
+        min_up: Share;
+    }
+}
+
+/// How many endpoints one answer names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// This many.
+    Count(u8),
+    /// All that may serve.
+    All,
+}
+
+impl Decode for Answers {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        const MAX: u32 = ADDRESSES_PER_ANSWER_MAX as u32;
+        if node.get_ref().as_str() == Some("all") {
+            return Some(Self::All);
+        }
+        let number = node.get_ref().as_integer().and_then(|number| number.as_str().parse().ok());
+        match number.filter(|number| (1..=MAX).contains(number)) {
+            Some(number) => Some(Self::Count(number as u8)),
+            None => {
+                decoder.expected(&format!("a whole number from 1 to {MAX}, or \"all\""), node);
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for Answers {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Answers".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 1, "maximum": ADDRESSES_PER_ANSWER_MAX },
+            { "const": "all" },
+        ] })
+    }
+}
+
+/// A share of weight, 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share(pub(crate) MinUp);
+
+impl Decode for Share {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let value = node.get_ref();
+        let text = value.as_float().map(|float| float.as_str());
+        let text = text.or_else(|| value.as_integer().map(|number| number.as_str()));
+        let share = text.and_then(|text| text.parse().ok()).and_then(MinUp::from_fraction);
+        if share.is_none() {
+            decoder.expected("a number from 0 to 1", node);
+        }
+        share.map(Self)
+    }
+}
+
+impl JsonSchema for Share {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 0, "maximum": 1 })
+    }
+}

@@ -1,0 +1,490 @@
+//! Each rule of a zone file: what breaks it, and where the diagnostic points.
+
+use super::*;
+
+/// Checks that each text, put behind [`HEAD`], gives just these diagnostics.
+fn check(cases: &[(&str, &[&str])]) {
+    for (text, expected) in cases {
+        assert_eq!(&mistakes_in(text), expected, "{text}");
+    }
+}
+
+/// Checks that each text, put into a service with one endpoint, gives just these diagnostics. Its
+/// first line is line 5 of the file.
+fn check_service(cases: &[(&str, &[&str])]) {
+    for (text, expected) in cases {
+        let text = format!("[services.web]\nendpoints = [\"192.0.2.1\"]\n{text}");
+        assert_eq!(&mistakes_in(&text), expected, "{text}");
+    }
+}
+
+/// Checks texts put in place of the list of endpoints; they start at line 4, column 13.
+fn check_endpoints(cases: &[(&str, &[&str])]) {
+    for (text, expected) in cases {
+        assert_eq!(
+            &mistakes_in(&format!("[services.web]\nendpoints = {text}\n")),
+            expected,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_zone_needs_its_name_and_name_servers() {
+    assert_eq!(mistakes(""), ["1:1 ``: missing key `zone`"]);
+    assert_eq!(
+        mistakes("zone = \"example.com\""),
+        ["1:8 `\"example.com\"`: the zone has no NS records \
+          (write `nameservers = [\"ns1\", \"ns2\"]` and their addresses)"]
+    );
+    assert_eq!(
+        mistakes("zone = \"a..b\"\nttl = 1"),
+        [
+            "1:8 `\"a..b\"`: an empty label: two dots in a row, or a dot at the start",
+            "2:7 `1`: expected a period with a unit, such as \"10s\", found the number 1 \
+             (write \"1s\" for 1 seconds)",
+        ]
+    );
+    assert_eq!(
+        mistakes("zone = \"example.com\"\nnameservers = [\"ns1\", \"ns.example.net.\"]"),
+        [
+            "2:16 `\"ns1\"`: ns1.example.com.: this name server lies in the zone but has no A or AAAA \
+          record (add its A or AAAA record, or end the name with a dot if it lies elsewhere)"
+        ]
+    );
+    assert_eq!(
+        mistakes("zone = \"example.com\"\nnameserver = [\"ns1\"]"),
+        ["2:1 `nameserver`: unknown key `nameserver` (did you mean \"nameservers\"?)"]
+    );
+}
+
+#[test]
+fn syntax_errors_come_all_at_once_and_beside_others() {
+    assert_eq!(
+        mistakes_in(
+            "ttl =\nrecord = {}\nservices = \"web\"\nsoa = { contact = \"x }\nzone = \"a\"\n"
+        ),
+        [
+            "3:6 ``: expected a value; a string stands in quotes, such as \"10s\"",
+            "4:1 `record`: unknown key `record` (did you mean \"records\"?)",
+            "5:12 `\"web\"`: expected a table, found a string",
+            "6:23 ``: invalid basic string; expected `\"`",
+        ]
+    );
+}
+
+#[test]
+fn one_slip_in_the_syntax_is_one_error() {
+    let rest = "port = 0\n[services.b]\nendpoints = []\n";
+    let missing_comma = "5:1 ``: expected a comma, or the end of the list before";
+    let quote = "4:25 ``: invalid basic string; expected `\"`";
+    let empty = "7:13 `[]`: this list is empty";
+    let port = "5:8 `0`: expected a whole number from 1 to 65535, found the number 0";
+    for (slip, expected) in [
+        ("[services.web]\nendpoints = [\"192.0.2.1\"", &[missing_comma][..]),
+        ("[services.web]\nendpoints = [\"192.0.2.1]", &[quote]),
+        (
+            "[services.web\nendpoints = [\"192.0.2.1\"]",
+            &["3:14 ``: unclosed table; expected `]`", empty],
+        ),
+        (
+            "[services.web]\nendpoints",
+            &["4:10 ``: expected `=` and a value behind this key", port, empty],
+        ),
+        ("[services.web]\nendpoints = [192.0.2.1]", &["4:19 `.2.1`: invalid float", port, empty]),
+    ] {
+        assert_eq!(mistakes_in(&format!("{slip}\n{rest}")), expected, "{slip}");
+    }
+}
+
+#[test]
+fn names_stay_in_the_zone() {
+    let help = "(a name with a final dot is absolute; without it, it is relative to the zone)";
+    assert_eq!(
+        mistakes_in("[services.\"web.example.net.\"]\nendpoints = [\"192.0.2.1\"]"),
+        [format!(
+            "3:11 `\"web.example.net.\"`: the name web.example.net. lies outside the zone \
+             example.com. {help}"
+        )]
+    );
+    let text = "zone = \"example.com\"\n[records]\n\"@\" = { NS = \"ns.example.net.\" }\n\
+                \"www.example.org.\" = { A = \"192.0.2.1\" }\n\"a..b\" = { A = \"x\" }";
+    assert_eq!(
+        mistakes(text),
+        [
+            format!(
+                "4:1 `\"www.example.org.\"`: the name www.example.org. lies outside the zone \
+                 example.com. {help}"
+            ),
+            "5:1 `\"a..b\"`: an empty label: two dots in a row, or a dot at the start".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn records_are_checked_one_by_one() {
+    let text = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n[records]\n\
+                a = { A = [\"192.0.2.1\", \"192.0.2\"], AAA = \"2001:db8::1\" }\n\
+                b = { MX = \"mail\", ttl = \"1500ms\" }\n\
+                c = {}\n\
+                d = { A = 1, ANY = \"x\", XYZZY = \"x\" }\n\
+                e = \"192.0.2.1\"\n\
+                f = { TXT = \"\\u00e9 \\u0041\", A = \"\\u0041\" }\n";
+    assert_eq!(
+        mistakes(text),
+        [
+            "4:26 `192.0.2`: expected the address, an IPv4 address; found `192.0.2`",
+            "4:37 `AAA`: unknown record type `AAA` (did you mean \"AAAA\"?)",
+            "5:13 `mail`: expected the preference, a number from 0 to 65535; found `mail`",
+            "5:26 `\"1500ms\"`: expected whole seconds, found 1s500ms",
+            "6:5 `{}`: this name has no records (write a type and its data: A = \"192.0.2.1\")",
+            "7:11 `1`: expected a string, found the number 1",
+            "7:14 `ANY`: ANY is a type of queries; a zone cannot hold it",
+            "7:25 `XYZZY`: unknown record type `XYZZY` (a type without a name is written as its \
+             number: TYPE65280)",
+            "8:5 `\"192.0.2.1\"`: expected a table, found a string",
+            "9:34 `\"\\u0041\"`: expected the address, an IPv4 address; found `A`",
+        ]
+    );
+}
+
+#[test]
+fn soa_and_ns_are_written_once() {
+    let text = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\nsoa = { refresh = \"1d\" }\n\
+                records_file = \"more.zone\"\n";
+    let more = "@ NS ns.example.org.\n@ SOA ns.example.org. ops 1 2 3 4 5\nwww A 192.0.2\n";
+    let loaded = load_beside(&[("zones/example.com.toml", text), ("zones/more.zone", more)]);
+    let shown: Vec<String> = loaded.diagnostics.iter().map(shown).collect();
+    assert_eq!(
+        shown,
+        [
+            "2:15 `[\"ns.example.net.\"]`: the records have NS records of the apex already \
+             (keep one of the two)",
+            "3:7 `{ refresh = \"1d\" }`: the records have a SOA record already (keep one of the two)",
+            "zones/more.zone:3:7 `192.0.2`: expected the address, an IPv4 address; found `192.0.2`",
+        ]
+    );
+    check(&[
+        (
+            "records_file = \"no.zone\"",
+            &["3:16 `\"no.zone\"`: cannot read zones/no.zone: no such file"],
+        ),
+        (
+            "records_file = \"../x.zone\"",
+            &["3:16 `\"../x.zone\"`: this path leaves the zone directory, zones"],
+        ),
+        (
+            "soa = { contact = \"a..b\", serial = -1, mname = \"\" }",
+            &[
+                "3:19 `\"a..b\"`: an empty label: two dots in a row, or a dot at the start",
+                "3:36 `-1`: expected a whole number from 0 to 4294967295, found the number -1",
+                "3:48 `\"\"`: a name is expected here, but nothing is written",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn a_service_has_places_and_settings_in_range() {
+    check(&[
+        ("[services.web]", &["3:11 `web`: this service has no endpoints"]),
+        (
+            "[services.web]\nendpoint = []",
+            &["4:1 `endpoint`: unknown key `endpoint` (did you mean \"endpoints\"?)"],
+        ),
+        ("[services.web]\nendpoints = []", &["4:13 `[]`: this list is empty"]),
+        ("[services.web.pools.eu]", &["3:1 `[services.web.pools.eu]`: missing key `endpoints`"]),
+        (
+            "[services.web]\nendpoints = [\"192.0.2.1\"]\n[services.web.pools.eu]\nendpoints = [\"192.0.2.2\"]",
+            &["4:13 `[\"192.0.2.1\"]`: a service has `endpoints` or `pools`, not both \
+             (move these endpoints into a pool)"],
+        ),
+        (
+            "[services.web.pools.all]\nendpoints = [\"192.0.2.2\"]",
+            &[
+                "3:21 `all`: a pool cannot be called \"all\" (the word has a meaning in `on_all_down`)",
+            ],
+        ),
+    ]);
+    check_service(&[
+        ("ttl = \"4s\"", &["warning: 5:7 `\"4s\"`: some resolvers cache no shorter than 5s"]),
+        ("ttl = \"2d\"", &["5:7 `\"2d\"`: expected a period from 0s to 1d, found 2d"]),
+        ("port = 0", &["5:8 `0`: expected a whole number from 1 to 65535, found the number 0"]),
+        ("port = true", &["5:8 `true`: expected a whole number from 1 to 65535, found true"]),
+        (
+            "answers = 9",
+            &["5:11 `9`: expected a whole number from 1 to 8, or \"all\", found the number 9"],
+        ),
+        ("min_up = 1.5", &["5:10 `1.5`: expected a number from 0 to 1, found the number 1.5"]),
+        ("on_all_down = \"us\"", &["5:15 `\"us\"`: unknown pool `us` (this service has no pools)"]),
+        (
+            "srv = \"_http._tcp\"",
+            &["5:7 `\"_http._tcp\"`: SRV needs a port, but endpoint `192-0-2-1` has none \
+             (write `port = …` in the service)"],
+        ),
+        (
+            "sticky = true\nlocation = {}",
+            &[
+                "5:1 `sticky`: unknown key `sticky` (known keys: ttl, port, srv, check, answers, \
+             min_up, on_all_down, endpoints, pools, routes)",
+                "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, check, answers, \
+             min_up, on_all_down, endpoints, pools, routes)",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn an_endpoint_has_one_place_and_a_name_of_its_own() {
+    check_endpoints(&[
+        ("[{ weight = 1 }]", &["4:14 `{ weight = 1 }`: this endpoint has no place"]),
+        ("[7]", &["4:14 `7`: expected an address or a table, found the number 7"]),
+        (
+            "[\"192.0.2.1:80\"]",
+            &["4:14 `\"192.0.2.1:80\"`: expected an IPv4 or IPv6 address, found \"192.0.2.1:80\" \
+             (write the port as `port = …`)"],
+        ),
+        (
+            "[{ address = [\"192.0.2.1\", \"192.0.2.2\"] }]",
+            &["4:40 `\"192.0.2.2\"`: an endpoint has one IPv4 address at the most \
+             (write two endpoints)"],
+        ),
+        (
+            "[{ address = \"192.0.2.1\", target = \"a.example.net\" }]",
+            &["4:48 `\"a.example.net\"`: an endpoint has an `address` or a `target`, not both"],
+        ),
+        (
+            "[\"192.0.2.1\", { target = \"a.example.net\" }]",
+            &[
+                "4:27 `{ target = \"a.example.net\" }`: a pool has endpoints with addresses or with \
+             targets, not both (move it into a pool of its own)",
+            ],
+        ),
+        (
+            "[{ target = \"a.example.net\", check = { kind = \"http\" } }]",
+            &[
+                "4:50 `{ kind = \"http\" }`: an endpoint with a `target` cannot be checked: it has no \
+             address",
+            ],
+        ),
+        (
+            "[\"192.0.2.1\", { address = \"192.0.2.2\", name = \"192-0-2-1\" }]",
+            &["4:59 `\"192-0-2-1\"`: another endpoint of this service is called `192-0-2-1` \
+             (give it a `name` of its own)"],
+        ),
+        (
+            "[{ address = \"192.0.2.1\", name = \"a.b\" }]",
+            &[
+                "4:46 `\"a.b\"`: `a.b` cannot be the name of an endpoint (a name has letters, digits \
+             and hyphens inside, 63 at the most)",
+            ],
+        ),
+        (
+            "[{ target = \"_x.example.net\" }]",
+            &[
+                "4:14 `{ target = \"_x.example.net\" }`: no name for this endpoint can be made from \
+             `_x` (give it a `name`)",
+            ],
+        ),
+        (
+            "[{ address = \"192.0.2.1\", check = { kind = \"tcp\" } }]",
+            &[
+                "4:14 `{ address = \"192.0.2.1\", check = { kind = \"tcp\" } }`: this endpoint has no \
+             port, and neither has its tcp check (write `port = …` in the check or in the service)",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn a_check_has_only_what_its_kind_understands() {
+    let kinds = "(did you mean \"https\"?)";
+    check_service(&[
+        ("check = {}", &["5:9 `{}`: missing key `kind`"]),
+        (
+            "check = { kind = \"htps\" }",
+            &[&format!("5:18 `\"htps\"`: unknown value \"htps\" {kinds}")],
+        ),
+        (
+            "check = { kind = \"icmp\" }",
+            &["5:18 `\"icmp\"`: unknown value \"icmp\" (possible values: http, https, tcp)"],
+        ),
+        (
+            "check = { kind = \"tcp\", port = 1, path = \"/\", expect = { body = \"x\" }, verify = true }",
+            &[
+                "5:42 `\"/\"`: `path` means nothing in a check of kind tcp",
+                "5:65 `\"x\"`: `expect.body` means nothing in a check of kind tcp",
+                "5:81 `true`: `verify` means nothing in a check of kind tcp",
+            ],
+        ),
+        (
+            "check = { kind = \"http\", send = \"x\", ca = \"ca.pem\" }",
+            &[
+                "5:33 `\"x\"`: `send` means nothing in a check of kind http",
+                "5:43 `\"ca.pem\"`: `ca` means nothing in a check of kind http",
+            ],
+        ),
+        (
+            "check = { kind = \"https\", ca = \"ca.pem\" }",
+            &["5:32 `\"ca.pem\"`: cannot read zones/ca.pem: no such file"],
+        ),
+        (
+            "check = { kind = \"http\", interval = \"2s\", timeout = \"3s\", rise = 0, fall = 11 }",
+            &[
+                "5:53 `\"3s\"`: the timeout is longer than the interval, 2s",
+                "5:66 `0`: expected a whole number from 1 to 10, found the number 0",
+                "5:76 `11`: expected a whole number from 1 to 10, found the number 11",
+            ],
+        ),
+        (
+            "check = { kind = \"http\", interval = \"50ms\" }",
+            &["5:37 `\"50ms\"`: expected a period from 100ms to 1d, found 50ms"],
+        ),
+        (
+            "check = { kind = \"http\", path = \"a\", host = \"a b\", method = \"G T\" }",
+            &[
+                "5:33 `\"a\"`: expected a path that starts with `/`, in visible ASCII without `#`, \
+             found \"a\"",
+                "5:45 `\"a b\"`: expected a host name or an address, found \"a b\"",
+                "5:61 `\"G T\"`: expected a method such as \"GET\", found \"G T\"",
+            ],
+        ),
+        (
+            "check = { kind = \"http\", headers = { Host = \"x\", \"a b\" = \"y\", c = \"d\\r\\ne\" } }",
+            &[
+                "5:38 `Host`: the Host header is written as `host = …`",
+                "5:50 `\"a b\"`: expected the name of a header, found \"a b\"",
+                "5:67 `\"d\\r\\ne\"`: expected a value in ASCII, without line breaks, found \"d\\r\\ne\"",
+            ],
+        ),
+        (
+            "check = { kind = \"http\", expect = { status = [99, \"300-200\", \"2xx\"] } }",
+            &[
+                "5:47 `99`: expected a status from 100 to 599, or a range such as \"200-299\", found \
+             the number 99",
+                "5:51 `\"300-200\"`: expected a status from 100 to 599, or a range such as \"200-299\", \
+             found a string",
+                "5:62 `\"2xx\"`: expected a status from 100 to 599, or a range such as \"200-299\", \
+             found a string",
+            ],
+        ),
+        (
+            "check = 5",
+            &["5:9 `5`: expected the name of a check, a table, or false, found the number 5"],
+        ),
+        (
+            "check = \"site\"",
+            &["5:9 `\"site\"`: unknown check `site` (define it as [checks.site])"],
+        ),
+    ]);
+    check(&[
+        (
+            "[checks.site]\nkind = \"tcp\"",
+            &["warning: 3:9 `site`: no service uses the check `site`"],
+        ),
+        (
+            "[checks.none]\nkind = \"tcp\"",
+            &["3:9 `none`: a check cannot be called \"none\": that word turns checks off"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_route_names_networks_and_pools() {
+    let pools = "[services.web.pools]\neu = { endpoints = [\"192.0.2.1\"] }\n\
+                 us = { endpoints = [\"192.0.2.2\"] }\n[services.web]\nroutes = ";
+    let deep =
+        |depth: usize| format!("[{{ to = {}\"eu\"{} }}]", "[".repeat(depth), "]".repeat(depth));
+    assert_eq!(mistakes_in(&format!("{pools}{}", deep(7))).len(), 1, "us is not reached");
+    assert_eq!(
+        mistakes_in(&format!("{pools}{}", deep(8))),
+        ["7:26 `\"eu\"`: `to` nests deeper than 8 levels"]
+    );
+    for (routes, expected) in [
+        (
+            "[{ to = \"eu\" }, { to = \"us\" }]",
+            &["warning: 7:26 `{ to = \"us\" }`: no client can reach this route \
+             (a route before it has no `from`: it takes everyone)"][..],
+        ),
+        ("[{ to = \"eu\" }]", &["warning: 5:1 `us`: no route goes to the pool `us`"]),
+        ("[{ from = { net = \"10.0.0.0/8\" }, to = \"eu\" }]", &[]),
+        ("[{}]", &["7:11 `{}`: missing key `to`"]),
+        ("[{ from = {}, to = \"eu\" }]", &["7:20 `{}`: missing key `net`"]),
+        (
+            "[{ from = { continent = \"EU\" }, to = \"eu\" }]",
+            &[
+                "7:20 `{ continent = \"EU\" }`: missing key `net`",
+                "7:22 `continent`: unknown key `continent` (known keys: net)",
+            ],
+        ),
+        (
+            "[{ from = { net = \"10/8\" }, to = [\"eu\", \"es\"] }]",
+            &[
+                "7:28 `\"10/8\"`: expected a network, found \"10/8\" (such as \"10.0.0.0/8\")",
+                "7:50 `\"es\"`: unknown pool `es` (did you mean \"eu\"?)",
+            ],
+        ),
+        (
+            "[{ to = { split = { eu = 0, us = 0 } } }]",
+            &["7:18 `{ split = { eu = 0, us = 0 } }`: the weights of this split are all 0"],
+        ),
+        (
+            "[{ to = { split = { eu = 1, us = 70000 } } }]",
+            &["7:43 `70000`: expected a whole number from 0 to 65535, found the number 70000"],
+        ),
+        (
+            "[{ from = { net = \"::/0\" }, to = { split = {} } }, { to = [] }]",
+            &["7:53 `{}`: this split is empty", "7:68 `[]`: this list is empty"],
+        ),
+        (
+            "[{ to = { split = [{ to = \"eu\" }] } }]",
+            &["7:29 `{ to = \"eu\" }`: missing key `weight`"],
+        ),
+        (
+            "[{ to = { nearest = [\"eu\"] } }]",
+            &[
+                "7:18 `{ nearest = [\"eu\"] }`: missing key `split`",
+                "7:20 `nearest`: unknown key `nearest` (known keys: split)",
+            ],
+        ),
+        (
+            "[{ to = 1 }]",
+            &["7:18 `1`: expected a pool, a list or { split = … }, found the number 1"],
+        ),
+    ] {
+        assert_eq!(mistakes_in(&format!("{pools}{routes}")), expected, "{routes}");
+    }
+}
+
+#[test]
+fn conflicts_point_at_the_text_that_wrote_the_owner() {
+    let service = "[services.\"@\"]\nendpoints = [{ target = \"a.example.net\" }]\n";
+    check(&[
+        (
+            service,
+            &["3:11 `\"@\"`: example.com.: a service with `target` endpoints answers CNAME, \
+                    which cannot stand beside other data \
+                    (move the service to a name of its own, below the apex)"],
+        ),
+        (
+            "[services.web]\nendpoints = [{ name = \"a\", address = \"192.0.2.1\" }]\n\
+          [services.\"a.web\"]\nendpoints = [\"192.0.2.2\"]",
+            &[
+                "5:11 `\"a.web\"`: a.web.example.com.: a service cannot share its name with addresses, \
+             a CNAME or another service",
+            ],
+        ),
+    ]);
+    let text = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n[records]\n\
+                web = { A = \"192.0.2.1\" }\nsub = { NS = \"ns.sub\" }\n\
+                [services.web]\nendpoints = [\"192.0.2.2\"]\n\
+                [services.\"x.sub\"]\nendpoints = [\"192.0.2.2\"]\n";
+    assert_eq!(
+        mistakes(text),
+        [
+            "6:11 `web`: web.example.com.: a service cannot share its name with addresses, a CNAME \
+             or another service",
+            "8:11 `\"x.sub\"`: x.sub.example.com.: this service lies under a delegation or DNAME",
+        ]
+    );
+}

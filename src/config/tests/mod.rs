@@ -1,0 +1,69 @@
+//! What an operator sees: zones that load, and every mistake at its place.
+
+mod fixtures;
+mod mistakes;
+mod mutation;
+mod rendering;
+mod server;
+mod zones;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+
+/// A zone directory, `zones`, that exists in the test only; each file is a second newer than the
+/// one before it in the alphabet.
+struct Directory(BTreeMap<&'static str, String>);
+
+impl Files for Directory {
+    fn root(&self) -> &Path {
+        Path::new("zones")
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
+        let found = self.0.iter().zip(1000..).find(|((name, _), _)| Path::new(name) == path);
+        let ((_, text), modified) = found.ok_or("no such file")?;
+        Ok(Arc::new(Source { path: path.to_owned(), text: text.clone(), modified }))
+    }
+}
+
+/// Loads the first of the files.
+fn load_beside(files: &[(&'static str, &str)]) -> Loaded {
+    let directory = files.iter().map(|(path, text)| (*path, (*text).to_owned())).collect();
+    load_zone(Path::new(files[0].0), &Directory(directory))
+}
+
+/// Loads `text` as zones/example.com.toml.
+fn load(text: &str) -> Loaded {
+    load_beside(&[("zones/example.com.toml", text)])
+}
+
+/// `line:column `blamed`: message (help)`, with the file if it is another one.
+fn shown(diagnostic: &Diagnostic) -> String {
+    let Some((source, span)) = &diagnostic.place else { return diagnostic.message.clone() };
+    let (line, column) = diagnostic.line_column().unwrap();
+    let blamed = &source.text[span.clone()];
+    let file = match source.path.to_str() {
+        Some("zones/example.com.toml") => String::new(),
+        other => format!("{}:", other.unwrap()),
+    };
+    let help = diagnostic.help.as_ref().map_or(String::new(), |help| format!(" ({help})"));
+    let message = &diagnostic.message;
+    let warning = if diagnostic.severity == Severity::Warning { "warning: " } else { "" };
+    format!("{warning}{file}{line}:{column} `{blamed}`: {message}{help}")
+}
+
+/// What is wrong with a zone file.
+fn mistakes(text: &str) -> Vec<String> {
+    load(text).diagnostics.iter().map(shown).collect()
+}
+
+/// The start of a sound zone file; the first line of what is added is line 3.
+const HEAD: &str = "zone = \"example.com\"\nrecords = { \"@\" = { NS = \"ns.example.net.\" } }\n";
+
+/// What is wrong with a zone file that starts with [`HEAD`].
+fn mistakes_in(rest: &str) -> Vec<String> {
+    mistakes(&format!("{HEAD}{rest}"))
+}

@@ -1,0 +1,99 @@
+//! `waypost.toml`, and the schema of zone files.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::*;
+
+fn server(text: &str) -> (Option<ServerConfig>, Vec<String>) {
+    let path = PathBuf::from("waypost.toml");
+    let source = Arc::new(Source { path, text: text.to_owned(), modified: 0 });
+    let (config, diagnostics) = load_server(&source);
+    (config, diagnostics.iter().map(shown).collect())
+}
+
+#[test]
+fn an_empty_file_says_the_defaults() {
+    assert_eq!(server(""), (Some(ServerConfig::default()), vec![]));
+    let config = ServerConfig::default();
+    assert_eq!(config.listen, ["127.0.0.1:5300".parse().unwrap()]);
+    assert_eq!(config.zones, PathBuf::from("zones"));
+    assert_eq!(server("[listen]\n[checks]\n[limits]\n[log]").0, Some(config));
+}
+
+#[test]
+fn every_key_is_read() {
+    let (config, mistakes) = server(
+        "zones = \"/etc/waypost/zones\"\n\
+         [listen]\naddresses = [\"0.0.0.0:53\", \"[::]:53\"]\nworkers = 4\n\
+         [checks]\nstart_wait = \"500ms\"\nconcurrency = 64\n\
+         [limits]\ntcp_connections = 10\ntcp_connections_per_source = 2\ntcp_idle = \"1m\"\n\
+         tcp_first_query = \"1s\"\n\
+         [log]\nformat = \"json\"\nlevel = \"debug\"\n",
+    );
+    assert_eq!(mistakes, [""; 0]);
+    let expected = ServerConfig {
+        listen: vec!["0.0.0.0:53".parse().unwrap(), "[::]:53".parse().unwrap()],
+        workers: 4,
+        zones: PathBuf::from("/etc/waypost/zones"),
+        start_wait: Duration::from_millis(500),
+        check_concurrency: 64,
+        limits: Limits {
+            tcp_connections: 10,
+            tcp_connections_per_source: 2,
+            tcp_idle: Duration::from_secs(60),
+            tcp_first_query: Duration::from_secs(1),
+        },
+        log: LogConfig { format: LogFormat::Json, level: tracing::Level::DEBUG },
+    };
+    assert_eq!(config, Some(expected));
+}
+
+#[test]
+fn its_mistakes_come_all_at_once() {
+    let (config, mistakes) = server(
+        "[listen]\naddresses = \"127.0.0.1\"\nworkers = -1\n[limits]\ntcp_idle = \"2h\"\n\
+         [log]\nlevel = \"warning\"\n[admin]\n",
+    );
+    assert_eq!(config, None);
+    assert_eq!(mistakes.len(), 5);
+    for mistake in [
+        "waypost.toml:2:13 `\"127.0.0.1\"`: expected an address and a port, found \"127.0.0.1\" \
+         (such as \"0.0.0.0:53\" or \"[::]:53\")",
+        "waypost.toml:3:11 `-1`: expected a whole number from 0 to 1024, found the number -1",
+        "waypost.toml:5:12 `\"2h\"`: expected a period from 100ms to 1h, found 2h",
+        "waypost.toml:7:9 `\"warning\"`: unknown value \"warning\" (did you mean \"warn\"?)",
+        "waypost.toml:8:2 `admin`: unknown key `admin` (known keys: zones, listen, checks, \
+         limits, log)",
+    ] {
+        assert!(mistakes.contains(&mistake.to_owned()), "{mistake}\n{mistakes:#?}");
+    }
+}
+
+/// `WAYPOST_BLESS=1` writes the file anew.
+#[test]
+fn the_schema_in_the_repository_is_the_one_of_the_structs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/zone.schema.json");
+    if std::env::var_os("WAYPOST_BLESS").is_some() {
+        std::fs::write(&path, schema()).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert!(kept == schema(), "run the tests with WAYPOST_BLESS=1 to write {}", path.display());
+}
+
+#[test]
+fn the_schema_describes_every_key() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let tables = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+    let mut keys = 0;
+    for table in tables {
+        let properties = table["properties"].as_object();
+        for (key, property) in properties.into_iter().flatten() {
+            assert!(property["description"].as_str().is_some_and(|text| text.len() > 10), "{key}");
+            keys += 1;
+        }
+    }
+    assert!(keys > 60, "{keys}");
+    assert_eq!(schema["properties"]["ttl"]["default"], "1h");
+    assert_eq!(schema["required"], serde_json::json!(["zone"]));
+}
