@@ -22,7 +22,9 @@ total() {
 start() {
     local name=$1
     shift
-    "$@" >"$work/$name.log" 2>&1 &
+    # Emptied first: nobody must read the log of a program before this one.
+    : >"$work/$name.log"
+    "$@" >>"$work/$name.log" 2>&1 &
     running[$name]=$!
 }
 
