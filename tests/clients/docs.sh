@@ -50,3 +50,9 @@ for document in "${documents[@]}"; do
         test_that "$document:$((10#${zone##*/})): this zone loads" prints_not 'warning' waypost check "$zone"
     done
 done
+
+waypost schema >"$work/schema.json"
+documented() { php "$here/keys.php" docs/zone-file.md <"$work/schema.json"; }
+test_that "docs/zone-file.md has every key with its default" documented
+test_that "docs/zone.schema.json is what this version says" \
+    cmp docs/zone.schema.json "$work/schema.json"
