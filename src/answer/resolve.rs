@@ -106,6 +106,11 @@ impl<'r> Resolve<'r, '_> {
             return Step::Done;
         }
         if let Some(set) = here.zone.set(node, Type::CNAME) {
+            // A CNAME matches ANY itself, so there is nothing to follow (RFC 1034 §4.3.2 step 3a).
+            if qtype == Type::ANY {
+                self.give_set(here, set);
+                return Step::Done;
+            }
             let Some(target) = here.zone.rdata(set).next() else { return Step::Done };
             return self.give_cname(here, set.ttl, target);
         }

@@ -40,7 +40,7 @@ impl<'r> Resolve<'r, '_> {
                 return Step::Done;
             };
             let step = self.give_cname(here, service.ttl, drawn.owner.as_wire());
-            return if qtype == Type::CNAME { Step::Done } else { step };
+            return if matches!(qtype, Type::CNAME | Type::ANY) { Step::Done } else { step };
         }
         match family {
             Family::Any if qtype == Type::ANY => self.give_hinfo(here),

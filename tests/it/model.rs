@@ -234,7 +234,9 @@ impl<'a> Walk<'a> {
         }
         if let Some(alias) = zone.at(node, "CNAME").first() {
             self.answer.answer.push(alias.line_at(owner));
-            return Step::Follow(alias.rdata.clone());
+            // An alias matches ANY itself.
+            let matches = self.qtype == type_number("ANY");
+            return if matches { Step::Done } else { Step::Follow(alias.rdata.clone()) };
         }
         if self.qtype == type_number("ANY") && zone.has_data(node) {
             self.answer.answer.push(format!("{owner} 3600 IN HINFO \"RFC8482\" \"\""));
