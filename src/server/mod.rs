@@ -89,8 +89,7 @@ impl Server {
         process::quiet_worker_panics();
         process::raise_descriptor_limit(config.limits.tcp_connections, config.check_concurrency);
         let mut loader = Loader::new(&config.zones);
-        let (events, inbox) = mpsc::channel();
-        let mut watcher = watch::Watcher::new(&config.zones, events.clone());
+        let mut watcher = watch::Watcher::new();
         // Noted before reading: what changes while we start is seen as a change afterwards.
         watcher.note(&loader);
         let load = loader.load();
@@ -132,6 +131,8 @@ impl Server {
         for address in &addresses {
             info!(%address, workers, "listening");
         }
+        let (events, inbox) = mpsc::channel();
+        watcher.attach(&config.zones, events.clone());
         let control = std::thread::Builder::new()
             .name("control".into())
             .spawn(move || control.run(&inbox, watcher))?;

@@ -1,6 +1,7 @@
 //! What a server asks of its process: descriptors enough, and quiet panics.
 
 use std::panic;
+use std::sync::Once;
 
 use tracing::warn;
 
@@ -24,13 +25,15 @@ pub(super) fn raise_descriptor_limit(connections: usize, probes: usize) {
 /// A worker survives a panic and logs it, once a second at most. The default hook would print
 /// every one.
 pub(super) fn quiet_worker_panics() {
-    let default = panic::take_hook();
-    panic::set_hook(Box::new(move |panic| {
-        let worker = std::thread::current();
-        let is_worker =
-            worker.name().is_some_and(|name| name.starts_with("udp-") || name == "streams");
-        if !is_worker {
-            default(panic);
-        }
-    }));
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let default = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            let thread = std::thread::current();
+            let is_worker = |name: &str| name.starts_with("udp-") || name == "streams";
+            if !thread.name().is_some_and(is_worker) {
+                default(panic);
+            }
+        }));
+    });
 }

@@ -18,7 +18,7 @@ use super::load::Loader;
 /// Knows how the zone files looked when they were last read.
 pub(super) struct Watcher {
     /// Kept for what it does when it is dropped.
-    _kernel: Option<RecommendedWatcher>,
+    kernel: Option<RecommendedWatcher>,
     seen: BTreeMap<PathBuf, Option<Fingerprint>>,
 }
 
@@ -32,8 +32,13 @@ struct Fingerprint {
 }
 
 impl Watcher {
-    /// Watches `directory`; events go to `events`.
-    pub(super) fn new(directory: &Path, events: Sender<Event>) -> Self {
+    /// A watcher that compares; the kernel tells it nothing before [`Watcher::attach`].
+    pub(super) fn new() -> Self {
+        Self { kernel: None, seen: BTreeMap::new() }
+    }
+
+    /// Lets the kernel tell of changes in `directory`; events go to `events`.
+    pub(super) fn attach(&mut self, directory: &Path, events: Sender<Event>) {
         let watched = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let is_read = event.is_ok_and(|event| event.kind.is_access());
             if !is_read {
@@ -48,7 +53,7 @@ impl Watcher {
         let kernel = kernel.inspect_err(|error| {
             warn!("no file notifications ({error}): changes are seen within a few seconds");
         });
-        Self { _kernel: kernel.ok(), seen: BTreeMap::new() }
+        self.kernel = kernel.ok();
     }
 
     /// Remembers how the files look now.
