@@ -1,6 +1,7 @@
 //! What the product promises, seen from outside: the real binary, real sockets, real backends.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -224,14 +225,42 @@ fn a_thousand_reloads_lose_nothing_and_tear_nothing() {
     assert_clean(&load.finish());
 }
 
-#[test]
-fn a_changed_file_is_noticed_without_a_signal() {
-    let (directory, server) = serve(&version(1), 1);
+/// Waits until `server` answers from the second version.
+fn wait_for_second_version(server: &TestServer) {
     let udp = Udp::connect(server.address());
-    write(directory.path(), &version(2));
     wait_until("the new version answers", || {
         address(&udp.ask(&Question::new("set.example.com.", "A"))).starts_with("198.51.100.")
     });
+}
+
+#[test]
+fn a_changed_file_is_noticed_without_a_signal() {
+    // As editors do that write a new file and rename it.
+    let (directory, server) = serve(&version(1), 1);
+    write(directory.path(), &version(2));
+    wait_for_second_version(&server);
+    // And as those do that write the file itself.
+    let (directory, server) = serve(&version(1), 1);
+    std::fs::write(directory.path().join("example.com.toml"), version(2)).expect("ours");
+    wait_for_second_version(&server);
+}
+
+#[test]
+fn a_swapped_symlink_above_the_file_is_noticed() {
+    // As Kubernetes mounts a ConfigMap: file → ..data/file, ..data → a directory with a date.
+    let directory = tempfile::tempdir().expect("a directory");
+    let root = directory.path();
+    for number in [1, 2] {
+        std::fs::create_dir(root.join(format!("..{number}"))).expect("ours");
+        let file = root.join(format!("..{number}/example.com.toml"));
+        std::fs::write(file, version(number)).expect("ours");
+    }
+    symlink("..1", root.join("..data")).expect("ours");
+    symlink("..data/example.com.toml", root.join("example.com.toml")).expect("ours");
+    let server = TestServer::start(root, 1);
+    symlink("..2", root.join("..data_new")).expect("ours");
+    std::fs::rename(root.join("..data_new"), root.join("..data")).expect("ours");
+    wait_for_second_version(&server);
 }
 
 #[test]
