@@ -68,8 +68,8 @@ pub struct Draws {
 /// One point in one stream.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    /// What the cells were filled for: members, weights and count. 0: not yet.
-    key: u64,
+    /// What the cells were filled for; `None`: not yet.
+    key: Option<Key>,
     /// Members drawn by weight.
     rest: u64,
     /// Members so heavy that every answer of several names them.
@@ -78,6 +78,14 @@ struct Slot {
     total: i64,
     /// The members in `rest`, counted.
     members: u32,
+}
+
+/// What the shares depend on, whole: a hash of it could miss an endpoint that went down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    mask: u64,
+    salt: u64,
+    count: usize,
 }
 
 /// One member in one stream.
@@ -140,8 +148,7 @@ impl Draws {
         count: usize,
         weight: impl Fn(usize) -> u32,
     ) {
-        let key = (mask ^ salt.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ count as u64;
-        let key = key | 1 << 63;
+        let key = Some(Key { mask, salt, count });
         let Some((slot, cells, rng)) = self.parts(point, stream) else { return };
         if slot.key == key {
             return;
@@ -210,7 +217,7 @@ fn split_by_weight(mask: u64, count: usize, cells: &[Cell]) -> Slot {
         total -= weight(at);
         left -= 1;
     }
-    Slot { key: 0, rest, always, total, members: rest.count_ones() }
+    Slot { key: None, rest, always, total, members: rest.count_ones() }
 }
 
 /// One step of Tijdeman's rule over the members not `excluded`.
@@ -365,6 +372,21 @@ mod tests {
             draws.prepare(at, (mask, 0), 1, |_| 1);
             for _ in 0..30 {
                 assert_ne!(mask >> draws.next(at, 0).unwrap() & 1, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn whichever_of_64_members_goes_it_is_not_drawn_any_more() {
+        for gone in 0..64 {
+            let (mut draws, point) = point(64);
+            let at = (point, Stream::A);
+            for mask in [u64::MAX, !(1 << gone)] {
+                draws.prepare(at, (mask, 0), 1, |_| 1);
+                for _ in 0..200 {
+                    let drawn = draws.next(at, 0).unwrap();
+                    assert_ne!(mask >> drawn & 1, 0, "{drawn} is gone and was drawn");
+                }
             }
         }
     }
