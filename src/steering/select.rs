@@ -146,6 +146,10 @@ impl<'a> Select<'a> {
             Step::Split(range, point) => {
                 let branches = self.branches(range);
                 let mask = self.usable_branches(branches, mode);
+                if mask == 0 {
+                    // Preparing for nothing would start the shares anew for the next mode.
+                    return None;
+                }
                 let at = (*point, stream);
                 draws.prepare(at, (mask, 0), 1, |i| {
                     branches.get(i).map_or(0, |branch| u32::from(branch.weight).max(1))
