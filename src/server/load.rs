@@ -126,7 +126,8 @@ impl Known {
     }
 
     fn is_current(&self, files: &Directory<'_>) -> bool {
-        !self.read.is_empty()
+        // What failed may have failed for a file that could not be read, which is not in `read`.
+        self.zone.is_some()
             && self.read.iter().all(|then| files.read(&then.path).is_ok_and(|now| now == *then))
     }
 }
