@@ -163,7 +163,11 @@ fn apex_conflicts(
     for nameserver in ns.rdatas.iter().filter_map(|rdata| Name::from_wire(rdata.as_wire())) {
         let addressed = |name: &Name| {
             types.get(name).is_some_and(|t| t.contains(&Type::A) || t.contains(&Type::AAAA))
-                || services.iter().any(|service| service.owner == *name)
+                || services.iter().any(|service| {
+                    let mut endpoints = service.endpoints().map(|(_, endpoint)| endpoint);
+                    service.owner == *name
+                        || endpoints.any(|e| e.owner == *name && e.addresses().next().is_some())
+                })
         };
         let below_cut = || cut_above(origin, &nameserver, types).is_some();
         if nameserver.is_at_or_below(origin) && !addressed(&nameserver) && !below_cut() {
@@ -232,6 +236,8 @@ fn service_conflicts(
         for owner in service.srv.iter().chain(endpoint_owners) {
             if types.contains_key(owner) || !claimed.insert(owner) {
                 push(owner, Problem::ServiceBesideData);
+            } else if cut_above(origin, owner, types).is_some() {
+                push(owner, Problem::ServiceNotInAuthority);
             }
         }
     }
