@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::{Failed, ZONES, dig, load_config, print_diagnostics, shares};
+use super::{Failed, dig, load_config, print_diagnostics, shares};
 use crate::answer::{Client, Over, Responder};
 use crate::server::Loader;
 use crate::snapshot::Snapshot;
@@ -138,8 +138,7 @@ impl Query {
     fn engine(&self) -> Result<Engine, Failed> {
         let zones = match &self.zones {
             Some(zones) => zones.clone(),
-            None if self.config.is_some() => load_config(self.config.as_ref())?.zones,
-            None => ZONES.into(),
+            None => load_config(self.config.as_ref())?.zones,
         };
         let load = Loader::new(zones).load();
         print_diagnostics(&load.diagnostics);
