@@ -168,10 +168,11 @@ impl Server {
     }
 
     fn end(&mut self) {
+        // Told first, so that a reload under way and the transports come to their end together.
+        let _ = self.events.send(Event::Stop);
         if let Some(running) = self.running.take() {
             running.stop();
         }
-        let _ = self.events.send(Event::Stop);
         if let Some(control) = self.control.take() {
             let _ = control.join();
         }
