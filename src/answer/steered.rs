@@ -50,6 +50,12 @@ impl<'r> Resolve<'r, '_> {
         Step::Done
     }
 
+    /// Draws endpoints; says whether they are targets.
+    ///
+    /// A service that has targets chooses the pool as if families did not count: a CNAME that
+    /// AAAA got because its pool has no IPv6 would be cached for A as well, and lead clients
+    /// away from a healthy pool. Where that pool lacks the family, another pool of addresses
+    /// may have it.
     fn draw(
         &mut self,
         here: &Here<'r>,
@@ -57,10 +63,28 @@ impl<'r> Resolve<'r, '_> {
         family: Family,
         stream: Stream,
     ) -> Option<(Picks, bool)> {
-        let select = Select { plan: &service.plan, board: here.zone.board(), family };
+        let client = self.client.source.ip();
+        let (plan, board) = (&service.plan, here.zone.board());
         let draws = self.draws.get_mut(here.zone_at)?;
-        let choice = select.pool(self.client.source.ip(), draws, stream)?;
-        Some((select.draw(choice, draws, stream), choice.pool.is_target()))
+        let own = Select { plan, board, family, addresses_only: plan.has_targets() };
+        if !plan.has_targets() {
+            let choice = own.pool(client, draws, stream)?;
+            return Some((own.draw(choice, draws, stream), false));
+        }
+        let any = Select { family: Family::Any, addresses_only: false, ..own };
+        let choice = any.pool(client, draws, stream)?;
+        if choice.pool.is_target() {
+            return Some((any.draw(choice, draws, stream), true));
+        }
+        if family == Family::Any {
+            return Some((Picks::default(), false));
+        }
+        if own.can_serve(choice) {
+            return Some((own.draw(choice, draws, stream), false));
+        }
+        // Splits above are drawn apart, or the two walks would disturb each other's shares.
+        let choice = own.pool(client, draws, Stream::Srv)?;
+        Some((own.draw(choice, draws, stream), false))
     }
 
     fn give_addresses(&mut self, here: Here<'r>, service: &Service, picks: &Picks, rtype: Type) {
@@ -82,7 +106,8 @@ impl<'r> Resolve<'r, '_> {
     /// Answers SRV (RFC 2782): every endpoint that may serve, with weight and port; failover
     /// tiers are priorities; the endpoints' own addresses ride along.
     pub(super) fn give_srv(&mut self, here: Here<'r>, service: &'r Service) {
-        let select = Select { plan: &service.plan, board: here.zone.board(), family: Family::Any };
+        let (plan, board) = (&service.plan, here.zone.board());
+        let select = Select { plan, board, family: Family::Any, addresses_only: false };
         let Some(draws) = self.draws.get_mut(here.zone_at) else { return };
         let mut shares = std::mem::take(self.shares);
         select.tiers(self.client.source.ip(), draws, &mut shares);

@@ -58,9 +58,16 @@ pub struct Select<'a> {
     pub board: &'a Board,
     /// What the endpoints must have.
     pub family: Family,
+    /// Whether pools of targets are passed over.
+    pub addresses_only: bool,
 }
 
 impl<'a> Select<'a> {
+    /// Whether `choice`, made for another family, has something for this one.
+    pub fn can_serve(&self, choice: Choice<'a>) -> bool {
+        self.is_usable(choice.pool, choice.mode)
+    }
+
     /// The pool that `client`'s answer comes from; `None` if there is nothing to give.
     ///
     /// Takes the first matching route and walks its `to` three times at most: with each pool's
@@ -186,8 +193,9 @@ impl<'a> Select<'a> {
     }
 
     fn is_usable(&self, pool: &PlanPool, mode: Mode) -> bool {
-        let any_up = pool.blocks.iter().any(|block| self.mask(block, mode) != 0);
-        any_up && (mode != Mode::MinUp || self.meets_min_up(pool))
+        let passed_over = self.addresses_only && pool.is_target;
+        let any_up = || pool.blocks.iter().any(|block| self.mask(block, mode) != 0);
+        !passed_over && any_up() && (mode != Mode::MinUp || self.meets_min_up(pool))
     }
 
     fn meets_min_up(&self, pool: &PlanPool) -> bool {
