@@ -235,6 +235,7 @@ fn step(slot: &Slot, cells: &mut [Cell], rng: &mut Rng, excluded: u64) -> Option
     let bound = slot.total * (scale - 1);
     let mut best: Option<(usize, i64, i64)> = None;
     let mut most_owed: Option<(usize, i32)> = None;
+    let most_credit = (2 * slot.total).min(i64::from(i32::MAX)) as i32;
     // Starting at a random member makes ties fall at random.
     let turn = rng.u32(0..64 - slot.rest.leading_zeros());
     let ahead = slot.rest & (u64::MAX << turn);
@@ -249,7 +250,8 @@ fn step(slot: &Slot, cells: &mut [Cell], rng: &mut Rng, excluded: u64) -> Option
         let at = members.trailing_zeros() as usize;
         members &= members - 1;
         let Some(cell) = cells.get_mut(at) else { continue };
-        cell.credit = cell.credit.saturating_add(cell.weight);
+        // A member excluded again and again must not hoard what it can never be given.
+        cell.credit = cell.credit.saturating_add(cell.weight).min(most_credit);
         if excluded & (1 << at) != 0 {
             continue;
         }
