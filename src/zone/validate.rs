@@ -46,6 +46,10 @@ pub enum Problem {
     OutOfZone,
     /// Records of one RRset with different TTLs (RFC 2181 §5.2).
     UnequalTtls,
+    /// Records that no message can hold together (RFC 1035 §4.2.2).
+    RrsetTooLarge,
+    /// A delegation or DNAME at a wildcard: what it would mean is undefined (RFC 4592 §4.2, §4.4).
+    CutAtWildcard,
     /// A name server of the zone, inside the zone, that has no address record.
     NameserverWithoutAddress,
 }
@@ -79,6 +83,8 @@ impl fmt::Display for Problem {
             Self::NoNs => "the zone has no NS records",
             Self::OutOfZone => "this name lies outside the zone",
             Self::UnequalTtls => "the records of one RRset have different TTLs",
+            Self::RrsetTooLarge => "these records are too many for one message of 65,535 octets",
+            Self::CutAtWildcard => "NS and DNAME cannot stand at a wildcard",
             Self::NameserverWithoutAddress => "this name server lies in the zone but has no A or AAAA record",
         })
     }
@@ -109,6 +115,9 @@ pub(super) fn merge(rrsets: Vec<Rrset>, found: &mut Vec<Conflict>) -> Vec<Rrset>
     merged
 }
 
+/// What a message leaves for one RRset beside the header, the longest question and OPT.
+const RRSET_LEN_MAX: usize = 65_535 - 12 - 259 - 11;
+
 /// Every conflict in a zone, in canonical order of owner. `rrsets` are merged and sorted.
 pub(super) fn conflicts(origin: &Name, rrsets: &[Rrset], services: &[Service]) -> Vec<Conflict> {
     let mut found = Vec::new();
@@ -118,6 +127,14 @@ pub(super) fn conflicts(origin: &Name, rrsets: &[Rrset], services: &[Service]) -
         owner_conflicts(origin, owner, types, &mut found);
     }
     for rrset in rrsets {
+        // The owner is a pointer of two octets; type, class, TTL and length take ten.
+        let len: usize = rrset.rdatas.iter().map(|rdata| 12 + rdata.as_wire().len()).sum();
+        if len > RRSET_LEN_MAX {
+            found.push(conflict(&rrset.owner, rrset.rtype, Problem::RrsetTooLarge));
+        }
+        if matches!(rrset.rtype, Type::NS | Type::DNAME) && rrset.owner.is_wildcard() {
+            found.push(conflict(&rrset.owner, rrset.rtype, Problem::CutAtWildcard));
+        }
         if matches!(rrset.rtype, Type::CNAME | Type::DNAME) && rrset.rdatas.len() > 1 {
             found.push(conflict(&rrset.owner, rrset.rtype, Problem::SeveralAliases));
         }
@@ -229,14 +246,15 @@ fn service_conflicts(
         if !service.owner.is_at_or_below(origin) {
             push(&service.owner, Problem::OutOfZone);
         }
-        if cut_above(origin, &service.owner, types).is_some() {
+        let below_cut = cut_above(origin, &service.owner, types).is_some();
+        if below_cut {
             push(&service.owner, Problem::ServiceNotInAuthority);
         }
         let endpoint_owners = service.endpoints().map(|(_, endpoint)| &endpoint.owner);
         for owner in service.srv.iter().chain(endpoint_owners) {
             if types.contains_key(owner) || !claimed.insert(owner) {
                 push(owner, Problem::ServiceBesideData);
-            } else if cut_above(origin, owner, types).is_some() {
+            } else if !below_cut && cut_above(origin, owner, types).is_some() {
                 push(owner, Problem::ServiceNotInAuthority);
             }
         }
@@ -292,10 +310,21 @@ mod tests {
             (&[("a", Type::CNAME), ("a", Type::TXT)][..], Problem::CnameBesideOtherData),
             (&[("a", Type::NS), ("a", Type::TXT)], Problem::DataAtZoneCut),
             (&[("a", Type::SOA)], Problem::SoaNotAtApex),
+            (&[("*.a", Type::NS)], Problem::CutAtWildcard),
             (&[("other.net.", Type::A)], Problem::OutOfZone),
         ] {
             assert_eq!(problems(extra), [problem], "{extra:?}");
         }
+    }
+
+    #[test]
+    fn records_that_fill_no_message_together_are_refused() {
+        let mut large = rrset("a", Type::TXT);
+        let text = |n: u64| Rdata::new(n.to_be_bytes().repeat(3)).unwrap();
+        large.rdatas = (0..3000).map(text).collect();
+        let rrsets = vec![rrset("@", Type::SOA), rrset("@", Type::NS), large];
+        let found = crate::zone::Zone::new(name("@"), rrsets, vec![]).unwrap_err();
+        assert_eq!(found[0].problem, Problem::RrsetTooLarge);
     }
 
     #[test]
