@@ -24,7 +24,7 @@ impl Check {
         let services: usize = zones.iter().map(|zone| zone.services().len()).sum();
         let endpoints: usize =
             zones.iter().flat_map(|zone| zone.services()).map(|s| s.endpoints.len()).sum();
-        println!(
+        say!(
             "{}: {}, {}, {}",
             self.directory.display(),
             count(zones.len(), "zone"),

@@ -5,12 +5,12 @@ use crate::wire::message::{Message, Record};
 /// Prints `message`.
 pub(super) fn print(message: &Message) {
     let counts = message.header.counts;
-    println!(
+    say!(
         ";; ->>HEADER<<- opcode: QUERY, status: {}, id: {}",
         message.rcode_text(),
         message.header.id
     );
-    println!(
+    say!(
         ";; flags: {}; QUERY: {}, ANSWER: {}, AUTHORITY: {}, ADDITIONAL: {}",
         message.flags().join(" "),
         counts[0],
@@ -19,23 +19,23 @@ pub(super) fn print(message: &Message) {
         counts[3]
     );
     if let Some(edns) = message.edns {
-        println!("\n;; OPT PSEUDOSECTION:");
-        println!("; EDNS: version: {}, flags:; udp: {}", edns.version, edns.payload_size);
+        say!("\n;; OPT PSEUDOSECTION:");
+        say!("; EDNS: version: {}, flags:; udp: {}", edns.version, edns.payload_size);
     }
     if let Some((name, qtype, _)) = &message.question {
-        println!("\n;; QUESTION SECTION:\n;{name}\t\tIN\t{qtype}");
+        say!("\n;; QUESTION SECTION:\n;{name}\t\tIN\t{qtype}");
     }
     section("ANSWER", &message.answer);
     section("AUTHORITY", &message.authority);
     section("ADDITIONAL", &message.additional);
-    println!();
+    say!("");
 }
 
 fn section(title: &str, records: &[Record]) {
     if !records.is_empty() {
-        println!("\n;; {title} SECTION:");
+        say!("\n;; {title} SECTION:");
         for record in records {
-            println!("{record}");
+            say!("{record}");
         }
     }
 }

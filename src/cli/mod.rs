@@ -5,6 +5,11 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+/// `println!` for output that may be piped into something that stops reading.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cli::say(format_args!($($text)*)) };
+}
+
 mod check;
 mod dig;
 mod query;
@@ -12,7 +17,8 @@ mod schema;
 mod serve;
 mod shares;
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -69,10 +75,21 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Writes a line to standard output; ends the program where nobody reads it any more.
+fn say(line: fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        eprintln!("error: cannot write the output: {error}");
+        std::process::exit(1);
+    }
+}
+
 /// Prints diagnostics for a person: in colour on a terminal.
 fn print_diagnostics(diagnostics: &[Diagnostic]) {
     if !diagnostics.is_empty() {
-        let color = std::io::stderr().is_terminal();
+        let color = io::stderr().is_terminal();
         eprintln!("{}", crate::config::render(diagnostics, color).trim_end());
     }
 }

@@ -168,7 +168,7 @@ impl Query {
             scope: 0,
         };
         match serde_json::to_string(&json) {
-            Ok(line) => println!("{line}"),
+            Ok(line) => say!("{line}"),
             Err(error) => eprintln!("error: {error}"),
         }
     }

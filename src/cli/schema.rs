@@ -4,6 +4,6 @@ use super::Failed;
 
 /// Prints the schema.
 pub(super) fn run() -> Result<(), Failed> {
-    println!("{}", crate::config::schema().trim_end());
+    say!("{}", crate::config::schema().trim_end());
     Ok(())
 }

@@ -40,8 +40,9 @@ impl Serve {
             eprintln!("error: cannot listen for signals: {error}");
             Failed
         };
-        let signals = Signals::listen().map_err(cannot_listen)?;
-        let server = Server::start(config).map_err(|error| {
+        let mut signals = Signals::listen().map_err(cannot_listen)?;
+        let Some(started) = signals.start(config) else { return Ok(()) };
+        let server = started.map_err(|error| {
             match error {
                 StartError::Zones(diagnostics) => super::print_diagnostics(&diagnostics),
                 other => eprintln!("error: {other}"),
@@ -91,6 +92,24 @@ impl Signals {
         let interrupt = signal(SignalKind::interrupt())?;
         drop(inside);
         Ok(Self { runtime, hangup, terminate, interrupt })
+    }
+
+    /// Starts the server, which may take its time over first verdicts; `None` if SIGTERM or
+    /// SIGINT came first.
+    fn start(&mut self, config: ServerConfig) -> Option<Result<Server, StartError>> {
+        let Self { runtime, terminate, interrupt, .. } = self;
+        let (done, mut started) = tokio::sync::oneshot::channel();
+        // Where nobody waits for it any more, the program ends.
+        std::thread::spawn(move || drop(done.send(Server::start(config))));
+        let broke_off = |_| Err(StartError::System(io::Error::other("the start broke off")));
+        // `started` is dropped out here: a server cannot be stopped inside a runtime.
+        runtime.block_on(async {
+            tokio::select! {
+                started = &mut started => Some(started.unwrap_or_else(broke_off)),
+                _ = terminate.recv() => None,
+                _ = interrupt.recv() => None,
+            }
+        })
     }
 
     /// Reloads at each SIGHUP; returns at SIGTERM or SIGINT.

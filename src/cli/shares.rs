@@ -79,10 +79,10 @@ impl Tally {
                 "answers": self.answers,
                 "shares": shares,
             });
-            println!("{json}");
+            say!("{json}");
             return;
         }
-        println!("{name} {qtype}: {} answers", self.answers);
+        say!("{name} {qtype}: {} answers", self.answers);
         let width = shares.iter().map(|share| share.record.len()).max().unwrap_or(0);
         let names = shares.iter().filter_map(|share| share.endpoint.as_ref());
         let name_width = names.map(String::len).max().unwrap_or(0);
@@ -90,9 +90,7 @@ impl Tally {
             let bar = "█".repeat((share.share * BAR_LEN_MAX as f64).round() as usize);
             let endpoint = share.endpoint.as_deref().unwrap_or("");
             let (record, count, percent) = (share.record, share.count, share.share * 100.0);
-            println!(
-                "  {endpoint:name_width$}  {record:width$}  {count:>8}  {percent:>6.2} %  {bar}"
-            );
+            say!("  {endpoint:name_width$}  {record:width$}  {count:>8}  {percent:>6.2} %  {bar}");
         }
     }
 }
