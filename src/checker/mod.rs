@@ -115,7 +115,7 @@ impl Checker {
             loop {
                 // Listens before it looks, so that no verdict falls in between.
                 let told = self.shared.first_verdict.notified();
-                if self.shared.table().unknown_count() == 0 {
+                if self.shared.table().undecided_count() == 0 {
                     return;
                 }
                 told.await;

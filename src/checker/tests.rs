@@ -44,7 +44,7 @@ impl Scene {
     fn add(&mut self, at: usize, address: SocketAddr, check: Check) -> Binding {
         let binding = binding(at, address, check);
         let bindings = std::slice::from_ref(&binding);
-        self.table.lock().unwrap().bind(&self.board, bindings, self.clock.now());
+        self.table.lock().unwrap().bind(&self.board, bindings, &[], self.clock.now());
         self.checker.sync();
         binding
     }
@@ -220,7 +220,7 @@ async fn a_thousand_endpoints_get_their_first_verdicts() {
     let bindings: Vec<_> = (0..1000)
         .map(|at| binding(at, if at % 2 == 0 { up } else { down }, check(HOUR, AMPLE, at)))
         .collect();
-    scene.table.lock().unwrap().bind(&scene.board, &bindings, scene.clock.now());
+    scene.table.lock().unwrap().bind(&scene.board, &bindings, &[], scene.clock.now());
     scene.checker.sync();
     assert!(scene.checker.first_verdicts(AMPLE).await);
     for at in 0..1000 {
@@ -267,7 +267,7 @@ async fn every_endpoint_that_turns_gets_one_line() {
     let mut scene = Scene::new(256);
     let check = check(HOUR, AMPLE, 0);
     let bindings = [binding(0, address, check.clone()), binding(1, address, check)];
-    scene.table.lock().unwrap().bind(&scene.board, &bindings, scene.clock.now());
+    scene.table.lock().unwrap().bind(&scene.board, &bindings, &[], scene.clock.now());
     scene.checker.sync();
     assert!(scene.checker.first_verdicts(AMPLE).await);
     scene.checker.stop().await;

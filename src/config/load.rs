@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::build;
@@ -56,17 +56,17 @@ pub fn load_zone(path: &Path, files: &dyn Files) -> Loaded {
 }
 
 /// Reports each zone whose origin another zone before it has.
-pub fn duplicate_zones(zones: &[(PathBuf, &Zone)]) -> Vec<Diagnostic> {
+pub fn duplicate_zones(zones: &[(&Path, &Name)]) -> Vec<Diagnostic> {
     let mut first: BTreeMap<&Name, &Path> = BTreeMap::new();
     let mut found = Vec::new();
-    for (path, zone) in zones {
-        match first.get(zone.origin()) {
-            None => drop(first.insert(zone.origin(), path)),
+    for &(path, origin) in zones {
+        match first.get(origin) {
+            None => drop(first.insert(origin, path)),
             Some(other) => found.push(Diagnostic::unplaced(format!(
                 "{} and {} hold the same zone, {}",
                 other.display(),
                 path.display(),
-                zone.origin()
+                origin
             ))),
         }
     }

@@ -67,14 +67,27 @@ impl Table {
         Self::default()
     }
 
-    /// Lets `board` follow the states of its `bindings`, from now on and at once. A probed
-    /// address that the table knows already keeps its state.
-    pub fn bind(&mut self, board: &Arc<Board>, bindings: &[Binding], now: Moment) {
+    /// Lets `board` follow the states of its `bindings`, from now on and at once.
+    ///
+    /// A probed address that the table knows already keeps its state. A new one starts from the
+    /// state that the same endpoint's address has under `replaced`, the bindings that these
+    /// replace: who only changes an interval brings nobody up.
+    pub fn bind(
+        &mut self,
+        board: &Arc<Board>,
+        bindings: &[Binding],
+        replaced: &[Binding],
+        now: Moment,
+    ) {
+        let place = |binding: &Binding| (binding.endpoint.clone(), binding.probed.address.ip());
+        let state = |binding: &Binding| self.0.get(&binding.probed).map(|e| e.tracker.state());
+        let before: HashMap<(String, IpAddr), State> =
+            replaced.iter().filter_map(|b| Some((place(b), state(b)?))).collect();
         for binding in bindings {
-            let entry = self
-                .0
-                .entry(binding.probed.clone())
-                .or_insert_with(|| Entry { tracker: Tracker::new(now), shown: Vec::new() });
+            let entry = self.0.entry(binding.probed.clone()).or_insert_with(|| {
+                let state = before.get(&place(binding)).copied().unwrap_or(State::Unknown);
+                Entry { tracker: Tracker::starting_from(state, now), shown: Vec::new() }
+            });
             board.set(binding.bit, entry.tracker.state().may_serve());
             entry.shown.push(Shown {
                 board: Arc::clone(board),
@@ -120,8 +133,8 @@ impl Table {
     }
 
     /// How many addresses still wait for their first verdict.
-    pub fn unknown_count(&self) -> usize {
-        self.0.values().filter(|entry| entry.tracker.state() == State::Unknown).count()
+    pub fn undecided_count(&self) -> usize {
+        self.0.values().filter(|entry| entry.tracker.is_undecided()).count()
     }
 
     /// Every probed address at `ip`, whatever the port and check.
@@ -156,8 +169,8 @@ mod tests {
     fn one_probe_turns_every_bit_that_shows_it() {
         let (one, two) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
         let mut table = Table::new();
-        table.bind(&one, &[binding(80, 0), binding(81, 1)], Moment::default());
-        table.bind(&two, &[binding(80, 5)], Moment::default());
+        table.bind(&one, &[binding(80, 0), binding(81, 1)], &[], Moment::default());
+        table.bind(&two, &[binding(80, 5)], &[], Moment::default());
         assert_eq!(table.probed().count(), 2);
         let turn = table.apply(&probed(80), Verdict::Fail, Moment::default()).unwrap();
         assert_eq!(turn.endpoints, ["web.example.com./e0", "web.example.com./e5"]);
@@ -168,13 +181,26 @@ mod tests {
     fn a_state_outlives_the_board_that_showed_it_while_another_does() {
         let (old, new) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
         let mut table = Table::new();
-        table.bind(&old, &[binding(80, 0)], Moment::default());
+        table.bind(&old, &[binding(80, 0)], &[], Moment::default());
         table.apply(&probed(80), Verdict::Fail, Moment::default());
-        table.bind(&new, &[binding(80, 3)], Moment::default());
+        table.bind(&new, &[binding(80, 3)], &[], Moment::default());
         table.unbind(&old, &[binding(80, 0)]);
         assert_eq!(new.word(0), !(1 << 3));
         table.unbind(&new, &[binding(80, 3)]);
         assert_eq!(table.probed().count(), 0);
         assert!(table.apply(&probed(80), Verdict::Pass, Moment::default()).is_none());
+    }
+
+    #[test]
+    fn a_changed_check_starts_from_the_state_under_the_old_one_and_decides_at_once() {
+        let (old, new) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
+        let changed = Binding { endpoint: "web.example.com./e0".into(), ..binding(81, 0) };
+        let mut table = Table::new();
+        table.bind(&old, &[binding(80, 0)], &[], Moment::default());
+        table.apply(&probed(80), Verdict::Fail, Moment::default());
+        table.bind(&new, &[changed], &[binding(80, 0)], Moment::default());
+        assert_eq!(new.word(0), !1, "down under the old check is down under the new one");
+        let turn = table.apply(&probed(81), Verdict::Pass, Moment::default());
+        assert_eq!(turn.map(|turn| turn.to), Some(State::Up));
     }
 }

@@ -49,6 +49,8 @@ impl fmt::Display for State {
 #[derive(Clone, Copy, Debug)]
 pub struct Tracker {
     state: State,
+    /// Whether no verdict has come yet.
+    undecided: bool,
     /// Verdicts in a row that contradict `state`.
     against: u8,
     /// When `state` began.
@@ -56,9 +58,15 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// A tracker that has seen nothing.
-    pub fn new(now: Moment) -> Self {
-        Self { state: State::Unknown, against: 0, since: now }
+    /// A tracker that has seen no verdict; its first one decides, whatever `state` it starts
+    /// from.
+    pub fn starting_from(state: State, now: Moment) -> Self {
+        Self { state, undecided: true, against: 0, since: now }
+    }
+
+    /// Whether no verdict has come yet.
+    pub fn is_undecided(&self) -> bool {
+        self.undecided
     }
 
     /// The present state.
@@ -74,22 +82,21 @@ impl Tracker {
         fall: u8,
         now: Moment,
     ) -> Option<(State, Duration)> {
+        let is_first = std::mem::take(&mut self.undecided);
         let (to, needed) = match (self.state, verdict) {
-            (State::Unknown, Verdict::Pass) => (State::Up, 1),
-            (State::Unknown, Verdict::Fail) => (State::Down, 1),
-            (State::Down, Verdict::Pass) => (State::Up, rise),
-            (State::Up, Verdict::Fail) => (State::Down, fall),
             (State::Up, Verdict::Pass) | (State::Down, Verdict::Fail) => {
                 self.against = 0;
                 return None;
             }
+            (_, Verdict::Pass) => (State::Up, if is_first { 1 } else { rise }),
+            (_, Verdict::Fail) => (State::Down, if is_first { 1 } else { fall }),
         };
         self.against = self.against.saturating_add(1);
         if self.against < needed {
             return None;
         }
         let left = (self.state, now.since(self.since));
-        *self = Self { state: to, against: 0, since: now };
+        *self = Self { state: to, undecided: false, against: 0, since: now };
         Some(left)
     }
 }
@@ -99,7 +106,7 @@ mod tests {
     use super::*;
 
     fn states(verdicts: &str) -> String {
-        let mut tracker = Tracker::new(Moment::default());
+        let mut tracker = Tracker::starting_from(State::Unknown, Moment::default());
         verdicts
             .chars()
             .map(|verdict| {
@@ -129,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_turn_says_how_long_the_state_had_lasted() {
-        let mut tracker = Tracker::new(Moment::at(Duration::from_secs(1)));
+        let mut tracker =
+            Tracker::starting_from(State::Unknown, Moment::at(Duration::from_secs(1)));
         let at = |secs| Moment::at(Duration::from_secs(secs));
         let first = tracker.apply(Verdict::Pass, 1, 1, at(3));
         assert_eq!(first, Some((State::Unknown, Duration::from_secs(2))));

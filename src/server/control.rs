@@ -1,5 +1,7 @@
 //! The control plane: loads zones, publishes snapshots, keeps checks in step.
 
+use std::collections::{HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,8 +14,9 @@ use super::watch::Watcher;
 use crate::checker::Checker;
 use crate::clock::Clock;
 use crate::config::{self, Diagnostic, Severity};
-use crate::health::Table;
+use crate::health::{Binding, Table};
 use crate::snapshot::{Snapshot, Zone};
+use crate::wire::name::Name;
 
 /// Files change in bursts; this long a silence ends one.
 const QUIET: Duration = Duration::from_millis(150);
@@ -71,20 +74,24 @@ impl Control {
 
     /// Publishes the next generation.
     ///
-    /// New zones' boards show every known state before the first worker sees them, and old
-    /// zones' boards follow states until the last worker could have left them.
+    /// New zones' boards show every known state before the first worker sees them. Old zones'
+    /// boards stand still from then on: a worker reads them for the rest of its batch at most.
     pub(super) fn publish(&mut self, zones: Vec<Arc<Zone>>) {
         let old = self.publish.borrow().clone();
-        let not_in = |zone: &Arc<Zone>, others: &[Arc<Zone>]| {
-            !others.iter().any(|other| Arc::ptr_eq(other, zone))
+        let pointers = |zones: &[Arc<Zone>]| -> HashSet<*const Zone> {
+            zones.iter().map(Arc::as_ptr).collect()
         };
+        let (before, after) = (pointers(old.zones()), pointers(&zones));
+        let replaced: HashMap<&Name, &[Binding]> =
+            old.zones().iter().map(|zone| (zone.origin(), zone.bindings())).collect();
         let now = self.clock.now();
-        for zone in zones.iter().filter(|zone| not_in(zone, old.zones())) {
-            self.table().bind(zone.board(), zone.bindings(), now);
+        for zone in zones.iter().filter(|zone| !before.contains(&Arc::as_ptr(zone))) {
+            let replaced = replaced.get(zone.origin()).copied().unwrap_or(&[]);
+            self.table().bind(zone.board(), zone.bindings(), replaced, now);
         }
         let snapshot = Arc::new(Snapshot::new(old.generation() + 1, zones));
         self.retired.push(self.publish.send_replace(Arc::clone(&snapshot)));
-        for zone in old.zones().iter().filter(|zone| not_in(zone, snapshot.zones())) {
+        for zone in old.zones().iter().filter(|zone| !after.contains(&Arc::as_ptr(zone))) {
             self.table().unbind(zone.board(), zone.bindings());
         }
         let _inside = self.runtime.enter();
@@ -115,7 +122,13 @@ impl Control {
         // Noted before reading: what changes while we read is seen as a change afterwards.
         watcher.note(&self.loader);
         let started = self.clock.now();
-        let load = self.loader.load();
+        // A bug in loading must not take the checks along, which end with this thread.
+        let Ok(load) = catch_unwind(AssertUnwindSafe(|| self.loader.load())) else {
+            error!(
+                "reload refused: loading the zones panicked; what was served goes on being served"
+            );
+            return;
+        };
         watcher.extend(&self.loader);
         let Some(zones) = load.zones else {
             let errors = load.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();

@@ -1,5 +1,6 @@
 //! The zone directory: which files are zones, and what they compile to.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::Read;
@@ -9,7 +10,7 @@ use std::time::UNIX_EPOCH;
 
 use crate::config::{self, Diagnostic, Files, Severity, Source};
 use crate::snapshot::Zone;
-use crate::zone;
+use crate::wire::name::Name;
 
 /// The largest file that is read, in bytes.
 const FILE_LEN_MAX: u64 = 64 << 20;
@@ -26,7 +27,8 @@ pub struct Loader {
 struct Known {
     /// Every file that it depended on, as read then.
     read: Vec<Arc<Source>>,
-    origin: Option<zone::Zone>,
+    /// The files that it names and that could not be read.
+    unread: Vec<PathBuf>,
     zone: Option<Arc<Zone>>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -61,7 +63,7 @@ impl Loader {
                 return Load { zones: None, diagnostics };
             }
         };
-        let files = Directory(&self.directory);
+        let files = Directory::new(&self.directory);
         let mut known = BTreeMap::new();
         for path in paths {
             let old = self.known.remove(&path).filter(|known| known.is_current(&files));
@@ -76,6 +78,7 @@ impl Loader {
     pub fn watched(&self) -> Vec<PathBuf> {
         let read = self.known.values().flat_map(|known| &known.read);
         let mut paths: Vec<PathBuf> = read.map(|source| source.path.clone()).collect();
+        paths.extend(self.known.values().flat_map(|known| &known.unread).cloned());
         paths.extend(self.known.keys().cloned());
         paths.extend(zone_files(&self.directory).unwrap_or_default());
         paths.sort();
@@ -99,10 +102,10 @@ impl Loader {
     fn collect(&self) -> Load {
         let mut diagnostics: Vec<Diagnostic> =
             self.known.values().flat_map(|known| known.diagnostics.clone()).collect();
-        let zones: Vec<(PathBuf, &zone::Zone)> = self
+        let zones: Vec<(&Path, &Name)> = self
             .known
             .iter()
-            .filter_map(|(path, known)| Some((path.clone(), known.origin.as_ref()?)))
+            .filter_map(|(path, known)| Some((path.as_path(), known.zone.as_ref()?.origin())))
             .collect();
         diagnostics.extend(config::duplicate_zones(&zones));
         if self.known.is_empty() {
@@ -122,7 +125,8 @@ impl Known {
     fn load(path: &Path, files: &Directory<'_>) -> Self {
         let loaded = config::load_zone(path, files);
         let zone = loaded.zone.as_ref().map(|zone| Arc::new(Zone::compile(zone)));
-        Self { read: loaded.read, origin: loaded.zone, zone, diagnostics: loaded.diagnostics }
+        let unread = files.failed.take();
+        Self { read: loaded.read, unread, zone, diagnostics: loaded.diagnostics }
     }
 
     fn is_current(&self, files: &Directory<'_>) -> bool {
@@ -153,16 +157,28 @@ fn no_place(message: String) -> Diagnostic {
     Diagnostic { severity: Severity::Error, message, place: None, label, help }
 }
 
-/// Reads the files of a zone directory.
-struct Directory<'a>(&'a Path);
+/// Reads the files of a zone directory and remembers those that it could not.
+struct Directory<'a> {
+    root: &'a Path,
+    failed: RefCell<Vec<PathBuf>>,
+}
+
+impl<'a> Directory<'a> {
+    fn new(root: &'a Path) -> Self {
+        Self { root, failed: RefCell::default() }
+    }
+}
 
 impl Files for Directory<'_> {
     fn root(&self) -> &Path {
-        self.0
+        self.root
     }
 
     fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
-        read_source(path)
+        // Opening a pipe would wait for whoever writes to it.
+        let is_odd = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+        let source = if is_odd { Err("this is no regular file".into()) } else { read_source(path) };
+        source.inspect_err(|_| self.failed.borrow_mut().push(path.to_owned()))
     }
 }
 

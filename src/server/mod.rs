@@ -15,11 +15,11 @@ mod process;
 mod watch;
 mod worker;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -37,6 +37,9 @@ pub use load::{Load, Loader, read_source};
 /// Threads of the runtime that the checks share.
 const CHECK_THREADS: usize = 2;
 
+/// How long the control thread may take to end; it was told before the workers were.
+const CONTROL_STOP_MAX: Duration = Duration::from_secs(1);
+
 /// How long the runtime may take to end once everything was told to.
 const RUNTIME_STOP_MAX: Duration = Duration::from_secs(1);
 
@@ -45,7 +48,8 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     running: Option<Running>,
     events: mpsc::Sender<Event>,
-    control: Option<JoinHandle<()>>,
+    /// Disconnected once the control thread has ended.
+    control: Option<mpsc::Receiver<Infallible>>,
     runtime: Option<tokio::runtime::Runtime>,
     outcomes: worker::Outcomes,
 }
@@ -133,14 +137,16 @@ impl Server {
         }
         let (events, inbox) = mpsc::channel();
         watcher.attach(&config.zones, events.clone());
-        let control = std::thread::Builder::new()
-            .name("control".into())
-            .spawn(move || control.run(&inbox, watcher))?;
+        let (alive, ended) = mpsc::channel();
+        std::thread::Builder::new().name("control".into()).spawn(move || {
+            let _alive: mpsc::Sender<Infallible> = alive;
+            control.run(&inbox, watcher);
+        })?;
         Ok(Self {
             addresses,
             running: Some(running),
             events,
-            control: Some(control),
+            control: Some(ended),
             runtime: Some(runtime),
             outcomes,
         })
@@ -174,7 +180,8 @@ impl Server {
             running.stop();
         }
         if let Some(control) = self.control.take() {
-            let _ = control.join();
+            // A load that hangs, on a network file system say, is left behind.
+            let _ = control.recv_timeout(CONTROL_STOP_MAX);
         }
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(RUNTIME_STOP_MAX);

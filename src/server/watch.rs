@@ -67,7 +67,7 @@ impl Watcher {
             self.seen.entry(path).or_insert(fingerprint);
         }
         let watched = loader.watched();
-        self.seen.retain(|path, _| watched.contains(path));
+        self.seen.retain(|path, _| watched.binary_search(path).is_ok());
     }
 
     /// Whether any file looks different from then.

@@ -125,7 +125,9 @@ impl Subject for InProcess {
         let now = self.clock.now();
         for zone in &zones {
             if !self.zones.iter().any(|old| Arc::ptr_eq(old, zone)) {
-                self.table.bind(zone.board(), zone.bindings(), now);
+                let replaced = self.zones.iter().find(|old| old.origin() == zone.origin());
+                let replaced = replaced.map_or(&[][..], |old| old.bindings());
+                self.table.bind(zone.board(), zone.bindings(), replaced, now);
             }
         }
         let generation = self.responder.snapshot().generation() + 1;

@@ -57,8 +57,8 @@ fn two_files_with_one_zone_are_reported() {
     let zone = load(&format!("{HEAD}ttl = \"2h\"")).zone.unwrap();
     let paths = ["zones/a.toml", "zones/b.toml"].map(std::path::PathBuf::from);
     let [a, b] = paths;
-    assert_eq!(duplicate_zones(&[(a.clone(), &zone)]), []);
-    let found = duplicate_zones(&[(a, &zone), (b, &zone)]);
+    assert_eq!(duplicate_zones(&[(&a, zone.origin())]), []);
+    let found = duplicate_zones(&[(&a, zone.origin()), (&b, zone.origin())]);
     assert_eq!(found[0].message, "zones/a.toml and zones/b.toml hold the same zone, example.com.");
 }
 
