@@ -97,7 +97,7 @@ struct Scratch {
 
 /// What the header of a response says beyond what is copied from the query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Verdict {
+struct Head {
     rcode: Option<Rcode>,
     authoritative: bool,
     truncated: bool,
@@ -183,8 +183,8 @@ impl Responder {
         let mut writer = Writer::start(out, limit, names, question).ok()?;
         let opt_len = if query.edns.is_some() { OPT_LEN } else { 0 };
         writer.reserve(opt_len);
-        let verdict = match refuse(query) {
-            Some(rcode) => Verdict { rcode: Some(rcode), ..Verdict::default() },
+        let head = match refuse(query) {
+            Some(rcode) => Head { rcode: Some(rcode), ..Head::default() },
             None => {
                 let mut resolve = resolve::Resolve {
                     snapshot,
@@ -195,24 +195,24 @@ impl Responder {
                     shares,
                     client,
                     writer: &mut writer,
-                    verdict: Verdict::default(),
+                    head: Head::default(),
                     renames: [None; resolve::ALIASES_MAX + 1],
                 };
                 resolve.run(query.qtype);
-                resolve.verdict
+                resolve.head
             }
         };
         writer.release(opt_len);
-        let rcode = verdict.rcode.unwrap_or(Rcode::NoError);
+        let rcode = head.rcode.unwrap_or(Rcode::NoError);
         let opt = query.edns.map_or(Ok(()), |edns| put_opt(&mut writer, edns, rcode));
         opt.ok()?;
         let mut response = header.response(rcode);
-        response.flags |= if verdict.authoritative { AA } else { 0 };
-        response.flags |= if verdict.truncated { TC } else { 0 };
-        let additionals = verdict.additionals + u16::from(query.edns.is_some());
-        response.counts = [1, verdict.answers, verdict.authorities, additionals];
+        response.flags |= if head.authoritative { AA } else { 0 };
+        response.flags |= if head.truncated { TC } else { 0 };
+        let additionals = head.additionals + u16::from(query.edns.is_some());
+        response.counts = [1, head.answers, head.authorities, additionals];
         let len = writer.finish(response);
-        Some(Outcome::of(len, rcode, verdict.truncated, verdict.referral, verdict.answers))
+        Some(Outcome::of(len, rcode, head.truncated, head.referral, head.answers))
     }
 }
 

@@ -1,6 +1,6 @@
 //! RFC 1034 §4.3.2: from the question, through aliases, to the records.
 
-use super::{Client, Verdict};
+use super::{Client, Head};
 use crate::snapshot::{Found, NodeId, Snapshot, Steered, Zone};
 use crate::steering::{Draws, Share};
 use crate::wire::kind::{Rcode, Type};
@@ -21,7 +21,7 @@ pub(super) struct Resolve<'r, 'w> {
     pub(super) shares: &'r mut Vec<Share>,
     pub(super) client: Client,
     pub(super) writer: &'r mut Writer<'w>,
-    pub(super) verdict: Verdict,
+    pub(super) head: Head,
     /// The DNAMEs in the answer so far, by zone and node: each stands there once.
     pub(super) renames: [Option<(usize, NodeId)>; ALIASES_MAX + 1],
 }
@@ -60,7 +60,7 @@ impl<'r> Resolve<'r, '_> {
             }
             let Some((zone_at, zone)) = self.snapshot.zone_of(name, qtype) else {
                 if !aliased {
-                    self.verdict.rcode = Some(Rcode::Refused);
+                    self.head.rcode = Some(Rcode::Refused);
                 }
                 return;
             };
@@ -83,7 +83,7 @@ impl<'r> Resolve<'r, '_> {
     fn visit(&mut self, here: Here<'r>, depth: usize, qtype: Type) -> Step {
         let found = here.zone.find(self.name(&here), qtype);
         if !matches!(found, Found::Cut(_)) {
-            self.verdict.authoritative = true;
+            self.head.authoritative = true;
         }
         match found {
             Found::Node(node) => self.visit_node(here, node, qtype),
@@ -93,7 +93,7 @@ impl<'r> Resolve<'r, '_> {
             }
             Found::Dname(node) => self.follow_dname(here, node, depth),
             Found::Nothing => {
-                self.verdict.rcode = Some(Rcode::NxDomain);
+                self.head.rcode = Some(Rcode::NxDomain);
                 self.deny(here);
                 Step::Done
             }
@@ -135,13 +135,13 @@ impl<'r> Resolve<'r, '_> {
         let mark = self.writer.mark();
         match self.write_alias(here.owner, Type::CNAME, ttl, target) {
             Ok(pointer) => {
-                self.verdict.answers += 1;
+                self.head.answers += 1;
                 let is_name = self.alias.read(target).is_some();
                 pointer.filter(|_| is_name).map_or(Step::Done, Step::Follow)
             }
             Err(_) => {
                 self.writer.undo(mark);
-                self.verdict.truncated = true;
+                self.head.truncated = true;
                 Step::Done
             }
         }
@@ -166,16 +166,16 @@ impl<'r> Resolve<'r, '_> {
             let mark = self.writer.mark();
             if self.write_dname(here, owner_depth, set.ttl, target).is_err() {
                 self.writer.undo(mark);
-                self.verdict.truncated = true;
+                self.head.truncated = true;
                 return Step::Done;
             }
-            self.verdict.answers += 1;
+            self.head.answers += 1;
             if let Some(place) = self.renames.iter_mut().find(|place| place.is_none()) {
                 *place = rename;
             }
         }
         if !fits {
-            self.verdict.rcode = Some(Rcode::YxDomain);
+            self.head.rcode = Some(Rcode::YxDomain);
             return Step::Done;
         }
         let renamed = renamed.get(..renamed_len).unwrap_or(&[0]);

@@ -20,10 +20,10 @@ impl<'r> Resolve<'r, '_> {
         let mark = self.writer.mark();
         if write_set(self.writer, here.owner, here.zone, set).is_err() {
             self.writer.undo(mark);
-            self.verdict.truncated = true;
+            self.head.truncated = true;
             return;
         }
-        self.verdict.answers += set.count;
+        self.head.answers += set.count;
         self.add_addresses(here, set, None);
     }
 
@@ -31,8 +31,8 @@ impl<'r> Resolve<'r, '_> {
     pub(super) fn give_hinfo(&mut self, here: Here<'r>) {
         let put = self.writer.put_record(here.owner, Type::HINFO, HINFO_TTL, b"\x07RFC8482\0");
         match put {
-            Ok(()) => self.verdict.answers += 1,
-            Err(Full) => self.verdict.truncated = true,
+            Ok(()) => self.head.answers += 1,
+            Err(Full) => self.head.truncated = true,
         }
     }
 
@@ -50,10 +50,10 @@ impl<'r> Resolve<'r, '_> {
             .put_name(owner)
             .and_then(|()| write_rdata(self.writer, Type::SOA, set.ttl.min(minimum), soa));
         match written {
-            Ok(()) => self.verdict.authorities += 1,
+            Ok(()) => self.head.authorities += 1,
             Err(Full) => {
                 self.writer.undo(mark);
-                self.verdict.truncated = true;
+                self.head.truncated = true;
             }
         }
     }
@@ -65,7 +65,7 @@ impl<'r> Resolve<'r, '_> {
         let zone = here.zone;
         let Some(set) = zone.set(cut, Type::NS) else { return };
         let depth = zone.depth_of(cut, self.name(&here));
-        self.verdict.referral = !here.aliased;
+        self.head.referral = !here.aliased;
         let mark = self.writer.mark();
         for wire in zone.rdata(set) {
             let name = if here.aliased { &*self.alias } else { self.qname };
@@ -75,11 +75,11 @@ impl<'r> Resolve<'r, '_> {
                 .and_then(|()| write_rdata(self.writer, Type::NS, set.ttl, wire));
             if written.is_err() {
                 self.writer.undo(mark);
-                self.verdict.truncated = true;
+                self.head.truncated = true;
                 return;
             }
         }
-        self.verdict.authorities += set.count;
+        self.head.authorities += set.count;
         self.add_addresses(here, set, Some(cut));
     }
 
@@ -108,9 +108,9 @@ impl<'r> Resolve<'r, '_> {
                 let mark = self.writer.mark();
                 if write_named_set(self.writer, target, zone, addresses).is_err() {
                     self.writer.undo(mark);
-                    self.verdict.truncated |= needed;
+                    self.head.truncated |= needed;
                 } else {
-                    self.verdict.additionals += addresses.count;
+                    self.head.additionals += addresses.count;
                 }
             }
         }

@@ -95,12 +95,12 @@ impl<'r> Resolve<'r, '_> {
             let Some(address) = address_of(endpoint, rtype) else { continue };
             if self.writer.put_record(here.owner, rtype, service.ttl, address).is_err() {
                 self.writer.undo(mark);
-                self.verdict.truncated = true;
+                self.head.truncated = true;
                 return;
             }
             count += 1;
         }
-        self.verdict.answers += count;
+        self.head.answers += count;
     }
 
     /// Answers SRV (RFC 2782): every endpoint that may serve, with weight and port; failover
@@ -139,10 +139,10 @@ impl<'r> Resolve<'r, '_> {
                 break;
             }
             self.writer.undo(start);
-            self.verdict.truncated = true;
+            self.head.truncated = true;
             return;
         }
-        self.verdict.answers += written;
+        self.head.answers += written;
         for share in shares.iter().take(usize::from(written)) {
             if let Some(endpoint) = service.endpoints.get(usize::from(share.member)) {
                 self.add_own_addresses(here, service, endpoint);
@@ -187,7 +187,7 @@ impl<'r> Resolve<'r, '_> {
                 Ok(())
             });
             match written {
-                Ok(()) => self.verdict.additionals += 1,
+                Ok(()) => self.head.additionals += 1,
                 Err(Full) => self.writer.undo(mark),
             }
         }
