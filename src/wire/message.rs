@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::header::{AA, AD, CD, HEADER_LEN, Header, QR, RA, RD, TC};
 use super::kind::{CLASS_IN, Rcode, Type};
-use super::name::{LABEL_LEN_MAX, NAME_LEN_MAX, Name};
+use super::name::Name;
 use super::rdata;
 
 /// A message taken apart.
@@ -130,29 +130,8 @@ pub fn write_query(id: u16, qname: &Name, qtype: Type, payload_size: u16) -> Vec
 /// Reads the possibly compressed name at `at`: the name, and where it ends.
 pub fn read_name(wire: &[u8], at: usize) -> Option<(Name, usize)> {
     let mut name = Vec::with_capacity(32);
-    let (mut here, mut end) = (at, None);
-    loop {
-        let len = *wire.get(here)?;
-        if len >= 0xc0 {
-            let target = usize::from(u16::from_be_bytes([len & 0x3f, *wire.get(here + 1)?]));
-            end = end.or(Some(here + 2));
-            // Strictly backwards: no loop is possible.
-            if target >= here {
-                return None;
-            }
-            here = target;
-            continue;
-        }
-        let len = usize::from(len);
-        if len > LABEL_LEN_MAX || name.len() + len + 1 > NAME_LEN_MAX {
-            return None;
-        }
-        name.extend_from_slice(wire.get(here..=here + len)?);
-        here += len + 1;
-        if len == 0 {
-            return Some((Name::from_wire(&name)?, end.unwrap_or(here)));
-        }
-    }
+    let used = rdata::expand_name(wire, at, wire.len(), &mut name)?;
+    Some((Name::from_wire(&name)?, at + used))
 }
 
 fn read_record(wire: &[u8], at: usize) -> Option<(Record, usize)> {

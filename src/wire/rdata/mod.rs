@@ -26,6 +26,7 @@ pub use codes::parse_period;
 pub use print::write_text;
 pub use read::{parse, parse_tokens, parse_value, txt_from_plain};
 pub use token::{Token, logical_line, tokens};
+pub(in crate::wire) use wire::expand_name;
 pub use wire::{Compression, compression, expand, target_name};
 
 /// Why a text is not RDATA.

@@ -71,7 +71,12 @@ pub fn expand(rtype: Type, message: &[u8], rdata: Range<usize>) -> Option<Vec<u8
 
 /// Appends the name at `at`, decompressed; says how many octets it took in the RDATA, which ends
 /// at `end`. Pointers only lead backwards, so the walk ends (RFC 1035 §4.1.4).
-fn expand_name(message: &[u8], at: usize, end: usize, out: &mut Vec<u8>) -> Option<usize> {
+pub(in crate::wire) fn expand_name(
+    message: &[u8],
+    at: usize,
+    end: usize,
+    out: &mut Vec<u8>,
+) -> Option<usize> {
     let name_at = out.len();
     let (mut here, mut lowest, mut limit, mut used) = (at, at, end, None);
     loop {
