@@ -8,12 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use crate::config::{self, Diagnostic, Files, Severity, Source};
+use crate::config::{self, Diagnostic, FILE_LEN_MAX, Files, Severity, Source};
 use crate::snapshot::Zone;
 use crate::wire::name::Name;
-
-/// The largest file that is read, in bytes.
-const FILE_LEN_MAX: u64 = 64 << 20;
 
 /// Reads a zone directory again and again, compiling only what changed.
 #[derive(Debug)]
@@ -190,11 +187,11 @@ pub fn read_source(path: &Path) -> Result<Arc<Source>, String> {
     let cannot = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let file = fs::File::open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
-    if metadata.len() > FILE_LEN_MAX {
+    if metadata.len() > FILE_LEN_MAX as u64 {
         return Err(format!("{} is larger than {} MiB", path.display(), FILE_LEN_MAX >> 20));
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-    file.take(FILE_LEN_MAX).read_to_end(&mut bytes).map_err(cannot)?;
+    file.take(FILE_LEN_MAX as u64).read_to_end(&mut bytes).map_err(cannot)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
