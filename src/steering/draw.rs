@@ -109,11 +109,6 @@ impl Picks {
         self.items.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
-    /// Whether no more fit.
-    pub fn is_full(&self) -> bool {
-        usize::from(self.len) == ADDRESSES_PER_ANSWER_MAX
-    }
-
     /// Adds a pick; nothing when full.
     pub fn push(&mut self, pick: u16) {
         if let Some(place) = self.items.get_mut(usize::from(self.len)) {

@@ -1,6 +1,6 @@
 //! The twelve octets that every message starts with (RFC 1035 §4.1.1).
 
-use super::kind::{OPCODE_QUERY, Rcode};
+use super::kind::Rcode;
 
 /// The length of a header in octets.
 pub const HEADER_LEN: usize = 12;
@@ -59,11 +59,6 @@ impl Header {
     /// The opcode, 0 to 15.
     pub fn opcode(&self) -> u8 {
         ((self.flags & OPCODE_MASK) >> 11) as u8
-    }
-
-    /// Whether this asks a plain question.
-    pub fn is_query(&self) -> bool {
-        !self.is_response() && self.opcode() == OPCODE_QUERY
     }
 
     /// The header of a response to this message: id, opcode and RD are copied, all else is zero.
