@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A point in time: how long after the clock was made. Monotonic; wall-clock jumps do not move it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,15 @@ impl Clock {
             Source::System(start) => start.elapsed(),
             Source::Manual(nanos) => Duration::from_nanos(nanos.load(Ordering::SeqCst)),
         })
+    }
+
+    /// The wall clock: seconds since 1970, modulo 2³²; of a manual clock, since it was made.
+    pub fn unix(&self) -> u32 {
+        let since_1970 = match &self.0 {
+            Source::System(_) => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Source::Manual(_) => self.now().0,
+        };
+        since_1970.as_secs() as u32
     }
 
     /// Moves a manual clock, and all its clones, on by `step`; a system clock moves by itself.

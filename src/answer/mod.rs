@@ -1,20 +1,26 @@
 //! Query bytes → response bytes.
 //!
 //! ```text
-//! respond ─ read ─ refuse?  ─ resolve ────────────── finish
-//!             │       │          │                      └ OPT, header
-//!             │       │          ├ static RRsets, negative answers, referrals (sections)
-//!             │       │          ├ aliases: CNAME and DNAME, followed in our zones (resolve)
-//!             │       │          └ services: drawn addresses, CNAME, SRV (steered)
-//!             │       └ BADVERS, class, meta types: by table (refuse)
-//!             └ drop, NOTIMP, FORMERR: by table
+//! respond ─ read ─ pass? ─ refuse? ─ resolve ────────── finish
+//!            │      │       │          │                  └ OPT (options), header
+//!            │      │       │          ├ static RRsets, negative answers, referrals (sections)
+//!            │      │       │          ├ aliases: CNAME and DNAME, in our zones (resolve)
+//!            │      │       │          └ services: drawn addresses, CNAME, SRV (steered)
+//!            │      │       └ BADVERS, class, meta types: by table (refuse); class CH (chaos)
+//!            │      └ UDP above the rate limit (rates), unless a cookie vouches (cookies)
+//!            └ drop, NOTIMP, FORMERR: by table
 //! ```
 //!
 //! [`Responder::respond`] is the waist of the house: every transport calls it and nothing else.
 //! It never fails, blocks or panics, and in steady state it does not allocate. Not here: sockets
 //! (`transport`), what the bytes mean (`wire`), which endpoints are drawn (`steering`).
 
+mod chaos;
+mod cookies;
+mod options;
 mod outcome;
+mod policy;
+mod rates;
 mod resolve;
 mod sections;
 mod steered;
@@ -23,15 +29,22 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::clock::Moment;
 use crate::snapshot::{Snapshot, Zone};
 use crate::steering::{Draws, Share};
-use crate::wire::header::{AA, Header, TC};
-use crate::wire::kind::{CLASS_IN, OPCODE_QUERY, Rcode, Type};
+use crate::wire::edns::{self, Edns};
+use crate::wire::header::{AA, HEADER_LEN, Header, TC};
+use crate::wire::kind::{CLASS_CH, CLASS_IN, OPCODE_QUERY, Rcode, Type};
 use crate::wire::qname::Qname;
-use crate::wire::query::{Edns, Query};
+use crate::wire::query::{Query, read_without_question};
 use crate::wire::writer::{Names, Writer};
+use options::{Options, Why};
+use rates::Pass;
 
+pub use cookies::{Cookies, Secret};
 pub use outcome::{Dropped, Outcome};
+pub use policy::{Policy, Text};
+pub use rates::{RateLimit, Rates};
 
 /// The largest UDP response, and what OPT advertises: what crosses the Internet unfragmented
 /// (DNS flag day 2020).
@@ -40,19 +53,24 @@ pub const UDP_PAYLOAD_MAX: u16 = 1232;
 /// The largest UDP response to a client without EDNS (RFC 1035 §2.3.4).
 const UDP_PAYLOAD_PLAIN: u16 = 512;
 
-/// The length of an OPT record without options.
-const OPT_LEN: usize = 11;
-
 /// The most endpoints that one SRV answer is gathered from.
 const SHARES_MAX: usize = crate::zone::limits::ENDPOINTS_PER_SERVICE_MAX;
 
 /// How a query came, and how its response leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
-    /// In a datagram: responses are bounded, and cut ones say so.
+    /// A datagram: responses are bounded, and cut ones say so.
     Udp,
-    /// In a stream: responses reach 65,535 octets.
-    Stream,
+    /// A TCP connection (RFC 7766).
+    Tcp,
+    /// DNS over TLS (RFC 7858).
+    Tls,
+    /// DNS over HTTPS (RFC 8484).
+    Https,
+    /// DNS over QUIC (RFC 9250).
+    Quic,
+    /// DNS over HTTPS over QUIC (RFC 8484, RFC 9114).
+    H3,
 }
 
 impl Over {
@@ -60,8 +78,22 @@ impl Over {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
-            Self::Stream => "TCP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Https => "HTTPS",
+            Self::Quic => "QUIC",
+            Self::H3 => "H3",
         }
+    }
+
+    /// Whether responses may have up to 65,535 octets, and the source's address cannot be forged.
+    pub const fn is_stream(self) -> bool {
+        !matches!(self, Self::Udp)
+    }
+
+    /// Whether nobody on the way can read along.
+    pub const fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic | Self::H3)
     }
 }
 
@@ -77,11 +109,23 @@ pub struct Client {
 /// Answers queries from a snapshot; each worker has its own.
 pub struct Responder {
     snapshot: Arc<Snapshot>,
+    policy: Arc<Policy>,
+    now: Now,
+    /// How many responses the rate limit held back.
+    limited: u32,
     /// By the zone's place in the snapshot.
     draws: Vec<Draws>,
     /// Where the next [`Draws`] take their seed from.
     seeds: fastrand::Rng,
     scratch: Scratch,
+}
+
+/// The time, as it was told last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Now {
+    moment: Moment,
+    /// Seconds since 1970.
+    unix: u32,
 }
 
 /// What one query needs while it is answered, kept from query to query.
@@ -105,10 +149,21 @@ struct Head {
     authorities: u16,
     additionals: u16,
     referral: bool,
+    why: Option<Why>,
+}
+
+impl Head {
+    fn refused(why: Why) -> Self {
+        Self::error(Rcode::Refused, Some(why))
+    }
+
+    fn error(rcode: Rcode, why: Option<Why>) -> Self {
+        Self { rcode: Some(rcode), why, ..Self::default() }
+    }
 }
 
 impl Responder {
-    /// A responder whose random choices start from `seed`.
+    /// A responder of the default [`Policy`], whose random choices start from `seed`.
     pub fn new(snapshot: Arc<Snapshot>, seed: u64) -> Self {
         let mut seeds = fastrand::Rng::with_seed(seed);
         let draws =
@@ -120,7 +175,19 @@ impl Responder {
             names: Names::new(),
             shares: Vec::with_capacity(SHARES_MAX),
         };
-        Self { snapshot, draws, seeds, scratch }
+        let (policy, now) = (Arc::default(), Now::default());
+        Self { snapshot, policy, now, limited: 0, draws, seeds, scratch }
+    }
+
+    /// The same with another policy.
+    pub fn with_policy(self, policy: Arc<Policy>) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Tells it the time: `moment` for rates, `unix`, in seconds since 1970, for cookies. To be
+    /// called about once a batch.
+    pub fn tick(&mut self, moment: Moment, unix: u32) {
+        self.now = Now { moment, unix };
     }
 
     /// Goes over to another snapshot. Zones that it shares with the present one go on drawing
@@ -156,15 +223,40 @@ impl Responder {
             return Outcome::Drop(Dropped::SourcePortZero);
         }
         if header.opcode() != OPCODE_QUERY {
-            return bare(&header, Rcode::NotImp, out);
+            return self.bare(&header, Rcode::NotImp, client, out);
+        }
+        if header.counts[0] == 0 {
+            return match read_without_question(&header, query) {
+                Ok(edns) => self.answer_nothing(&header, edns, client, out),
+                Err(_) => self.bare(&header, Rcode::FormErr, client, out),
+            };
         }
         let Ok(read) = Query::read(&header, query, &mut self.scratch.qname) else {
-            return bare(&header, Rcode::FormErr, out);
+            return self.bare(&header, Rcode::FormErr, client, out);
         };
-        let question = query.get(crate::wire::header::HEADER_LEN..read.question_end());
-        match question.and_then(|question| self.answer(&header, &read, question, client, out)) {
+        let pass = self.pass(client, read.edns);
+        if pass == Pass::Drop {
+            return Outcome::Drop(Dropped::RateLimit);
+        }
+        let question = query.get(HEADER_LEN..read.question_end()).unwrap_or(&[]);
+        match self.answer(&header, &read, question, client, pass, out) {
             Some(outcome) => outcome,
-            None => bare(&header, Rcode::ServFail, out),
+            None => self.bare(&header, Rcode::ServFail, client, out),
+        }
+    }
+
+    /// Whether a response may be sent: rates bound what goes out over UDP, where sources can be
+    /// forged, but not to who has shown a cookie that only it can have.
+    fn pass(&mut self, client: Client, edns: Option<Edns>) -> Pass {
+        let Self { policy, now, limited, .. } = self;
+        let Some(rates) = policy.rates.as_ref().filter(|_| !client.over.is_stream()) else {
+            return Pass::Whole;
+        };
+        let source = client.source.ip();
+        let cookie = edns.and_then(|edns| edns.cookie).zip(policy.cookies.as_ref());
+        match cookie {
+            Some((cookie, cookies)) if cookies.recognize(&cookie, source, now.unix) => Pass::Whole,
+            _ => rates.pass(source, now.moment, limited),
         }
     }
 
@@ -175,16 +267,22 @@ impl Responder {
         query: &Query,
         question: &[u8],
         client: Client,
+        pass: Pass,
         out: &mut [u8],
     ) -> Option<Outcome> {
-        let Self { snapshot, draws, scratch, .. } = self;
+        let Self { snapshot, policy, now, draws, scratch, .. } = self;
         let Scratch { qname, alias, target, names, shares } = scratch;
         let limit = size_limit(client.over, query.edns);
         let mut writer = Writer::start(out, limit, names, question).ok()?;
-        let opt_len = if query.edns.is_some() { OPT_LEN } else { 0 };
+        let options = query.edns.map(|edns| Options::new(policy, edns, client, now.unix));
+        let opt_len = options.map_or(0, |options| options.len());
         writer.reserve(opt_len);
         let head = match refuse(query) {
-            Some(rcode) => Head { rcode: Some(rcode), ..Head::default() },
+            _ if pass == Pass::Slip => Head { truncated: true, ..Head::default() },
+            Some(head) => head,
+            None if query.qclass == CLASS_CH => {
+                chaos::answer(policy, qname, query.qtype, &mut writer)
+            }
             None => {
                 let mut resolve = resolve::Resolve {
                     snapshot,
@@ -204,60 +302,87 @@ impl Responder {
         };
         writer.release(opt_len);
         let rcode = head.rcode.unwrap_or(Rcode::NoError);
-        let opt = query.edns.map_or(Ok(()), |edns| put_opt(&mut writer, edns, rcode));
-        opt.ok()?;
+        if let Some(options) = options {
+            options.put(&mut writer, rcode, head.why).ok()?;
+        }
         let mut response = header.response(rcode);
         response.flags |= if head.authoritative { AA } else { 0 };
         response.flags |= if head.truncated { TC } else { 0 };
-        let additionals = head.additionals + u16::from(query.edns.is_some());
+        let additionals = head.additionals + u16::from(options.is_some());
         response.counts = [1, head.answers, head.authorities, additionals];
         let len = writer.finish(response);
-        Some(Outcome::of(len, rcode, head.truncated, head.referral, head.answers))
+        Some(match pass {
+            Pass::Slip => Outcome::Slipped(len),
+            _ => Outcome::of(len, rcode, head.truncated, head.referral, head.answers),
+        })
+    }
+
+    /// Answers a query without a question: with the cookie that it came for.
+    fn answer_nothing(
+        &mut self,
+        header: &Header,
+        edns: Edns,
+        client: Client,
+        out: &mut [u8],
+    ) -> Outcome {
+        if self.pass(client, Some(edns)) != Pass::Whole {
+            return Outcome::Drop(Dropped::RateLimit);
+        }
+        let limit = size_limit(client.over, Some(edns));
+        let known = edns.version == edns::VERSION;
+        let rcode = if known { Rcode::NoError } else { Rcode::BadVers };
+        let options = Options::new(&self.policy, edns, client, self.now.unix);
+        let written = Writer::start(out, limit, &mut self.scratch.names, &[]).and_then(|writer| {
+            let mut writer = writer;
+            options.put(&mut writer, rcode, None)?;
+            Ok(writer.finish(Header { counts: [0, 0, 0, 1], ..header.response(rcode) }))
+        });
+        match written {
+            Ok(len) => Outcome::of(len, rcode, false, false, 0),
+            Err(_) => Outcome::Drop(Dropped::NoRoom),
+        }
+    }
+
+    /// A response that is nothing but a header.
+    fn bare(&mut self, header: &Header, rcode: Rcode, client: Client, out: &mut [u8]) -> Outcome {
+        if self.pass(client, None) != Pass::Whole {
+            return Outcome::Drop(Dropped::RateLimit);
+        }
+        let wire = header.response(rcode).to_wire();
+        match out.get_mut(..wire.len()) {
+            Some(place) => {
+                place.copy_from_slice(&wire);
+                Outcome::of(wire.len(), rcode, false, false, 0)
+            }
+            None => Outcome::Drop(Dropped::NoRoom),
+        }
     }
 }
 
 /// How long a response may be (RFC 6891 §6.2.3, §6.2.5).
 fn size_limit(over: Over, edns: Option<Edns>) -> usize {
     usize::from(match (over, edns) {
-        (Over::Stream, _) => u16::MAX,
-        (Over::Udp, None) => UDP_PAYLOAD_PLAIN,
-        (Over::Udp, Some(edns)) => edns.payload_size.clamp(UDP_PAYLOAD_PLAIN, UDP_PAYLOAD_MAX),
+        (over, _) if over.is_stream() => u16::MAX,
+        (_, None) => UDP_PAYLOAD_PLAIN,
+        (_, Some(edns)) => edns.payload_size.clamp(UDP_PAYLOAD_PLAIN, UDP_PAYLOAD_MAX),
     })
 }
 
-/// The well-formed queries that are not looked up, and their response codes.
-fn refuse(query: &Query) -> Option<Rcode> {
+/// The well-formed queries that are not looked up, and what they get.
+fn refuse(query: &Query) -> Option<Head> {
     match query {
-        Query { edns: Some(Edns { version: 1.., .. }), .. } => Some(Rcode::BadVers),
-        Query { qclass, .. } if *qclass != CLASS_IN => Some(Rcode::Refused),
-        Query { qtype: Type::AXFR | Type::IXFR, .. } => Some(Rcode::Refused),
-        Query { qtype: Type::MAILA | Type::MAILB, .. } => Some(Rcode::NotImp),
-        Query { qtype: Type::OPT | Type::TSIG | Type::TKEY, .. } => Some(Rcode::FormErr),
+        Query { edns: Some(edns), .. } if edns.version != edns::VERSION => {
+            Some(Head::error(Rcode::BadVers, None))
+        }
+        Query { qclass: CLASS_CH, .. } => None,
+        Query { qclass, .. } if *qclass != CLASS_IN => Some(Head::refused(Why::NotAuthoritative)),
+        Query { qtype: Type::AXFR | Type::IXFR, .. } => Some(Head::refused(Why::NotSupported)),
+        Query { qtype: Type::MAILA | Type::MAILB, .. } => Some(Head::error(Rcode::NotImp, None)),
+        Query { qtype: Type::OPT | Type::TSIG | Type::TKEY, .. } => {
+            Some(Head::error(Rcode::FormErr, None))
+        }
         _ => None,
     }
-}
-
-/// A response that is nothing but a header.
-fn bare(header: &Header, rcode: Rcode, out: &mut [u8]) -> Outcome {
-    let wire = header.response(rcode).to_wire();
-    match out.get_mut(..wire.len()) {
-        Some(place) => {
-            place.copy_from_slice(&wire);
-            Outcome::of(wire.len(), rcode, false, false, 0)
-        }
-        None => Outcome::Drop(Dropped::NoRoom),
-    }
-}
-
-/// The OPT record of a response: our size, version 0, DO as the client set it (RFC 6891 §6.1).
-fn put_opt(
-    writer: &mut Writer<'_>,
-    edns: Edns,
-    rcode: Rcode,
-) -> Result<(), crate::wire::writer::Full> {
-    let [opt, size] = [Type::OPT.0, UDP_PAYLOAD_MAX].map(u16::to_be_bytes);
-    let (rcode_high, flags) = ((rcode as u16 >> 4) as u8, u8::from(edns.dnssec_ok) << 7);
-    writer.put(&[0, opt[0], opt[1], size[0], size[1], rcode_high, 0, flags, 0, 0, 0])
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ pub enum Outcome {
     NxDomain(usize),
     /// Cut, with TC set: the client will ask again over a stream.
     Truncated(usize),
-    /// REFUSED: not our zone, not our class, or a transfer.
+    /// Cut to nothing by the rate limit, with TC set.
+    Slipped(usize),
+    /// REFUSED: not our zone, not our class, not for this client, or a transfer.
     Refused(usize),
     /// FORMERR.
     FormErr(usize),
@@ -42,11 +44,13 @@ pub enum Dropped {
     SourcePortZero,
     /// The output buffer does not hold a header.
     NoRoom,
+    /// Above the rate limit.
+    RateLimit,
 }
 
 impl Outcome {
     /// How many kinds there are, each kind of drop counted apart.
-    pub const COUNT: usize = 15;
+    pub const COUNT: usize = 17;
 
     /// Every kind's name, at its [`Outcome::index`].
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -55,6 +59,7 @@ impl Outcome {
         "referral",
         "nxdomain",
         "truncated",
+        "slipped",
         "refused",
         "formerr",
         "notimp",
@@ -65,6 +70,7 @@ impl Outcome {
         "dropped_response",
         "dropped_source_port_zero",
         "dropped_no_room",
+        "dropped_rate_limit",
     ];
 
     /// The length of the response; `None` if there is none.
@@ -75,6 +81,7 @@ impl Outcome {
             | Self::Referral(len)
             | Self::NxDomain(len)
             | Self::Truncated(len)
+            | Self::Slipped(len)
             | Self::Refused(len)
             | Self::FormErr(len)
             | Self::NotImp(len)
@@ -98,16 +105,18 @@ impl Outcome {
             Self::Referral(_) => 2,
             Self::NxDomain(_) => 3,
             Self::Truncated(_) => 4,
-            Self::Refused(_) => 5,
-            Self::FormErr(_) => 6,
-            Self::NotImp(_) => 7,
-            Self::BadVers(_) => 8,
-            Self::YxDomain(_) => 9,
-            Self::ServFail(_) => 10,
-            Self::Drop(Dropped::Short) => 11,
-            Self::Drop(Dropped::Response) => 12,
-            Self::Drop(Dropped::SourcePortZero) => 13,
-            Self::Drop(Dropped::NoRoom) => 14,
+            Self::Slipped(_) => 5,
+            Self::Refused(_) => 6,
+            Self::FormErr(_) => 7,
+            Self::NotImp(_) => 8,
+            Self::BadVers(_) => 9,
+            Self::YxDomain(_) => 10,
+            Self::ServFail(_) => 11,
+            Self::Drop(Dropped::Short) => 12,
+            Self::Drop(Dropped::Response) => 13,
+            Self::Drop(Dropped::SourcePortZero) => 14,
+            Self::Drop(Dropped::NoRoom) => 15,
+            Self::Drop(Dropped::RateLimit) => 16,
         }
     }
 

@@ -1,5 +1,6 @@
 //! RFC 1034 §4.3.2: from the question, through aliases, to the records.
 
+use super::options::Why;
 use super::{Client, Head};
 use crate::snapshot::{Found, NodeId, Snapshot, Steered, Zone};
 use crate::steering::{Draws, Share};
@@ -49,6 +50,7 @@ pub(super) enum Step {
 impl<'r> Resolve<'r, '_> {
     /// Answers the question.
     pub(super) fn run(&mut self, qtype: Type) {
+        let source = self.client.source.ip();
         let mut owner = QNAME_POINTER;
         let mut seen = [0u64; ALIASES_MAX];
         for hop in 0..=ALIASES_MAX {
@@ -58,11 +60,19 @@ impl<'r> Resolve<'r, '_> {
             if seen.iter().take(hop).any(|&before| before == hash) {
                 return;
             }
-            let Some((zone_at, zone)) = self.snapshot.zone_of(name, qtype) else {
-                if !aliased {
-                    self.head.rcode = Some(Rcode::Refused);
+            let found = match self.snapshot.zone_of(name, qtype) {
+                Some((_, zone)) if !zone.access().admits(source) => Err(Why::Prohibited),
+                Some(found) => Ok(found),
+                None => Err(Why::NotAuthoritative),
+            };
+            let (zone_at, zone) = match found {
+                Ok(found) => found,
+                // The answer so far stands: whoever asks can go on by itself.
+                Err(_) if aliased => return,
+                Err(why) => {
+                    self.head = Head::refused(why);
+                    return;
                 }
-                return;
             };
             let here = Here { zone, zone_at, owner, aliased };
             match self.visit(here, name.depth(), qtype) {

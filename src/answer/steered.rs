@@ -1,6 +1,6 @@
 //! Steered data: the records of services.
 
-use super::Over;
+use super::options::Why;
 use super::resolve::{Here, Resolve, Step};
 use crate::snapshot::{Endpoint, Service};
 use crate::steering::{Family, Picks, Select, Share, Stream};
@@ -31,7 +31,7 @@ impl<'r> Resolve<'r, '_> {
             }
         };
         let Some((picks, is_target)) = self.draw(&here, service, family, stream) else {
-            self.deny(here);
+            self.deny_service(here, service, family);
             return Step::Done;
         };
         let endpoint = |&pick: &u16| service.endpoints.get(usize::from(pick));
@@ -87,6 +87,19 @@ impl<'r> Resolve<'r, '_> {
         Some((own.draw(choice, draws, stream), false))
     }
 
+    /// Denies, and says so if there is something that could be up.
+    fn deny_service(&mut self, here: Here<'r>, service: &Service, family: Family) {
+        let could_serve = |endpoint: &Endpoint| match family {
+            Family::V4 => endpoint.v4.is_some(),
+            Family::V6 => endpoint.v6.is_some(),
+            Family::Any => true,
+        };
+        if service.endpoints.iter().any(could_serve) {
+            self.head.why = Some(Why::NothingUp);
+        }
+        self.deny(here);
+    }
+
     fn give_addresses(&mut self, here: Here<'r>, service: &Service, picks: &Picks, rtype: Type) {
         let mark = self.writer.mark();
         let mut count = 0;
@@ -112,7 +125,7 @@ impl<'r> Resolve<'r, '_> {
         let mut shares = std::mem::take(self.shares);
         select.tiers(self.client.source.ip(), draws, &mut shares);
         if shares.is_empty() {
-            self.deny(here);
+            self.deny_service(here, service, Family::Any);
         } else {
             self.write_srv(here, service, &shares);
         }
@@ -134,7 +147,7 @@ impl<'r> Resolve<'r, '_> {
             }
             // A stream has no larger transport to fall back to: it carries what fits, and as
             // the first endpoint is drawn anew each time, every one is seen.
-            if self.client.over == Over::Stream {
+            if self.client.over.is_stream() {
                 self.writer.undo(mark);
                 break;
             }

@@ -103,7 +103,7 @@ impl Engine {
     fn ask_from(&mut self, ip: Ipv4Addr, qname: &str, qtype: Type) -> Message {
         let mut out = vec![0; 65535];
         let query = write_query(7, &name(qname), qtype, 1232);
-        let client = Client { source: (ip, 4000).into(), over: Over::Stream };
+        let client = Client { source: (ip, 4000).into(), over: Over::Tcp };
         let len = self.0.respond(&query, client, &mut out).len().unwrap();
         Message::read(&out[..len]).unwrap()
     }
@@ -234,3 +234,5 @@ fn a_big_pool_keeps_its_shares_too() {
     assert_eq!(shares.len(), 200);
     assert!(shares.iter().all(|(_, count)| count.abs_diff(10) <= 3), "{shares:?}");
 }
+
+mod edns;

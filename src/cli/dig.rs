@@ -1,5 +1,6 @@
 //! Responses as dig prints them.
 
+use crate::wire::edns;
 use crate::wire::message::{Message, Record};
 
 /// Prints `message`.
@@ -21,6 +22,9 @@ pub(super) fn print(message: &Message) {
     if let Some(edns) = message.edns {
         say!("\n;; OPT PSEUDOSECTION:");
         say!("; EDNS: version: {}, flags:; udp: {}", edns.version, edns.payload_size);
+        for (code, data) in &message.options {
+            print_option(*code, data);
+        }
     }
     if let Some((name, qtype, _)) = &message.question {
         say!("\n;; QUESTION SECTION:\n;{name}\t\tIN\t{qtype}");
@@ -29,6 +33,16 @@ pub(super) fn print(message: &Message) {
     section("AUTHORITY", &message.authority);
     section("ADDITIONAL", &message.additional);
     say!("");
+}
+
+/// Prints an option that an answer to `waypost query` can have.
+fn print_option(code: u16, data: &[u8]) {
+    if let (edns::code::EXTENDED_ERROR, Some((number, text))) = (code, data.split_first_chunk()) {
+        let text = String::from_utf8_lossy(text);
+        let text = if text.is_empty() { String::new() } else { format!(": ({text})") };
+        let number = u16::from_be_bytes(*number);
+        say!("; EDE: {number}{}{text}", edns::extended_error(number));
+    }
 }
 
 fn section(title: &str, records: &[Record]) {

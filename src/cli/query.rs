@@ -149,7 +149,7 @@ impl Query {
         let responder = Responder::new(snapshot, self.seed);
         let source = SocketAddr::new(self.client, 53);
         let out = vec![0; usize::from(u16::MAX)].into();
-        Ok(Engine { responder, client: Client { source, over: Over::Stream }, out })
+        Ok(Engine { responder, client: Client { source, over: Over::Tcp }, out })
     }
 
     fn print(&self, name: &Name, qtype: Type, message: &Message, format: Format) {

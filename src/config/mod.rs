@@ -29,7 +29,9 @@ pub use files::Files;
 pub use load::{Loaded, duplicate_zones, load_zone};
 pub use render::render;
 pub use schema::schema;
-pub use server::{Limits, LogConfig, LogFormat, ServerConfig, load_server};
+pub use server::{
+    CookieSecrets, Identity, Limits, LogConfig, LogFormat, RateLimit, ServerConfig, load_server,
+};
 
 #[cfg(test)]
 mod tests;

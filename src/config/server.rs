@@ -1,16 +1,24 @@
 //! `waypost.toml` → [`ServerConfig`].
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::decode::{Decoder, Period, Spanned, parse};
 use super::diagnostic::{Diagnostic, Source};
+use super::spec::network::networks;
 use super::spec::server::{self as spec, ServerFile};
 
 /// The shortest and the longest limit of a TCP connection.
 const TCP_WAIT: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(3600));
+/// The longest character string (RFC 1035 §3.3).
+const TEXT_MAX: usize = 255;
+/// The secret in use and the one before it.
+const SECRETS_MAX: usize = 2;
 /// The longest wait for first verdicts.
 const START_WAIT_MAX: Period = Period::secs(60);
 
@@ -29,8 +37,47 @@ pub struct ServerConfig {
     pub check_concurrency: usize,
     /// What clients may use up.
     pub limits: Limits,
+    /// What the server says of itself when asked.
+    pub identity: Identity,
+    /// Cookies; `None`: clients get none.
+    pub cookies: Option<CookieSecrets>,
+    /// How much one source is sent over UDP.
+    pub rate_limit: RateLimit,
     /// What is logged, and how.
     pub log: LogConfig,
+}
+
+/// What the server says of itself when asked, each at most 255 octets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its version, or what the operator wants to be said of it.
+    pub version: Option<String>,
+}
+
+/// The secrets that cookies are made (the first) and recognized (all) with; none: one at random.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct CookieSecrets(pub Vec<[u8; 16]>);
+
+impl fmt::Debug for CookieSecrets {
+    /// Says how many, not which.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CookieSecrets({})", self.0.len())
+    }
+}
+
+/// How much one source is sent over UDP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Responses a second to one IPv4 address or IPv6 /64; 0: no limit.
+    pub per_source: u32,
+    /// Responses a second to one IPv4 /24 or IPv6 /56; 0: no limit.
+    pub per_network: u32,
+    /// Every how manieth response above is sent cut; 0: none.
+    pub slip: u32,
+    /// Networks that are not limited.
+    pub exempt: Vec<IpNet>,
 }
 
 /// What clients may use up.
@@ -79,6 +126,17 @@ impl Default for ServerConfig {
                 tcp_idle: spec::TCP_IDLE_DEFAULT.0,
                 tcp_first_query: spec::TCP_FIRST_QUERY_DEFAULT.0,
             },
+            identity: Identity::default(),
+            cookies: Some(CookieSecrets::default()),
+            rate_limit: RateLimit {
+                per_source: spec::PER_SOURCE_DEFAULT,
+                per_network: spec::PER_NETWORK_DEFAULT,
+                slip: spec::SLIP_DEFAULT,
+                exempt: vec![
+                    IpNet::new_assert(Ipv4Addr::new(127, 0, 0, 0).into(), 8),
+                    IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
+                ],
+            },
             log: LogConfig { format: LogFormat::Text, level: tracing::Level::INFO },
         }
     }
@@ -111,6 +169,26 @@ fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
             tcp_first_query: decoder.period(&limits.tcp_first_query, TCP_WAIT),
         };
     }
+    if let Some(Spanned { value: identity, .. }) = file.identity {
+        config.identity = Identity {
+            name: identity.name.and_then(|name| text(name, decoder)),
+            version: identity.version.and_then(|version| text(version, decoder)),
+        };
+    }
+    if let Some(Spanned { value: cookies, .. }) = file.cookies {
+        config.cookies = build_cookies(&cookies, decoder);
+    }
+    if let Some(Spanned { value: limit, .. }) = file.rate_limit {
+        config.rate_limit = RateLimit {
+            per_source: limit.per_source.value.as_u32(),
+            per_network: limit.per_network.value.as_u32(),
+            slip: limit.slip.value.as_u32(),
+            exempt: match &limit.exempt {
+                Some(_) => networks(limit.exempt.as_ref()),
+                None => config.rate_limit.exempt,
+            },
+        };
+    }
     if let Some(Spanned { value: log, .. }) = file.log {
         config.log = LogConfig {
             format: match log.format.map(|format| format.value) {
@@ -127,4 +205,25 @@ fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
         };
     }
     config
+}
+
+/// A text for one character string.
+fn text(text: Spanned<String>, decoder: &mut Decoder) -> Option<String> {
+    if text.value.len() <= TEXT_MAX {
+        return Some(text.value);
+    }
+    let message = format!("expected at most {TEXT_MAX} octets, found {}", text.value.len());
+    decoder.error(&text.span, message);
+    None
+}
+
+fn build_cookies(cookies: &spec::Cookies, decoder: &mut Decoder) -> Option<CookieSecrets> {
+    let secrets = cookies.secrets.as_ref().map_or(&[][..], |secrets| &secrets.value.0);
+    if let Some(third) = secrets.get(SECRETS_MAX) {
+        let message = format!("expected at most {SECRETS_MAX} secrets");
+        decoder.error(&third.span, message).help =
+            Some("the first makes cookies; the second is the one that was first before".to_owned());
+    }
+    let secrets = CookieSecrets(secrets.iter().map(|secret| secret.value.0).collect());
+    cookies.enabled.value.then_some(secrets)
 }

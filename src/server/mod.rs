@@ -11,6 +11,7 @@
 
 mod control;
 mod load;
+mod policy;
 mod process;
 mod watch;
 mod worker;
@@ -114,7 +115,8 @@ impl Server {
             let _inside = runtime.enter();
             Checker::new(clock.clone(), Arc::clone(&table), config.check_concurrency)
         };
-        let mut control = Control::new(loader, table, checker, clock, runtime.handle().clone());
+        let mut control =
+            Control::new(loader, table, checker, clock.clone(), runtime.handle().clone());
         control.publish(zones);
         if !runtime.block_on(control.checker().first_verdicts(config.start_wait)) {
             let wait = config.start_wait;
@@ -123,6 +125,7 @@ impl Server {
 
         let outcomes = worker::Outcomes::new(addresses.len() * workers + 1);
         let (snapshots, counted) = (control.snapshots(), outcomes.clone());
+        let policy = Arc::new(policy::policy(&config));
         let limits = transport::StreamLimits {
             connections: config.limits.tcp_connections,
             connections_per_source: config.limits.tcp_connections_per_source,
@@ -130,8 +133,10 @@ impl Server {
             idle: config.limits.tcp_idle,
             ..Default::default()
         };
-        let running = bound
-            .start(limits, move |number| Worker::new(snapshots.clone(), counted.clone(), number))?;
+        let running = bound.start(limits, move |number| {
+            let (snapshots, policy) = (snapshots.clone(), Arc::clone(&policy));
+            Worker::new(snapshots, policy, clock.clone(), counted.clone(), number)
+        })?;
         for address in &addresses {
             info!(%address, workers, "listening");
         }

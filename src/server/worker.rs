@@ -3,17 +3,25 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::answer::{Client, Outcome, Over, Responder};
+use crate::answer::{Client, Outcome, Over, Policy, Responder};
+use crate::clock::{Clock, Moment};
 use crate::snapshot::Snapshot;
 use crate::transport::Respond;
+
+/// How old a reading of the wall clock may be.
+const WALL_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Answers for one worker thread.
 pub(super) struct Worker {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     responder: Responder,
+    clock: Clock,
+    /// The wall clock, in seconds since 1970, and when it was read: cookies count whole seconds.
+    wall: (u32, Moment),
     outcomes: Outcomes,
     number: usize,
 }
@@ -22,18 +30,26 @@ impl Worker {
     /// The worker `number`, whose outcomes are counted in `outcomes`.
     pub(super) fn new(
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
+        policy: Arc<Policy>,
+        clock: Clock,
         outcomes: Outcomes,
         number: usize,
     ) -> Self {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         // Each worker's random choices are its own.
-        let responder = Responder::new(snapshot, fastrand::u64(..));
-        Self { snapshots, responder, outcomes, number }
+        let responder = Responder::new(snapshot, fastrand::u64(..)).with_policy(policy);
+        let wall = (clock.unix(), clock.now());
+        Self { snapshots, responder, clock, wall, outcomes, number }
     }
 }
 
 impl Respond for Worker {
     fn refresh(&mut self) {
+        let now = self.clock.now();
+        if now.since(self.wall.1) >= WALL_AGE_MAX {
+            self.wall = (self.clock.unix(), now);
+        }
+        self.responder.tick(now, self.wall.0);
         // One atomic load where nothing is new.
         if self.snapshots.has_changed().unwrap_or(false) {
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());

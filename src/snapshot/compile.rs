@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::index::Index;
 use super::lookup::{NONE, Node, SRV_FLAG, Set};
-use super::{Endpoint, Service, Zone};
+use super::{Access, Endpoint, Service, Zone};
 use crate::health::{Binding, Bit, Board, Probed};
 use crate::steering::{Plan, PointCounts};
 use crate::wire::kind::Type;
@@ -56,6 +56,7 @@ impl Zone {
             board: Arc::new(Board::new(words as usize)),
             bindings: bindings.into(),
             points,
+            access: Access::new(&zone.clients().allow, &zone.clients().deny),
         }
     }
 }

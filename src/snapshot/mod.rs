@@ -9,6 +9,7 @@
 //! endpoints, stands on each zone's [`crate::health::Board`]. Not here: what a response is made
 //! of (`answer`).
 
+mod access;
 mod compile;
 mod index;
 mod lookup;
@@ -22,6 +23,7 @@ use crate::wire::name::Name;
 use crate::wire::qname::Qname;
 use index::Index;
 
+pub use access::Access;
 pub use lookup::{Found, NodeId, RdataIter, Set, Steered};
 
 /// All zones of one moment.
@@ -111,6 +113,7 @@ pub struct Zone {
     board: Arc<Board>,
     bindings: Box<[Binding]>,
     points: PointCounts,
+    access: Access,
 }
 
 impl Zone {
@@ -132,6 +135,11 @@ impl Zone {
     /// What decides the bits of [`Zone::board`].
     pub fn bindings(&self) -> &[Binding] {
         &self.bindings
+    }
+
+    /// Who may ask for its names.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// How much memory a worker needs to draw in this zone.

@@ -65,9 +65,9 @@ fn take(address: SocketAddr, workers: usize) -> Result<Listening, BindError> {
 fn take_once(asked: SocketAddr, workers: usize) -> Result<Listening, BindError> {
     let fail =
         |over| move |error| BindError { address: asked, trouble: Trouble::System { over, error } };
-    let streams = stream::listen(asked).map_err(fail(Over::Stream))?;
+    let streams = stream::listen(asked).map_err(fail(Over::Tcp))?;
     let mut address = asked;
-    address.set_port(streams.local_addr().map_err(fail(Over::Stream))?.port());
+    address.set_port(streams.local_addr().map_err(fail(Over::Tcp))?.port());
     // Sockets with SO_REUSEPORT share a port with any other of the same user: a second server would
     // silently take a part of the queries. A socket without it finds out whether anyone is there.
     drop(UdpSocket::bind(address).map_err(fail(Over::Udp))?);

@@ -45,7 +45,7 @@ impl Bound {
             }
         }
         let number = threads.counters.len();
-        let counters = threads.counters_for(Over::Stream);
+        let counters = threads.counters_for(Over::Tcp);
         let guarded = Guarded::new(number, make, Arc::clone(&counters));
         let streams = Streams::new(listeners, limits, guarded, counters)?;
         let stopped = threads.stop_streams.subscribe();
@@ -66,10 +66,8 @@ impl Running {
     pub fn counters(&self) -> Totals {
         let mut totals = Totals::default();
         for (over, counters) in &self.threads.counters {
-            match over {
-                Over::Udp => totals.udp += counters.read(),
-                Over::Stream => totals.stream += counters.read(),
-            }
+            let total = if over.is_stream() { &mut totals.stream } else { &mut totals.udp };
+            *total += counters.read();
         }
         totals
     }

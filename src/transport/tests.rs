@@ -35,10 +35,7 @@ impl Respond for Echo {
         over: Over,
         out: &mut [u8],
     ) -> Option<usize> {
-        let room = match over {
-            Over::Udp => UDP_RESPONSE,
-            Over::Stream => STREAM_RESPONSE,
-        };
+        let room = if over.is_stream() { STREAM_RESPONSE } else { UDP_RESPONSE };
         assert_eq!(out.len(), room);
         match query.first() {
             Some(&PANIC) => panic!("asked to"),

@@ -85,8 +85,11 @@ impl FromStr for Type {
     }
 }
 
-/// The Internet class (RFC 1035 §3.2.4), the only one that Waypost serves.
+/// The Internet class (RFC 1035 §3.2.4), the only one that zones are served in.
 pub const CLASS_IN: u16 = 1;
+
+/// The Chaos class, in which servers are asked about themselves (RFC 4892).
+pub const CLASS_CH: u16 = 3;
 
 /// Opcode QUERY (RFC 1035 §4.1.1), the only one that Waypost implements.
 pub const OPCODE_QUERY: u8 = 0;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::edns::{self, Edns};
 use super::header::{AA, AD, CD, HEADER_LEN, Header, QR, RA, RD, TC};
 use super::kind::{CLASS_IN, Rcode, Type};
 use super::name::Name;
@@ -21,7 +22,9 @@ pub struct Message {
     /// The additional section without its OPT record.
     pub additional: Vec<Record>,
     /// What the OPT record says.
-    pub edns: Option<super::query::Edns>,
+    pub edns: Option<Edns>,
+    /// The options in it: number and data.
+    pub options: Vec<(u16, Vec<u8>)>,
     /// The response code, with the upper bits that OPT carries.
     pub rcode: u16,
 }
@@ -75,14 +78,15 @@ impl Message {
         let mut additional = section(additionals)?;
         let opt = additional.iter().position(|record| record.rtype == Type::OPT);
         let opt = opt.map(|at| additional.remove(at));
-        let edns = opt.as_ref().map(|opt| super::query::Edns {
-            payload_size: opt.class,
-            version: (opt.ttl >> 16) as u8,
-            dnssec_ok: opt.ttl & 0x8000 != 0,
-        });
+        let rdata = opt.as_ref().map_or(&[][..], |opt| &opt.rdata);
+        let options: Result<Vec<_>, _> =
+            edns::options(rdata).map(|o| o.map(|(code, data)| (code, data.to_vec()))).collect();
+        let options = options.map_err(|_| NotAMessage)?;
+        let edns = opt.as_ref().map(|opt| Edns::read(opt.class, opt.ttl.to_be_bytes(), rdata));
+        let edns = edns.transpose().map_err(|_| NotAMessage)?;
         let rcode_high = opt.map_or(0, |opt| (opt.ttl >> 24) as u16);
         let rcode = rcode_high << 4 | header.flags & 0xf;
-        Ok(Self { header, question, answer, authority, additional, edns, rcode })
+        Ok(Self { header, question, answer, authority, additional, edns, options, rcode })
     }
 
     /// The response code's mnemonic, or `RCODEn`.

@@ -8,6 +8,7 @@
 //!
 //! Not here: what to answer (`answer`), where bytes come from (`transport`).
 
+pub mod edns;
 pub mod header;
 pub mod kind;
 pub mod message;

@@ -1,5 +1,6 @@
 //! Queries: the question and the OPT record, read strictly.
 
+use super::edns::Edns;
 use super::header::{HEADER_LEN, Header};
 use super::kind::Type;
 use super::name::{self, NAME_LEN_MAX};
@@ -16,17 +17,6 @@ pub struct Query {
     pub qclass: u16,
     /// What the OPT record says, if there is one.
     pub edns: Option<Edns>,
-}
-
-/// What an OPT record says (RFC 6891 §6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edns {
-    /// The largest UDP response that the client takes, as it says.
-    pub payload_size: u16,
-    /// The EDNS version; Waypost speaks 0.
-    pub version: u8,
-    /// DO: the client wants DNSSEC records; copied into the response (RFC 3225 §3).
-    pub dnssec_ok: bool,
 }
 
 /// A message that is no well-formed query: FORMERR.
@@ -57,25 +47,39 @@ impl Query {
         let fixed = question.get(qname_len..qname_len + 4).ok_or(Malformed)?;
         let qtype = Type(u16::from_be_bytes([fixed[0], fixed[1]]));
         let qclass = u16::from_be_bytes([fixed[2], fixed[3]]);
-        let mut rest = question.get(qname_len + 4..).ok_or(Malformed)?;
-        for _ in 0..u32::from(answers) + u32::from(authorities) {
-            let record = Record::read(&mut rest)?;
-            if record.rtype == Type::OPT {
-                return Err(Malformed);
-            }
-        }
-        let mut edns = None;
-        for _ in 0..additionals {
-            let record = Record::read(&mut rest)?;
-            if record.rtype == Type::OPT && edns.replace(record.edns()?).is_some() {
-                return Err(Malformed);
-            }
-        }
-        if !rest.is_empty() {
-            return Err(Malformed);
-        }
+        let rest = question.get(qname_len + 4..).ok_or(Malformed)?;
+        let edns = read_records(rest, u32::from(answers) + u32::from(authorities), additionals)?;
         Ok(Self { qname_len, qtype, qclass, edns })
     }
+}
+
+/// Reads a query without a question, by which a client gets itself a server cookie
+/// (RFC 7873 §5.4).
+///
+/// # Errors
+/// [`Malformed`] if it has no COOKIE option either.
+pub fn read_without_question(header: &Header, message: &[u8]) -> Result<Edns, Malformed> {
+    let [_, answers, authorities, additionals] = header.counts;
+    let rest = message.get(HEADER_LEN..).ok_or(Malformed)?;
+    let edns = read_records(rest, u32::from(answers) + u32::from(authorities), additionals)?;
+    edns.filter(|edns| edns.cookie.is_some()).ok_or(Malformed)
+}
+
+/// Reads what follows the question, to the end; returns what its OPT record says.
+fn read_records(mut rest: &[u8], others: u32, additionals: u16) -> Result<Option<Edns>, Malformed> {
+    for _ in 0..others {
+        if Record::read(&mut rest)?.rtype == Type::OPT {
+            return Err(Malformed);
+        }
+    }
+    let mut edns = None;
+    for _ in 0..additionals {
+        let record = Record::read(&mut rest)?;
+        if record.rtype == Type::OPT && edns.replace(record.edns()?).is_some() {
+            return Err(Malformed);
+        }
+    }
+    if rest.is_empty() { Ok(edns) } else { Err(Malformed) }
 }
 
 /// One record of a query, taken apart no further than needed.
@@ -106,15 +110,10 @@ impl<'a> Record<'a> {
 
     /// Reads this OPT record (RFC 6891 §6.1.2, §6.1.3).
     fn edns(&self) -> Result<Edns, Malformed> {
-        let mut options = self.rdata;
-        while !options.is_empty() {
-            let (head, tail) = options.split_first_chunk::<4>().ok_or(Malformed)?;
-            let len = usize::from(u16::from_be_bytes([head[2], head[3]]));
-            options = tail.get(len..).ok_or(Malformed)?;
+        if !self.at_root {
+            return Err(Malformed);
         }
-        let [_, version, flags, _] = self.ttl;
-        let edns = Edns { payload_size: self.class, version, dnssec_ok: flags & 0x80 != 0 };
-        if self.at_root { Ok(edns) } else { Err(Malformed) }
+        Edns::read(self.class, self.ttl, self.rdata)
     }
 }
 
@@ -154,7 +153,7 @@ mod tests {
         assert_eq!((query.qtype, query.qclass, query.edns), (Type::AAAA, 1, None));
         assert_eq!(query.question_end(), HEADER_LEN + QUESTION.len());
         let query = read([1, 0, 0, 1], &[QUESTION, OPT].concat()).unwrap();
-        let edns = Edns { payload_size: 1232, version: 0, dnssec_ok: true };
+        let edns = Edns { payload_size: 1232, dnssec_ok: true, ..Edns::default() };
         assert_eq!(query.edns, Some(edns));
     }
 

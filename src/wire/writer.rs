@@ -1,7 +1,7 @@
 //! Responses: records into a bounded buffer, names compressed, RRsets whole or not at all.
 
 use super::header::{HEADER_LEN, Header};
-use super::kind::Type;
+use super::kind::{CLASS_IN, Type};
 use super::qname::{Qname, ROOT_HASH, suffix_hash};
 
 /// How many earlier names a name is compared with (an encoder that searched without a bound
@@ -104,6 +104,11 @@ impl<'a> Writer<'a> {
         self.at == HEADER_LEN
     }
 
+    /// How long the message may become.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Gives up `len` octets of the limit, for what [`Writer::release`] will write last.
     pub fn reserve(&mut self, len: usize) {
         self.limit = self.limit.saturating_sub(len);
@@ -158,6 +163,21 @@ impl<'a> Writer<'a> {
         ttl: u32,
         rdata: &[u8],
     ) -> Result<(), Full> {
+        self.put_record_of(CLASS_IN, owner, rtype, ttl, rdata)
+    }
+
+    /// Writes a record as [`Writer::put_record`] does, of any class.
+    ///
+    /// # Errors
+    /// [`Full`], and nothing is written.
+    pub fn put_record_of(
+        &mut self,
+        class: u16,
+        owner: u16,
+        rtype: Type,
+        ttl: u32,
+        rdata: &[u8],
+    ) -> Result<(), Full> {
         let len = rdata.len();
         let end = self.at + 12 + len;
         if end > self.limit {
@@ -166,10 +186,10 @@ impl<'a> Writer<'a> {
         let place = self.out.get_mut(self.at..end).ok_or(Full)?;
         let (head, tail) = place.split_first_chunk_mut::<12>().ok_or(Full)?;
         let (owner, rtype, ttl) = (owner.to_be_bytes(), rtype.0.to_be_bytes(), ttl.to_be_bytes());
-        let len = (len as u16).to_be_bytes();
+        let (class, len) = (class.to_be_bytes(), (len as u16).to_be_bytes());
         *head = [
-            owner[0], owner[1], rtype[0], rtype[1], 0, 1, ttl[0], ttl[1], ttl[2], ttl[3], len[0],
-            len[1],
+            owner[0], owner[1], rtype[0], rtype[1], class[0], class[1], ttl[0], ttl[1], ttl[2],
+            ttl[3], len[0], len[1],
         ];
         tail.copy_from_slice(rdata);
         self.at = end;
@@ -188,8 +208,13 @@ impl<'a> Writer<'a> {
 
     /// Writes the length of the RDATA begun at `start`.
     pub fn end_rdata(&mut self, start: RdataStart) {
-        let len = ((self.at - start.0) as u16).to_be_bytes();
-        if let Some(place) = self.out.get_mut(start.0 - 2..start.0) {
+        self.close_length(start.0);
+    }
+
+    /// Writes how far it is from `start` to here into the two octets before `start`.
+    pub(super) fn close_length(&mut self, start: usize) {
+        let len = ((self.at - start) as u16).to_be_bytes();
+        if let Some(place) = self.out.get_mut(start - 2..start) {
             place.copy_from_slice(&len);
         }
     }

@@ -15,6 +15,8 @@ pub use service::{
 };
 pub use validate::{Conflict, Problem};
 
+use ipnet::IpNet;
+
 use crate::wire::name::Name;
 
 /// Named maxima of what a zone may hold. Each is checked when a zone is loaded.
@@ -43,6 +45,17 @@ pub struct Zone {
     origin: Name,
     rrsets: Vec<Rrset>,
     services: Vec<Service>,
+    clients: Clients,
+}
+
+/// Who may ask for the names of a zone: `allow`, or everyone if it is empty, without `deny`; of
+/// several networks that hold a client the narrowest decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Clients {
+    /// Networks that may.
+    pub allow: Vec<IpNet>,
+    /// Networks that may not.
+    pub deny: Vec<IpNet>,
 }
 
 impl Zone {
@@ -62,7 +75,15 @@ impl Zone {
         let mut conflicts = Vec::new();
         let rrsets = validate::merge(rrsets, &mut conflicts);
         conflicts.extend(validate::conflicts(&origin, &rrsets, &services));
-        if conflicts.is_empty() { Ok(Self { origin, rrsets, services }) } else { Err(conflicts) }
+        if !conflicts.is_empty() {
+            return Err(conflicts);
+        }
+        Ok(Self { origin, rrsets, services, clients: Clients::default() })
+    }
+
+    /// The same zone, open to `clients` only.
+    pub fn with_clients(self, clients: Clients) -> Self {
+        Self { clients, ..self }
     }
 
     /// The apex.
@@ -78,5 +99,10 @@ impl Zone {
     /// The services, in file order.
     pub fn services(&self) -> &[Service] {
         &self.services
+    }
+
+    /// Who may ask for its names.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
     }
 }

@@ -77,7 +77,7 @@ fn the_engine_agrees_with_the_model() {
             let question = Question { name, rtype: qtype, payload: Some(1232), flags: 0x0100 };
             let asked = question.to_string();
             let message = question.encode(seed as u16);
-            let whole = respond(&mut responder, &message, Over::Stream);
+            let whole = respond(&mut responder, &message, Over::Tcp);
             agree(seed, &zones, &asked, "engine", &whole.data, &expected);
             assert!(!whole.tc, "a stream has room: {asked}");
             let datagram = respond(&mut responder, &message, Over::Udp);

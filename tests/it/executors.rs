@@ -112,7 +112,7 @@ impl Subject for InProcess {
         let query = ask.question.encode(fastrand::u16(..));
         let mut out = vec![0; 65_535];
         let ip = ask.from.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let over = if ask.tcp { Over::Stream } else { Over::Udp };
+        let over = if ask.tcp { Over::Tcp } else { Over::Udp };
         let client = Client { source: SocketAddr::new(ip, 5353), over };
         let len = self.responder.respond(&query, client, &mut out).len().expect("a response");
         checked(&query, &out[..len])

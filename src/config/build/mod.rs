@@ -24,9 +24,10 @@ use super::diagnostic::{Diagnostic, Source};
 use super::files::{Files, locate};
 use super::load::Recorded;
 use super::master::{self, Record};
+use super::spec::network::networks;
 use super::spec::zone::ZoneFile;
 use crate::wire::name::Name;
-use crate::zone::{Rrset, Service, Ttl, Zone};
+use crate::zone::{Clients, Rrset, Service, Ttl, Zone};
 
 use claims::Claims;
 pub(crate) use claims::report_master;
@@ -80,9 +81,15 @@ pub(crate) fn zone(
     if !sure {
         return (None, decoder.diagnostics);
     }
-    let zone = Zone::new(origin, rrsets, services);
+    let zone = Zone::new(origin, rrsets, services).map(|zone| zone.with_clients(clients(file)));
     let zone = zone.map_err(|conflicts| claims.report(&conflicts, &records, file, &mut decoder));
     (zone.ok().filter(|_| !decoder.has_errors()), decoder.diagnostics)
+}
+
+/// Who may ask.
+fn clients(file: &ZoneFile) -> Clients {
+    let Some(Spanned { value: clients, .. }) = &file.clients else { return Clients::default() };
+    Clients { allow: networks(clients.allow.as_ref()), deny: networks(clients.deny.as_ref()) }
 }
 
 /// Reads a name that is absolute with or without its final dot.

@@ -6,6 +6,7 @@
 
 pub(crate) mod check;
 pub(crate) mod endpoint;
+pub(crate) mod network;
 pub(crate) mod records;
 pub(crate) mod route;
 pub(crate) mod server;

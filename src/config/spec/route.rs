@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::network::Network;
 use crate::config::decode::{
     Decode, Decoder, Fields, Int, List, Node, OneOrMany, Spanned, decode_spanned, each, table,
 };
@@ -137,42 +137,5 @@ impl JsonSchema for To {
                 },
             ],
         })
-    }
-}
-
-/// A network, or a single address.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Network(pub(crate) IpNet);
-
-impl Decode for Network {
-    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        let text = String::decode(node, decoder)?;
-        let single = || text.parse().ok().map(|address: std::net::IpAddr| address.into());
-        let Some(network) = text.parse::<IpNet>().ok().or_else(single) else {
-            let message = format!("expected a network, found \"{text}\"");
-            decoder.error(&node.span(), message).help = Some("such as \"10.0.0.0/8\"".to_owned());
-            return None;
-        };
-        if network.trunc() != network {
-            let message = format!("the network {network} has bits set behind its prefix");
-            let help = format!("did you mean \"{}\"?", network.trunc());
-            decoder.error(&node.span(), message).help = Some(help);
-            return None;
-        }
-        Some(Self(network))
-    }
-}
-
-impl JsonSchema for Network {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Network".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["10.0.0.0/8", "2001:db8::/32"] })
     }
 }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::network::Network;
 use crate::config::decode::{Decode, Decoder, Int, Node, OneOrMany, Period, table, words};
 
 /// Where the server listens unless told otherwise.
@@ -25,6 +26,13 @@ pub(crate) const TCP_IDLE_DEFAULT: Period = Period::secs(10);
 /// How long a new TCP connection may take to send its first query.
 pub(crate) const TCP_FIRST_QUERY_DEFAULT: Period = Period::secs(2);
 
+/// Responses a second over UDP to one source address.
+pub(crate) const PER_SOURCE_DEFAULT: u32 = 1000;
+/// Responses a second over UDP to one network.
+pub(crate) const PER_NETWORK_DEFAULT: u32 = 32_000;
+/// Every how manieth response above the rate is sent cut.
+pub(crate) const SLIP_DEFAULT: u32 = 1;
+
 table! {
     /// The server's own file, `waypost.toml`. Every key may be left out; flags override it.
     pub(crate) struct ServerFile {
@@ -36,6 +44,12 @@ table! {
         checks: Checks;
         /// What clients may use up.
         limits: Limits;
+        /// What the server says of itself when asked.
+        identity: Identity;
+        /// Cookies: how clients show that they are where they say (RFC 7873).
+        cookies: Cookies;
+        /// How much one source is sent over UDP, where sources can be forged.
+        rate_limit: RateLimit;
         /// What is logged, and how.
         log: Log;
     }
@@ -76,6 +90,45 @@ table! {
 }
 
 table! {
+    /// What the server says of itself when asked. Without a key it says nothing.
+    pub(crate) struct Identity {
+        /// The name of this server, up to 255 octets: NSID (RFC 5001) and `id.server` and
+        /// `hostname.bind` in class CH (RFC 4892).
+        name: String;
+        /// What `version.bind` and `version.server` in class CH say, up to 255 octets.
+        version: String;
+    }
+}
+
+table! {
+    /// Cookies (RFC 7873, RFC 9018). Servers of one address, as with anycast, must have the same
+    /// secrets, or clients discard responses.
+    pub(crate) struct Cookies {
+        /// Whether clients that send a cookie get one. All servers of a zone should agree.
+        enabled: bool = true;
+        /// One or two secrets, each 32 hexadecimal digits. Cookies are made with the first and
+        /// recognized with both. Default: one at random, anew at each start.
+        secrets: OneOrMany<Secret>;
+    }
+}
+
+table! {
+    /// How much one source is sent over UDP, where sources can be forged. Clients that show a
+    /// cookie of ours, and streams, are not limited.
+    pub(crate) struct RateLimit {
+        /// Responses a second to one IPv4 address or IPv6 /64; 0: no limit.
+        per_source: Int<0, 10_000_000> = PER_SOURCE_DEFAULT;
+        /// Responses a second to one IPv4 /24 or IPv6 /56; 0: no limit.
+        per_network: Int<0, 10_000_000> = PER_NETWORK_DEFAULT;
+        /// Every how manieth response above the limit is sent cut, so that a real client comes
+        /// back over TCP; 1: all of them, 0: none.
+        slip: Int<0, 100> = SLIP_DEFAULT;
+        /// Networks that are not limited. Default: 127.0.0.0/8 and ::1.
+        exempt: OneOrMany<Network>;
+    }
+}
+
+table! {
     /// What is logged, and how.
     pub(crate) struct Log {
         /// The form of log lines: text for people, or a JSON object a line. Default: "text".
@@ -108,6 +161,44 @@ words! {
         Debug = "debug",
         /// All of it.
         Trace = "trace",
+    }
+}
+
+/// 32 hexadecimal digits.
+#[derive(Clone, Copy)]
+pub(crate) struct Secret(pub(crate) [u8; 16]);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Decode for Secret {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        let number = Some(&text).filter(|text| text.len() == 32 && !text.starts_with('+'));
+        let number = number.and_then(|text| u128::from_str_radix(text, 16).ok());
+        if number.is_none() {
+            let message = format!("expected 32 hexadecimal digits, found {} octets", text.len());
+            decoder.error(&node.span(), message).help =
+                Some("`openssl rand -hex 16` makes one".to_owned());
+        }
+        number.map(|number| Self(number.to_be_bytes()))
+    }
+}
+
+impl JsonSchema for Secret {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F]{32}$" })
     }
 }
 

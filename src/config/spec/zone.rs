@@ -1,9 +1,10 @@
 //! A zone file as a whole, and its SOA.
 
 use super::check::Check;
+use super::network::Network;
 use super::records::OwnerRecords;
 use super::service::Service;
-use crate::config::decode::{Int, List, Map, Period, table};
+use crate::config::decode::{Int, List, Map, OneOrMany, Period, table};
 
 /// The TTL of static records without one of their own.
 pub(crate) const TTL_DEFAULT: Period = Period::secs(3600);
@@ -36,6 +37,8 @@ table! {
         /// A master file (RFC 1035 §5) in the zone directory with static records of this zone,
         /// relative to this file. Beside `records`, not instead of it.
         records_file: String;
+        /// Which clients may ask for the names of this zone; default: all. The others are refused.
+        clients: Clients;
         /// Static records: for each name, relative to the zone ("@" is the zone itself), its
         /// data by type.
         records: Map<OwnerRecords>;
@@ -43,6 +46,16 @@ table! {
         checks: Map<Check>;
         /// The steered names, relative to the zone ("@" is the zone itself).
         services: Map<Service>;
+    }
+}
+
+table! {
+    /// Clients by their network; of several that hold a client the narrowest decides.
+    pub(crate) struct Clients {
+        /// Networks that may ask; with this key, no others may.
+        allow: OneOrMany<Network>;
+        /// Networks that may not ask.
+        deny: OneOrMany<Network>;
     }
 }
 

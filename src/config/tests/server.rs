@@ -18,7 +18,10 @@ fn an_empty_file_says_the_defaults() {
     let config = ServerConfig::default();
     assert_eq!(config.listen, ["127.0.0.1:5300".parse().unwrap()]);
     assert_eq!(config.zones, PathBuf::from("zones"));
-    assert_eq!(server("[listen]\n[checks]\n[limits]\n[log]").0, Some(config));
+    assert_eq!(
+        server("[listen]\n[checks]\n[limits]\n[identity]\n[cookies]\n[rate_limit]\n[log]").0,
+        Some(config)
+    );
 }
 
 #[test]
@@ -29,6 +32,9 @@ fn every_key_is_read() {
          [checks]\nstart_wait = \"500ms\"\nconcurrency = 64\n\
          [limits]\ntcp_connections = 10\ntcp_connections_per_source = 2\ntcp_idle = \"1m\"\n\
          tcp_first_query = \"1s\"\n\
+         [identity]\nname = \"ns1-fra\"\nversion = \"none of your business\"\n\
+         [cookies]\nsecrets = [\"000102030405060708090a0b0c0d0e0f\", \"FF000000000000000000000000000000\"]\n\
+         [rate_limit]\nper_source = 20\nper_network = 0\nslip = 2\nexempt = [\"10.0.0.0/8\"]\n\
          [log]\nformat = \"json\"\nlevel = \"debug\"\n",
     );
     assert_eq!(mistakes, [""; 0]);
@@ -43,6 +49,20 @@ fn every_key_is_read() {
             tcp_connections_per_source: 2,
             tcp_idle: Duration::from_secs(60),
             tcp_first_query: Duration::from_secs(1),
+        },
+        identity: Identity {
+            name: Some("ns1-fra".to_owned()),
+            version: Some("none of your business".to_owned()),
+        },
+        cookies: Some(CookieSecrets(vec![
+            std::array::from_fn(|at| at as u8),
+            std::array::from_fn(|at| if at == 0 { 255 } else { 0 }),
+        ])),
+        rate_limit: RateLimit {
+            per_source: 20,
+            per_network: 0,
+            slip: 2,
+            exempt: vec!["10.0.0.0/8".parse().unwrap()],
         },
         log: LogConfig { format: LogFormat::Json, level: tracing::Level::DEBUG },
     };
@@ -64,7 +84,7 @@ fn its_mistakes_come_all_at_once() {
         "waypost.toml:5:12 `\"2h\"`: expected a period from 100ms to 1h, found 2h",
         "waypost.toml:7:9 `\"warning\"`: unknown value \"warning\" (did you mean \"warn\"?)",
         "waypost.toml:8:2 `admin`: unknown key `admin` (known keys: zones, listen, checks, \
-         limits, log)",
+         limits, identity, cookies, rate_limit, log)",
     ] {
         assert!(mistakes.contains(&mistake.to_owned()), "{mistake}\n{mistakes:#?}");
     }
@@ -96,4 +116,26 @@ fn the_schema_describes_every_key() {
     assert!(keys > 60, "{keys}");
     assert_eq!(schema["properties"]["ttl"]["default"], "1h");
     assert_eq!(schema["required"], serde_json::json!(["zone"]));
+}
+
+#[test]
+fn cookies_can_be_off_and_secrets_are_never_shown() {
+    assert_eq!(server("[cookies]\nenabled = false").0.unwrap().cookies, None);
+    let secret = "0123456789abcdef0123456789abcdef";
+    let shown = format!("{:?}", server(&format!("[cookies]\nsecrets = \"{secret}\"")));
+    assert!(shown.contains("CookieSecrets(1)") && !shown.contains(secret), "{shown}");
+    let three = format!("[cookies]\nsecrets = [\"{secret}\", \"{secret}\", \"{secret}\"]");
+    assert!(server(&three).1[0].contains("at most 2 secrets"));
+    for bad in ["short", "+123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdeg"] {
+        let (config, mistakes) = server(&format!("[cookies]\nsecrets = \"{bad}\""));
+        assert_eq!(config, None);
+        assert!(mistakes[0].contains("expected 32 hexadecimal digits"), "{mistakes:?}");
+    }
+}
+
+#[test]
+fn a_name_of_the_server_fits_a_character_string() {
+    assert!(server(&format!("[identity]\nname = \"{}\"", "n".repeat(255))).0.is_some());
+    let (_, mistakes) = server(&format!("[identity]\nversion = \"{}\"", "v".repeat(256)));
+    assert!(mistakes[0].contains("expected at most 255 octets, found 256"), "{mistakes:?}");
 }

@@ -157,7 +157,7 @@ impl<R: Respond> Connection<R> {
             let Some(query) = self.inbox.next() else { break };
             round.queries += 1;
             let (prefix, room) = output[length..][..2 + STREAM_RESPONSE].split_at_mut(2);
-            let response = responder.respond(query, self.source, Over::Stream, room);
+            let response = responder.respond(query, self.source, Over::Tcp, room);
             if let Some(response) = response {
                 // Cannot be cut short: the room is as long as the prefix can say.
                 prefix.copy_from_slice(&(response as u16).to_be_bytes());

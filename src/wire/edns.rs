@@ -1,0 +1,245 @@
+//! EDNS: what the OPT record of a query says, and the options of a response (RFC 6891).
+
+use super::kind::Type;
+use super::query::Malformed;
+use super::writer::{Full, Writer};
+
+/// The version that Waypost speaks, and the only one there is.
+pub const VERSION: u8 = 0;
+
+/// The length of an OPT record without options.
+pub const OPT_LEN: usize = 11;
+
+/// The length of an option without its data.
+pub const OPTION_LEN: usize = 4;
+
+/// The largest server cookie (RFC 7873 §4).
+const SERVER_COOKIE_MAX: usize = 32;
+
+/// The numbers of the options that are understood; all others are passed over
+/// (RFC 6891 §6.1.2).
+pub mod code {
+    /// Name server identifier (RFC 5001).
+    pub const NSID: u16 = 3;
+    /// Cookie (RFC 7873).
+    pub const COOKIE: u16 = 10;
+    /// How long a stream may stay idle (RFC 7828).
+    pub const TCP_KEEPALIVE: u16 = 11;
+    /// Padding (RFC 7830).
+    pub const PADDING: u16 = 12;
+    /// Extended error (RFC 8914).
+    pub const EXTENDED_ERROR: u16 = 15;
+}
+
+/// The purpose of an extended error, in parentheses behind a blank, as dig prints it; empty for
+/// those that Waypost does not send (RFC 8914 §5.2).
+pub fn extended_error(number: u16) -> &'static str {
+    match number {
+        0 => " (Other)",
+        18 => " (Prohibited)",
+        20 => " (Not Authoritative)",
+        21 => " (Not Supported)",
+        _ => "",
+    }
+}
+
+/// What an OPT record says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edns {
+    /// The largest UDP response that the client takes, as it says.
+    pub payload_size: u16,
+    /// The EDNS version; Waypost speaks 0.
+    pub version: u8,
+    /// DO: the client wants DNSSEC records; copied into the response (RFC 3225 §3).
+    pub dnssec_ok: bool,
+    /// The client's cookie, and ours if it has one.
+    pub cookie: Option<Cookie>,
+    /// The client asks who answers.
+    pub nsid: bool,
+    /// The client asks how long it may keep the stream idle.
+    pub keepalive: bool,
+    /// The client pads, and wants responses padded.
+    pub padding: bool,
+}
+
+/// A COOKIE option (RFC 7873 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cookie {
+    /// Chosen by the client.
+    pub client: [u8; 8],
+    /// What a server gave it, if that has the length of ours (RFC 9018 §4).
+    pub server: Option<[u8; 16]>,
+}
+
+impl Edns {
+    /// Reads the class, TTL and RDATA of an OPT record (RFC 6891 §6.1.2, §6.1.3).
+    ///
+    /// # Errors
+    /// [`Malformed`] if the options do not fill the RDATA exactly, or a cookie has an impossible
+    /// length (RFC 7873 §5.2.2).
+    pub fn read(class: u16, ttl: [u8; 4], rdata: &[u8]) -> Result<Self, Malformed> {
+        let [_, version, flags, _] = ttl;
+        let dnssec_ok = flags & 0x80 != 0;
+        let mut edns = Self { payload_size: class, version, dnssec_ok, ..Self::default() };
+        edns.read_options(rdata)?;
+        Ok(edns)
+    }
+
+    fn read_options(&mut self, rdata: &[u8]) -> Result<(), Malformed> {
+        for option in options(rdata) {
+            match option? {
+                (code::COOKIE, data) => {
+                    let cookie = Cookie::read(data)?;
+                    // Of several only the first counts (RFC 7873 §5.2).
+                    self.cookie.get_or_insert(cookie);
+                }
+                (code::NSID, _) => self.nsid = true,
+                (code::TCP_KEEPALIVE, _) => self.keepalive = true,
+                (code::PADDING, _) => self.padding = true,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Walks the options in `rdata`: the number and the data of each; [`Malformed`], once, where one
+/// is cut short.
+pub fn options(rdata: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), Malformed>> {
+    let mut rest = rdata;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let option = split_option(rest);
+        rest = option.map_or(&[], |(_, _, tail)| tail);
+        Some(option.map(|(code, data, _)| (code, data)).ok_or(Malformed))
+    })
+}
+
+fn split_option(octets: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let (&[code_high, code_low, len_high, len_low], tail) = octets.split_first_chunk()?;
+    let len = usize::from(u16::from_be_bytes([len_high, len_low]));
+    let (data, tail) = tail.split_at_checked(len)?;
+    Some((u16::from_be_bytes([code_high, code_low]), data, tail))
+}
+
+impl Cookie {
+    fn read(data: &[u8]) -> Result<Self, Malformed> {
+        let (client, server) = data.split_first_chunk::<8>().ok_or(Malformed)?;
+        match server.len() {
+            0 | 8..=SERVER_COOKIE_MAX => {
+                Ok(Self { client: *client, server: server.try_into().ok() })
+            }
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// An OPT record being written, the last record of a response.
+#[derive(Clone, Copy, Debug)]
+pub struct Opt {
+    /// Where its RDATA starts.
+    start: usize,
+}
+
+impl Opt {
+    /// Begins the OPT record of a response: the size that we take, our version, DO as the client
+    /// set it, the upper bits of the RCODE (RFC 6891 §6.1.3).
+    ///
+    /// # Errors
+    /// [`Full`], and nothing is written.
+    pub fn begin(
+        writer: &mut Writer<'_>,
+        payload_size: u16,
+        dnssec_ok: bool,
+        rcode: u16,
+    ) -> Result<Self, Full> {
+        let [opt, size] = [Type::OPT.0, payload_size].map(u16::to_be_bytes);
+        let (rcode, flags) = ((rcode >> 4) as u8, u8::from(dnssec_ok) << 7);
+        writer.put(&[0, opt[0], opt[1], size[0], size[1], rcode, VERSION, flags, 0, 0, 0])?;
+        Ok(Self { start: writer.len() })
+    }
+
+    /// Writes an option whose data is the given parts, one behind the other.
+    ///
+    /// # Errors
+    /// [`Full`], and nothing is written.
+    pub fn put(self, writer: &mut Writer<'_>, code: u16, parts: &[&[u8]]) -> Result<(), Full> {
+        let mark = writer.mark();
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let [code, len] = [code, len as u16].map(u16::to_be_bytes);
+        let written = writer
+            .put(&[code[0], code[1], len[0], len[1]])
+            .and_then(|()| parts.iter().try_for_each(|part| writer.put(part)));
+        written.inspect_err(|_| writer.undo(mark))
+    }
+
+    /// Fills the message up to a multiple of `block` octets with a padding option of zeros
+    /// (RFC 7830 §3), as far as there is room.
+    pub fn pad(self, writer: &mut Writer<'_>, block: usize) {
+        const ZEROS: [u8; 512] = [0; 512];
+        let padded = (writer.len() + OPTION_LEN).next_multiple_of(block).min(writer.limit());
+        let len = padded.checked_sub(writer.len() + OPTION_LEN);
+        if let Some(zeros) = len.and_then(|len| ZEROS.get(..len)) {
+            // It was measured to fit.
+            let _ = self.put(writer, code::PADDING, &[zeros]);
+        }
+    }
+
+    /// Ends the record.
+    pub fn end(self, writer: &mut Writer<'_>) {
+        writer.close_length(self.start);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option(code: u16, data: &[u8]) -> Vec<u8> {
+        let head = [code.to_be_bytes(), (data.len() as u16).to_be_bytes()].concat();
+        [&head, data].concat()
+    }
+
+    fn read(rdata: &[u8]) -> Result<Edns, Malformed> {
+        let mut edns = Edns::default();
+        edns.read_options(rdata).map(|()| edns)
+    }
+
+    #[test]
+    fn known_options_are_noted_and_others_passed_over() {
+        let rdata = [
+            option(code::NSID, b""),
+            option(100, b"whatever"),
+            option(code::TCP_KEEPALIVE, b""),
+            option(code::PADDING, &[0; 30]),
+        ];
+        let edns = read(&rdata.concat()).unwrap();
+        assert!(edns.nsid && edns.keepalive && edns.padding && edns.cookie.is_none());
+        assert_eq!(read(b""), Ok(Edns::default()));
+    }
+
+    #[test]
+    fn a_cookie_has_one_of_its_lengths_and_the_first_counts() {
+        let client = *b"12345678";
+        for (len, ours) in [(0, false), (8, false), (16, true), (32, false)] {
+            let data = [&client[..], &vec![7; len]].concat();
+            let cookie = read(&option(code::COOKIE, &data)).unwrap().cookie.unwrap();
+            assert_eq!(cookie.client, client);
+            assert_eq!(cookie.server, ours.then_some([7; 16]), "{len}");
+        }
+        for len in [0, 1, 7, 9, 15, 41] {
+            assert_eq!(read(&option(code::COOKIE, &vec![0; len])), Err(Malformed), "{len}");
+        }
+        let two = [option(code::COOKIE, &client), option(code::COOKIE, b"abcdefgh")].concat();
+        assert_eq!(read(&two).unwrap().cookie.unwrap().client, client);
+    }
+
+    #[test]
+    fn options_fill_the_record_exactly() {
+        for rdata in [&b"\0"[..], b"\0\x0a\0", b"\0\x03\0\x01", b"\0\x64\0\0\0"] {
+            assert_eq!(read(rdata), Err(Malformed), "{rdata:x?}");
+        }
+    }
+}
