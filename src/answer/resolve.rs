@@ -101,7 +101,7 @@ impl<'r> Resolve<'r, '_> {
                 self.refer(here, cut);
                 Step::Done
             }
-            Found::Dname(node) => self.follow_dname(here, node, depth),
+            Found::Dname(node) => self.follow_dname(here, node, depth, qtype),
             Found::Nothing => {
                 self.head.rcode = Some(Rcode::NxDomain);
                 self.deny(here);
@@ -158,7 +158,7 @@ impl<'r> Resolve<'r, '_> {
     }
 
     /// RFC 6672 §3.2: the DNAME, a CNAME made from it with its TTL, and on to the new name.
-    fn follow_dname(&mut self, here: Here<'r>, node: NodeId, depth: usize) -> Step {
+    fn follow_dname(&mut self, here: Here<'r>, node: NodeId, depth: usize, qtype: Type) -> Step {
         let Some(set) = here.zone.set(node, Type::DNAME) else { return Step::Done };
         let Some(target) = here.zone.rdata(set).next() else { return Step::Done };
         let owner_depth = here.zone.depth_of(node, self.name(&here));
@@ -189,6 +189,8 @@ impl<'r> Resolve<'r, '_> {
             return Step::Done;
         }
         let renamed = renamed.get(..renamed_len).unwrap_or(&[0]);
-        self.give_cname(here, set.ttl, renamed)
+        let step = self.give_cname(here, set.ttl, renamed);
+        // The CNAME is itself what was asked for, as one in the zone would be.
+        if matches!(qtype, Type::CNAME | Type::ANY) { Step::Done } else { step }
     }
 }

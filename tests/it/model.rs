@@ -221,7 +221,9 @@ impl<'a> Walk<'a> {
             return Step::Done;
         }
         self.answer.answer.push(format!("{name} {} IN CNAME {renamed}", dname.ttl));
-        Step::Follow(renamed)
+        // The CNAME made is the answer, as one in the zone would be.
+        let matches = ["CNAME", "ANY"].map(type_number).contains(&self.qtype);
+        if matches { Step::Done } else { Step::Follow(renamed) }
     }
 
     /// Step 3a and the second half of 3c: the data at `node`, given under the name `owner`.
