@@ -21,8 +21,17 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Reads a line in the form that tests compare.
+    pub(crate) fn read(line: &str) -> Self {
+        let mut words = line.splitn(5, ' ');
+        let mut next = || words.next().unwrap_or_else(|| panic!("not a record: {line}"));
+        let (owner, ttl, _class, rtype, rdata) = (next(), next(), next(), next(), next());
+        let (owner, rdata) = (owner.to_owned(), rdata.to_owned());
+        Self { owner, ttl: ttl.parse().expect("a TTL"), rtype: type_number(rtype), rdata }
+    }
+
     /// The record in the form that tests compare, at `owner`.
-    fn line_at(&self, owner: &str) -> String {
+    pub(crate) fn line_at(&self, owner: &str) -> String {
         format!("{owner} {} IN {} {}", self.ttl, type_text(self.rtype), self.rdata)
     }
 
@@ -30,12 +39,12 @@ impl Record {
         self.rdata.split(' ').nth(at).expect("the RDATA has this word")
     }
 
-    /// The name in the RDATA whose addresses help (RFC 1035 §3.3.9 and §3.3.11, RFC 2782,
-    /// RFC 9460 §4.1).
-    fn target(&self) -> Option<String> {
+    /// The name in the RDATA whose addresses help (RFC 1035 §3.3.9 and §3.3.11, RFC 1183 §1,
+    /// RFC 2230 §3, RFC 2782, RFC 9460 §4.1).
+    pub(crate) fn target(&self) -> Option<String> {
         match type_text(self.rtype).as_str() {
             "NS" => Some(self.word(0).to_owned()),
-            "MX" => Some(self.word(1).to_owned()),
+            "MX" | "KX" | "AFSDB" => Some(self.word(1).to_owned()),
             "SRV" => Some(self.word(3).to_owned()),
             "SVCB" | "HTTPS" => {
                 let wire = crate::presentation::wire(self.rtype, &self.rdata);
