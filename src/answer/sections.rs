@@ -87,6 +87,7 @@ impl<'r> Resolve<'r, '_> {
     /// are left out, but for glue below `cut`: without that the referral would be of no use.
     fn add_addresses(&mut self, here: Here<'r>, set: &Set, cut: Option<NodeId>) {
         let zone = here.zone;
+        // By hash, not by node: several names may be synthesised from one wildcard.
         let mut added = [None; ADDITIONAL_NAMES_MAX];
         let mut count = 0;
         for wire in zone.rdata(set) {
@@ -95,11 +96,12 @@ impl<'r> Resolve<'r, '_> {
                 continue;
             }
             let Some(node) = zone.find_address_owner(self.target) else { continue };
-            if added.contains(&Some(node)) {
+            let hash = Some(self.target.hash(self.target.depth()));
+            if added.contains(&hash) {
                 continue;
             }
             let Some(place) = added.get_mut(count) else { return };
-            *place = Some(node);
+            *place = hash;
             count += 1;
             let name = if here.aliased { &*self.alias } else { self.qname };
             let needed = cut.is_some_and(|cut| zone.is_below(cut, name, self.target));

@@ -94,9 +94,13 @@ impl Zone {
         }
     }
 
-    /// Finds a name for the additional section: authoritative or glue, but not synthesised.
+    /// Finds a name for the additional section: glue, or what a query for its addresses finds.
     pub fn find_address_owner(&self, qname: &Qname) -> Option<NodeId> {
-        self.node_at(qname, qname.depth()).map(|(id, _)| id)
+        match self.find(qname, Type::A) {
+            Found::Node(id) => Some(id),
+            Found::Cut(_) => self.node_at(qname, qname.depth()).map(|(id, _)| id),
+            Found::Dname(_) | Found::Nothing => None,
+        }
     }
 
     /// The node's RRset of a type.

@@ -107,13 +107,44 @@ impl ModelZone {
         vec![soa.line_at(&self.origin)]
     }
 
-    /// The addresses that this zone has for the names in `records`.
+    /// Where the data of `name` stands: there, or at the wildcard right below its closest encloser
+    /// and no other (RFC 4592 §3.3.1).
+    fn source(&self, name: &str) -> Option<String> {
+        if self.exists(name) {
+            return Some(name.to_owned());
+        }
+        let mut encloser = parent(name);
+        while !self.exists(encloser) {
+            encloser = parent(encloser);
+        }
+        Some(format!("*.{encloser}")).filter(|wildcard| self.exists(wildcard))
+    }
+
+    /// Whether a delegation or a DNAME stands above `name`.
+    fn is_cut_off(&self, name: &str) -> bool {
+        path(&self.origin, parent(name)).into_iter().any(|above| {
+            let cut = above != self.origin && !self.at(above, "NS").is_empty();
+            cut || !self.at(above, "DNAME").is_empty()
+        })
+    }
+
+    /// The addresses that this zone has for the names in `records`: its own, glue too, and those
+    /// that it would synthesise.
     fn addresses_for(&self, records: &[&Record]) -> Vec<String> {
-        let targets: BTreeSet<String> = records.iter().filter_map(|r| r.target()).collect();
-        let addresses = targets.iter().flat_map(|target| {
-            [self.at(target, "A"), self.at(target, "AAAA")].concat().into_iter()
-        });
-        let lines: BTreeSet<String> = addresses.map(|a| a.line_at(&a.owner)).collect();
+        let mut lines = BTreeSet::new();
+        for target in records.iter().filter_map(|record| record.target()) {
+            if !is_at_or_below(&target, &self.origin) {
+                continue;
+            }
+            let source = if self.has_data(&target) {
+                Some(target.clone())
+            } else {
+                self.source(&target).filter(|_| !self.is_cut_off(&target))
+            };
+            let Some(source) = source else { continue };
+            let addresses = [self.at(&source, "A"), self.at(&source, "AAAA")].concat();
+            lines.extend(addresses.iter().map(|address| address.line_at(&target)));
+        }
         lines.into_iter().collect()
     }
 }
@@ -193,17 +224,8 @@ impl<'a> Walk<'a> {
             }
         }
         self.answer.aa = true;
-        if zone.exists(name) {
-            return self.give(zone, name, name);
-        }
-        // RFC 4592 §3.3.1: the wildcard right below the closest encloser, and no other.
-        let mut encloser = parent(name);
-        while !zone.exists(encloser) {
-            encloser = parent(encloser);
-        }
-        let wildcard = format!("*.{encloser}");
-        if zone.exists(&wildcard) {
-            return self.give(zone, &wildcard, name);
+        if let Some(source) = zone.source(name) {
+            return self.give(zone, &source, name);
         }
         self.answer.rcode = "NXDOMAIN".to_owned();
         self.answer.authority = zone.soa();
