@@ -273,7 +273,7 @@ impl Responder {
         let Self { snapshot, policy, now, draws, scratch, .. } = self;
         let Scratch { qname, alias, target, names, shares } = scratch;
         let limit = size_limit(client.over, query.edns);
-        let mut writer = Writer::start(out, limit, names, question).ok()?;
+        let mut writer = Writer::start(out, limit, names, question, qname).ok()?;
         let options = query.edns.map(|edns| Options::new(policy, edns, client, now.unix));
         let opt_len = options.map_or(0, |options| options.len());
         writer.reserve(opt_len);
@@ -332,8 +332,9 @@ impl Responder {
         let known = edns.version == edns::VERSION;
         let rcode = if known { Rcode::NoError } else { Rcode::BadVers };
         let options = Options::new(&self.policy, edns, client, self.now.unix);
-        let written = Writer::start(out, limit, &mut self.scratch.names, &[]).and_then(|writer| {
-            let mut writer = writer;
+        let Scratch { qname, names, .. } = &mut self.scratch;
+        qname.clear();
+        let written = Writer::start(out, limit, names, &[], qname).and_then(|mut writer| {
             options.put(&mut writer, rcode, None)?;
             Ok(writer.finish(Header { counts: [0, 0, 0, 1], ..header.response(rcode) }))
         });

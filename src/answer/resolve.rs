@@ -52,7 +52,7 @@ impl<'r> Resolve<'r, '_> {
     pub(super) fn run(&mut self, qtype: Type) {
         let source = self.client.source.ip();
         let mut owner = QNAME_POINTER;
-        let mut seen = [0u64; ALIASES_MAX];
+        let mut seen = [0; ALIASES_MAX];
         for hop in 0..=ALIASES_MAX {
             let aliased = hop > 0;
             let name = if aliased { &*self.alias } else { self.qname };
@@ -161,7 +161,7 @@ impl<'r> Resolve<'r, '_> {
     fn follow_dname(&mut self, here: Here<'r>, node: NodeId, depth: usize, qtype: Type) -> Step {
         let Some(set) = here.zone.set(node, Type::DNAME) else { return Step::Done };
         let Some(target) = here.zone.rdata(set).next() else { return Step::Done };
-        let owner_depth = here.zone.depth_of(node, self.name(&here));
+        let owner_depth = here.zone.depth_of(node);
         let prefix_len = self.name(&here).start(owner_depth);
         let mut renamed = [0u8; NAME_LEN_MAX];
         let renamed_len = prefix_len + target.len();

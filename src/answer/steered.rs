@@ -5,7 +5,11 @@ use super::resolve::{Here, Resolve, Step};
 use crate::snapshot::{Endpoint, Service};
 use crate::steering::{Family, Picks, Select, Share, Stream};
 use crate::wire::kind::Type;
-use crate::wire::writer::Full;
+use crate::wire::writer::{Full, pointer_to};
+
+/// How far behind its start the target of an SRV record with a pointer for an owner stands
+/// (RFC 2782): owner, type to length, priority, weight, port.
+const SRV_TARGET: usize = 2 + 10 + 6;
 
 impl<'r> Resolve<'r, '_> {
     /// Answers a query for a service's own name.
@@ -133,8 +137,7 @@ impl<'r> Resolve<'r, '_> {
     }
 
     fn write_srv(&mut self, here: Here<'r>, service: &Service, shares: &[Share]) {
-        self.writer.know_question(self.qname);
-        let start = self.writer.mark();
+        let (start, first) = (self.writer.mark(), self.writer.len());
         let mut written = 0;
         for share in shares {
             let Some(endpoint) = service.endpoints.get(usize::from(share.member)) else {
@@ -156,9 +159,14 @@ impl<'r> Resolve<'r, '_> {
             return;
         }
         self.head.answers += written;
+        // The targets' names stand in the records, one after another.
+        let mut at = first;
         for share in shares.iter().take(usize::from(written)) {
             if let Some(endpoint) = service.endpoints.get(usize::from(share.member)) {
-                self.add_own_addresses(here, service, endpoint);
+                if let Some(owner) = pointer_to(at + SRV_TARGET) {
+                    self.add_own_addresses(here, owner, service, endpoint);
+                }
+                at += SRV_TARGET + endpoint.owner.as_wire().len();
             }
         }
     }
@@ -175,13 +183,19 @@ impl<'r> Resolve<'r, '_> {
         self.writer.put_u16(share.priority)?;
         self.writer.put_u16(share.weight)?;
         self.writer.put_u16(endpoint.port)?;
-        self.writer.put_name_in_full(endpoint.owner.as_wire())?;
+        self.writer.put(endpoint.owner.as_wire())?;
         self.writer.end_rdata(start);
         Ok(())
     }
 
     /// Adds the addresses of one SRV target that may serve; those that do not fit are left out.
-    fn add_own_addresses(&mut self, here: Here<'r>, service: &Service, endpoint: &Endpoint) {
+    fn add_own_addresses(
+        &mut self,
+        here: Here<'r>,
+        owner: u16,
+        service: &Service,
+        endpoint: &Endpoint,
+    ) {
         let board = here.zone.board();
         let serves = endpoint.bits.map(|bit| board.word(bit.word) >> (bit.at & 63) & 1 == 1);
         // Where everything is down and answered all the same, the addresses are too.
@@ -192,16 +206,8 @@ impl<'r> Resolve<'r, '_> {
             if any_serves && !serves {
                 continue;
             }
-            let mark = self.writer.mark();
-            let written = self.writer.put_name(endpoint.owner.as_wire()).and_then(|()| {
-                let start = self.writer.begin_rdata(rtype, service.ttl)?;
-                self.writer.put(address)?;
-                self.writer.end_rdata(start);
-                Ok(())
-            });
-            match written {
-                Ok(()) => self.head.additionals += 1,
-                Err(Full) => self.writer.undo(mark),
+            if self.writer.put_record(owner, rtype, service.ttl, address).is_ok() {
+                self.head.additionals += 1;
             }
         }
     }

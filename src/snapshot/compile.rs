@@ -46,6 +46,7 @@ impl Zone {
         let index = tree.index();
         Self {
             origin: zone.origin().clone(),
+            apex: zone.origin().as_wire().to_ascii_lowercase().into(),
             depth: zone.origin().label_count(),
             names: tree.names.into(),
             nodes: tree.nodes.into(),

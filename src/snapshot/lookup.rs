@@ -134,16 +134,36 @@ impl Zone {
         NodeId(0)
     }
 
-    /// How many labels the owner of `id`, which is at or above `qname`, has.
-    pub fn depth_of(&self, id: NodeId, qname: &Qname) -> usize {
-        let is_it = |depth: &usize| self.node_at(qname, *depth).is_some_and(|(at, _)| at == id);
-        (self.depth..=qname.depth()).find(is_it).unwrap_or(self.depth)
+    /// How many labels the origin has.
+    pub fn depth(&self) -> usize {
+        self.depth
     }
 
-    /// Whether `name` lies at or below the node `id`, which is at or above `qname`.
-    pub fn is_below(&self, id: NodeId, qname: &Qname, name: &Qname) -> bool {
-        let depth = self.depth_of(id, qname);
-        name.depth() >= depth && name.suffix(depth) == qname.suffix(depth)
+    /// How many labels the owner of `id` has.
+    pub fn depth_of(&self, id: NodeId) -> usize {
+        self.depth + labels(self.below_origin(id)).count()
+    }
+
+    /// Whether `name` lies at or below the origin.
+    pub fn holds(&self, name: &Qname) -> bool {
+        name.depth() >= self.depth && name.suffix(self.depth) == &*self.apex
+    }
+
+    /// Whether `name`, which lies in this zone, lies at or below the node `id`.
+    pub fn is_below(&self, id: NodeId, name: &Qname) -> bool {
+        let owner = self.below_origin(id);
+        let labels = labels(owner).count();
+        let Some(above) = name.depth().checked_sub(self.depth + labels) else { return false };
+        let start = name.start(name.depth() - above);
+        name.as_wire().get(start..).is_some_and(|suffix| suffix.starts_with(owner))
+    }
+
+    /// The name of a node without the origin.
+    fn below_origin(&self, id: NodeId) -> &[u8] {
+        let start = self.nodes.get(id.0 as usize).map_or(0, |node| node.name as usize);
+        let name = self.names.get(start..).unwrap_or(&[]);
+        let len: usize = labels(name).map(|label| label.len()).sum();
+        name.get(..len).unwrap_or(&[])
     }
 
     fn cut_of(&self, node: &Node) -> Option<Found> {
@@ -169,7 +189,7 @@ impl Zone {
 
     fn node_at(&self, qname: &Qname, depth: usize) -> Option<(NodeId, &Node)> {
         let suffix = qname.suffix(depth);
-        let below_origin = suffix.get(..suffix.len() - self.origin.as_wire().len())?;
+        let below_origin = suffix.get(..suffix.len() - self.apex.len())?;
         let is_it =
             |at: u32| self.nodes.get(at as usize).is_some_and(|n| self.is_named(n, below_origin));
         let at = self.index.find(qname.hash(depth), is_it)?;
@@ -191,6 +211,17 @@ impl Zone {
                 || given.is_some() && Name::parse(&service.label, Some(&self.origin)).ok() == given
         })
     }
+}
+
+/// The labels, with their length octets, up to the first empty one.
+fn labels(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        let len = rest.first().map(|&len| usize::from(len)).filter(|&len| len > 0)?;
+        let (label, tail) = rest.split_at_checked(len + 1)?;
+        rest = tail;
+        Some(label)
+    })
 }
 
 /// Walks the records of a [`Set`].

@@ -86,7 +86,7 @@ impl Snapshot {
             depths &= !(1 << depth);
             let is_origin = |at: u32| {
                 let zone = self.zones.get(at as usize);
-                zone.is_some_and(|z| z.origin.as_wire().eq_ignore_ascii_case(qname.suffix(depth)))
+                zone.is_some_and(|zone| &*zone.apex == qname.suffix(depth))
             };
             if let Some(at) = self.index.find(qname.hash(depth), is_origin) {
                 return self.zones.get(at as usize).map(|zone| (at as usize, zone));
@@ -100,6 +100,8 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct Zone {
     origin: Name,
+    /// The origin in lower case, as names to look up are.
+    apex: Box<[u8]>,
     /// Labels of the origin.
     depth: usize,
     /// Owner names without the origin, lower case, each closed by a zero octet.

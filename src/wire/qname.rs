@@ -8,12 +8,16 @@ pub const LABELS_MAX: usize = 127;
 /// The hash of the root, where every suffix hash starts.
 pub const ROOT_HASH: u64 = 0x243f_6a88_85a3_08d3;
 
+/// Room behind the longest name, so that eight octets can be read from wherever a label starts.
+const PADDED: usize = NAME_LEN_MAX + 9;
+
 /// A name to look up, in a buffer that is used again for every query.
 ///
 /// Suffixes are counted by depth, the number of their labels: depth 0 is the root,
 /// [`Qname::depth`] the whole name.
+#[derive(Debug)]
 pub struct Qname {
-    wire: [u8; NAME_LEN_MAX],
+    wire: [u8; PADDED],
     len: usize,
     depth: usize,
     /// Where the suffix of depth `d` starts, at `d`.
@@ -27,7 +31,7 @@ impl Qname {
     pub fn new() -> Self {
         let mut hashes = [0; LABELS_MAX + 1];
         hashes[0] = ROOT_HASH;
-        let (wire, starts) = ([0; NAME_LEN_MAX], [0; LABELS_MAX + 1]);
+        let (wire, starts) = ([0; PADDED], [0; LABELS_MAX + 1]);
         Self { wire, len: 1, depth: 0, starts, hashes }
     }
 
@@ -36,10 +40,10 @@ impl Qname {
     /// `None`, and the root, for a name that is cut short, compressed, or too long.
     ///
     /// # Cost
-    /// One pass to find the labels, one to lower and hash them; no allocation.
+    /// One pass to find the labels, one to lower them, one to hash them, the last two eight
+    /// octets at a time; no allocation.
     pub fn read(&mut self, wire: &[u8]) -> Option<usize> {
-        self.len = 1;
-        self.depth = 0;
+        self.clear();
         let mut left_to_right = [0u8; LABELS_MAX + 1];
         let (mut at, mut depth) = (0, 0);
         loop {
@@ -55,21 +59,51 @@ impl Qname {
             at += len + 1;
         }
         let len = at + 1;
-        let (ours, theirs) = (self.wire.get_mut(..len)?, wire.get(..len)?);
-        for (ours, theirs) in ours.iter_mut().zip(theirs) {
-            *ours = theirs.to_ascii_lowercase();
+        self.wire.get_mut(..len)?.copy_from_slice(wire.get(..len)?);
+        for octets in self.wire.get_mut(..len.next_multiple_of(8))?.chunks_exact_mut(8) {
+            lower(octets);
         }
         self.len = len;
         self.depth = depth;
         self.starts[0] = at as u8;
         let mut hash = ROOT_HASH;
         for (above, &start) in left_to_right.get(..depth)?.iter().rev().enumerate() {
-            let label = self.wire.get(usize::from(start)..)?;
-            hash = suffix_hash(hash, label.get(..=usize::from(label[0]))?);
+            hash = self.hash_label(hash, usize::from(start));
             *self.starts.get_mut(above + 1)? = start;
             *self.hashes.get_mut(above + 1)? = hash;
         }
         Some(len)
+    }
+
+    /// Makes it the root.
+    pub fn clear(&mut self) {
+        self.len = 1;
+        self.depth = 0;
+        self.wire[0] = 0;
+        self.starts[0] = 0;
+    }
+
+    /// The hash of a suffix, from the hash of the suffix one label shorter and the label in front
+    /// of it, length octet included, at `start`.
+    ///
+    /// Not proof against chosen keys, and need not be: the keys are the operator's names, and a
+    /// query that collides with one costs one comparison.
+    fn hash_label(&self, rest: u64, start: usize) -> u64 {
+        const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut left = self.wire.get(start).map_or(0, |&len| usize::from(len) + 1);
+        let (mut hash, mut at) = (rest, start);
+        loop {
+            let octets = self.wire.get(at..).and_then(<[u8]>::first_chunk);
+            let octets = octets.map_or(0, |octets| u64::from_le_bytes(*octets));
+            // What lies behind the label reads as ones.
+            let behind = if left < 8 { u64::MAX << (8 * left) } else { 0 };
+            let product = u128::from(hash ^ (octets | behind)) * u128::from(MULTIPLIER);
+            hash = (product as u64) ^ ((product >> 64) as u64);
+            if left < 8 {
+                return hash;
+            }
+            (left, at) = (left - 8, at + 8);
+        }
     }
 
     /// How many labels the name has.
@@ -85,6 +119,13 @@ impl Qname {
     /// The suffix of `depth` labels; the root if there are not so many.
     pub fn suffix(&self, depth: usize) -> &[u8] {
         self.wire.get(self.start(depth)..self.len).unwrap_or(&[0])
+    }
+
+    /// The first label of the suffix of `depth` labels, with its length octet.
+    pub fn label(&self, depth: usize) -> &[u8] {
+        let start = self.start(depth);
+        let len = self.wire.get(start).map_or(0, |&len| usize::from(len));
+        self.wire.get(start..=start + len).unwrap_or(&[0])
     }
 
     /// Where in the name the suffix of `depth` labels starts.
@@ -106,31 +147,16 @@ impl Default for Qname {
     }
 }
 
-/// The hash of a suffix: the hash of the suffix one label shorter, and the lower-case label in
-/// front of it with its length octet.
-///
-/// Not proof against chosen keys, and need not be: the keys are the operator's names, and a
-/// query that collides with one costs one comparison.
-pub fn suffix_hash(rest: u64, label: &[u8]) -> u64 {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut hash = rest;
-    let mut chunks = label.chunks_exact(8);
-    let mut mix = |octets: [u8; 8]| {
-        let product = u128::from(hash ^ u64::from_le_bytes(octets)) * u128::from(MULTIPLIER);
-        hash = (product as u64) ^ ((product >> 64) as u64);
-    };
-    for chunk in &mut chunks {
-        let mut octets = [0; 8];
-        octets.copy_from_slice(chunk);
-        mix(octets);
-    }
-    let tail = chunks.remainder();
-    let mut octets = [0xff; 8];
-    for (place, octet) in octets.iter_mut().zip(tail) {
-        *place = *octet;
-    }
-    mix(octets);
-    hash
+/// Makes eight octets lower case at once. Length octets, at most 63, stay as they are.
+fn lower(octets: &mut [u8]) {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let Ok(eight) = octets.try_into().map(u64::from_le_bytes) else { return };
+    let sevens = eight & (0x7f * EACH);
+    // The top bit of each octet: above 'Z', not below 'A', and plain ASCII.
+    let above = sevens + (0x7f - u64::from(b'Z')) * EACH;
+    let from = sevens + (0x80 - u64::from(b'A')) * EACH;
+    let upper = (from ^ above) & !eight & (0x80 * EACH);
+    octets.copy_from_slice(&(eight | upper >> 2).to_le_bytes());
 }
 
 #[cfg(test)]
@@ -150,9 +176,28 @@ mod tests {
         let (long, short) = (read("WWW.Example.com."), read("example.COM."));
         assert_eq!(long.hash(2), short.hash(2));
         assert_eq!(long.suffix(2), short.as_wire());
+        assert_eq!(long.label(3), b"\x03www");
         assert_ne!(long.hash(3), long.hash(2));
         assert_eq!(long.start(2), 4);
         assert_eq!(long.suffix(0), [0]);
+    }
+
+    #[test]
+    fn every_octet_is_lowered_as_ascii_has_it_and_labels_of_any_length_hash_apart() {
+        let mut qname = Qname::new();
+        for octet in 0..=255u8 {
+            let wire = [3, octet, b'Q', octet, 0];
+            qname.read(&wire).unwrap();
+            assert_eq!(qname.as_wire(), wire.to_ascii_lowercase());
+        }
+        let mut seen = std::collections::HashSet::new();
+        for len in 1..=63usize {
+            for octet in [0, b'a', 0xff] {
+                let wire = [&[len as u8][..], &vec![octet; len], b"\0"].concat();
+                qname.read(&wire).unwrap();
+                assert!(seen.insert(qname.hash(1)), "{len} {octet}");
+            }
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use super::header::{HEADER_LEN, Header};
 use super::kind::{CLASS_IN, Type};
-use super::qname::{Qname, ROOT_HASH, suffix_hash};
+use super::qname::{LABELS_MAX, Qname};
 
-/// How many earlier names a name is compared with (an encoder that searched without a bound
-/// could be made quadratic).
+/// How many suffixes of earlier names a name is compared with (an encoder that searched without a
+/// bound could be made quadratic).
 const NAMES_MAX: usize = 48;
 
 /// A compression pointer reaches this far (RFC 1035 §4.1.4).
@@ -14,21 +14,29 @@ const POINTER_MAX: usize = 0x3fff;
 /// The owner of most answers: the name in the question, right behind the header.
 pub const QNAME_POINTER: u16 = 0xc000 | HEADER_LEN as u16;
 
+/// The pointer to the name at `at`; `None` if it lies too far behind.
+pub fn pointer_to(at: usize) -> Option<u16> {
+    (at <= POINTER_MAX).then_some(0xc000 | at as u16)
+}
+
 /// The record did not fit; nothing of it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// Names already in the message, by the hash of each suffix. Reused from response to response.
+/// Names already in the message that share little with the question, by the hash of each suffix;
+/// those of the question among them. Reused from response to response.
 #[derive(Debug)]
 pub struct Names {
     entries: [(u64, u16); NAMES_MAX],
     len: usize,
+    /// The name being compared.
+    name: Qname,
 }
 
 impl Names {
     /// Room for a message's names.
     pub fn new() -> Self {
-        Self { entries: [(0, 0); NAMES_MAX], len: 0 }
+        Self { entries: [(0, 0); NAMES_MAX], len: 0, name: Qname::new() }
     }
 
     fn add(&mut self, hash: u64, at: usize) {
@@ -55,6 +63,7 @@ pub struct Writer<'a> {
     out: &'a mut [u8],
     at: usize,
     limit: usize,
+    question: &'a Qname,
     names: &'a mut Names,
 }
 
@@ -68,6 +77,7 @@ pub struct Mark {
 impl<'a> Writer<'a> {
     /// Starts a message with room for its header and the question, which is copied as it came.
     ///
+    /// `qname`: the name in it, against which others are compressed; the root if there is none.
     /// `limit`: how long the message may become, at most `out.len()`.
     ///
     /// # Errors
@@ -77,21 +87,13 @@ impl<'a> Writer<'a> {
         limit: usize,
         names: &'a mut Names,
         question: &[u8],
+        qname: &'a Qname,
     ) -> Result<Self, Full> {
         names.len = 0;
         let limit = limit.min(out.len());
-        let mut writer = Self { out, at: HEADER_LEN, limit, names };
+        let mut writer = Self { out, at: HEADER_LEN, limit, question: qname, names };
         writer.put(question)?;
         Ok(writer)
-    }
-
-    /// Lets later names be compressed against the name in the question.
-    pub fn know_question(&mut self, qname: &Qname) {
-        if self.names.len == 0 {
-            for depth in (1..=qname.depth()).rev() {
-                self.names.add(qname.hash(depth), HEADER_LEN + qname.start(depth));
-            }
-        }
     }
 
     /// How long the message is so far.
@@ -219,54 +221,86 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes a name, replacing its longest suffix already in the message by a pointer
-    /// (RFC 1035 §4.1.4); `wire` is an uncompressed name.
+    /// Writes a name, with a pointer in the place of its longest suffix that is known to be in the
+    /// message (RFC 1035 §4.1.4); `wire` is an uncompressed name.
     ///
     /// # Errors
     /// [`Full`]; go back to a mark.
+    ///
+    /// # Cost
+    /// A comparison with the name in the question, label by label. Only names that share less than
+    /// two labels with it are hashed and searched for among each other.
     pub fn put_name(&mut self, wire: &[u8]) -> Result<(), Full> {
-        self.write_name(wire, true)
+        let mut starts = [0u8; LABELS_MAX];
+        let mut depth = 0;
+        let mut at = 0;
+        while let Some(&len) = wire.get(at).filter(|&&len| len != 0) {
+            let Some(start) = starts.get_mut(depth) else { break };
+            *start = at as u8;
+            depth += 1;
+            at += usize::from(len) + 1;
+        }
+        let starts = starts.get(..depth).unwrap_or(&[]);
+        let shared = self.shared_labels(wire, starts);
+        if shared < depth.min(2) {
+            return self.put_foreign_name(wire);
+        }
+        match starts.len().checked_sub(shared).and_then(|at| starts.get(at)) {
+            Some(&cut) => {
+                self.put(wire.get(..usize::from(cut)).unwrap_or(&[]))?;
+                self.put_u16(QNAME_POINTER + self.question.start(shared) as u16)
+            }
+            None => self.put(&[0]),
+        }
     }
 
-    /// Writes a name in full, where no pointer is allowed (RFC 3597 §4); later names may still
-    /// point into it.
-    ///
-    /// # Errors
-    /// [`Full`]; go back to a mark.
-    pub fn put_name_in_full(&mut self, wire: &[u8]) -> Result<(), Full> {
-        self.write_name(wire, false)
+    /// How many labels, from the right, the name in `wire` has in common with the question.
+    fn shared_labels(&self, wire: &[u8], starts: &[u8]) -> usize {
+        let is_shared = |&(at, depth): &(&u8, usize)| {
+            let at = usize::from(*at);
+            let len = wire.get(at).map_or(0, |&len| usize::from(len));
+            let (ours, theirs) =
+                (wire.get(at..=at + len).unwrap_or(&[]), self.question.label(depth));
+            ours == theirs || ours.eq_ignore_ascii_case(theirs)
+        };
+        let depths = 1..=self.question.depth();
+        starts.iter().rev().zip(depths).take_while(is_shared).count()
     }
 
-    fn write_name(&mut self, wire: &[u8], compress: bool) -> Result<(), Full> {
-        let mut suffixes = Suffixes::of(wire);
-        let mut known = None;
-        let mut written = suffixes.len;
-        if compress {
-            for (at, &(start, hash)) in suffixes.longest_first().iter().enumerate() {
-                let suffix = wire.get(usize::from(start)..).unwrap_or(&[]);
-                if let Some(target) = self.find(hash, suffix) {
-                    (known, written) = (Some(target), at);
-                    break;
-                }
+    /// Writes a name compressed against all foreign names so far, and the question.
+    fn put_foreign_name(&mut self, wire: &[u8]) -> Result<(), Full> {
+        if self.names.len == 0 {
+            for depth in (1..=self.question.depth()).rev() {
+                let at = HEADER_LEN + self.question.start(depth);
+                self.names.add(self.question.hash(depth), at);
             }
         }
+        let Some(_) = self.names.name.read(wire) else { return self.put(wire) };
+        let depth = self.names.name.depth();
+        let known = (1..=depth).rev().find_map(|depth| Some((depth, self.find(depth)?)));
         let base = self.at;
-        match known {
-            Some(target) => {
-                let cut = suffixes.longest_first().get(written).map_or(0, |s| usize::from(s.0));
-                self.put(wire.get(..cut).unwrap_or(&[]))?;
+        let written = match known {
+            Some((shared, target)) => {
+                self.put(wire.get(..self.names.name.start(shared)).unwrap_or(&[]))?;
                 self.put_u16(0xc000 | target)?;
+                shared
             }
-            None => self.put(wire)?,
-        }
-        for &(start, hash) in suffixes.longest_first().iter().take(written) {
-            self.names.add(hash, base + usize::from(start));
+            None => {
+                self.put(wire)?;
+                0
+            }
+        };
+        for depth in (written + 1..=depth).rev() {
+            let name = &self.names.name;
+            let (hash, at) = (name.hash(depth), base + name.start(depth));
+            self.names.add(hash, at);
         }
         Ok(())
     }
 
-    /// Where a name equal to `suffix` stands in the message.
-    fn find(&self, hash: u64, suffix: &[u8]) -> Option<u16> {
+    /// Where a name equal to the suffix of `depth` labels of `names.name` stands in the message.
+    fn find(&self, depth: usize) -> Option<u16> {
+        let (hash, suffix) = (self.names.name.hash(depth), self.names.name.suffix(depth));
         let entries = self.names.entries.get(..self.names.len)?;
         let same = |&&(theirs, at): &&(u64, u16)| {
             theirs == hash && name_equals(self.out, usize::from(at), suffix)
@@ -287,39 +321,10 @@ impl<'a> Writer<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct RdataStart(usize);
 
-/// Each suffix of a name but the root: where it starts, and its hash.
-struct Suffixes {
-    items: [(u8, u64); 128],
-    len: usize,
-}
-
-impl Suffixes {
-    fn of(wire: &[u8]) -> Self {
-        let mut items = [(0, 0); 128];
-        let (mut at, mut len) = (0, 0);
-        while let Some(&label_len) = wire.get(at).filter(|&&label_len| label_len != 0) {
-            let Some(item) = items.get_mut(len) else { break };
-            *item = (at as u8, 0);
-            len += 1;
-            at += usize::from(label_len) + 1;
-        }
-        let mut hash = ROOT_HASH;
-        for item in items.iter_mut().take(len).rev() {
-            let label = wire.get(usize::from(item.0)..).unwrap_or(&[0]);
-            let label_len = usize::from(label.first().copied().unwrap_or(0));
-            let mut lower = [0; 64];
-            let octets = label.get(..=label_len).unwrap_or(&[]);
-            for (place, octet) in lower.iter_mut().zip(octets) {
-                *place = octet.to_ascii_lowercase();
-            }
-            hash = suffix_hash(hash, lower.get(..octets.len()).unwrap_or(&[]));
-            item.1 = hash;
-        }
-        Self { items, len }
-    }
-
-    fn longest_first(&mut self) -> &[(u8, u64)] {
-        self.items.get(..self.len).unwrap_or(&[])
+impl RdataStart {
+    /// How many octets of the message lie before it.
+    pub fn position(self) -> usize {
+        self.0
     }
 }
 
@@ -359,39 +364,40 @@ mod tests {
     use super::*;
     use crate::wire::name::Name;
 
-    fn write(names: &[(&str, bool)]) -> Vec<u8> {
-        let (mut out, mut table) = ([0; 300], Names::new());
-        let mut writer = Writer::start(&mut out, 300, &mut table, &[]).unwrap();
-        for &(text, full) in names {
-            let name = Name::parse(text, None).unwrap();
-            if full {
-                writer.put_name_in_full(name.as_wire()).unwrap();
-            } else {
-                writer.put_name(name.as_wire()).unwrap();
-            }
+    fn write(question: &str, names: &[&str]) -> Vec<u8> {
+        let (mut out, mut table, mut qname) = ([0; 300], Names::new(), Qname::new());
+        let question = Name::parse(question, None).unwrap();
+        qname.read(question.as_wire());
+        let mut writer =
+            Writer::start(&mut out, 300, &mut table, question.as_wire(), &qname).unwrap();
+        for text in names {
+            writer.put_name(Name::parse(text, None).unwrap().as_wire()).unwrap();
         }
         let len = writer.len();
-        out[HEADER_LEN..len].to_vec()
+        out[HEADER_LEN + question.as_wire().len()..len].to_vec()
     }
 
     #[test]
-    fn the_longest_known_suffix_becomes_a_pointer() {
-        let wire = write(&[("www.example.com.", false), ("ftp.EXAMPLE.com.", false)]);
-        assert_eq!(wire, b"\x03www\x07example\x03com\0\x03ftp\xc0\x10");
-        let wire = write(&[("a.b.", false), ("b.", false), ("a.b.", false), (".", false)]);
-        assert_eq!(wire, b"\x01a\x01b\0\xc0\x0e\xc0\x0c\0");
+    fn names_are_compressed_against_the_question() {
+        let wire = write("www.example.com.", &["ftp.EXAMPLE.com.", "www.example.com.", "."]);
+        assert_eq!(wire, b"\x03ftp\xc0\x10\xc0\x0c\0");
+        assert_eq!(write("example.com.", &["com."]), b"\xc0\x14");
+        assert_eq!(
+            write("example.com.", &["b.a.com.", "c.com."]),
+            b"\x01b\x01a\xc0\x14\x01c\xc0\x14"
+        );
     }
 
     #[test]
-    fn a_name_in_full_can_be_pointed_at() {
-        let wire = write(&[("a.b.", false), ("c.b.", true), ("c.b.", false)]);
-        assert_eq!(wire, b"\x01a\x01b\0\x01c\x01b\0\xc0\x11");
+    fn foreign_names_are_compressed_against_each_other() {
+        let wire = write("a.", &["www.example.com.", "ftp.Example.com.", "example.com.", "com."]);
+        assert_eq!(wire, b"\x03www\x07example\x03com\0\x03ftp\xc0\x13\xc0\x13\xc0\x1b");
     }
 
     #[test]
     fn what_does_not_fit_leaves_the_message_as_it_was() {
-        let (mut out, mut table) = ([0; 40], Names::new());
-        let mut writer = Writer::start(&mut out, 30, &mut table, &[]).unwrap();
+        let (mut out, mut table, root) = ([0; 40], Names::new(), Qname::new());
+        let mut writer = Writer::start(&mut out, 30, &mut table, &[], &root).unwrap();
         assert_eq!(writer.put_record(QNAME_POINTER, Type::A, 1, &[0; 7]), Err(Full));
         assert_eq!(writer.len(), HEADER_LEN);
         writer.put_record(QNAME_POINTER, Type::A, 1, &[0; 4]).unwrap();
@@ -404,8 +410,8 @@ mod tests {
 
     #[test]
     fn an_undone_name_is_not_pointed_at() {
-        let (mut out, mut table) = ([0; 60], Names::new());
-        let mut writer = Writer::start(&mut out, 60, &mut table, &[]).unwrap();
+        let (mut out, mut table, root) = ([0; 60], Names::new(), Qname::new());
+        let mut writer = Writer::start(&mut out, 60, &mut table, &[], &root).unwrap();
         let name = Name::parse("a.b.", None).unwrap();
         let mark = writer.mark();
         writer.put_name(name.as_wire()).unwrap();

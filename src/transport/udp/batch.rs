@@ -6,12 +6,12 @@
 //! send ─▶ the responses, each to its query's source and from the address that query came to
 //! ```
 //!
-//! A struct of arrays, allocated once. Headers point into it only during a call: they are built
-//! before and dropped after, so nothing dangles and nothing of the last call is taken for news.
+//! A struct of arrays, allocated once. The pointers in headers mean something only during a call:
+//! they are written anew before each, for as many slots as the load asks for, so nothing of the
+//! last call is taken for news.
 
 #![allow(unsafe_code)]
 
-use std::array;
 use std::io;
 use std::mem::{self, size_of};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -28,9 +28,15 @@ pub(super) const BATCH: usize = 64;
 /// The longest query taken, in bytes; what is longer is no query anybody sends.
 pub(super) const QUERY: usize = 4096;
 
+/// The fewest slots offered to the kernel.
+const OFFER_MIN: usize = 8;
+
+/// Buffers exactly a page apart would all start in the same few sets of the first-level cache.
+const QUERY_STRIDE: usize = QUERY + 128;
+
 /// Up to [`BATCH`] queries and the responses to them.
 pub(super) struct Batch {
-    queries: Box<[[u8; QUERY]]>,
+    queries: Box<[[u8; QUERY_STRIDE]]>,
     responses: Box<[[u8; UDP_RESPONSE]]>,
     peers: Box<[Peer; BATCH]>,
     controls: Box<[Control; BATCH]>,
@@ -39,7 +45,15 @@ pub(super) struct Batch {
     /// The slots to send, in order; a slot twice would be sent twice.
     outbox: [usize; BATCH],
     queued: usize,
+    /// How many slots the next call offers: twice what the last one filled.
+    offer: usize,
+    vectors: Box<[iovec; BATCH]>,
+    headers: Box<[mmsghdr; BATCH]>,
 }
+
+// SAFETY: what makes it not `Send` by itself are the pointers in `vectors` and `headers`; they are
+// written before each call from borrows that last as long as the call, and not read otherwise.
+unsafe impl Send for Batch {}
 
 /// Lengths of one slot.
 #[derive(Clone, Copy, Default)]
@@ -93,8 +107,10 @@ impl Batch {
     pub(super) fn new() -> Self {
         // SAFETY: a socket address of all zeros is a valid value of every member.
         let nobody: Peer = unsafe { mem::zeroed() };
+        // SAFETY: null pointers and zero lengths are a valid header.
+        let empty: mmsghdr = unsafe { mem::zeroed() };
         Self {
-            queries: vec![[0; QUERY]; BATCH].into(),
+            queries: vec![[0; QUERY_STRIDE]; BATCH].into(),
             responses: vec![[0; UDP_RESPONSE]; BATCH].into(),
             peers: Box::new([nobody; BATCH]),
             controls: Box::new([Control([0; 64]); BATCH]),
@@ -102,6 +118,9 @@ impl Batch {
             received: 0,
             outbox: [0; BATCH],
             queued: 0,
+            offer: BATCH,
+            vectors: Box::new([iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH]),
+            headers: Box::new([empty; BATCH]),
         }
     }
 
@@ -111,33 +130,33 @@ impl Batch {
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<usize> {
         self.received = 0;
         self.queued = 0;
-        let mut vectors: [iovec; BATCH] = array::from_fn(|slot| iovec {
-            iov_base: self.queries[slot].as_mut_ptr().cast(),
-            iov_len: QUERY,
-        });
-        let mut headers: [mmsghdr; BATCH] = array::from_fn(|slot| {
+        let offer = self.offer;
+        for slot in 0..offer {
+            self.vectors[slot] =
+                iovec { iov_base: self.queries[slot].as_mut_ptr().cast(), iov_len: QUERY };
             let peer = (&raw mut self.peers[slot], size_of::<Peer>() as socklen_t);
             let control = (&raw mut self.controls[slot], size_of::<Control>());
-            header(peer, &raw mut vectors[slot], control)
-        });
+            fill(&mut self.headers[slot], peer, &raw mut self.vectors[slot], control);
+        }
         let flags = match wait {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::Not => libc::MSG_DONTWAIT,
         };
-        // SAFETY: `headers` holds BATCH headers, each of which points to a name, one vector with
-        // its buffer and a control buffer, of the lengths it says, alive and not otherwise used
-        // until the call returns.
+        // SAFETY: the first `offer` of `headers` each point to a name, one vector with its buffer
+        // and a control buffer, of the lengths it says, alive and not otherwise used until the
+        // call returns.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
-                headers.as_mut_ptr(),
-                BATCH as _,
+                self.headers.as_mut_ptr(),
+                offer as _,
                 flags as _,
                 ptr::null_mut(),
             )
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        for (slot, header) in headers[..received].iter().enumerate() {
+        self.offer = (2 * received).clamp(OFFER_MIN, BATCH);
+        for (slot, header) in self.headers[..received].iter().enumerate() {
             self.slots[slot] = Slot {
                 query: (header.msg_len as usize).min(QUERY),
                 cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
@@ -174,23 +193,18 @@ impl Batch {
         if queued == 0 {
             return Sent::default();
         }
-        // Pointers from shared borrows: the kernel only reads, and what lies behind the queued ones
-        // in the outbox may name a slot again.
-        let mut vectors: [iovec; BATCH] = array::from_fn(|at| {
+        for at in 0..queued {
             let slot = self.outbox[at];
-            iovec {
-                iov_base: self.responses[slot].as_ptr().cast_mut().cast(),
-                iov_len: self.slots[slot].response,
-            }
-        });
-        let mut headers: [mmsghdr; BATCH] = array::from_fn(|at| {
-            let slot = self.outbox[at];
+            let response = &self.responses[slot][..self.slots[slot].response];
+            // The kernel only reads through these.
+            self.vectors[at] =
+                iovec { iov_base: response.as_ptr().cast_mut().cast(), iov_len: response.len() };
             let peer = ((&raw const self.peers[slot]).cast_mut(), self.slots[slot].peer);
             let control = ((&raw const self.controls[slot]).cast_mut(), self.slots[slot].control);
-            header(peer, &raw mut vectors[at], control)
-        });
+            fill(&mut self.headers[at], peer, &raw mut self.vectors[at], control);
+        }
         let mut outcome = Sent::default();
-        let mut rest = &mut headers[..queued];
+        let mut rest = &mut self.headers[..queued];
         while !rest.is_empty() {
             // SAFETY: `rest` holds as many headers as it says, each of which points to a name, one
             // vector with its buffer and a control buffer, of the lengths it says, alive until the
@@ -219,23 +233,20 @@ impl Batch {
     }
 }
 
-/// A header for one datagram. Built from zeros, because some C libraries hide padding in it.
-fn header(
+/// Fills the header of one datagram. What some C libraries hide as padding in it stays zero.
+fn fill(
+    header: &mut mmsghdr,
     (peer, peer_length): (*mut Peer, socklen_t),
     vector: *mut iovec,
     (control, control_length): (*mut Control, usize),
-) -> mmsghdr {
-    // SAFETY: null pointers and zero lengths are a valid header.
-    let mut header: mmsghdr = unsafe { mem::zeroed() };
+) {
     header.msg_hdr.msg_name = peer.cast();
     header.msg_hdr.msg_namelen = peer_length;
     header.msg_hdr.msg_iov = vector;
     header.msg_hdr.msg_iovlen = 1;
-    if control_length > 0 {
-        header.msg_hdr.msg_control = control.cast();
-        header.msg_hdr.msg_controllen = control_length as _;
-    }
-    header
+    header.msg_hdr.msg_control = if control_length > 0 { control.cast() } else { ptr::null_mut() };
+    header.msg_hdr.msg_controllen = control_length as _;
+    header.msg_hdr.msg_flags = 0;
 }
 
 impl Peer {

@@ -27,7 +27,7 @@ pub use print::write_text;
 pub use read::{parse, parse_tokens, parse_value, txt_from_plain};
 pub use token::{Token, logical_line, tokens};
 pub(in crate::wire) use wire::expand_name;
-pub use wire::{Compression, compression, expand, target_name};
+pub use wire::{Compression, compression, expand, target_name, target_offset};
 
 /// Why a text is not RDATA.
 #[derive(Clone, Debug, PartialEq, Eq)]

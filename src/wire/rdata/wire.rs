@@ -134,19 +134,24 @@ pub fn compression(rtype: Type) -> Compression {
     Compression { prefix, names }
 }
 
+/// Where in RDATA the name stands whose addresses belong in the additional section; `None` for a
+/// type without one.
+pub fn target_offset(rtype: Type) -> Option<usize> {
+    match rtype {
+        Type::NS | Type::MB | Type::MD | Type::MF => Some(0),
+        Type::MX | Type::KX | Type::AFSDB | Type::RT | Type::LP => Some(2),
+        Type::SVCB | Type::HTTPS => Some(2),
+        Type::SRV => Some(6),
+        _ => None,
+    }
+}
+
 /// The name in wire format whose addresses belong in the additional section.
 ///
 /// `None` for a type without one, for the root (a SVCB target that means the owner, a null MX) and
 /// for RDATA that does not have its type's form.
 pub fn target_name(rtype: Type, rdata: &[u8]) -> Option<&[u8]> {
-    let at = match rtype {
-        Type::NS | Type::MB | Type::MD | Type::MF => 0,
-        Type::MX | Type::KX | Type::AFSDB | Type::RT | Type::LP => 2,
-        Type::SVCB | Type::HTTPS => 2,
-        Type::SRV => 6,
-        _ => return None,
-    };
-    let wire = rdata.get(at..)?;
+    let wire = rdata.get(target_offset(rtype)?..)?;
     let name = &wire[..wire_len(wire)?];
     (name.len() > 1).then_some(name)
 }
