@@ -23,8 +23,8 @@ pub fn pointer_to(at: usize) -> Option<u16> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// Names already in the message that share little with the question, by the hash of each suffix;
-/// those of the question among them. Reused from response to response.
+/// Names already in the message that share at most one label with the question, by the hash of
+/// each suffix. Reused from response to response.
 #[derive(Debug)]
 pub struct Names {
     entries: [(u64, u16); NAMES_MAX],
@@ -243,7 +243,7 @@ impl<'a> Writer<'a> {
         let starts = starts.get(..depth).unwrap_or(&[]);
         let shared = self.shared_labels(wire, starts);
         if shared < depth.min(2) {
-            return self.put_foreign_name(wire);
+            return self.put_foreign_name(wire, shared);
         }
         match starts.len().checked_sub(shared).and_then(|at| starts.get(at)) {
             Some(&cut) => {
@@ -267,17 +267,16 @@ impl<'a> Writer<'a> {
         starts.iter().rev().zip(depths).take_while(is_shared).count()
     }
 
-    /// Writes a name compressed against all foreign names so far, and the question.
-    fn put_foreign_name(&mut self, wire: &[u8]) -> Result<(), Full> {
-        if self.names.len == 0 {
-            for depth in (1..=self.question.depth()).rev() {
-                let at = HEADER_LEN + self.question.start(depth);
-                self.names.add(self.question.hash(depth), at);
-            }
-        }
+    /// Writes a name compressed against all foreign names so far, or else against the `shared`
+    /// labels of the question, which are one at most.
+    fn put_foreign_name(&mut self, wire: &[u8], shared: usize) -> Result<(), Full> {
         let Some(_) = self.names.name.read(wire) else { return self.put(wire) };
         let depth = self.names.name.depth();
-        let known = (1..=depth).rev().find_map(|depth| Some((depth, self.find(depth)?)));
+        let question = (shared, (HEADER_LEN + self.question.start(shared)) as u16);
+        let known = (1..=depth)
+            .rev()
+            .find_map(|depth| Some((depth, self.find(depth)?)))
+            .or(Some(question).filter(|_| shared > 0));
         let base = self.at;
         let written = match known {
             Some((shared, target)) => {
@@ -386,6 +385,14 @@ mod tests {
             write("example.com.", &["b.a.com.", "c.com."]),
             b"\x01b\x01a\xc0\x14\x01c\xc0\x14"
         );
+    }
+
+    #[test]
+    fn every_suffix_of_a_deep_question_is_pointed_at() {
+        let name = |labels: usize| format!("{}example.com.", "d.".repeat(labels));
+        for labels in [0, 1, 50, 99, 100] {
+            assert_eq!(write(&name(100), &[&name(labels)]).len(), 2, "{labels}");
+        }
     }
 
     #[test]
