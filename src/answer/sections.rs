@@ -110,7 +110,7 @@ impl<'r> Resolve<'r, '_> {
             if self.target.read(target).is_none() || !zone.holds(self.target) {
                 continue;
             }
-            let Some(node) = zone.find_address_owner(self.target) else { continue };
+            let Some(node) = zone.find_address_owner(self.target, set.rtype) else { continue };
             let hash = self.target.hash(self.target.depth());
             let Some(owner) = pointer_to(usize::from(*start) + offset) else { continue };
             if added.iter().take(at).any(|&before| before == hash) {

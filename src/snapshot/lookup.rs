@@ -94,12 +94,15 @@ impl Zone {
         }
     }
 
-    /// Finds a name for the additional section: glue, or what a query for its addresses finds.
-    pub fn find_address_owner(&self, qname: &Qname) -> Option<NodeId> {
+    /// Finds a name in a record of type `beside` for the additional section: what a query for its
+    /// addresses finds, or, beside NS, glue (RFC 1034 §4.2.1).
+    pub fn find_address_owner(&self, qname: &Qname, beside: Type) -> Option<NodeId> {
         match self.find(qname, Type::A) {
             Found::Node(id) => Some(id),
-            Found::Cut(_) => self.node_at(qname, qname.depth()).map(|(id, _)| id),
-            Found::Dname(_) | Found::Nothing => None,
+            Found::Cut(_) if beside == Type::NS => {
+                self.node_at(qname, qname.depth()).map(|(id, _)| id)
+            }
+            Found::Cut(_) | Found::Dname(_) | Found::Nothing => None,
         }
     }
 

@@ -120,23 +120,23 @@ impl ModelZone {
         Some(format!("*.{encloser}")).filter(|wildcard| self.exists(wildcard))
     }
 
-    /// Whether a delegation or a DNAME stands above `name`.
+    /// Whether a delegation stands at or above `name`, or a DNAME above it.
     fn is_cut_off(&self, name: &str) -> bool {
-        path(&self.origin, parent(name)).into_iter().any(|above| {
-            let cut = above != self.origin && !self.at(above, "NS").is_empty();
-            cut || !self.at(above, "DNAME").is_empty()
+        path(&self.origin, name).into_iter().any(|here| {
+            let cut = here != self.origin && !self.at(here, "NS").is_empty();
+            cut || (here != name && !self.at(here, "DNAME").is_empty())
         })
     }
 
-    /// The addresses that this zone has for the names in `records`: its own, glue too, and those
-    /// that it would synthesise.
+    /// The addresses that this zone has for the names in `records`: its own, those that it would
+    /// synthesise, and for name servers glue (RFC 1034 §4.2.1).
     fn addresses_for(&self, records: &[&Record]) -> Vec<String> {
         let mut lines = BTreeSet::new();
-        for target in records.iter().filter_map(|record| record.target()) {
-            if !is_at_or_below(&target, &self.origin) {
-                continue;
-            }
-            let source = if self.has_data(&target) {
+        for record in records {
+            let target = record.target().filter(|name| is_at_or_below(name, &self.origin));
+            let Some(target) = target else { continue };
+            let glue = record.rtype == type_number("NS") && self.has_data(&target);
+            let source = if glue {
                 Some(target.clone())
             } else {
                 self.source(&target).filter(|_| !self.is_cut_off(&target))
