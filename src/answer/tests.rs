@@ -10,8 +10,8 @@ use crate::wire::message::{Message, write_query};
 use crate::wire::name::Name;
 use crate::wire::rdata;
 use crate::zone::{
-    Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Rdata, Route, Rrset, Service,
-    Target, Ttl,
+    Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Records, Route, Service, Target,
+    Ttl,
 };
 
 fn name(text: &str) -> Name {
@@ -22,17 +22,17 @@ fn ttl(secs: u32) -> Ttl {
     Ttl::from_secs(secs).unwrap()
 }
 
-fn rrsets(lines: &str) -> Vec<Rrset> {
-    let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
-    let rrset = |line: &str| {
+fn records(lines: &str) -> Records {
+    let mut records = Records::new();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let mut words = line.splitn(3, ' ');
         let (owner, rtype) = (words.next().unwrap(), words.next().unwrap());
         let rtype: Type = rtype.parse().unwrap();
         let wire = rdata::parse(rtype, words.next().unwrap(), &name("@")).unwrap();
-        let rdatas = vec![Rdata::new(wire).unwrap()];
-        Rrset { owner: name(owner), rtype, ttl: ttl(300), rdatas }
-    };
-    lines.map(rrset).collect()
+        let owner = records.owner(&name(owner)).unwrap();
+        records.push(owner, rtype, ttl(300), &wire).unwrap();
+    }
+    records
 }
 
 const STATIC: &str = "
@@ -91,8 +91,8 @@ struct Engine(Responder);
 
 impl Engine {
     fn new(services: Vec<Service>) -> Self {
-        let zone = crate::zone::Zone::new(name("@"), rrsets(STATIC), services).unwrap();
-        let zone = Arc::new(Zone::compile(&zone));
+        let zone = crate::zone::Zone::new(name("@"), records(STATIC), services).unwrap();
+        let zone = Arc::new(Zone::compile(zone));
         Self(Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1))
     }
 

@@ -13,7 +13,7 @@ use super::master;
 use super::spec::zone::ZoneFile;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
-use crate::zone::Zone;
+use crate::zone::{Records, Zone};
 
 /// What came of reading one zone.
 #[derive(Debug)]
@@ -82,17 +82,16 @@ fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Vec<Di
     }
     let stem = source.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(".");
     let by_name = Name::parse(stem, Some(&Name::root())).unwrap_or_else(|_| Name::root());
-    let (mut records, mut diagnostics) = (Vec::new(), Vec::new());
-    master::parse(source, &by_name, None, files, &mut records, &mut diagnostics);
-    let soa = records.iter().find(|record| record.rtype == Type::SOA);
-    let origin = soa.map_or(by_name, |soa| soa.owner.clone());
-    let rrsets = records.iter().map(build::rrset).collect();
-    match Zone::new(origin, rrsets, Vec::new()) {
+    let (mut records, mut diagnostics) = (Records::new(), Vec::new());
+    let written = master::parse(source, &by_name, None, files, &mut records, &mut diagnostics);
+    let soa = records.iter().find(|(_, rtype, ..)| *rtype == Type::SOA);
+    let origin = soa.map_or(by_name, |(owner, ..)| records.name(owner));
+    match Zone::new(origin, records, Vec::new()) {
         Ok(zone) => (diagnostics.is_empty().then_some(zone), diagnostics),
         // What seems to be missing may stand in a line that could not be read.
-        Err(conflicts) => {
+        Err(rejected) => {
             let unread = !diagnostics.is_empty();
-            diagnostics.extend(build::report_master(&conflicts, unread, &records, source));
+            diagnostics.extend(build::report_master(*rejected, unread, &written, source));
             (None, diagnostics)
         }
     }

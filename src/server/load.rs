@@ -121,7 +121,7 @@ impl Loader {
 impl Known {
     fn load(path: &Path, files: &Directory<'_>) -> Self {
         let loaded = config::load_zone(path, files);
-        let zone = loaded.zone.as_ref().map(|zone| Arc::new(Zone::compile(zone)));
+        let zone = loaded.zone.map(|zone| Arc::new(Zone::compile(zone)));
         let unread = files.failed.take();
         Self { read: loaded.read, unread, zone, diagnostics: loaded.diagnostics }
     }

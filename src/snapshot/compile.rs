@@ -3,166 +3,105 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::index::Index;
 use super::lookup::{NONE, Node, SRV_FLAG, Set};
 use super::{Access, Endpoint, Service, Zone};
 use crate::health::{Binding, Bit, Board, Probed};
 use crate::steering::{Plan, PointCounts};
 use crate::wire::kind::Type;
-use crate::wire::name::Name;
-use crate::wire::qname::Qname;
-use crate::zone::{self, Place, Ttl};
+use crate::zone::{self, Index, NameTree, Parts, Place, Ttl};
 
 impl Zone {
     /// Compiles `zone`, with a board on which everything is up.
-    pub fn compile(zone: &zone::Zone) -> Self {
-        let mut tree = Tree::new(zone.origin());
-        let mut sets = Sets::default();
-        for rrset in zone.rrsets() {
-            let node = tree.node(&rrset.owner);
-            sets.add(node, rrset.rtype, rrset.ttl, rrset.rdatas.iter().map(|r| r.as_wire()));
-        }
+    ///
+    /// # Cost
+    /// By what the zone holds. Its parts are taken over, or freed once they are done with.
+    pub fn compile(zone: zone::Zone) -> Self {
+        let Parts { origin, names, apex, sets, rdata, services: written, claims, clients } =
+            zone.into_parts();
+        let mut tree = Tree::new(names, apex);
+        let mut sets = Sets::new(sets, rdata, &tree);
         let (mut words, mut points, mut bindings) = (0, PointCounts::default(), Vec::new());
-        let mut services = Vec::with_capacity(zone.services().len());
-        for service in zone.services() {
+        let mut services = Vec::with_capacity(written.len());
+        let mut claims = claims.into_iter().map(|name| tree.numbers[name as usize]);
+        for service in written {
             let number = services.len() as u32;
-            let node = tree.node(&service.owner);
-            tree.nodes[node as usize].steered = number;
-            for srv in &service.srv {
-                let node = tree.node(srv);
-                tree.nodes[node as usize].steered = number | SRV_FLAG;
+            let steered = std::iter::once(number).chain(std::iter::repeat(number | SRV_FLAG));
+            for (steered, node) in steered.zip(claims.by_ref().take(1 + service.srv.len())) {
+                tree.nodes[node as usize].steered = steered;
             }
-            let plan = Plan::compile(service, &mut words, &mut points);
-            let endpoints = compile_endpoints(service, &plan, &mut bindings);
             for (_, endpoint) in service.endpoints() {
-                let node = tree.node(&endpoint.owner);
-                add_own_records(&mut sets, node, service.ttl, endpoint);
+                let node = claims.next().unwrap_or(NONE);
+                sets.add_own_records(node, service.ttl, endpoint);
             }
+            let plan = Plan::compile(&service, &mut words, &mut points);
+            let endpoints = compile_endpoints(&service, &plan, &mut bindings);
             let (label, ttl) = (service.label.as_str().into(), service.ttl.as_secs());
             services.push(Service { label, ttl, plan, endpoints });
         }
         let (sets, rdata) = sets.place(&mut tree.nodes);
         tree.find_cuts(&sets);
-        let index = tree.index();
         Self {
-            origin: zone.origin().clone(),
-            apex: zone.origin().as_wire().to_ascii_lowercase().into(),
-            depth: zone.origin().label_count(),
-            names: tree.names.into(),
+            apex: origin.as_wire().to_ascii_lowercase().into(),
+            depth: origin.label_count(),
+            origin,
+            names: tree.texts.into(),
             nodes: tree.nodes.into(),
-            index,
-            sets: sets.into(),
+            index: tree.index,
+            sets,
             rdata,
             services: services.into(),
             board: Arc::new(Board::new(words as usize)),
             bindings: bindings.into(),
             points,
-            access: Access::new(&zone.clients().allow, &zone.clients().deny),
+            access: Access::new(&clients.allow, &clients.deny),
         }
     }
 }
 
-/// The nodes of a zone as they are found, parents before children.
+/// The nodes of a zone: the apex first, parents before children.
 struct Tree {
-    origin: Name,
-    qname: Qname,
-    origin_depth: usize,
-    names: Vec<u8>,
+    /// Names without the origin, lower case, each closed by a zero octet.
+    texts: Vec<u8>,
     nodes: Vec<Node>,
     parents: Vec<u32>,
-    hashes: Vec<u64>,
-    /// Rebuilt at twice the size whenever it is full.
     index: Index,
-    capacity: usize,
+    /// By a name's number in the zone: its node, [`NONE`] for those above the apex.
+    numbers: Vec<u32>,
 }
 
 impl Tree {
-    fn new(origin: &Name) -> Self {
-        let capacity = 16;
-        let mut tree = Self {
-            origin: origin.clone(),
-            qname: Qname::new(),
-            origin_depth: origin.label_count(),
-            names: Vec::new(),
-            nodes: Vec::new(),
-            parents: Vec::new(),
-            hashes: Vec::new(),
-            index: Index::with_capacity(capacity),
-            capacity,
-        };
-        tree.node(origin);
-        tree
-    }
-
-    /// The node of `owner`, which lies in the zone; made, with its ancestors, if it is new.
-    fn node(&mut self, owner: &Name) -> u32 {
-        self.qname.read(owner.as_wire());
-        let mut parent = NONE;
-        let deepest = self.qname.depth();
-        // Most owners are new leaves under a known parent: look from below.
-        let mut depth = deepest;
-        loop {
-            if let Some(at) = self.find(depth) {
-                parent = at;
-                break;
+    fn new(names: NameTree, apex: u32) -> Self {
+        let count = names.len();
+        let (mut texts, mut nodes) = (Vec::new(), Vec::with_capacity(count));
+        let (mut parents, mut numbers) = (Vec::with_capacity(count), vec![NONE; count]);
+        for name in 0..count as u32 {
+            let parent = numbers[names.parent(name) as usize];
+            let is_apex = name == apex;
+            if !is_apex && parent == NONE {
+                continue;
             }
-            if depth == self.origin_depth {
-                break;
+            let at = nodes.len() as u32;
+            numbers[name as usize] = at;
+            let label = if is_apex { &[] } else { names.label(name) };
+            if let Some(parent) = nodes.get_mut(parent as usize).filter(|_| label == b"\x01*") {
+                let Node { wildcard, .. } = parent;
+                *wildcard = at;
             }
-            depth -= 1;
+            let start = texts.len() as u32;
+            texts.extend(label.iter().map(u8::to_ascii_lowercase));
+            let above = nodes.get(parent as usize).map(|parent: &Node| parent.name as usize);
+            extend_with_text_at(&mut texts, above);
+            let [wildcard, cut, steered] = [NONE; 3];
+            nodes.push(Node { name: start, sets: 0, set_count: 0, wildcard, cut, steered });
+            parents.push(parent);
         }
-        let first_new = if parent == NONE { self.origin_depth } else { depth + 1 };
-        for depth in first_new..=deepest {
-            parent = self.push(depth, parent);
-        }
-        parent
+        let mut index = names.into_index();
+        // No node has the number that names above the apex get: nothing finds them.
+        index.renumber(|name| numbers[name as usize].min(NONE - 1));
+        Self { texts, nodes, parents, index, numbers }
     }
 
-    fn below_origin(&self, depth: usize) -> &[u8] {
-        let suffix = self.qname.suffix(depth);
-        &suffix[..suffix.len().saturating_sub(self.origin.as_wire().len())]
-    }
-
-    fn find(&self, depth: usize) -> Option<u32> {
-        let name = self.below_origin(depth);
-        self.index.find(self.qname.hash(depth), |at| {
-            let start = self.nodes[at as usize].name as usize;
-            self.names[start..].starts_with(name) && self.names[start + name.len()] == 0
-        })
-    }
-
-    fn push(&mut self, depth: usize, parent: u32) -> u32 {
-        let (at, hash) = (self.nodes.len() as u32, self.qname.hash(depth));
-        let name = self.names.len() as u32;
-        let text = self.below_origin(depth).to_vec();
-        let is_wildcard = text.starts_with(b"\x01*");
-        self.names.extend_from_slice(&text);
-        self.names.push(0);
-        let node = Node { name, sets: 0, set_count: 0, wildcard: NONE, cut: NONE, steered: NONE };
-        self.nodes.push(node);
-        self.parents.push(parent);
-        self.hashes.push(hash);
-        if let Some(parent) = self.nodes.get_mut(parent as usize).filter(|_| is_wildcard) {
-            parent.wildcard = at;
-        }
-        if self.nodes.len() > self.capacity {
-            self.capacity *= 2;
-            self.index = self.index();
-        } else {
-            self.index.insert(hash, at);
-        }
-        at
-    }
-
-    fn index(&self) -> Index {
-        let mut index = Index::with_capacity(self.capacity.max(self.nodes.len()));
-        for (at, &hash) in self.hashes.iter().enumerate() {
-            index.insert(hash, at as u32);
-        }
-        index
-    }
-
-    /// Notes for each node where the zone's authority above it ends. Parents come first.
+    /// Notes for each node where the zone's authority above it ends.
     fn find_cuts(&mut self, sets: &[Set]) {
         let has = |node: &Node, rtype| {
             let start = node.sets as usize;
@@ -184,60 +123,66 @@ impl Tree {
     }
 }
 
+/// Appends the labels that start at `start` of `texts`, and the octet that closes them.
+fn extend_with_text_at(texts: &mut Vec<u8>, start: Option<usize>) {
+    let Some(start) = start else { return texts.push(0) };
+    let mut end = start;
+    while texts[end] != 0 {
+        end += usize::from(texts[end]) + 1;
+    }
+    texts.extend_from_within(start..=end);
+}
+
 /// The RRsets of a zone as they are found.
-#[derive(Default)]
 struct Sets {
     found: Vec<(u32, Set)>,
     rdata: Vec<u8>,
 }
 
 impl Sets {
-    fn add<'a>(
-        &mut self,
-        node: u32,
-        rtype: Type,
-        ttl: Ttl,
-        rdatas: impl Iterator<Item = &'a [u8]>,
-    ) {
+    /// Starts with the static ones.
+    fn new(sets: Vec<zone::Set>, rdata: Vec<u8>, tree: &Tree) -> Self {
+        let found = sets.into_iter().map(|set| {
+            let zone::Set { owner, ttl, rdata, count, rtype } = set;
+            (tree.numbers[owner as usize], Set { rtype, count, ttl: ttl.as_secs(), rdata })
+        });
+        Self { found: found.collect(), rdata }
+    }
+
+    fn add(&mut self, node: u32, rtype: Type, ttl: Ttl, wire: &[u8]) {
         let rdata = self.rdata.len() as u32;
-        let mut count = 0;
-        for wire in rdatas {
-            self.rdata.extend_from_slice(&(wire.len() as u16).to_be_bytes());
-            self.rdata.extend_from_slice(wire);
-            count += 1;
+        self.rdata.extend_from_slice(&(wire.len() as u16).to_be_bytes());
+        self.rdata.extend_from_slice(wire);
+        self.found.push((node, Set { rtype, count: 1, ttl: ttl.as_secs(), rdata }));
+    }
+
+    /// An endpoint's own name holds its addresses, or a CNAME to its target, whatever its state:
+    /// it stays reachable while answers that name it live.
+    fn add_own_records(&mut self, node: u32, ttl: Ttl, endpoint: &zone::Endpoint) {
+        match &endpoint.place {
+            Place::Addresses { v4, v6 } => {
+                if let Some(v4) = v4 {
+                    self.add(node, Type::A, ttl, &v4.octets());
+                }
+                if let Some(v6) = v6 {
+                    self.add(node, Type::AAAA, ttl, &v6.octets());
+                }
+            }
+            Place::Target(target) => self.add(node, Type::CNAME, ttl, target.as_wire()),
         }
-        self.found.push((node, Set { rtype, count, ttl: ttl.as_secs(), rdata }));
     }
 
     /// Sorts the sets by node and type and tells each node where its own are.
-    fn place(mut self, nodes: &mut [Node]) -> (Vec<Set>, Box<[u8]>) {
+    fn place(mut self, nodes: &mut [Node]) -> (Box<[Set]>, Box<[u8]>) {
         self.found.sort_by_key(|(node, set)| (*node, set.rtype));
         for (at, (node, _)) in self.found.iter().enumerate() {
-            let node = &mut nodes[*node as usize];
+            let Some(node) = nodes.get_mut(*node as usize) else { continue };
             if node.set_count == 0 {
                 node.sets = at as u32;
             }
             node.set_count += 1;
         }
         (self.found.into_iter().map(|(_, set)| set).collect(), self.rdata.into())
-    }
-}
-
-/// An endpoint's own name holds its addresses, or a CNAME to its target, whatever its state: it
-/// stays reachable while answers that name it live.
-fn add_own_records(sets: &mut Sets, node: u32, ttl: Ttl, endpoint: &zone::Endpoint) {
-    match &endpoint.place {
-        Place::Addresses { v4, v6 } => {
-            if let Some(v4) = v4 {
-                sets.add(node, Type::A, ttl, [&v4.octets()[..]].into_iter());
-            }
-            if let Some(v6) = v6 {
-                sets.add(node, Type::AAAA, ttl, [&v6.octets()[..]].into_iter());
-            }
-        }
-        Place::Target(target) => {
-            sets.add(node, Type::CNAME, ttl, [target.as_wire()].into_iter());
-        }
     }
 }
 

@@ -11,7 +11,6 @@
 
 mod access;
 mod compile;
-mod index;
 mod lookup;
 
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::steering::{Plan, PointCounts};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
-use index::Index;
+use crate::zone::Index;
 
 pub use access::Access;
 pub use lookup::{Found, NodeId, RdataIter, Set, Steered};
@@ -40,7 +39,7 @@ impl Snapshot {
     /// Puts compiled zones together. Of several zones with one origin the first counts; `config`
     /// refuses such a set before it comes here.
     pub fn new(generation: u64, zones: Vec<Arc<Zone>>) -> Self {
-        let mut index = Index::with_capacity(zones.len());
+        let mut index = Index::new();
         let (mut depths, mut qname) = (0, Qname::new());
         for (at, zone) in zones.iter().enumerate() {
             qname.read(zone.origin.as_wire());

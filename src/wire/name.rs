@@ -67,13 +67,30 @@ impl Name {
     /// # Errors
     /// [`ParseNameError`] names what is wrong with the text.
     pub fn parse(text: &str, origin: Option<&Name>) -> Result<Self, ParseNameError> {
+        let mut wire = Vec::new();
+        Self::parse_into(text, origin, &mut wire)?;
+        Ok(Self(wire.into()))
+    }
+
+    /// Like [`Name::parse`], but writes the wire format into `wire`, which it empties first.
+    ///
+    /// # Errors
+    /// Those of [`Name::parse`]; then `wire` holds no name.
+    pub fn parse_into(
+        text: &str,
+        origin: Option<&Name>,
+        wire: &mut Vec<u8>,
+    ) -> Result<(), ParseNameError> {
+        wire.clear();
         if text == "@" {
-            return origin.cloned().ok_or(ParseNameError::Relative);
+            wire.extend_from_slice(&origin.ok_or(ParseNameError::Relative)?.0);
+            return Ok(());
         }
         if text == "." {
-            return Ok(Self::root());
+            wire.push(0);
+            return Ok(());
         }
-        let (mut wire, absolute) = parse_labels(text)?;
+        let absolute = parse_labels(text, wire)?;
         match (absolute, origin) {
             (true, _) => wire.push(0),
             (false, Some(origin)) => wire.extend_from_slice(&origin.0),
@@ -82,7 +99,7 @@ impl Name {
         if wire.len() > NAME_LEN_MAX {
             return Err(ParseNameError::NameTooLong);
         }
-        Ok(Self(wire.into()))
+        Ok(())
     }
 
     /// The wire format, root label included.
@@ -205,18 +222,19 @@ pub fn wire_len(wire: &[u8]) -> Option<usize> {
     }
 }
 
-/// Splits presentation format into wire labels; says whether a final dot closed it.
-fn parse_labels(text: &str) -> Result<(Vec<u8>, bool), ParseNameError> {
+/// Appends presentation format to `wire`, which is empty, as labels; says whether a final dot
+/// closed it.
+fn parse_labels(text: &str, wire: &mut Vec<u8>) -> Result<bool, ParseNameError> {
     let bytes = text.as_bytes();
     if bytes.is_empty() {
         return Err(ParseNameError::Empty);
     }
-    let mut wire = vec![0];
+    wire.push(0);
     let (mut label_at, mut at, mut absolute) = (0, 0, false);
     while at < bytes.len() {
         let octet = match bytes[at] {
             b'.' => {
-                close_label(&mut wire, label_at)?;
+                close_label(wire, label_at)?;
                 at += 1;
                 absolute = at == bytes.len();
                 if !absolute {
@@ -238,9 +256,9 @@ fn parse_labels(text: &str) -> Result<(Vec<u8>, bool), ParseNameError> {
         wire.push(octet);
     }
     if !absolute {
-        close_label(&mut wire, label_at)?;
+        close_label(wire, label_at)?;
     }
-    Ok((wire, absolute))
+    Ok(absolute)
 }
 
 /// Writes the length of the label that started at `label_at`.
@@ -328,17 +346,20 @@ impl Hash for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (ours, theirs) = (label_starts(&self.0), label_starts(&other.0));
+        let (ours, our_count) = label_starts(&self.0);
+        let (theirs, their_count) = label_starts(&other.0);
         let lower = |octet: &u8| octet.to_ascii_lowercase();
-        for (a, b) in ours.iter().rev().zip(theirs.iter().rev()) {
-            let a = self.0[*a + 1..].iter().take(usize::from(self.0[*a])).map(lower);
-            let b = other.0[*b + 1..].iter().take(usize::from(other.0[*b])).map(lower);
+        let ours = ours[..our_count].iter().rev().map(|&at| usize::from(at));
+        let theirs = theirs[..their_count].iter().rev().map(|&at| usize::from(at));
+        for (a, b) in ours.zip(theirs) {
+            let a = self.0[a + 1..].iter().take(usize::from(self.0[a])).map(lower);
+            let b = other.0[b + 1..].iter().take(usize::from(other.0[b])).map(lower);
             match a.cmp(b) {
                 Ordering::Equal => {}
                 unequal => return unequal,
             }
         }
-        ours.len().cmp(&theirs.len())
+        our_count.cmp(&their_count)
     }
 }
 
@@ -348,15 +369,16 @@ impl PartialOrd for Name {
     }
 }
 
-/// Where each label of a valid wire name starts, the root label left out.
-fn label_starts(wire: &[u8]) -> Vec<usize> {
-    let mut starts = Vec::with_capacity(8);
-    let mut at = 0;
+/// Where each label of a valid wire name starts, the root label left out, and how many there are.
+fn label_starts(wire: &[u8]) -> ([u8; NAME_LEN_MAX / 2], usize) {
+    let mut starts = [0; NAME_LEN_MAX / 2];
+    let (mut at, mut count) = (0, 0);
     while wire[at] != 0 {
-        starts.push(at);
+        starts[count] = at as u8;
+        count += 1;
         at += usize::from(wire[at]) + 1;
     }
-    starts
+    (starts, count)
 }
 
 #[cfg(test)]

@@ -4,15 +4,23 @@
 //! or a socket, and nothing here is serializable.
 
 mod check;
+mod index;
+mod names;
+mod records;
 mod rrset;
 mod service;
+mod sets;
 mod validate;
 
 pub use check::{Check, CheckKind, HttpCheck, StatusRange, TcpCheck, TlsOptions};
-pub use rrset::{Rdata, Rrset, Ttl};
+pub(crate) use index::Index;
+pub(crate) use names::NameTree;
+pub use records::{Owner, RecordError, Records};
+pub use rrset::{Rrset, Ttl};
 pub use service::{
     Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Route, Service, Target,
 };
+pub(crate) use sets::Set;
 pub use validate::{Conflict, Problem};
 
 use ipnet::IpNet;
@@ -40,11 +48,15 @@ pub mod limits {
 ///
 /// Holds exactly one SOA and at least one NS at the origin; no CNAME stands beside other data;
 /// nothing lies outside the origin ([`Zone::new`]).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Zone {
     origin: Name,
-    rrsets: Vec<Rrset>,
+    names: NameTree,
+    apex: u32,
+    sets: Vec<Set>,
+    rdata: Vec<u8>,
     services: Vec<Service>,
+    claims: Vec<u32>,
     clients: Clients,
 }
 
@@ -58,27 +70,68 @@ pub struct Clients {
     pub deny: Vec<IpNet>,
 }
 
+/// What a zone consists of, for whoever turns it into something else.
+pub(crate) struct Parts {
+    /// The apex.
+    pub(crate) origin: Name,
+    /// Every name at which something stands, and those above them.
+    pub(crate) names: NameTree,
+    /// The node of the origin.
+    pub(crate) apex: u32,
+    /// The static RRsets, by node, then by type.
+    pub(crate) sets: Vec<Set>,
+    /// The data of all sets: each record behind its length, those of a set one after the other.
+    pub(crate) rdata: Vec<u8>,
+    /// The services, in file order.
+    pub(crate) services: Vec<Service>,
+    /// The nodes of each service in turn: its own, those of its SRV names, of its endpoints.
+    pub(crate) claims: Vec<u32>,
+    /// Who may ask for its names.
+    pub(crate) clients: Clients,
+}
+
+/// What could not be put together.
+#[derive(Debug)]
+pub struct Rejected {
+    /// Every conflict found, in canonical order of owner.
+    pub conflicts: Vec<Conflict>,
+    /// The records, as they were given.
+    pub records: Records,
+}
+
 impl Zone {
     /// Puts a zone together from its parts.
     ///
-    /// `rrsets` may hold several sets for one owner and type; they are merged when their TTLs
-    /// agree. Endpoint owner names and SRV owners of `services` need no RRsets: `snapshot` makes
-    /// them.
+    /// `records` of one owner and type make an RRset, wherever they stand, when their TTLs agree.
+    /// Endpoint owner names and SRV owners of `services` need no records: `snapshot` makes them.
     ///
     /// # Errors
-    /// Every [`Conflict`] found, not only the first.
+    /// Every [`Conflict`] found, not only the first, and the records.
+    ///
+    /// # Cost
+    /// By the number of records, in whatever order.
     pub fn new(
         origin: Name,
-        rrsets: Vec<Rrset>,
+        mut records: Records,
         services: Vec<Service>,
-    ) -> Result<Self, Vec<Conflict>> {
+    ) -> Result<Self, Box<Rejected>> {
         let mut conflicts = Vec::new();
-        let rrsets = validate::merge(rrsets, &mut conflicts);
-        conflicts.extend(validate::conflicts(&origin, &rrsets, &services));
-        if !conflicts.is_empty() {
-            return Err(conflicts);
+        let (sets, rdata) = sets::group(&records, &mut conflicts);
+        let mut claims = Vec::new();
+        let apex = validate::conflicts(
+            &origin,
+            &mut records.names,
+            (&sets, &rdata),
+            (&services, &mut claims),
+            &mut conflicts,
+        );
+        match apex {
+            Ok(apex) if conflicts.is_empty() => {
+                let (names, clients) = (records.names, Clients::default());
+                Ok(Self { origin, names, apex, sets, rdata, services, claims, clients })
+            }
+            _ => Err(Box::new(Rejected { conflicts, records })),
         }
-        Ok(Self { origin, rrsets, services, clients: Clients::default() })
     }
 
     /// The same zone, open to `clients` only.
@@ -92,8 +145,11 @@ impl Zone {
     }
 
     /// The static RRsets, in canonical order of owner, then by type.
-    pub fn rrsets(&self) -> &[Rrset] {
-        &self.rrsets
+    pub fn rrsets(&self) -> Vec<Rrset<'_>> {
+        let mut rrsets: Vec<Rrset<'_>> =
+            self.sets.iter().map(|set| set.rrset(&self.names, &self.rdata)).collect();
+        rrsets.sort_by(|a, b| a.owner.cmp(&b.owner).then(a.rtype.cmp(&b.rtype)));
+        rrsets
     }
 
     /// The services, in file order.
@@ -101,8 +157,9 @@ impl Zone {
         &self.services
     }
 
-    /// Who may ask for its names.
-    pub fn clients(&self) -> &Clients {
-        &self.clients
+    /// Takes the zone apart.
+    pub(crate) fn into_parts(self) -> Parts {
+        let Self { origin, names, apex, sets, rdata, services, claims, clients } = self;
+        Parts { origin, names, apex, sets, rdata, services, claims, clients }
     }
 }

@@ -30,34 +30,15 @@ impl fmt::Display for Ttl {
     }
 }
 
-/// The data of one record: uncompressed wire format, at most 65,535 octets.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Rdata(Box<[u8]>);
-
-impl Rdata {
-    /// Takes RDATA in wire format; `None` above 65,535 octets.
-    ///
-    /// The caller vouches that names in it are uncompressed and the form is the type's.
-    pub fn new(wire: impl Into<Box<[u8]>>) -> Option<Self> {
-        let wire = wire.into();
-        (wire.len() <= usize::from(u16::MAX)).then_some(Self(wire))
-    }
-
-    /// The wire format.
-    pub fn as_wire(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 /// All records of one type at one owner (RFC 2181 §5): one TTL, no record twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rrset {
+pub struct Rrset<'a> {
     /// The name that the records are at.
     pub owner: Name,
     /// Their type.
     pub rtype: Type,
     /// Their TTL.
     pub ttl: Ttl,
-    /// Their data, at least one.
-    pub rdatas: Vec<Rdata>,
+    /// Their data in wire format, at least one, in the order in which they were written.
+    pub rdatas: Vec<&'a [u8]>,
 }

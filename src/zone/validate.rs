@@ -1,10 +1,10 @@
 //! The rules that make a set of records and services a zone.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::rrset::Rrset;
-use super::service::{Place, Service};
+use super::names::{Full, NameTree};
+use super::service::{Endpoint, Place, Service};
+use super::sets::Set;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
@@ -90,212 +90,260 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Merges sets of one owner and type, sorts, and drops records written twice (RFC 2181 §5);
-/// `found` takes the sets whose TTLs differ.
-pub(super) fn merge(rrsets: Vec<Rrset>, found: &mut Vec<Conflict>) -> Vec<Rrset> {
-    let mut sorted = rrsets;
-    sorted.sort_by(|a, b| a.owner.cmp(&b.owner).then(a.rtype.cmp(&b.rtype)));
-    let mut merged: Vec<Rrset> = Vec::with_capacity(sorted.len());
-    for rrset in sorted {
-        match merged.last_mut() {
-            Some(last) if last.rtype == rrset.rtype && last.owner == rrset.owner => {
-                if last.ttl != rrset.ttl {
-                    found.push(conflict(&rrset.owner, rrset.rtype, Problem::UnequalTtls));
-                }
-                for rdata in rrset.rdatas {
-                    if !last.rdatas.contains(&rdata) {
-                        last.rdatas.push(rdata);
-                    }
-                }
-            }
-            _ => merged.push(rrset),
-        }
-    }
-    found.dedup();
-    merged
+/// What stands at a name, in bits.
+mod at {
+    /// Static records.
+    pub(super) const RECORDS: u8 = 1 << 0;
+    /// Static A or AAAA records.
+    pub(super) const ADDRESS: u8 = 1 << 1;
+    /// A static CNAME.
+    pub(super) const CNAME: u8 = 1 << 2;
+    /// Static NS records.
+    pub(super) const NS: u8 = 1 << 3;
+    /// A static DNAME.
+    pub(super) const DNAME: u8 = 1 << 4;
+    /// Something of a service.
+    pub(super) const CLAIM: u8 = 1 << 5;
+    /// A service, or an endpoint with an address.
+    pub(super) const STEERED_ADDRESS: u8 = 1 << 6;
+    /// Nothing: the name lies at or below the origin.
+    pub(super) const INSIDE: u8 = 1 << 7;
 }
 
-/// What a message leaves for one RRset beside the header, the longest question and OPT.
-const RRSET_LEN_MAX: usize = 65_535 - 12 - 259 - 11;
-
-/// Every conflict in a zone, in canonical order of owner. `rrsets` are merged and sorted.
-pub(super) fn conflicts(origin: &Name, rrsets: &[Rrset], services: &[Service]) -> Vec<Conflict> {
-    let mut found = Vec::new();
-    let types = types_by_owner(rrsets);
-    apex_conflicts(origin, &types, rrsets, services, &mut found);
-    for (owner, types) in &types {
-        owner_conflicts(origin, owner, types, &mut found);
-    }
-    for rrset in rrsets {
-        // The owner is a pointer of two octets; type, class, TTL and length take ten.
-        let len: usize = rrset.rdatas.iter().map(|rdata| 12 + rdata.as_wire().len()).sum();
-        if len > RRSET_LEN_MAX {
-            found.push(conflict(&rrset.owner, rrset.rtype, Problem::RrsetTooLarge));
-        }
-        if matches!(rrset.rtype, Type::NS | Type::DNAME) && rrset.owner.is_wildcard() {
-            found.push(conflict(&rrset.owner, rrset.rtype, Problem::CutAtWildcard));
-        }
-        if matches!(rrset.rtype, Type::CNAME | Type::DNAME) && rrset.rdatas.len() > 1 {
-            found.push(conflict(&rrset.owner, rrset.rtype, Problem::SeveralAliases));
-        }
-    }
-    service_conflicts(origin, &types, services, &mut found);
-    found.sort_by(|a, b| a.owner.cmp(&b.owner).then(a.problem.cmp(&b.problem)));
-    found
-}
-
-type TypesByOwner<'a> = BTreeMap<&'a Name, BTreeSet<Type>>;
-
-fn types_by_owner(rrsets: &[Rrset]) -> TypesByOwner<'_> {
-    let mut types = TypesByOwner::new();
-    for rrset in rrsets {
-        types.entry(&rrset.owner).or_default().insert(rrset.rtype);
-    }
-    types
-}
-
-fn conflict(owner: &Name, rtype: Type, problem: Problem) -> Conflict {
-    Conflict { owner: owner.clone(), rtype: Some(rtype), problem }
-}
-
-fn apex_conflicts(
+/// Appends every conflict in a zone to `found`, in canonical order of owner; gives the node of
+/// the origin.
+///
+/// `sets` are by node and hold no record twice. `claims` takes the node of every name of a
+/// service: its own, those of its SRV names, those of its endpoints.
+pub(super) fn conflicts(
     origin: &Name,
-    types: &TypesByOwner<'_>,
-    rrsets: &[Rrset],
-    services: &[Service],
+    names: &mut NameTree,
+    (sets, rdata): (&[Set], &[u8]),
+    (services, claims): (&[Service], &mut Vec<u32>),
     found: &mut Vec<Conflict>,
-) {
-    let rrset = |rtype| rrsets.iter().find(|r| r.rtype == rtype && r.owner == *origin);
-    match rrset(Type::SOA) {
-        None => found.push(conflict(origin, Type::SOA, Problem::NoSoa)),
-        Some(soa) if soa.rdatas.len() > 1 => {
-            found.push(conflict(origin, Type::SOA, Problem::SeveralSoa));
-        }
-        Some(_) => {}
+) -> Result<u32, Full> {
+    let apex = names.add(origin.as_wire())?;
+    let mut check = Check { names, apex, at: Vec::new(), found };
+    check.note_new_names();
+    for sets in sets.chunk_by(|a, b| a.owner == b.owner) {
+        check.owner(sets);
     }
-    let Some(ns) = rrset(Type::NS) else {
-        found.push(conflict(origin, Type::NS, Problem::NoNs));
-        return;
-    };
-    for nameserver in ns.rdatas.iter().filter_map(|rdata| Name::from_wire(rdata.as_wire())) {
-        let addressed = |name: &Name| {
-            types.get(name).is_some_and(|t| t.contains(&Type::A) || t.contains(&Type::AAAA))
-                || services.iter().any(|service| {
-                    let mut endpoints = service.endpoints().map(|(_, endpoint)| endpoint);
-                    service.owner == *name
-                        || endpoints.any(|e| e.owner == *name && e.addresses().next().is_some())
-                })
-        };
-        let below_cut = || cut_above(origin, &nameserver, types).is_some();
-        if nameserver.is_at_or_below(origin) && !addressed(&nameserver) && !below_cut() {
-            let problem = Problem::NameserverWithoutAddress;
-            found.push(Conflict { owner: nameserver, rtype: None, problem });
-        }
-    }
-}
-
-fn owner_conflicts(origin: &Name, owner: &Name, types: &BTreeSet<Type>, found: &mut Vec<Conflict>) {
-    let apex = owner == origin;
-    if !owner.is_at_or_below(origin) {
-        found.push(Conflict { owner: owner.clone(), rtype: None, problem: Problem::OutOfZone });
-        return;
-    }
-    // RRSIG and NSEC are the exception that RFC 4035 §2.5 makes.
-    let beside = |t: &Type| !matches!(*t, Type::CNAME | Type::RRSIG | Type::NSEC | Type::KEY);
-    if types.contains(&Type::CNAME) && types.iter().any(beside) {
-        found.push(conflict(owner, Type::CNAME, Problem::CnameBesideOtherData));
-    }
-    if types.contains(&Type::SOA) && !apex {
-        found.push(conflict(owner, Type::SOA, Problem::SoaNotAtApex));
-    }
-    // Addresses at the cut are glue when the child's server bears the child's name.
-    let at_cut = |t: &Type| {
-        !matches!(
-            *t,
-            Type::NS | Type::DS | Type::A | Type::AAAA | Type::RRSIG | Type::NSEC | Type::CNAME
-        )
-    };
-    if types.contains(&Type::NS) && !apex && types.iter().any(at_cut) {
-        found.push(conflict(owner, Type::NS, Problem::DataAtZoneCut));
-    }
-}
-
-fn service_conflicts(
-    origin: &Name,
-    types: &TypesByOwner<'_>,
-    services: &[Service],
-    found: &mut Vec<Conflict>,
-) {
-    let mut claimed: BTreeSet<&Name> = BTreeSet::new();
     for service in services {
-        let mut push = |owner: &Name, problem| {
-            found.push(Conflict { owner: owner.clone(), rtype: None, problem });
-        };
-        let has_target =
-            service.endpoints().any(|(_, endpoint)| matches!(endpoint.place, Place::Target(_)));
-        let at_owner = types.get(&service.owner);
-        if has_target && (service.owner == *origin || at_owner.is_some()) {
-            push(&service.owner, Problem::TargetBesideData);
-        }
-        let clash = |t: &BTreeSet<Type>| {
-            t.contains(&Type::A) || t.contains(&Type::AAAA) || t.contains(&Type::CNAME)
-        };
-        if at_owner.is_some_and(clash) || !claimed.insert(&service.owner) {
-            push(&service.owner, Problem::ServiceBesideData);
-        }
-        if !service.owner.is_at_or_below(origin) {
-            push(&service.owner, Problem::OutOfZone);
-        }
-        let below_cut = cut_above(origin, &service.owner, types).is_some();
-        if below_cut {
-            push(&service.owner, Problem::ServiceNotInAuthority);
-        }
-        let endpoint_owners = service.endpoints().map(|(_, endpoint)| &endpoint.owner);
-        for owner in service.srv.iter().chain(endpoint_owners) {
-            if types.contains_key(owner) || !claimed.insert(owner) {
-                push(owner, Problem::ServiceBesideData);
-            } else if !below_cut && cut_above(origin, owner, types).is_some() {
-                push(owner, Problem::ServiceNotInAuthority);
-            }
-        }
+        check.service(service, claims)?;
     }
+    let apex_sets = sets.iter().filter(|set| set.owner == apex);
+    check.apex(origin, apex_sets, rdata);
+    found.sort_by(|a, b| a.owner.cmp(&b.owner).then(a.problem.cmp(&b.problem)));
+    Ok(apex)
 }
 
-/// The zone cut at or above `name`, or the DNAME above it, the apex left out.
-fn cut_above(origin: &Name, name: &Name, types: &TypesByOwner<'_>) -> Option<Name> {
-    let mut at = Some(name.clone());
-    while let Some(here) = at.filter(|here| here.is_at_or_below(origin)) {
-        if let Some(types) = types.get(&here) {
-            let cut = types.contains(&Type::NS) && here != *origin;
-            if cut || (types.contains(&Type::DNAME) && here != *name) {
-                return Some(here);
+struct Check<'a> {
+    names: &'a mut NameTree,
+    apex: u32,
+    /// By node: what stands there.
+    at: Vec<u8>,
+    found: &'a mut Vec<Conflict>,
+}
+
+impl Check<'_> {
+    /// Makes room for names that came since the last time. Those above a name have lower numbers.
+    fn note_new_names(&mut self) {
+        for node in self.at.len() as u32..self.names.len() as u32 {
+            let above = self.at.get(self.names.parent(node) as usize).copied().unwrap_or(0);
+            let inside = if node == self.apex { at::INSIDE } else { above & at::INSIDE };
+            self.at.push(inside);
+        }
+    }
+
+    fn has(&self, node: u32, bits: u8) -> bool {
+        self.at[node as usize] & bits != 0
+    }
+
+    fn push(&mut self, node: u32, rtype: Option<Type>, problem: Problem) {
+        let owner = self.names.name(node);
+        self.found.push(Conflict { owner, rtype, problem });
+    }
+
+    /// Notes what stands at one owner, whose sets these are, and what contradicts what there.
+    fn owner(&mut self, sets: &[Set]) {
+        let node = sets[0].owner;
+        for set in sets {
+            self.at[node as usize] |= at::RECORDS
+                | match set.rtype {
+                    Type::A | Type::AAAA => at::ADDRESS,
+                    Type::CNAME => at::CNAME,
+                    Type::NS => at::NS,
+                    Type::DNAME => at::DNAME,
+                    _ => 0,
+                };
+        }
+        for rtype in sets.iter().map(|set| set.rtype) {
+            let is_cut = matches!(rtype, Type::NS | Type::DNAME);
+            if is_cut && self.names.label(node) == b"\x01*" {
+                self.push(node, Some(rtype), Problem::CutAtWildcard);
             }
         }
-        at = here.parent();
+        if !self.has(node, at::INSIDE) {
+            return self.push(node, None, Problem::OutOfZone);
+        }
+        let types = || sets.iter().map(|set| set.rtype);
+        // RRSIG and NSEC are the exception that RFC 4035 §2.5 makes.
+        let beside = |t| !matches!(t, Type::CNAME | Type::RRSIG | Type::NSEC | Type::KEY);
+        if self.has(node, at::CNAME) && types().any(beside) {
+            self.push(node, Some(Type::CNAME), Problem::CnameBesideOtherData);
+        }
+        if node == self.apex {
+            return;
+        }
+        if types().any(|rtype| rtype == Type::SOA) {
+            self.push(node, Some(Type::SOA), Problem::SoaNotAtApex);
+        }
+        // Addresses at the cut are glue when the child's server bears the child's name.
+        let at_cut = |t| {
+            !matches!(
+                t,
+                Type::NS | Type::DS | Type::A | Type::AAAA | Type::RRSIG | Type::NSEC | Type::CNAME
+            )
+        };
+        if self.has(node, at::NS) && types().any(at_cut) {
+            self.push(node, Some(Type::NS), Problem::DataAtZoneCut);
+        }
     }
-    None
+
+    fn apex<'s>(
+        &mut self,
+        origin: &Name,
+        sets: impl Iterator<Item = &'s Set> + Clone,
+        rdata: &[u8],
+    ) {
+        let set = |rtype| sets.clone().find(|set| set.rtype == rtype);
+        match set(Type::SOA) {
+            None => self.push_apex(origin, Type::SOA, Problem::NoSoa),
+            Some(soa) if soa.count > 1 => {
+                self.push_apex(origin, Type::SOA, Problem::SeveralSoa);
+            }
+            Some(_) => {}
+        }
+        let Some(ns) = set(Type::NS) else {
+            return self.push_apex(origin, Type::NS, Problem::NoNs);
+        };
+        for nameserver in ns.rdatas(rdata).filter_map(Name::from_wire) {
+            if !nameserver.is_at_or_below(origin) {
+                continue;
+            }
+            // What has no node of its own has the cuts of the closest name above it.
+            let (mut node, mut above) =
+                (self.names.find(nameserver.as_wire()), nameserver.parent());
+            let addressed = node.is_some_and(|n| self.has(n, at::ADDRESS | at::STEERED_ADDRESS));
+            let is_its_own = node.is_some();
+            while let (None, Some(name)) = (node, above) {
+                (node, above) = (self.names.find(name.as_wire()), name.parent());
+            }
+            let below_cut = node.is_some_and(|node| self.is_below_cut(node, is_its_own));
+            if !addressed && !below_cut {
+                let problem = Problem::NameserverWithoutAddress;
+                self.found.push(Conflict { owner: nameserver, rtype: None, problem });
+            }
+        }
+    }
+
+    fn push_apex(&mut self, origin: &Name, rtype: Type, problem: Problem) {
+        self.found.push(Conflict { owner: origin.clone(), rtype: Some(rtype), problem });
+    }
+
+    /// Notes the names of one service, and what they meet.
+    fn service(&mut self, service: &Service, claims: &mut Vec<u32>) -> Result<(), Full> {
+        let mut add = |names: &mut NameTree, name: &Name| {
+            let node = names.add(name.as_wire())?;
+            claims.push(node);
+            Ok::<u32, Full>(node)
+        };
+        let node = add(self.names, &service.owner)?;
+        self.note_new_names();
+        let is_target = |endpoint: &Endpoint| matches!(endpoint.place, Place::Target(_));
+        let has_target = service.endpoints().any(|(_, endpoint)| is_target(endpoint));
+        if has_target && (node == self.apex || self.has(node, at::RECORDS)) {
+            self.push(node, None, Problem::TargetBesideData);
+        }
+        if self.has(node, at::ADDRESS | at::CNAME | at::CLAIM) {
+            self.push(node, None, Problem::ServiceBesideData);
+        }
+        if !self.has(node, at::INSIDE) {
+            self.push(node, None, Problem::OutOfZone);
+        }
+        let below_cut = self.is_below_cut(node, true);
+        if below_cut {
+            self.push(node, None, Problem::ServiceNotInAuthority);
+        }
+        self.at[node as usize] |= at::CLAIM | at::STEERED_ADDRESS;
+        let srv = service.srv.iter().map(|name| (name, false));
+        let endpoints =
+            service.endpoints().map(|(_, endpoint)| (&endpoint.owner, !is_target(endpoint)));
+        for (name, has_address) in srv.chain(endpoints) {
+            let node = add(self.names, name)?;
+            self.note_new_names();
+            if self.has(node, at::RECORDS | at::CLAIM) {
+                self.push(node, None, Problem::ServiceBesideData);
+            } else if !below_cut && self.is_below_cut(node, true) {
+                self.push(node, None, Problem::ServiceNotInAuthority);
+            }
+            self.at[node as usize] |= at::CLAIM;
+            self.at[node as usize] |= if has_address { at::STEERED_ADDRESS } else { 0 };
+        }
+        Ok(())
+    }
+
+    /// Whether a zone cut stands at or above a name, or a DNAME above it, the apex's own NS left
+    /// out. `node`: the name's own, or else that of the closest name above it.
+    fn is_below_cut(&self, node: u32, is_its_own: bool) -> bool {
+        let mut here = node;
+        while self.has(here, at::INSIDE) {
+            let is_cut = here != self.apex && self.has(here, at::NS);
+            let is_dname = self.has(here, at::DNAME) && (here != node || !is_its_own);
+            if is_cut || is_dname {
+                return true;
+            }
+            if here == self.apex {
+                break;
+            }
+            here = self.names.parent(here);
+        }
+        false
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::zone::{Rdata, Ttl};
+    use crate::zone::{Records, Ttl, Zone};
 
     fn name(text: &str) -> Name {
         Name::parse(text, Some(&Name::parse("example.com.", None).unwrap())).unwrap()
     }
 
-    fn rrset(owner: &str, rtype: Type) -> Rrset {
-        let wire: &[u8] = if rtype == Type::NS { b"\x02ns\x03net\0" } else { &[1, 2, 3, 4] };
-        let rdatas = vec![Rdata::new(wire).unwrap()];
-        Rrset { owner: name(owner), rtype, ttl: Ttl::from_secs(60).unwrap(), rdatas }
+    fn add(records: &mut Records, owner: &str, rtype: Type, rdata: &[u8]) {
+        let owner = records.owner(&name(owner)).unwrap();
+        records.push(owner, rtype, Ttl::from_secs(60).unwrap(), rdata).unwrap();
+    }
+
+    /// What is wrong with a zone that has a SOA, an NS and these.
+    fn problems_with(extra: impl Fn(&mut Records)) -> Vec<Problem> {
+        let mut records = Records::new();
+        add(&mut records, "@", Type::SOA, &[1, 2, 3, 4]);
+        add(&mut records, "@", Type::NS, b"\x02ns\x03net\0");
+        extra(&mut records);
+        let found = Zone::new(name("@"), records, vec![]);
+        let found = found.err().map_or_else(Vec::new, |rejected| rejected.conflicts);
+        found.into_iter().map(|conflict| conflict.problem).collect()
     }
 
     fn problems(extra: &[(&str, Type)]) -> Vec<Problem> {
-        let mut rrsets = vec![rrset("@", Type::SOA), rrset("@", Type::NS)];
-        rrsets.extend(extra.iter().map(|&(owner, rtype)| rrset(owner, rtype)));
-        let found = crate::zone::Zone::new(name("@"), rrsets, vec![]).err().unwrap_or_default();
-        found.into_iter().map(|conflict| conflict.problem).collect()
+        problems_with(|records| {
+            for &(owner, rtype) in extra {
+                let ns: &[u8] = b"\x02ns\x03net\0";
+                add(records, owner, rtype, if rtype == Type::NS { ns } else { &[1, 2, 3, 4] });
+            }
+        })
     }
 
     #[test]
@@ -319,17 +367,32 @@ mod tests {
 
     #[test]
     fn records_that_fill_no_message_together_are_refused() {
-        let mut large = rrset("a", Type::TXT);
-        let text = |n: u64| Rdata::new(n.to_be_bytes().repeat(3)).unwrap();
-        large.rdatas = (0..3000).map(text).collect();
-        let rrsets = vec![rrset("@", Type::SOA), rrset("@", Type::NS), large];
-        let found = crate::zone::Zone::new(name("@"), rrsets, vec![]).unwrap_err();
-        assert_eq!(found[0].problem, Problem::RrsetTooLarge);
+        let large = |records: &mut Records| {
+            (0..3000u64).for_each(|n| add(records, "a", Type::TXT, &n.to_be_bytes().repeat(3)));
+        };
+        assert_eq!(problems_with(large), [Problem::RrsetTooLarge]);
+    }
+
+    #[test]
+    fn a_record_written_again_and_again_counts_once_in_sets_of_any_size() {
+        for distinct in [2u32, 200] {
+            let mut records = Records::new();
+            add(&mut records, "@", Type::SOA, &[1, 2, 3, 4]);
+            add(&mut records, "@", Type::NS, b"\x02ns\x03net\0");
+            (0..10_000)
+                .for_each(|n| add(&mut records, "a", Type::A, &(n % distinct).to_be_bytes()));
+            let zone = Zone::new(name("@"), records, vec![]).unwrap();
+            let set = zone.rrsets().pop().unwrap();
+            let rdatas: Vec<u32> = (0..distinct).collect();
+            let found =
+                set.rdatas.iter().map(|rdata| u32::from_be_bytes((*rdata).try_into().unwrap()));
+            assert_eq!(found.collect::<Vec<_>>(), rdatas);
+        }
     }
 
     #[test]
     fn a_zone_needs_soa_and_ns() {
-        let found = crate::zone::Zone::new(name("@"), vec![], vec![]).unwrap_err();
+        let found = Zone::new(name("@"), Records::new(), vec![]).unwrap_err().conflicts;
         let found: Vec<Problem> = found.into_iter().map(|conflict| conflict.problem).collect();
         assert_eq!(found, [Problem::NoSoa, Problem::NoNs]);
     }

@@ -13,7 +13,7 @@ use waypost::answer::{Client, Over, Responder};
 use waypost::snapshot::{Snapshot, Zone as Compiled};
 use waypost::wire::kind::Type;
 use waypost::wire::name::Name;
-use waypost::zone::{Rdata, Rrset, Ttl, Zone};
+use waypost::zone::{Records, Ttl, Zone};
 
 use crate::dns::{Answer, Question, Response, Tcp, Udp};
 use crate::generate::{master_file, query, zones};
@@ -33,15 +33,15 @@ fn pairs(default: usize) -> usize {
 pub(crate) fn responder(zones: &[ModelZone]) -> Responder {
     let name = |text: &str| Name::from_wire(&name_wire(text)).expect("a name");
     let compiled = zones.iter().map(|zone| {
-        let rrset = |record: &model::Record| Rrset {
-            owner: name(&record.owner),
-            rtype: Type(record.rtype),
-            ttl: Ttl::from_secs(record.ttl).expect("a TTL"),
-            rdatas: vec![Rdata::new(wire(record.rtype, &record.rdata)).expect("RDATA")],
-        };
-        let rrsets = zone.records.iter().map(rrset).collect();
-        let zone = Zone::new(name(&zone.origin), rrsets, vec![]).expect("a valid zone");
-        Arc::new(Compiled::compile(&zone))
+        let mut records = Records::new();
+        for record in &zone.records {
+            let owner = records.owner(&name(&record.owner)).expect("room");
+            let ttl = Ttl::from_secs(record.ttl).expect("a TTL");
+            let rdata = wire(record.rtype, &record.rdata);
+            records.push(owner, Type(record.rtype), ttl, &rdata).expect("RDATA");
+        }
+        let zone = Zone::new(name(&zone.origin), records, vec![]).expect("a valid zone");
+        Arc::new(Compiled::compile(zone))
     });
     Responder::new(Arc::new(Snapshot::new(1, compiled.collect())), 1)
 }

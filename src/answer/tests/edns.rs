@@ -231,7 +231,7 @@ fn above_the_rate_a_client_is_sent_to_tcp_unless_it_has_a_cookie() {
 #[test]
 fn a_zone_that_is_not_for_everyone_is_refused_to_the_others() {
     let zone = |origin: &str, lines: &str| {
-        let zone = crate::zone::Zone::new(name(origin), rrsets(lines), vec![]).unwrap();
+        let zone = crate::zone::Zone::new(name(origin), records(lines), vec![]).unwrap();
         zone.with_clients(Clients {
             allow: if origin == "in" { vec!["10.0.0.0/8".parse().unwrap()] } else { vec![] },
             deny: vec![],
@@ -249,7 +249,7 @@ fn a_zone_that_is_not_for_everyone_is_refused_to_the_others() {
                     www.in A 192.0.2.80",
         ),
     ];
-    let zones = zones.iter().map(|zone| Arc::new(Zone::compile(zone))).collect();
+    let zones = zones.into_iter().map(|zone| Arc::new(Zone::compile(zone))).collect();
     let mut responder = Responder::new(Arc::new(Snapshot::new(1, zones)), 1);
     let from = |ip: [u8; 4], qname: &str| Asked { source: (ip, 4000).into(), ..asked(qname, &[]) };
     let inside = from([10, 1, 2, 3], "www.in").answered(&mut responder);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use crate::config::decode::Decoder;
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
-use crate::config::master::Record;
+use crate::config::master::Written;
 use crate::config::spec::zone::ZoneFile;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
-use crate::zone::{Conflict, Problem};
+use crate::zone::{Conflict, Owner, Problem, Records, Rejected};
 
 /// What stands at an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +49,21 @@ impl Claims {
     /// Reports each conflict of a zone file at the text that wrote the owner.
     pub(crate) fn report(
         &self,
-        conflicts: &[Conflict],
-        records: &[Record],
+        rejected: Rejected,
+        written: &Written,
         file: &ZoneFile,
         decoder: &mut Decoder,
     ) {
+        let Rejected { conflicts, mut records } = rejected;
         let source = Arc::clone(&decoder.source);
         let in_toml = self.claims.iter().map(|(owner, by, span)| {
             let place = (Arc::clone(&source), span.clone());
             (owner, *by, place)
         });
         let apex = file.zone.as_ref().map_or(0..0, |zone| zone.span.clone());
-        let places = Places::new(in_toml.chain(in_master(records)), (Arc::clone(&source), apex));
+        let mut places = Places::new(&conflicts, (Arc::clone(&source), apex));
+        places.add(in_toml);
+        places.add_records(&mut records, written);
         let incomplete = self.incomplete || decoder.broken || file.broken;
         let hidden = |conflict: &Conflict| {
             let named = conflict.problem == Problem::NoNs && file.nameservers.is_some();
@@ -80,36 +83,49 @@ fn is_lack(problem: Problem) -> bool {
 /// Reports each conflict of a master file at the line of the owner; `unread`: some of its lines
 /// could not be read.
 pub(crate) fn report_master(
-    conflicts: &[Conflict],
+    rejected: Rejected,
     unread: bool,
-    records: &[Record],
+    written: &Written,
     source: &Arc<Source>,
 ) -> Vec<Diagnostic> {
-    let places = Places::new(in_master(records), (Arc::clone(source), 0..0));
+    let Rejected { conflicts, mut records } = rejected;
+    let mut places = Places::new(&conflicts, (Arc::clone(source), 0..0));
+    places.add_records(&mut records, written);
     let shown = conflicts.iter().filter(|conflict| !(unread && is_lack(conflict.problem)));
     shown.map(|conflict| places.diagnostic(conflict)).collect()
 }
 
-fn in_master(records: &[Record]) -> impl Iterator<Item = (&Name, By, Place)> {
-    records.iter().map(|record| {
-        let place = (Arc::clone(&record.place.source), record.place.bytes());
-        (&record.owner, By::Record(record.rtype), place)
-    })
-}
-
-/// Every claim by owner, and where the zone as a whole is written.
+/// What stands at the owners of conflicts, and where the zone as a whole is written.
 struct Places<'a> {
     by_owner: HashMap<&'a Name, Vec<(By, Place)>>,
     zone: Place,
 }
 
 impl<'a> Places<'a> {
-    fn new(claims: impl Iterator<Item = (&'a Name, By, Place)>, zone: Place) -> Self {
-        let mut by_owner: HashMap<&Name, Vec<(By, Place)>> = HashMap::new();
-        for (owner, by, place) in claims {
-            by_owner.entry(owner).or_default().push((by, place));
-        }
+    fn new(conflicts: &'a [Conflict], zone: Place) -> Self {
+        let by_owner = conflicts.iter().map(|conflict| (&conflict.owner, Vec::new())).collect();
         Self { by_owner, zone }
+    }
+
+    fn add<'c>(&mut self, claims: impl Iterator<Item = (&'c Name, By, Place)>) {
+        for (owner, by, place) in claims {
+            if let Some(places) = self.by_owner.get_mut(owner) {
+                places.push((by, place));
+            }
+        }
+    }
+
+    fn add_records(&mut self, records: &mut Records, written: &Written) {
+        let mut wanted: HashMap<Owner, &mut Vec<(By, Place)>> = HashMap::new();
+        for (owner, places) in &mut self.by_owner {
+            wanted.extend(records.find(owner).map(|owner| (owner, places)));
+        }
+        for (number, (owner, rtype, ..)) in records.iter().enumerate() {
+            if let Some(places) = wanted.get_mut(&owner) {
+                let place = written.place(number);
+                places.extend(place.map(|place| (By::Record(rtype), place)));
+            }
+        }
     }
 
     fn diagnostic(&self, conflict: &Conflict) -> Diagnostic {

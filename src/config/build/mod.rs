@@ -23,15 +23,14 @@ use super::decode::{Decoder, Period, Spanned};
 use super::diagnostic::{Diagnostic, Source};
 use super::files::{Files, locate};
 use super::load::Recorded;
-use super::master::{self, Record};
+use super::master::{self, Written};
 use super::spec::network::networks;
 use super::spec::zone::ZoneFile;
 use crate::wire::name::Name;
-use crate::zone::{Clients, Rrset, Service, Ttl, Zone};
+use crate::zone::{Clients, Records, Service, Ttl, Zone};
 
 use claims::Claims;
 pub(crate) use claims::report_master;
-pub(crate) use records::rrset;
 
 /// The longest TTL (RFC 2181 §8).
 const TTL_MAX: Period = Period::secs(Ttl::MAX.as_secs() as u64);
@@ -46,7 +45,7 @@ struct Builder<'a> {
     ttl: Ttl,
     claims: Claims,
     checks: check::Checks,
-    rrsets: Vec<Rrset>,
+    records: Records,
 }
 
 /// Builds the zone that `file` describes; `None` if there are errors.
@@ -65,7 +64,7 @@ pub(crate) fn zone(
         ttl: Ttl::MAX,
         claims: Claims::default(),
         checks: check::Checks::default(),
-        rrsets: Vec::new(),
+        records: Records::new(),
     };
     builder.ttl = builder.whole_seconds(&file.ttl, TTL_MAX);
     builder.checks(file.checks.as_ref());
@@ -75,14 +74,14 @@ pub(crate) fn zone(
         .flat_map(|services| &services.value.0)
         .filter_map(|(key, service)| builder.service(key, &service.value))
         .collect();
-    let records = builder.static_data(file);
+    let written = builder.static_data(file);
     builder.unused_checks();
-    let Builder { mut decoder, origin, rrsets, claims, .. } = builder;
+    let Builder { mut decoder, origin, records, claims, .. } = builder;
     if !sure {
         return (None, decoder.diagnostics);
     }
-    let zone = Zone::new(origin, rrsets, services).map(|zone| zone.with_clients(clients(file)));
-    let zone = zone.map_err(|conflicts| claims.report(&conflicts, &records, file, &mut decoder));
+    let zone = Zone::new(origin, records, services).map(|zone| zone.with_clients(clients(file)));
+    let zone = zone.map_err(|rejected| claims.report(*rejected, &written, file, &mut decoder));
     (zone.ok().filter(|_| !decoder.has_errors()), decoder.diagnostics)
 }
 
@@ -141,20 +140,19 @@ impl Builder<'_> {
         read.map_err(|message| self.decoder.error(&path.span, message)).ok()
     }
 
-    /// Reads the records of `records_file`.
-    fn master_file(&mut self, path: &Spanned<String>) -> Vec<Record> {
-        let Some(source) = self.beside(path) else { return Vec::new() };
-        let mut records = Vec::new();
+    /// Reads the records of `records_file`; says where each is written.
+    fn master_file(&mut self, path: &Spanned<String>) -> Written {
+        let Some(source) = self.beside(path) else { return Written::default() };
         let before = self.decoder.diagnostics.len();
-        master::parse(
+        let written = master::parse(
             &source,
             &self.origin,
             Some(self.ttl),
             self.files,
-            &mut records,
+            &mut self.records,
             &mut self.decoder.diagnostics,
         );
         self.claims.incomplete |= self.decoder.diagnostics.len() > before;
-        records
+        written
     }
 }

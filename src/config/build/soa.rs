@@ -8,7 +8,7 @@ use crate::config::spec::zone::{
 };
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
-use crate::zone::{Rdata, Rrset, Ttl};
+use crate::zone::Ttl;
 
 impl Builder<'_> {
     /// Adds the SOA record unless the records have it.
@@ -42,13 +42,13 @@ impl Builder<'_> {
         let serial = soa.and_then(|soa| soa.serial.as_ref()).map(|serial| serial.value.as_u32());
         // Without its names there is an error already, or one will be (no NS).
         let origin = self.origin.clone();
-        let mut wire = mname.unwrap_or(origin.clone()).as_wire().to_vec();
-        wire.extend_from_slice(contact.unwrap_or(origin).as_wire());
+        let mut wire = mname.as_ref().unwrap_or(&origin).as_wire().to_vec();
+        wire.extend_from_slice(contact.as_ref().unwrap_or(&origin).as_wire());
         for field in [serial.unwrap_or_else(|| self.files.newest())].into_iter().chain(timers) {
             wire.extend_from_slice(&field.to_be_bytes());
         }
         let ttl = Ttl::from_secs(ttl).unwrap_or(Ttl::MAX);
-        self.push_apex(Type::SOA, ttl, Rdata::new(wire).into_iter().collect());
+        self.push(&origin, Type::SOA, ttl, &wire, &(0..0));
     }
 
     /// The mailbox as a name: `ops@example.net` is `ops.example.net.` (RFC 1035 §8).
@@ -62,9 +62,7 @@ impl Builder<'_> {
         name.map_err(|error| self.decoder.error(&text.span, error.to_string())).ok()
     }
 
-    fn first_nameserver(&self) -> Option<Name> {
-        let is_apex_ns = |rrset: &&Rrset| rrset.rtype == Type::NS && rrset.owner == self.origin;
-        let apex = self.rrsets.iter().find(is_apex_ns)?;
-        Name::from_wire(apex.rdatas.first()?.as_wire())
+    fn first_nameserver(&mut self) -> Option<Name> {
+        Name::from_wire(self.records.first(&self.origin, Type::NS)?)
     }
 }

@@ -1,11 +1,12 @@
 //! One record's line: `[owner] [ttl] [class] type data`, TTL and class in either order.
 
-use std::sync::Arc;
+use std::ops::Range;
 
-use super::{Context, Mistake, Place, Reader, Record};
+use super::{Context, Mistake, Reader, no_name};
 use crate::wire::kind::{CLASS_IN, Type};
-use crate::wire::rdata::{Token, parse_period, parse_tokens};
-use crate::zone::{Rdata, Ttl};
+use crate::wire::name::Name;
+use crate::wire::rdata::{Token, logical_line, parse_period, parse_tokens};
+use crate::zone::{RecordError, Ttl};
 
 /// The distance in edits up to which a type counts as misspelt.
 const MISSPELT: usize = 1;
@@ -22,16 +23,13 @@ impl Reader<'_> {
         if first.text.starts_with('$') && !first.quoted {
             return self.directive(context, first, &words[1..]);
         }
-        let owner_is_blank = matches!(context.source.text.as_bytes()[start], b' ' | b'\t');
+        let owner_is_blank = is_blank(&context.source.text, start);
         let mut rest = words;
         if !owner_is_blank {
             rest = &words[1..];
-            let owner = context.name(first, "the owner");
-            // After a bad owner the lines that repeat it are not to be blamed as well.
-            context.owner = Some(owner.as_ref().unwrap_or(&context.origin).clone());
-            owner?;
+            self.owner(context, first)?;
         }
-        let Some(owner) = context.owner.clone() else {
+        let Some(owner) = context.owner else {
             return Err(Mistake::new(
                 first.span.clone(),
                 "this line repeats the owner of the line before, but there is none",
@@ -50,19 +48,31 @@ impl Reader<'_> {
             context.last_ttl = Some(ttl);
         }
         let rtype = head.rtype;
-        let rdata = parse_tokens(rtype, rest, end, &context.origin)?;
-        if let (Type::SOA, Some(minimum)) = (rtype, rdata.last_chunk()) {
+        parse_tokens(rtype, rest, end, &context.origin, &mut self.rdata)?;
+        if let (Type::SOA, Some(minimum)) = (rtype, self.rdata.last_chunk()) {
             self.soa_ttl = Ttl::from_secs(u32::from_be_bytes(*minimum)).or(self.soa_ttl);
         }
         let ttl = self.ttl(context, &head)?;
-        let rdata = Rdata::new(rdata).ok_or_else(|| {
-            Mistake::new(first.span.clone(), "a record holds 65535 octets of data at the most")
-        })?;
-        // The file is smaller than 4 GiB (`Reader::file`).
-        let (from, to) = (first.span.start as u32, head.end as u32);
-        let place = Place { source: Arc::clone(&context.source), start: from, end: to };
-        self.records.push(Record { owner, rtype, ttl, rdata, place });
+        let pushed = self.records.push(owner, rtype, ttl, &self.rdata);
+        pushed.map_err(|error| refused(first, error))?;
+        self.written.push(&context.source, start);
         Ok(())
+    }
+
+    /// Reads the owner of this line and, maybe, of those that follow.
+    fn owner(&mut self, context: &mut Context, word: &Token<'_>) -> Result<(), Mistake> {
+        match Name::parse_into(word.text, Some(&context.origin), &mut self.name) {
+            Ok(()) => {
+                let owner = self.records.owner_of(&self.name);
+                context.owner = Some(owner.map_err(|error| refused(word, error))?);
+                Ok(())
+            }
+            Err(error) => {
+                // The lines that repeat a bad owner are not to be blamed as well.
+                context.owner = self.records.owner(&context.origin).ok();
+                Err(no_name(word, "the owner", error))
+            }
+        }
     }
 
     /// The record's own TTL, or the one that it is given.
@@ -75,6 +85,26 @@ impl Reader<'_> {
                 .help("write `$TTL 1h` at the top of the file")
         })
     }
+}
+
+/// Whether the line that starts at `start` has no owner of its own.
+fn is_blank(text: &str, start: usize) -> bool {
+    matches!(text.as_bytes().get(start), Some(b' ' | b'\t'))
+}
+
+fn refused(word: &Token<'_>, error: RecordError) -> Mistake {
+    Mistake::new(word.span.clone(), error.to_string())
+}
+
+/// The bytes from the first word to the type of the record whose line starts at `start`; `None`
+/// if none does.
+pub(super) fn head_at(text: &str, start: usize) -> Option<Range<usize>> {
+    let mut words = Vec::new();
+    logical_line(text, start, &mut words).ok()?;
+    let (first, others) = words.split_first()?;
+    let mut rest = if is_blank(text, start) { &words[..] } else { others };
+    let head = Head::read(&mut rest, first.span.end).ok()?;
+    Some(first.span.start..head.end)
 }
 
 /// What stands between the owner and the data.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Source ─ rdata::logical_line ─▶ words ┬ directive ─▶ origin, TTL, included files
-//!                                       └ line ─▶ Record           (or a Diagnostic, and on)
+//!                                       └ line ─▶ Records, Written    (or a Diagnostic, and on)
 //! ```
 //!
 //! A file is read lazily, one logical line at a time, to its end: a mistake costs its line only.
@@ -12,6 +12,7 @@ mod directive;
 mod line;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -19,47 +20,17 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity, Source};
 use super::files::{Files, plain};
-use crate::wire::kind::Type;
-use crate::wire::name::Name;
+use crate::wire::name::{Name, ParseNameError};
 use crate::wire::rdata::{RdataError, Token, logical_line};
-use crate::zone::{Rdata, Ttl};
+use crate::zone::{Owner, Records, Ttl};
+pub use written::Written;
 
 /// After so many mistakes the rest is not read: this is no master file, and each costs memory.
 const MISTAKES_MAX: usize = 1000;
 
-/// One record of a master file.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// The name that it is at.
-    pub owner: Name,
-    /// Its type.
-    pub rtype: Type,
-    /// Its own TTL, or the one that the file gives it.
-    pub ttl: Ttl,
-    /// Its data.
-    pub rdata: Rdata,
-    /// Where it is written.
-    pub place: Place,
-}
-
-/// Where a record is written: small, because there is one for each.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// The file.
-    pub source: Arc<Source>,
-    start: u32,
-    end: u32,
-}
-
-impl Place {
-    /// The bytes from the owner, or what stands first on the line, to the type.
-    pub fn bytes(&self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
-}
-
 /// Reads a master file and what it includes. Appends its records in file order, and a diagnostic
 /// for every mistake; records beside mistakes are read all the same. Gives up after 1000 mistakes.
+/// Says where the records are written.
 ///
 /// A record without a TTL takes that of `$TTL`, else the last one written, else `default_ttl`, else
 /// the negative TTL of the SOA. What `$ORIGIN`, `$TTL` and owners an included file sets ends with
@@ -69,9 +40,10 @@ pub fn parse(
     origin: &Name,
     default_ttl: Option<Ttl>,
     files: &dyn Files,
-    records: &mut Vec<Record>,
+    records: &mut Records,
     diagnostics: &mut Vec<Diagnostic>,
-) {
+) -> Written {
+    let written = Written::from(records.len());
     let mut reader = Reader {
         files,
         default_ttl,
@@ -79,9 +51,13 @@ pub fn parse(
         open: Vec::new(),
         mistakes_left: MISTAKES_MAX,
         records,
+        written,
         diagnostics,
+        name: Vec::new(),
+        rdata: Vec::new(),
     };
     reader.file(Context::new(Arc::clone(source), origin.clone()));
+    reader.written
 }
 
 /// What is the same for a file and all that it includes.
@@ -93,8 +69,13 @@ struct Reader<'a> {
     /// The files being read, each included by the one before; their plain paths.
     open: Vec<PathBuf>,
     mistakes_left: usize,
-    records: &'a mut Vec<Record>,
+    records: &'a mut Records,
+    written: Written,
     diagnostics: &'a mut Vec<Diagnostic>,
+    /// The owner being read, in wire format; kept for its memory.
+    name: Vec<u8>,
+    /// The data being read; kept for its memory.
+    rdata: Vec<u8>,
 }
 
 /// What the lines read so far mean for the next one.
@@ -103,7 +84,7 @@ struct Context {
     source: Arc<Source>,
     origin: Name,
     /// The owner of a line that starts with a space.
-    owner: Option<Name>,
+    owner: Option<Owner>,
     /// What `$TTL` said.
     default_ttl: Option<Ttl>,
     /// The last TTL that a record wrote.
@@ -139,10 +120,12 @@ impl Context {
 
     /// Reads a name that is relative to the origin.
     fn name(&self, word: &Token<'_>, what: &str) -> Result<Name, Mistake> {
-        Name::parse(word.text, Some(&self.origin)).map_err(|error| {
-            Mistake::new(word.span.clone(), format!("expected {what}, found {error}"))
-        })
+        Name::parse(word.text, Some(&self.origin)).map_err(|error| no_name(word, what, error))
     }
+}
+
+fn no_name(word: &Token<'_>, what: &str, error: ParseNameError) -> Mistake {
+    Mistake::new(word.span.clone(), format!("expected {what}, found {error}"))
 }
 
 impl Reader<'_> {
@@ -171,7 +154,7 @@ impl Reader<'_> {
                     at = next;
                     self.report(&source, error.into());
                     // Whoever follows with a blank owner is not to be blamed as well.
-                    context.owner.get_or_insert_with(|| context.origin.clone());
+                    context.owner = context.owner.or(self.records.owner(&context.origin).ok());
                 }
             }
         }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
+use crate::wire::kind::Type;
 use crate::wire::rdata::write_text;
 
 /// A zone directory, `zones`, that exists in the test only.
@@ -37,11 +38,11 @@ fn read_beside(
     let source = source(Path::new("zones/example.com.zone"), text);
     let origin = Name::parse("example.com.", None).unwrap();
     let files = Directory(others.iter().copied().collect());
-    let (mut records, mut diagnostics) = (Vec::new(), Vec::new());
+    let (mut records, mut diagnostics) = (Records::new(), Vec::new());
     parse(&source, &origin, default_ttl, &files, &mut records, &mut diagnostics);
-    let records = records.iter().map(|record| {
-        let mut line = format!("{} {} {} ", record.owner, record.ttl, record.rtype);
-        write_text(record.rtype, record.rdata.as_wire(), &mut line).unwrap();
+    let records = records.iter().map(|(owner, rtype, ttl, rdata)| {
+        let mut line = format!("{} {ttl} {rtype} ", records.name(owner));
+        write_text(rtype, rdata, &mut line).unwrap();
         line
     });
     Outcome { records: records.collect(), mistakes: diagnostics.iter().map(shown).collect() }
@@ -280,13 +281,23 @@ fn includes_nest_eight_deep_and_no_deeper() {
 
 #[test]
 fn a_record_knows_where_it_is_written() {
-    let text = "@ 60 IN TXT a\n\tIN A 192.0.2.1\n";
+    let text = "@ 60 IN TXT a\n\tIN A 192.0.2.1\n$INCLUDE y\n; no record\nc 5 A (\n192.0.2.3 )\n";
     let source = source(Path::new("zones/x.zone"), text);
-    let (mut records, mut diagnostics) = (Vec::new(), Vec::new());
-    let files = Directory(BTreeMap::new());
-    parse(&source, &Name::root(), None, &files, &mut records, &mut diagnostics);
-    let places: Vec<&str> = records.iter().map(|record| &text[record.place.bytes()]).collect();
-    assert_eq!(places, ["@ 60 IN TXT", "IN A"]);
+    let (mut records, mut diagnostics) = (Records::new(), Vec::new());
+    let files = Directory([("zones/y", "\n\nb TXT b\n")].into());
+    // Records from elsewhere come first: they have no place in the file.
+    let owner = records.owner(&Name::root()).unwrap();
+    records.push(owner, Type::TXT, Ttl::MAX, b"\0").unwrap();
+    let written = parse(&source, &Name::root(), None, &files, &mut records, &mut diagnostics);
+    let places = (0..records.len()).map(|number| {
+        let (source, at) = written.place(number)?;
+        Some(format!("{}: {}", source.path.display(), &source.text[at]))
+    });
+    let places: Vec<Option<String>> = places.collect();
+    let expected = ["x.zone: @ 60 IN TXT", "x.zone: IN A", "y: b TXT", "x.zone: c 5 A"];
+    let expected = expected.map(|place| Some(format!("zones/{place}")));
+    assert_eq!(places, [&[None][..], &expected].concat());
+    assert_eq!(written.place(records.len()), None);
 }
 
 #[test]

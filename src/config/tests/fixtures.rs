@@ -23,10 +23,10 @@ fn sound(loaded: Loaded) -> Zone {
 fn lines(zone: &Zone) -> Vec<String> {
     let mut lines = Vec::new();
     for rrset in zone.rrsets() {
-        for rdata in &rrset.rdatas {
+        for rdata in rrset.rdatas {
             let owner = rrset.owner.relative_to(zone.origin());
             let mut line = format!("{owner} {} {} ", rrset.ttl, rrset.rtype);
-            write_text(rrset.rtype, rdata.as_wire(), &mut line).unwrap();
+            write_text(rrset.rtype, rdata, &mut line).unwrap();
             lines.push(line);
         }
     }

@@ -97,8 +97,8 @@ fn the_contact_may_be_a_mail_address() {
     ] {
         let loaded = load(&format!("{HEAD}soa = {{ contact = \"{contact}\" }}"));
         let zone = loaded.zone.unwrap();
-        let soa = zone.rrsets().iter().find(|rrset| rrset.rtype == crate::wire::kind::Type::SOA);
-        let wire = soa.unwrap().rdatas[0].as_wire();
+        let is_soa = |rrset: &crate::zone::Rrset<'_>| rrset.rtype == crate::wire::kind::Type::SOA;
+        let wire = zone.rrsets().into_iter().find(is_soa).unwrap().rdatas[0];
         let names = &wire[..wire.len() - 20];
         let mname = crate::wire::name::wire_len(names).unwrap();
         assert_eq!(Name::from_wire(&names[mname..]).unwrap().to_string(), rname);

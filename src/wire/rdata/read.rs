@@ -19,7 +19,9 @@ const TEXT_LEN_MAX: usize = 255;
 /// # Errors
 /// [`RdataError`]: its place is in `text`.
 pub fn parse(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataError> {
-    parse_tokens(rtype, &tokens(text)?, text.len(), origin)
+    let mut out = Vec::new();
+    parse_tokens(rtype, &tokens(text)?, text.len(), origin, &mut out)?;
+    Ok(out)
 }
 
 /// Reads a value of a zone file: like [`parse`], but TXT and SPF need no quotes.
@@ -50,32 +52,33 @@ pub fn txt_from_plain(text: &str) -> Vec<u8> {
     wire
 }
 
-/// Reads RDATA that is cut into words already; `end` is where an error about a missing word
-/// points.
+/// Reads RDATA that is cut into words already into `out`, which it empties first; `end` is where an
+/// error about a missing word points.
 ///
 /// # Errors
-/// [`RdataError`]: its place is in the text that the words came from.
+/// [`RdataError`]: its place is in the text that the words came from. Then `out` holds no RDATA.
 pub fn parse_tokens(
     rtype: Type,
     tokens: &[Token<'_>],
     end: usize,
     origin: &Name,
-) -> Result<Vec<u8>, RdataError> {
+    out: &mut Vec<u8>,
+) -> Result<(), RdataError> {
     let mut words = Words::new(rtype, tokens, end);
     let whole = words.span();
-    let mut out = Vec::new();
+    out.clear();
     match (tokens.first(), parts(rtype)) {
         (Some(first), parts) if first.text == "\\#" && !first.quoted => {
             words.next();
-            unknown(&mut words, &mut out)?;
-            if parts.is_some_and(|parts| !wire::fits(parts, &out)) {
+            unknown(&mut words, out)?;
+            if parts.is_some_and(|parts| !wire::fits(parts, out)) {
                 let message = format!("these octets are not {rtype} data");
                 return Err(RdataError { at: whole, message });
             }
         }
         (_, Some(parts)) => {
             for part in parts {
-                field(part, &mut words, origin, &mut out)?;
+                field(part, &mut words, origin, out)?;
             }
             words.finish()?;
         }
@@ -90,7 +93,7 @@ pub fn parse_tokens(
         let message = format!("{} octets of data; a record holds 65535 at the most", out.len());
         return Err(RdataError { at: whole, message });
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Reads the length and the hex of RFC 3597 §5.

@@ -1,0 +1,123 @@
+//! From records in any order to RRsets (RFC 2181 §5).
+
+use std::collections::HashSet;
+
+use super::names::NameTree;
+use super::records::{Record, Records, rdata_at};
+use super::rrset::{Rrset, Ttl};
+use super::validate::{Conflict, Problem};
+use crate::wire::kind::Type;
+
+/// What a message leaves for one RRset beside the header, the longest question and OPT.
+const RRSET_LEN_MAX: usize = 65_535 - 12 - 259 - 11;
+
+/// Up to so many records of one RRset are compared one by one.
+const COMPARED_MAX: usize = 16;
+
+/// An RRset of a zone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Set {
+    /// The node of its owner.
+    pub(crate) owner: u32,
+    /// Its TTL.
+    pub(crate) ttl: Ttl,
+    /// Where its data starts.
+    pub(crate) rdata: u32,
+    /// How many records it has.
+    pub(crate) count: u16,
+    /// Its type.
+    pub(crate) rtype: Type,
+}
+
+impl Set {
+    /// Its records' data, each behind its length, starts at this set's place in `rdata`.
+    pub(super) fn rdatas<'a>(&self, rdata: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let mut at = self.rdata;
+        (0..self.count).map(move |_| {
+            let data = rdata_at(rdata, at);
+            at += 2 + data.len() as u32;
+            data
+        })
+    }
+
+    pub(super) fn rrset<'a>(&self, names: &NameTree, rdata: &'a [u8]) -> Rrset<'a> {
+        let (owner, rdatas) = (names.name(self.owner), self.rdatas(rdata).collect());
+        Rrset { owner, rtype: self.rtype, ttl: self.ttl, rdatas }
+    }
+}
+
+/// Puts the records of one owner and type together, and leaves out those written twice. Gives the
+/// sets by node, then by type, and their data; `found` takes what cannot be a set.
+pub(super) fn group(records: &Records, found: &mut Vec<Conflict>) -> (Vec<Set>, Vec<u8>) {
+    let key = |record: &Record| (record.owner, record.rtype);
+    let known = &records.records;
+    let mut sorted: Vec<u32> = Vec::new();
+    // Owners are numbered as they come: files that keep an owner's records together are in order.
+    if !known.is_sorted_by_key(key) {
+        sorted.extend(0..known.len() as u32);
+        sorted.sort_by_key(|&at| key(&known[at as usize]));
+    }
+    let at = |at: usize| known[sorted.get(at).map_or(at, |&at| at as usize)];
+    let mut grouping =
+        Grouping { records, sets: Vec::new(), rdata: Vec::with_capacity(records.rdata.len()) };
+    let mut start = 0;
+    while start < known.len() {
+        let first = key(&at(start));
+        let end = (start + 1..known.len()).find(|&end| key(&at(end)) != first);
+        let end = end.unwrap_or(known.len());
+        grouping.add((start..end).map(at), found);
+        start = end;
+    }
+    (grouping.sets, grouping.rdata)
+}
+
+struct Grouping<'a> {
+    records: &'a Records,
+    sets: Vec<Set>,
+    rdata: Vec<u8>,
+}
+
+impl Grouping<'_> {
+    /// Adds the set that `members`, at least one, make.
+    fn add(
+        &mut self,
+        members: impl ExactSizeIterator<Item = Record> + Clone,
+        found: &mut Vec<Conflict>,
+    ) {
+        let Some(Record { owner, ttl, rtype, .. }) = members.clone().next() else { return };
+        let start = self.rdata.len();
+        let data = |record: &Record| rdata_at(&self.records.rdata, record.rdata);
+        // A set is no place for as many comparisons as it has pairs.
+        let mut seen = (members.len() > COMPARED_MAX).then(HashSet::new);
+        let (mut len, mut count, mut problem) = (0, 0u16, None);
+        for (at, record) in members.clone().enumerate() {
+            if record.ttl != ttl {
+                problem = Some(Problem::UnequalTtls);
+            }
+            let data = data(&record);
+            let is_new = match &mut seen {
+                Some(seen) => seen.insert(data),
+                None => members.clone().take(at).all(|before| self.data_of(&before) != data),
+            };
+            if is_new {
+                self.rdata.extend_from_slice(&(data.len() as u16).to_be_bytes());
+                self.rdata.extend_from_slice(data);
+                // The owner is a pointer of two octets; type, class, TTL and length take ten.
+                len += 12 + data.len();
+                count = count.saturating_add(1);
+            }
+        }
+        let is_alias = matches!(rtype, Type::CNAME | Type::DNAME);
+        let too_large = (len > RRSET_LEN_MAX).then_some(Problem::RrsetTooLarge);
+        let several = (is_alias && count > 1).then_some(Problem::SeveralAliases);
+        for problem in [problem, too_large, several].into_iter().flatten() {
+            let owner = self.records.names.name(owner);
+            found.push(Conflict { owner, rtype: Some(rtype), problem });
+        }
+        self.sets.push(Set { owner, ttl, rdata: start as u32, count, rtype });
+    }
+
+    fn data_of(&self, record: &Record) -> &[u8] {
+        rdata_at(&self.records.rdata, record.rdata)
+    }
+}
