@@ -1,14 +1,15 @@
 //! The zone directory: which files are zones, and what they compile to.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use crate::config::{self, Diagnostic, FILE_LEN_MAX, Files, Severity, Source};
+use super::seen::{Fingerprint, Seen};
+use crate::config::{self, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
 use crate::snapshot::Zone;
 use crate::wire::name::Name;
 
@@ -23,7 +24,7 @@ pub struct Loader {
 #[derive(Debug)]
 struct Known {
     /// Every file that it depended on, as read then.
-    read: Vec<Arc<Source>>,
+    read: Vec<Seen>,
     /// The files that it names and that could not be read.
     unread: Vec<PathBuf>,
     zone: Option<Arc<Zone>>,
@@ -63,7 +64,7 @@ impl Loader {
         let files = Directory::new(&self.directory);
         let mut known = BTreeMap::new();
         for path in paths {
-            let old = self.known.remove(&path).filter(|known| known.is_current(&files));
+            let old = self.known.remove(&path).and_then(Known::if_current);
             known.insert(path.clone(), old.unwrap_or_else(|| Known::load(&path, &files)));
         }
         self.known = known;
@@ -74,7 +75,7 @@ impl Loader {
     /// Every file that the last load read, and every one that it would read next time.
     pub fn watched(&self) -> Vec<PathBuf> {
         let read = self.known.values().flat_map(|known| &known.read);
-        let mut paths: Vec<PathBuf> = read.map(|source| source.path.clone()).collect();
+        let mut paths: Vec<PathBuf> = read.map(|seen| seen.path.clone()).collect();
         paths.extend(self.known.values().flat_map(|known| &known.unread).cloned());
         paths.extend(self.known.keys().cloned());
         paths.extend(zone_files(&self.directory).unwrap_or_default());
@@ -89,8 +90,8 @@ impl Loader {
             .known
             .iter()
             .flat_map(|(path, known)| {
-                let others = known.read.iter().filter(move |source| source.path != *path);
-                others.map(|source| source.path.clone())
+                let others = known.read.iter().filter(move |seen| seen.path != *path);
+                others.map(|seen| seen.path.clone())
             })
             .collect();
         self.known.retain(|path, _| !included.contains(path));
@@ -120,16 +121,22 @@ impl Loader {
 
 impl Known {
     fn load(path: &Path, files: &Directory<'_>) -> Self {
-        let loaded = config::load_zone(path, files);
-        let zone = loaded.zone.map(|zone| Arc::new(Zone::compile(zone)));
-        let unread = files.failed.take();
-        Self { read: loaded.read, unread, zone, diagnostics: loaded.diagnostics }
+        let Loaded { zone, diagnostics, read } = config::load_zone(path, files);
+        let looked = files.looked.take();
+        let seen =
+            |source: &Arc<Source>| Seen::new(source, looked.get(&source.path).copied().flatten());
+        let seen = read.iter().map(seen).collect();
+        // A text is needed no longer than for what is wrong with it.
+        drop(read);
+        let zone = zone.map(|zone| Arc::new(Zone::compile(zone)));
+        Self { read: seen, unread: files.failed.take(), zone, diagnostics }
     }
 
-    fn is_current(&self, files: &Directory<'_>) -> bool {
+    /// Itself, if nothing that it depends on has changed.
+    fn if_current(mut self) -> Option<Self> {
         // What failed may have failed for a file that could not be read, which is not in `read`.
-        self.zone.is_some()
-            && self.read.iter().all(|then| files.read(&then.path).is_ok_and(|now| now == *then))
+        let current = self.zone.is_some() && self.read.iter_mut().all(Seen::is_current);
+        current.then_some(self)
     }
 }
 
@@ -158,11 +165,13 @@ fn no_place(message: String) -> Diagnostic {
 struct Directory<'a> {
     root: &'a Path,
     failed: RefCell<Vec<PathBuf>>,
+    /// How each file looked before it was first read; `None` where that says nothing.
+    looked: RefCell<HashMap<PathBuf, Option<Fingerprint>>>,
 }
 
 impl<'a> Directory<'a> {
     fn new(root: &'a Path) -> Self {
-        Self { root, failed: RefCell::default() }
+        Self { root, failed: RefCell::default(), looked: RefCell::default() }
     }
 }
 
@@ -172,11 +181,29 @@ impl Files for Directory<'_> {
     }
 
     fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
-        // Opening a pipe would wait for whoever writes to it.
-        let is_odd = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-        let source = if is_odd { Err("this is no regular file".into()) } else { read_source(path) };
-        source.inspect_err(|_| self.failed.borrow_mut().push(path.to_owned()))
+        match read_file(path) {
+            Ok((source, fingerprint)) => {
+                self.looked.borrow_mut().entry(path.to_owned()).or_insert(fingerprint);
+                Ok(source)
+            }
+            Err(failure) => {
+                self.failed.borrow_mut().push(path.to_owned());
+                Err(failure)
+            }
+        }
     }
+}
+
+/// Reads one file of a zone directory; says how it looked before.
+///
+/// # Errors
+/// One line that says what failed.
+pub(super) fn read_file(path: &Path) -> Result<(Arc<Source>, Option<Fingerprint>), String> {
+    // Opening a pipe would wait for whoever writes to it.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err("this is no regular file".into());
+    }
+    read_source_and_look(path)
 }
 
 /// Reads one file with its time of change.
@@ -184,9 +211,14 @@ impl Files for Directory<'_> {
 /// # Errors
 /// One line that says what failed.
 pub fn read_source(path: &Path) -> Result<Arc<Source>, String> {
+    read_source_and_look(path).map(|(source, _)| source)
+}
+
+fn read_source_and_look(path: &Path) -> Result<(Arc<Source>, Option<Fingerprint>), String> {
     let cannot = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let file = fs::File::open(path).map_err(cannot)?;
     let metadata = file.metadata().map_err(cannot)?;
+    let fingerprint = Fingerprint::new(&metadata).if_settled();
     if metadata.len() > FILE_LEN_MAX as u64 {
         return Err(format!("{} is larger than {} MiB", path.display(), FILE_LEN_MAX >> 20));
     }
@@ -199,5 +231,5 @@ pub fn read_source(path: &Path) -> Result<Arc<Source>, String> {
     })?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified = modified.map_or(0, |since| since.as_secs() as u32);
-    Ok(Arc::new(Source { path: path.to_owned(), text, modified }))
+    Ok((Arc::new(Source { path: path.to_owned(), text, modified }), fingerprint))
 }

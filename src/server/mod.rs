@@ -13,6 +13,7 @@ mod control;
 mod load;
 mod policy;
 mod process;
+mod seen;
 mod watch;
 mod worker;
 

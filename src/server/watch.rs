@@ -5,7 +5,6 @@
 //! metadata every few seconds.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
@@ -14,21 +13,13 @@ use tracing::warn;
 
 use super::control::Event;
 use super::load::Loader;
+use super::seen::Fingerprint;
 
 /// Knows how the zone files looked when they were last read.
 pub(super) struct Watcher {
     /// Kept for what it does when it is dropped.
     kernel: Option<RecommendedWatcher>,
     seen: BTreeMap<PathBuf, Option<Fingerprint>>,
-}
-
-/// What changes when a file does. Follows symlinks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fingerprint {
-    inode: u64,
-    len: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 impl Watcher {
@@ -77,14 +68,9 @@ impl Watcher {
 }
 
 fn look(loader: &Loader) -> BTreeMap<PathBuf, Option<Fingerprint>> {
-    let fingerprint = |path: &PathBuf| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some(Fingerprint {
-            inode: metadata.ino(),
-            len: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+    let looks = |path: PathBuf| {
+        let fingerprint = Fingerprint::of(&path);
+        (path, fingerprint)
     };
-    loader.watched().into_iter().map(|path| (path.clone(), fingerprint(&path))).collect()
+    loader.watched().into_iter().map(looks).collect()
 }

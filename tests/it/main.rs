@@ -15,6 +15,7 @@ mod layers;
 mod load;
 mod model;
 mod presentation;
+mod scale;
 mod scenario;
 mod server;
 mod sweep;

@@ -1,0 +1,85 @@
+//! What is remembered of a file once its text is gone: enough to tell whether it changed.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ring::digest::{Digest, SHA256, digest};
+
+use super::load::read_file;
+use crate::config::Source;
+
+/// A file that was changed so shortly before it was read may change once more without looking
+/// different: file times are only as fine as the kernel's ticks.
+const SETTLED_SECS: i64 = 2;
+
+/// What changes when a file does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    inode: u64,
+    len: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Fingerprint {
+    /// The fingerprint of a file with this metadata.
+    pub(super) fn new(metadata: &Metadata) -> Self {
+        Self {
+            inode: metadata.ino(),
+            len: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// How the file at `path` looks now, symlinks followed; `None` if there is none.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|metadata| Self::new(&metadata))
+    }
+
+    /// The fingerprint, if a file that is read now and looks the same later is the same.
+    pub(super) fn if_settled(self) -> Option<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        (now.as_secs() as i64 - self.changed.0 >= SETTLED_SECS).then_some(self)
+    }
+}
+
+/// A file as it was last read.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Where it stands.
+    pub(super) path: PathBuf,
+    /// How it looked; `None` where that says nothing.
+    fingerprint: Option<Fingerprint>,
+    modified: u32,
+    digest: Digest,
+}
+
+impl Seen {
+    /// Remembers `source`, which looked so right before it was read.
+    pub(super) fn new(source: &Source, fingerprint: Option<Fingerprint>) -> Self {
+        Self {
+            path: source.path.clone(),
+            fingerprint,
+            modified: source.modified,
+            digest: digest(&SHA256, source.text.as_bytes()),
+        }
+    }
+
+    /// Whether the file still is what it was. It is read only if it looks different.
+    pub(super) fn is_current(&mut self) -> bool {
+        if self.fingerprint.is_some() && self.fingerprint == Fingerprint::of(&self.path) {
+            return true;
+        }
+        let Ok((source, fingerprint)) = read_file(&self.path) else { return false };
+        let now = Self::new(&source, fingerprint);
+        // The time of change is the default serial.
+        let same = now.modified == self.modified && now.digest.as_ref() == self.digest.as_ref();
+        if same {
+            *self = now;
+        }
+        same
+    }
+}
