@@ -178,6 +178,28 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_touches_the_word_that_shows_it_and_no_other_of_thousands() {
+        let words = 5000;
+        let board = Arc::new(Board::new(words));
+        let at = |port: u16| Binding {
+            bit: Bit { word: u32::from(port) - 1, at: 7 },
+            ..binding(port, 7)
+        };
+        let bindings: Vec<Binding> = (1..=words as u16).map(at).collect();
+        let mut table = Table::new();
+        table.bind(&board, &bindings, &[], Moment::default());
+        // Behind the table's back: whatever it wrote besides the one bit would show.
+        for word in 0..words as u32 {
+            (0..64).for_each(|at| board.set(Bit { word, at }, false));
+        }
+        let turn = table.apply(&probed(42), Verdict::Pass, Moment::default()).unwrap();
+        assert_eq!(turn.endpoints.len(), 1);
+        for word in 0..words as u32 {
+            assert_eq!(board.word(word), if word == 41 { 1 << 7 } else { 0 }, "word {word}");
+        }
+    }
+
+    #[test]
     fn a_state_outlives_the_board_that_showed_it_while_another_does() {
         let (old, new) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
         let mut table = Table::new();

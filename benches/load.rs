@@ -1,0 +1,184 @@
+//! What large zones cost to load: `cargo bench --bench load`.
+//!
+//! Writes zones into a temporary directory, serves them with the release binary on one core, and
+//! prints how long it takes until it listens, what is resident then (now, and at the worst so
+//! far), and what a reload of one changed file costs. Linux only; needs `taskset` (util-linux).
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long after a load memory is looked at: the parts that are not needed any more are gone.
+const REST: Duration = Duration::from_secs(4);
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// A directory of zones, and the file in it that changes.
+struct Case {
+    about: &'static str,
+    /// The zones are of this many parts, for the memory of each.
+    parts: (u64, &'static str),
+    changes: &'static str,
+    write: fn(&Path) -> Outcome<()>,
+}
+
+const CASES: [Case; 4] = [
+    Case {
+        about: "1,000,000 names in a master file",
+        parts: (1_000_000, "name"),
+        changes: "example.com.zone",
+        write: |zones| names(zones, 1_000_000),
+    },
+    Case {
+        about: "100,000 services of 5 addresses in a zone file",
+        parts: (500_000, "endpoint"),
+        changes: "example.com.toml",
+        write: |zones| services(zones, 100_000, |address| format!("\"{address}\"")),
+    },
+    Case {
+        about: "100,000 services of 5 endpoints with weights in a zone file",
+        parts: (500_000, "endpoint"),
+        changes: "example.com.toml",
+        write: |zones| {
+            services(zones, 100_000, |address| format!("{{ address = \"{address}\", weight = 3 }}"))
+        },
+    },
+    Case {
+        about: "1,000 zone files of one service each",
+        parts: (1000, "zone"),
+        changes: "z7.example.toml",
+        write: |zones| small_zones(zones, 1000),
+    },
+];
+
+fn main() -> Outcome<()> {
+    println!("{:64} {:>8} {:>9} {:>9} {:>8}", "", "seconds", "VmRSS MiB", "VmHWM MiB", "B a part");
+    for case in &CASES {
+        let directory = tempfile::tempdir()?;
+        let zones = directory.path().join("zones");
+        fs::create_dir(&zones)?;
+        (case.write)(&zones)?;
+        let mut server = Server::start(&zones)?;
+        report(case, case.about, server.took, &server)?;
+        for what in ["  one file changed", "  and once more"] {
+            let took = server.reload(&zones.join(case.changes))?;
+            report(case, what, took, &server)?;
+        }
+    }
+    Ok(())
+}
+
+fn report(case: &Case, what: &str, took: Duration, server: &Server) -> Outcome<()> {
+    std::thread::sleep(REST);
+    let (now, most) = (server.memory_kib("VmRSS:")?, server.memory_kib("VmHWM:")?);
+    let (parts, part) = case.parts;
+    println!(
+        "{what:64} {:8.2} {:9} {:9} {:8} a {part}",
+        took.as_secs_f64(),
+        now >> 10,
+        most >> 10,
+        now * 1024 / parts
+    );
+    Ok(())
+}
+
+/// The `n`th address of 10.0.0.0/8.
+fn address(n: u32) -> String {
+    format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255)
+}
+
+fn names(zones: &Path, count: u32) -> Outcome<()> {
+    let mut text = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 300\n@ NS ns1\n".to_owned();
+    text.push_str("ns1 A 192.0.2.1\n");
+    for n in 0..count {
+        writeln!(text, "h{n:07} IN A {}", address(n))?;
+    }
+    Ok(fs::write(zones.join("example.com.zone"), text)?)
+}
+
+fn services(zones: &Path, count: u32, endpoint: impl Fn(&str) -> String) -> Outcome<()> {
+    let mut text = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n".to_owned();
+    for n in 0..count {
+        write!(text, "[services.s{n:06}]\nendpoints = [")?;
+        for at in 0..5 {
+            write!(text, "{}, ", endpoint(&address(n * 5 + at)))?;
+        }
+        text.push_str("]\n");
+    }
+    Ok(fs::write(zones.join("example.com.toml"), text)?)
+}
+
+fn small_zones(zones: &Path, count: u32) -> Outcome<()> {
+    for n in 0..count {
+        let text = format!(
+            "zone = \"z{n}.example\"\nnameservers = [\"ns.example.net.\"]\n\
+             [services.www]\nendpoints = [\"192.0.2.1\", \"192.0.2.2\"]\n"
+        );
+        fs::write(zones.join(format!("z{n}.example.toml")), text)?;
+    }
+    Ok(())
+}
+
+/// The release binary, on one core.
+struct Server {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    took: Duration,
+}
+
+impl Server {
+    fn start(zones: &Path) -> Outcome<Self> {
+        let started = Instant::now();
+        let mut child = Command::new("taskset")
+            .args(["-c", "1", env!("CARGO_BIN_EXE_waypost"), "serve"])
+            .args(["--listen", "127.0.0.1:0", "--workers", "1", "--zones"])
+            .arg(zones)
+            .current_dir(zones)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let stderr = child.stderr.take().ok_or("no stderr")?;
+        let mut server = Self { child, log: BufReader::new(stderr).lines(), took: Duration::ZERO };
+        server.wait_for("listening")?;
+        server.took = started.elapsed();
+        Ok(server)
+    }
+
+    /// Appends a comment to `file`, and has the zones read again; says how long that took.
+    fn reload(&mut self, file: &Path) -> Outcome<Duration> {
+        let started = Instant::now();
+        fs::OpenOptions::new().append(true).open(file)?.write_all(b"\n")?;
+        let hangup = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status()?;
+        if !hangup.success() {
+            return Err("kill -HUP of our own child".into());
+        }
+        self.wait_for("reloaded")?;
+        Ok(started.elapsed())
+    }
+
+    fn wait_for(&mut self, word: &str) -> Outcome<()> {
+        for line in self.log.by_ref() {
+            if line?.contains(word) {
+                return Ok(());
+            }
+        }
+        Err(format!("the server ended before it was {word}").into())
+    }
+
+    fn memory_kib(&self, key: &str) -> Outcome<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find(|line| line.starts_with(key)).ok_or("no such line")?;
+        Ok(line.split_whitespace().nth(1).ok_or("no number")?.parse()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has ended already if this fails.
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
