@@ -194,7 +194,7 @@ fn responder() -> Responder {
     let text = ZONE.to_owned() + &others.collect::<String>();
     let loaded = load_zone(Path::new(PATH), &Text(text));
     let zone = loaded.zone.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-    Responder::new(Arc::new(Snapshot::new(1, vec![Arc::new(Zone::compile(&zone))])), 1)
+    Responder::new(Arc::new(Snapshot::new(1, vec![Arc::new(Zone::compile(zone))])), 1)
 }
 
 const PATH: &str = "zones/example.com.toml";
