@@ -137,6 +137,7 @@ struct Scratch {
     target: Qname,
     names: Names,
     shares: Vec<Share>,
+    trail: resolve::Trail,
 }
 
 /// What the header of a response says beyond what is copied from the query.
@@ -174,6 +175,7 @@ impl Responder {
             target: Qname::new(),
             names: Names::new(),
             shares: Vec::with_capacity(SHARES_MAX),
+            trail: resolve::Trail::default(),
         };
         let (policy, now) = (Arc::default(), Now::default());
         Self { snapshot, policy, now, limited: 0, draws, seeds, scratch }
@@ -271,7 +273,8 @@ impl Responder {
         out: &mut [u8],
     ) -> Option<Outcome> {
         let Self { snapshot, policy, now, draws, scratch, .. } = self;
-        let Scratch { qname, alias, target, names, shares } = scratch;
+        let Scratch { qname, alias, target, names, shares, trail } = scratch;
+        trail.clear();
         let limit = size_limit(client.over, query.edns);
         let mut writer = Writer::start(out, limit, names, question, qname).ok()?;
         let options = query.edns.map(|edns| Options::new(policy, edns, client, now.unix));
@@ -294,7 +297,7 @@ impl Responder {
                     client,
                     writer: &mut writer,
                     head: Head::default(),
-                    renames: [None; resolve::ALIASES_MAX + 1],
+                    trail,
                 };
                 resolve.run(query.qtype);
                 resolve.head

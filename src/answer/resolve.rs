@@ -23,8 +23,44 @@ pub(super) struct Resolve<'r, 'w> {
     pub(super) client: Client,
     pub(super) writer: &'r mut Writer<'w>,
     pub(super) head: Head,
-    /// The DNAMEs in the answer so far, by zone and node: each stands there once.
-    pub(super) renames: [Option<(usize, NodeId)>; ALIASES_MAX + 1],
+    pub(super) trail: &'r mut Trail,
+}
+
+/// Where aliases led so far.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    /// The hashes of the names that were visited.
+    names: [u64; ALIASES_MAX + 1],
+    visited: usize,
+    /// The DNAMEs in the answer, by zone and node: each stands there once.
+    renames: [(usize, NodeId); ALIASES_MAX + 1],
+    renamed: usize,
+}
+
+impl Trail {
+    /// Forgets the last query's.
+    pub(super) fn clear(&mut self) {
+        (self.visited, self.renamed) = (0, 0);
+    }
+
+    /// Notes a visit; `false` if it is the second one, or one too many.
+    fn visit(&mut self, name: u64) -> bool {
+        let is_new = self.names.iter().take(self.visited).all(|&before| before != name);
+        let Some(place) = self.names.get_mut(self.visited).filter(|_| is_new) else { return false };
+        *place = name;
+        self.visited += 1;
+        true
+    }
+
+    /// Notes a DNAME; `false` if it was noted before.
+    fn rename(&mut self, dname: (usize, NodeId)) -> bool {
+        let is_new = !self.renames.iter().take(self.renamed).any(|&before| before == dname);
+        if let Some(place) = self.renames.get_mut(self.renamed).filter(|_| is_new) {
+            *place = dname;
+            self.renamed += 1;
+        }
+        is_new
+    }
 }
 
 /// A name on the way from the question to the records.
@@ -52,12 +88,10 @@ impl<'r> Resolve<'r, '_> {
     pub(super) fn run(&mut self, qtype: Type) {
         let source = self.client.source.ip();
         let mut owner = QNAME_POINTER;
-        let mut seen = [0; ALIASES_MAX];
         for hop in 0..=ALIASES_MAX {
             let aliased = hop > 0;
             let name = if aliased { &*self.alias } else { self.qname };
-            let hash = name.hash(name.depth());
-            if seen.iter().take(hop).any(|&before| before == hash) {
+            if !self.trail.visit(name.hash(name.depth())) {
                 return;
             }
             let found = match self.snapshot.zone_of(name, qtype) {
@@ -78,9 +112,6 @@ impl<'r> Resolve<'r, '_> {
             match self.visit(here, name.depth(), qtype) {
                 Step::Done => return,
                 Step::Follow(target) => owner = target,
-            }
-            if let Some(place) = seen.get_mut(hop) {
-                *place = hash;
             }
         }
     }
@@ -171,8 +202,7 @@ impl<'r> Resolve<'r, '_> {
             head.copy_from_slice(self.prefix(&here, prefix_len));
             tail.copy_from_slice(target);
         }
-        let rename = Some((here.zone_at, node));
-        if !self.renames.contains(&rename) {
+        if self.trail.rename((here.zone_at, node)) {
             let mark = self.writer.mark();
             if self.write_dname(here, owner_depth, set.ttl, target).is_err() {
                 self.writer.undo(mark);
@@ -180,9 +210,6 @@ impl<'r> Resolve<'r, '_> {
                 return Step::Done;
             }
             self.head.answers += 1;
-            if let Some(place) = self.renames.iter_mut().find(|place| place.is_none()) {
-                *place = rename;
-            }
         }
         if !fits {
             self.head.rcode = Some(Rcode::YxDomain);

@@ -40,7 +40,7 @@ pub struct Set {
 }
 
 /// A name of a zone; only good in the zone that gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeId(pub(super) u32);
 
 /// What a zone has for a name.

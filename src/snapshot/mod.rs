@@ -31,8 +31,8 @@ pub struct Snapshot {
     generation: u64,
     zones: Box<[Arc<Zone>]>,
     index: Index,
-    /// Bit `d`: some origin has `d` labels.
-    depths: u128,
+    /// How many labels the origins have: each number once, the greatest first.
+    depths: Box<[u8]>,
 }
 
 impl Snapshot {
@@ -40,13 +40,15 @@ impl Snapshot {
     /// refuses such a set before it comes here.
     pub fn new(generation: u64, zones: Vec<Arc<Zone>>) -> Self {
         let mut index = Index::new();
-        let (mut depths, mut qname) = (0, Qname::new());
+        let (mut depths, mut qname) = (Vec::with_capacity(zones.len()), Qname::new());
         for (at, zone) in zones.iter().enumerate() {
             qname.read(zone.origin.as_wire());
-            depths |= 1 << qname.depth();
+            depths.push(qname.depth() as u8);
             index.insert(qname.hash(qname.depth()), at as u32);
         }
-        Self { generation, zones: zones.into(), index, depths }
+        depths.sort_unstable_by(|a, b| b.cmp(a));
+        depths.dedup();
+        Self { generation, zones: zones.into(), index, depths: depths.into() }
     }
 
     /// The number of this snapshot; later ones have greater numbers.
@@ -79,19 +81,14 @@ impl Snapshot {
     }
 
     fn closest(&self, qname: &Qname, deepest: usize) -> Option<(usize, &Arc<Zone>)> {
-        let mut depths = self.depths & (u128::MAX >> (127 - deepest.min(127)));
-        while depths != 0 {
-            let depth = 127 - depths.leading_zeros() as usize;
-            depths &= !(1 << depth);
-            let is_origin = |at: u32| {
-                let zone = self.zones.get(at as usize);
-                zone.is_some_and(|zone| &*zone.apex == qname.suffix(depth))
-            };
-            if let Some(at) = self.index.find(qname.hash(depth), is_origin) {
-                return self.zones.get(at as usize).map(|zone| (at as usize, zone));
-            }
-        }
-        None
+        let depths = self.depths.iter().map(|&depth| usize::from(depth));
+        depths.filter(|&depth| depth <= deepest).find_map(|depth| {
+            let suffix = qname.suffix(depth);
+            let is_origin =
+                |at: u32| self.zones.get(at as usize).is_some_and(|zone| *zone.apex == *suffix);
+            let at = self.index.find(qname.hash(depth), is_origin)? as usize;
+            self.zones.get(at).map(|zone| (at, zone))
+        })
     }
 }
 

@@ -20,19 +20,17 @@ pub struct Qname {
     wire: [u8; PADDED],
     len: usize,
     depth: usize,
-    /// Where the suffix of depth `d` starts, at `d`.
+    /// Where each label starts, from the left; the root label is the last.
     starts: [u8; LABELS_MAX + 1],
-    /// Its hash, at `d`.
+    /// The hash of the suffix that starts there.
     hashes: [u64; LABELS_MAX + 1],
 }
 
 impl Qname {
     /// A buffer that holds the root.
     pub fn new() -> Self {
-        let mut hashes = [0; LABELS_MAX + 1];
-        hashes[0] = ROOT_HASH;
         let (wire, starts) = ([0; PADDED], [0; LABELS_MAX + 1]);
-        Self { wire, len: 1, depth: 0, starts, hashes }
+        Self { wire, len: 1, depth: 0, starts, hashes: [ROOT_HASH; LABELS_MAX + 1] }
     }
 
     /// Takes in the uncompressed name at the start of `wire`; says how many octets it took.
@@ -43,18 +41,24 @@ impl Qname {
     /// One pass to find the labels, one to lower them, one to hash them, the last two eight
     /// octets at a time; no allocation.
     pub fn read(&mut self, wire: &[u8]) -> Option<usize> {
-        self.clear();
-        let mut left_to_right = [0u8; LABELS_MAX + 1];
+        let len = self.take_in(wire);
+        if len.is_none() {
+            self.clear();
+        }
+        len
+    }
+
+    fn take_in(&mut self, wire: &[u8]) -> Option<usize> {
         let (mut at, mut depth) = (0, 0);
         loop {
             let len = usize::from(*wire.get(at)?);
+            *self.starts.get_mut(depth)? = at as u8;
             if len == 0 {
                 break;
             }
             if len > LABEL_LEN_MAX || at + len + 2 > NAME_LEN_MAX {
                 return None;
             }
-            *left_to_right.get_mut(depth)? = at as u8;
             depth += 1;
             at += len + 1;
         }
@@ -63,24 +67,20 @@ impl Qname {
         for octets in self.wire.get_mut(..len.next_multiple_of(8))?.chunks_exact_mut(8) {
             lower(octets);
         }
-        self.len = len;
-        self.depth = depth;
-        self.starts[0] = at as u8;
+        (self.len, self.depth) = (len, depth);
         let mut hash = ROOT_HASH;
-        for (above, &start) in left_to_right.get(..depth)?.iter().rev().enumerate() {
-            hash = self.hash_label(hash, usize::from(start));
-            *self.starts.get_mut(above + 1)? = start;
-            *self.hashes.get_mut(above + 1)? = hash;
+        *self.hashes.get_mut(depth)? = hash;
+        for at in (0..depth).rev() {
+            hash = self.hash_label(hash, usize::from(*self.starts.get(at)?));
+            *self.hashes.get_mut(at)? = hash;
         }
         Some(len)
     }
 
     /// Makes it the root.
     pub fn clear(&mut self) {
-        self.len = 1;
-        self.depth = 0;
-        self.wire[0] = 0;
-        self.starts[0] = 0;
+        (self.len, self.depth) = (1, 0);
+        (self.wire[0], self.starts[0], self.hashes[0]) = (0, 0, ROOT_HASH);
     }
 
     /// The hash of a suffix, from the hash of the suffix one label shorter and the label in front
@@ -130,14 +130,17 @@ impl Qname {
 
     /// Where in the name the suffix of `depth` labels starts.
     pub fn start(&self, depth: usize) -> usize {
-        let depth = if depth > self.depth { 0 } else { depth };
-        self.starts.get(depth).map_or(0, |&start| usize::from(start))
+        self.starts.get(self.place(depth)).map_or(0, |&start| usize::from(start))
     }
 
     /// The hash of the suffix of `depth` labels.
     pub fn hash(&self, depth: usize) -> u64 {
-        let depth = if depth > self.depth { 0 } else { depth };
-        self.hashes.get(depth).copied().unwrap_or(ROOT_HASH)
+        self.hashes.get(self.place(depth)).copied().unwrap_or(ROOT_HASH)
+    }
+
+    /// Where among the labels the suffix of `depth` labels starts; the root if there is no such.
+    fn place(&self, depth: usize) -> usize {
+        self.depth.checked_sub(depth).unwrap_or(self.depth)
     }
 }
 
