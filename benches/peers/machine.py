@@ -1,0 +1,45 @@
+"""What the figures were measured on and with."""
+
+import datetime
+import os
+import platform
+import shlex
+import subprocess
+import sys
+
+import servers
+
+
+def cpu_model():
+    with open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def dnsperf_version():
+    text = subprocess.run(["dnsperf", "-h"], capture_output=True, text=True)
+    line = next((l for l in text.stdout.splitlines() + text.stderr.splitlines() if "ersion" in l), "")
+    return line.replace("DNS Performance Testing Tool", "").replace("Version", "dnsperf").strip()
+
+
+def commit():
+    run = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
+    return run.stdout.strip() or "no repository"
+
+
+def today():
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+
+
+def command():
+    return shlex.join(["benches/peers/run", *sys.argv[1:]])
+
+
+def description(names):
+    versions = ", ".join(servers.ALL[name].version() for name in names if name != "echo")
+    return (
+        f"- machine: {cpu_model()}, {os.cpu_count()} cores, Linux {platform.release()}\n"
+        f"- servers: {versions}; load: {dnsperf_version()}; Waypost at commit {commit()}\n"
+    )
