@@ -1,6 +1,7 @@
 """What the figures were measured on and with."""
 
 import datetime
+import functools
 import os
 import platform
 import shlex
@@ -24,7 +25,9 @@ def dnsperf_version():
     return line.replace("DNS Performance Testing Tool", "").replace("Version", "dnsperf").strip()
 
 
+@functools.cache
 def commit():
+    """What is checked out when this is first asked: before the first measurement."""
     run = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
     return run.stdout.strip() or "no repository"
 
