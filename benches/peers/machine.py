@@ -4,6 +4,7 @@ import datetime
 import functools
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -20,9 +21,9 @@ def cpu_model():
 
 
 def dnsperf_version():
-    text = subprocess.run(["dnsperf", "-h"], capture_output=True, text=True)
-    line = next((l for l in text.stdout.splitlines() + text.stderr.splitlines() if "ersion" in l), "")
-    return line.replace("DNS Performance Testing Tool", "").replace("Version", "dnsperf").strip()
+    run = subprocess.run(["dnsperf", "-h"], capture_output=True, text=True)
+    found = re.search(r"Version (\S+)", run.stdout + run.stderr)
+    return f"dnsperf {found[1]}" if found else "dnsperf"
 
 
 @functools.cache
@@ -32,12 +33,11 @@ def commit():
     return run.stdout.strip() or "no repository"
 
 
-def today():
-    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-
-
-def command():
-    return shlex.join(["benches/peers/run", *sys.argv[1:]])
+def provenance():
+    """What made a table, and when."""
+    command = shlex.join(["benches/peers/run", *sys.argv[1:]])
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    return f"`{command}`, {today}, commit {commit()}."
 
 
 def description(names):

@@ -1,7 +1,6 @@
 """One workload: starts every server, measures them in turn over the rounds, ends them."""
 
 import pathlib
-import shutil
 import sys
 import tempfile
 
@@ -19,7 +18,9 @@ class Stage:
 
     def __init__(self, workload, names, workers=1, cores=None):
         self.workload, self.workers, self.cores = workload, workers, cores
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="peers-"))
+        # Removed with the stage, or when Python ends.
+        self.temporary = tempfile.TemporaryDirectory(prefix="peers-", ignore_cleanup_errors=True)
+        self.directory = pathlib.Path(self.temporary.name)
         self.running, self.absent, self.notes = {}, {}, {}
         self.queries = self.directory / "queries"
         self.octets = None
@@ -83,7 +84,7 @@ class Stage:
     def end(self):
         for process, _ in self.running.values():
             processes.end(process)
-        shutil.rmtree(self.directory)
+        self.temporary.cleanup()
 
 
 def run(workload, names, rounds, seconds, rates):

@@ -1,4 +1,4 @@
-"""Samples → tables in Markdown: medians, the spread, and the ratio to the echo of the same round."""
+"""Samples → tables in Markdown: medians, their spread, ratios to the echo of the same round."""
 
 from statistics import median
 

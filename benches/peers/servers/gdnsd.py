@@ -31,7 +31,8 @@ def write(workload, directory, port, workers):
         file.write(
             f"options => {{ listen => [ 127.0.0.1:{port} ], udp_threads = {workers},\n"
             f"  tcp_threads = 1, run_dir = {directory}/run, state_dir = {directory}/run }}\n"
-            f"service_types => {{ connect => {{ plugin => tcp_connect, port => {CHECKED_PORT} }} }}\n"
+            f"service_types => {{ connect => {{ plugin => tcp_connect,\n"
+            f"  port => {CHECKED_PORT} }} }}\n"
         )
         services = workload.services()
         if services:

@@ -1,4 +1,4 @@
-"""Knot DNS: weights by its module geoip, which knows no health. No rate limit: mod-rrl is not loaded."""
+"""Knot DNS: weights by its module geoip, which knows no health. Its rate limit is not loaded."""
 
 import subprocess
 
