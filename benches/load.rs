@@ -4,6 +4,8 @@
 //! prints how long it takes until it listens, what is resident then (now, and at the worst so
 //! far), and what a reload of one changed file costs. Linux only; needs `taskset` (util-linux).
 
+#![allow(clippy::print_stdout, reason = "figures are its purpose")]
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;

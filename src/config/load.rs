@@ -41,7 +41,7 @@ pub fn load_zone(path: &Path, files: &dyn Files) -> Loaded {
         Ok(source) if path.extension().is_some_and(|ending| ending == "toml") => {
             let (file, decoder) = parse::<ZoneFile>(&source);
             match file {
-                Some(file) => build::zone(&file, decoder, &files),
+                Some(file) => build::zone(file, decoder, &files),
                 None => (None, decoder.diagnostics),
             }
         }
@@ -82,7 +82,7 @@ fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Vec<Di
     }
     let stem = source.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(".");
     let by_name = Name::parse(stem, Some(&Name::root())).unwrap_or_else(|_| Name::root());
-    let (mut records, mut diagnostics) = (Records::new(), Vec::new());
+    let (mut records, mut diagnostics) = (Records::from_text_of(source.text.len()), Vec::new());
     let written = master::parse(source, &by_name, None, files, &mut records, &mut diagnostics);
     let soa = records.iter().find(|(_, rtype, ..)| *rtype == Type::SOA);
     let origin = soa.map_or(by_name, |(owner, ..)| records.name(owner));

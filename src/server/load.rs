@@ -12,6 +12,7 @@ use super::seen::{Fingerprint, Seen};
 use crate::config::{self, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
 use crate::snapshot::Zone;
 use crate::wire::name::Name;
+use crate::zone::with_room;
 
 /// Reads a zone directory again and again, compiling only what changed.
 #[derive(Debug)]
@@ -222,7 +223,7 @@ fn read_source_and_look(path: &Path) -> Result<(Arc<Source>, Option<Fingerprint>
     if metadata.len() > FILE_LEN_MAX as u64 {
         return Err(format!("{} is larger than {} MiB", path.display(), FILE_LEN_MAX >> 20));
     }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    let mut bytes = with_room(metadata.len() as usize + 1);
     file.take(FILE_LEN_MAX as u64).read_to_end(&mut bytes).map_err(cannot)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

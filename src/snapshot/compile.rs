@@ -8,7 +8,7 @@ use super::{Access, Endpoint, Service, Zone};
 use crate::health::{Binding, Bit, Board, Probed};
 use crate::steering::{Plan, PointCounts};
 use crate::wire::kind::Type;
-use crate::zone::{self, Index, NameTree, Parts, Place, Ttl};
+use crate::zone::{self, Index, NameTree, Parts, Place, Ttl, with_room};
 
 impl Zone {
     /// Compiles `zone`, with a board on which everything is up.
@@ -72,8 +72,9 @@ struct Tree {
 impl Tree {
     fn new(names: NameTree, apex: u32) -> Self {
         let count = names.len();
-        let (mut texts, mut nodes) = (Vec::new(), Vec::with_capacity(count));
-        let (mut parents, mut numbers) = (Vec::with_capacity(count), vec![NONE; count]);
+        let (mut texts, mut nodes) = (with_room(count), with_room(count));
+        let (mut parents, mut numbers) = (with_room(count), with_room(count));
+        numbers.resize(count, NONE);
         for name in 0..count as u32 {
             let parent = numbers[names.parent(name) as usize];
             let is_apex = name == apex;

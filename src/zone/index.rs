@@ -1,6 +1,8 @@
 //! A hash table from name hashes to numbers: open addressing, grown while a zone is read, read by
 //! anyone afterwards.
 
+use super::room::with_room;
+
 /// The slots of a table that holds nothing yet.
 const SLOTS_MIN: usize = 8;
 
@@ -25,7 +27,9 @@ impl Index {
     /// A few neighbouring slots; now and then the table doubles, which walks it in order.
     pub(crate) fn insert(&mut self, hash: u64, number: u32) {
         if (self.len + 1) * 8 > self.slots.len() * 7 {
-            let larger = vec![0; self.slots.len() * 2];
+            let slots = self.slots.len() * 2;
+            let mut larger = with_room(slots);
+            larger.resize(slots, 0);
             for slot in std::mem::replace(&mut self.slots, larger) {
                 if slot != 0 {
                     self.place(slot);

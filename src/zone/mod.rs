@@ -7,6 +7,7 @@ mod check;
 mod index;
 mod names;
 mod records;
+mod room;
 mod rrset;
 mod service;
 mod sets;
@@ -16,6 +17,7 @@ pub use check::{Check, CheckKind, HttpCheck, StatusRange, TcpCheck, TlsOptions};
 pub(crate) use index::Index;
 pub(crate) use names::NameTree;
 pub use records::{Owner, RecordError, Records};
+pub(crate) use room::with_room;
 pub use rrset::{Rrset, Ttl};
 pub use service::{
     Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Route, Service, Target,

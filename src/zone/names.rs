@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::index::Index;
+use super::room::with_room;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
 
@@ -44,11 +45,14 @@ struct Node {
 }
 
 impl NameTree {
-    /// A tree of the root alone.
-    pub(crate) fn new() -> Self {
+    /// A tree of the root alone, with room for `count` names.
+    pub(crate) fn with_room(count: usize) -> Self {
+        let (mut nodes, mut labels) = (with_room(count), with_room(count));
+        nodes.push(Node { parent: ROOT, label: 0 });
+        labels.push(0);
         Self {
-            nodes: vec![Node { parent: ROOT, label: 0 }],
-            labels: vec![0],
+            nodes,
+            labels,
             octets: 1,
             index: Index::new(),
             qnames: Box::new([Qname::new(), Qname::new()]),
@@ -176,7 +180,7 @@ mod tests {
 
     #[test]
     fn each_name_and_each_above_it_has_one_node_in_whatever_order_and_case() {
-        let mut tree = NameTree::new();
+        let mut tree = NameTree::with_room(0);
         let texts = ["www.example.com.", "example.com.", "b.a.www.Example.com.", "www.com.", "."];
         let nodes: Vec<u32> = texts.iter().map(|text| tree.add(&wire(text)).unwrap()).collect();
         assert_eq!(tree.len(), 7, "the root, com, example, www, a, b and the other www");
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn looking_for_a_name_that_is_not_there_makes_none_and_misleads_nobody() {
-        let mut tree = NameTree::new();
+        let mut tree = NameTree::with_room(0);
         let known = tree.add(&wire("a.b.c.")).unwrap();
         for missing in ["x.a.b.c.", "a.x.c.", "a.b.x.", "a.b."] {
             assert_eq!(tree.find(&wire(missing)), None, "{missing}");

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::names::{NameTree, OCTETS_MAX};
+use super::room::with_room;
 use super::rrset::Ttl;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
@@ -57,7 +58,15 @@ impl std::error::Error for RecordError {}
 impl Records {
     /// No records.
     pub fn new() -> Self {
-        Self { names: NameTree::new(), records: Vec::new(), rdata: Vec::new() }
+        Self::from_text_of(0)
+    }
+
+    /// No records, and room for those that a text of `len` octets can hold.
+    pub(crate) fn from_text_of(len: usize) -> Self {
+        // Few records are shorter: `a A 192.0.2.1`.
+        let count = len / 16;
+        let (names, records) = (NameTree::with_room(count), with_room(count));
+        Self { names, records, rdata: with_room(count) }
     }
 
     /// The owner of this name.

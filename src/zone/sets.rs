@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::names::NameTree;
 use super::records::{Record, Records, rdata_at};
+use super::room::with_room;
 use super::rrset::{Rrset, Ttl};
 use super::validate::{Conflict, Problem};
 use crate::wire::kind::Type;
@@ -54,12 +55,13 @@ pub(super) fn group(records: &Records, found: &mut Vec<Conflict>) -> (Vec<Set>, 
     let mut sorted: Vec<u32> = Vec::new();
     // Owners are numbered as they come: files that keep an owner's records together are in order.
     if !known.is_sorted_by_key(key) {
+        sorted = with_room(known.len());
         sorted.extend(0..known.len() as u32);
         sorted.sort_by_key(|&at| key(&known[at as usize]));
     }
     let at = |at: usize| known[sorted.get(at).map_or(at, |&at| at as usize)];
     let mut grouping =
-        Grouping { records, sets: Vec::new(), rdata: Vec::with_capacity(records.rdata.len()) };
+        Grouping { records, sets: with_room(known.len()), rdata: with_room(records.rdata.len()) };
     let mut start = 0;
     while start < known.len() {
         let first = key(&at(start));

@@ -50,13 +50,14 @@ struct Builder<'a> {
 
 /// Builds the zone that `file` describes; `None` if there are errors.
 pub(crate) fn zone(
-    file: &ZoneFile,
+    mut file: ZoneFile,
     decoder: Decoder,
     files: &Recorded<'_>,
 ) -> (Option<Zone>, Vec<Diagnostic>) {
     let mut decoder = decoder;
     let origin = file.zone.as_ref().and_then(|zone| absolute(zone, &mut decoder));
     let sure = origin.is_some();
+    let len = decoder.source.text.len();
     let mut builder = Builder {
         files,
         decoder,
@@ -64,24 +65,24 @@ pub(crate) fn zone(
         ttl: Ttl::MAX,
         claims: Claims::default(),
         checks: check::Checks::default(),
-        records: Records::new(),
+        records: Records::from_text_of(len),
     };
     builder.ttl = builder.whole_seconds(&file.ttl, TTL_MAX);
     builder.checks(file.checks.as_ref());
-    let services: Vec<Service> = file
-        .services
-        .iter()
-        .flat_map(|services| &services.value.0)
-        .filter_map(|(key, service)| builder.service(key, &service.value))
+    // Each is dropped as soon as it is built: all of them take more memory than all else.
+    let written = file.services.take().map_or(Vec::new(), |services| services.value.0);
+    let services: Vec<Service> = written
+        .into_iter()
+        .filter_map(|(key, service)| builder.service(&key, &service.value))
         .collect();
-    let written = builder.static_data(file);
+    let written = builder.static_data(&file);
     builder.unused_checks();
     let Builder { mut decoder, origin, records, claims, .. } = builder;
     if !sure {
         return (None, decoder.diagnostics);
     }
-    let zone = Zone::new(origin, records, services).map(|zone| zone.with_clients(clients(file)));
-    let zone = zone.map_err(|rejected| claims.report(*rejected, &written, file, &mut decoder));
+    let zone = Zone::new(origin, records, services).map(|zone| zone.with_clients(clients(&file)));
+    let zone = zone.map_err(|rejected| claims.report(*rejected, &written, &file, &mut decoder));
     (zone.ok().filter(|_| !decoder.has_errors()), decoder.diagnostics)
 }
 

@@ -43,7 +43,7 @@ pub fn parse(
     records: &mut Records,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Written {
-    let written = Written::from(records.len());
+    let written = Written::from(records.len(), source.text.len());
     let mut reader = Reader {
         files,
         default_ttl,

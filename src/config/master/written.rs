@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::line::head_at;
 use crate::config::diagnostic::Source;
+use crate::zone::with_room;
 
 /// Where the records of a master file, and of those that it includes, are written.
 #[derive(Debug, Default)]
@@ -18,9 +19,9 @@ pub struct Written {
 }
 
 impl Written {
-    /// Places of the records from the number `first` on.
-    pub(super) fn from(first: usize) -> Self {
-        Self { first, ..Self::default() }
+    /// Places of the records from the number `first` on, those of a text of `len` octets.
+    pub(super) fn from(first: usize, len: usize) -> Self {
+        Self { first, starts: with_room(len / 16), files: Vec::new() }
     }
 
     /// Notes the next record.
