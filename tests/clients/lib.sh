@@ -56,6 +56,13 @@ serve() {
 $(cat "$work/waypost.log")"
 }
 
+# backend NAME HOST: starts an HTTP server on 127.0.0.HOST:8080 that says its name.
+backend() {
+    BACKEND=$1 start "$1" php -S "127.0.0.$2:8080" "$here/backend.php"
+    wait_until 10 php -r "exit(@fsockopen('127.0.0.$2', 8080) ? 0 : 1);" ||
+        fail_now "no backend on 127.0.0.$2: $(cat "$work/$1.log")"
+}
+
 # wait_until SECONDS COMMAND...: tries again and again; false if it never came true.
 wait_until() {
     local deadline=$((SECONDS + $1))

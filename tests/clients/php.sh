@@ -3,12 +3,6 @@
 
 php=examples/php
 
-backend() { # backend NAME HOST
-    BACKEND=$1 start "$1" php -S "127.0.0.$2:8080" "$here/backend.php"
-    wait_until 10 php -r "exit(@fsockopen('127.0.0.$2', 8080) ? 0 : 1);" ||
-        fail_now "no backend on 127.0.0.$2: $(cat "$work/$1.log")"
-}
-
 for name in alpha:11 beta:12 gamma:13; do backend "${name%:*}" "${name#*:}"; done
 serve --zones "$here/zones" --listen 127.0.0.1:53 --workers 1
 
