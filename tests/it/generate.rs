@@ -108,7 +108,7 @@ impl Plan {
                 0..=3 => Kind::Alias,
                 4..=5 if !owner.contains('*') => Kind::Rename,
                 6..=9 if !plain && !owner.contains('*') => Kind::Cut,
-                10 => Kind::Large,
+                10..=12 => Kind::Large,
                 _ => Kind::Data,
             };
             owners.entry(owner).or_insert(kind);
@@ -158,7 +158,9 @@ fn zone(plan: &Plan, all: &[String], rng: &mut Rng) -> ModelZone {
             Kind::Alias => add(owner, "CNAME", &target(all, rng)),
             Kind::Cut => cut(owner, &plan.cuts(), all, rng, &mut add),
             Kind::Rename => {
-                add(owner, "DNAME", &target(all, rng));
+                let long = rng.u8(..3) == 0;
+                let target = if long { long_name(rng) } else { target(all, rng) };
+                add(owner, "DNAME", &target);
                 if rng.bool() {
                     add(owner, "A", "192.0.2.77");
                 }
@@ -258,6 +260,12 @@ fn name_below(origin: &str, rng: &mut Rng, stars: bool) -> String {
     }
 }
 
+/// A name that leaves little room in front of it.
+fn long_name(rng: &mut Rng) -> String {
+    let origin = ORIGINS[rng.usize(..ORIGINS.len())];
+    format!("{0}.{0}.{0}.{origin}", "y".repeat(rng.usize(50..=63)))
+}
+
 /// Where an alias leads: mostly to names of our zones and near them, sometimes out, sometimes to
 /// a very long name.
 fn target(all: &[String], rng: &mut Rng) -> String {
@@ -265,12 +273,12 @@ fn target(all: &[String], rng: &mut Rng) -> String {
     let owner = &all[rng.usize(..all.len())];
     match rng.u8(..24) {
         0..=1 => "elsewhere.example.net.".to_owned(),
-        2 => format!("{0}.{0}.{0}.{origin}", "y".repeat(63)),
-        3 => origin.to_owned(),
-        4 => format!("ns1.{origin}"),
-        5 => owner.clone(),
-        6..=9 => name_below(origin, rng, false),
-        10 if name_wire(owner).len() < 200 => format!("{}.{owner}", LABELS[rng.usize(..3)]),
+        2 => long_name(rng),
+        3..=5 => origin.to_owned(),
+        6 => format!("ns1.{origin}"),
+        7 => owner.clone(),
+        8..=11 => name_below(origin, rng, false),
+        12 if name_wire(owner).len() < 200 => format!("{}.{owner}", LABELS[rng.usize(..3)]),
         _ => owner.replace("*.", "star."),
     }
 }
@@ -279,7 +287,10 @@ fn target(all: &[String], rng: &mut Rng) -> String {
 pub(crate) fn query(zones: &[ModelZone], rng: &mut Rng) -> (String, u16) {
     let zone = &zones[rng.usize(..zones.len())];
     let owner = || zone.records[0].owner.clone();
-    let record = &zone.records[rng.usize(..zone.records.len())];
+    // Each RRset has the same chance, however large it is.
+    let mut sets: Vec<&Record> = zone.records.iter().collect();
+    sets.dedup_by_key(|record| (record.owner.as_str(), record.rtype));
+    let record = sets[rng.usize(..sets.len())];
     let near = record.owner.clone();
     let name = match rng.u8(..10) {
         0..=3 => near,
@@ -293,8 +304,15 @@ pub(crate) fn query(zones: &[ModelZone], rng: &mut Rng) -> (String, u16) {
     let name = if name_wire(&name).len() > 255 { owner() } else { name };
     let mixed = name.chars().map(|c| if rng.bool() { c.to_ascii_uppercase() } else { c });
     let name = mixed.collect();
-    let present = rng.u8(..3) == 0;
-    (name, if present { record.rtype } else { type_number(QTYPES[rng.usize(..QTYPES.len())]) })
+    let qtype = match type_text(record.rtype).as_str() {
+        // Whose the DS of an apex is, is a question of its own (RFC 4035 §3.1.4.1).
+        "CNAME" if ORIGINS.contains(&record.rdata.as_str()) && rng.bool() => "DS",
+        // Who asks for a CNAME does not follow it.
+        "CNAME" => QTYPES[rng.usize(..QTYPES.len())],
+        _ if rng.bool() => return (name, record.rtype),
+        _ => QTYPES[rng.usize(..QTYPES.len())],
+    };
+    (name, type_number(qtype))
 }
 
 /// The zone as a master file (RFC 1035 §5), every name absolute.
