@@ -118,6 +118,8 @@ pub(crate) struct Response {
     pub(crate) ordered: Vec<String>,
     /// The payload size of its OPT record, if it has one.
     pub(crate) payload: Option<u16>,
+    /// DO in its OPT record.
+    pub(crate) dnssec_ok: bool,
     /// The message.
     pub(crate) wire: Vec<u8>,
 }
@@ -142,7 +144,8 @@ impl Response {
             tc: message.metadata.truncation,
             data,
             ordered,
-            payload: message.edns.map(|edns| edns.max_payload()),
+            payload: message.edns.as_ref().map(|edns| edns.max_payload()),
+            dnssec_ok: message.edns.is_some_and(|edns| edns.flags().dnssec_ok),
             wire: wire.to_vec(),
         }
     }

@@ -8,6 +8,7 @@ mod acceptance;
 mod agreement;
 mod backend;
 mod command;
+mod differential;
 mod dns;
 mod executors;
 mod generate;
