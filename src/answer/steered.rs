@@ -38,12 +38,13 @@ impl<'r> Resolve<'r, '_> {
             self.deny_service(here, service, family);
             return Step::Done;
         };
-        let endpoint = |&pick: &u16| service.endpoints.get(usize::from(pick));
+        let endpoint = |&pick: &u16| here.zone.endpoints(service).get(usize::from(pick));
         if is_target {
             let Some(drawn) = picks.as_slice().first().and_then(endpoint) else {
                 return Step::Done;
             };
-            let step = self.give_cname(here, service.ttl, drawn.owner.as_wire());
+            let target = here.zone.endpoint_owner(drawn);
+            let step = self.give_cname(here, service.ttl, target);
             return if matches!(qtype, Type::CNAME | Type::ANY) { Step::Done } else { step };
         }
         match family {
@@ -68,10 +69,10 @@ impl<'r> Resolve<'r, '_> {
         stream: Stream,
     ) -> Option<(Picks, bool)> {
         let client = self.client.source.ip();
-        let (plan, board) = (&service.plan, here.zone.board());
+        let (plan, board) = (here.zone.plan(service), here.zone.board());
         let draws = self.draws.get_mut(here.zone_at)?;
-        let own = Select { plan, board, family, addresses_only: plan.has_targets() };
-        if !plan.has_targets() {
+        let own = Select { plan, board, family, addresses_only: service.plan.has_targets() };
+        if !service.plan.has_targets() {
             let choice = own.pool(client, draws, stream)?;
             return Some((own.draw(choice, draws, stream), false));
         }
@@ -98,17 +99,18 @@ impl<'r> Resolve<'r, '_> {
             Family::V6 => endpoint.v6.is_some(),
             Family::Any => true,
         };
-        if service.endpoints.iter().any(could_serve) {
+        if here.zone.endpoints(service).iter().any(could_serve) {
             self.head.why = Some(Why::NothingUp);
         }
         self.deny(here);
     }
 
     fn give_addresses(&mut self, here: Here<'r>, service: &Service, picks: &Picks, rtype: Type) {
+        let endpoints = here.zone.endpoints(service);
         let mark = self.writer.mark();
         let mut count = 0;
         for &pick in picks.as_slice() {
-            let Some(endpoint) = service.endpoints.get(usize::from(pick)) else { continue };
+            let Some(endpoint) = endpoints.get(usize::from(pick)) else { continue };
             let Some(address) = address_of(endpoint, rtype) else { continue };
             if self.writer.put_record(here.owner, rtype, service.ttl, address).is_err() {
                 self.writer.undo(mark);
@@ -123,7 +125,7 @@ impl<'r> Resolve<'r, '_> {
     /// Answers SRV (RFC 2782): every endpoint that may serve, with weight and port; failover
     /// tiers are priorities; the endpoints' own addresses ride along.
     pub(super) fn give_srv(&mut self, here: Here<'r>, service: &'r Service) {
-        let (plan, board) = (&service.plan, here.zone.board());
+        let (plan, board) = (here.zone.plan(service), here.zone.board());
         let select = Select { plan, board, family: Family::Any, addresses_only: false };
         let Some(draws) = self.draws.get_mut(here.zone_at) else { return };
         let mut shares = std::mem::take(self.shares);
@@ -137,14 +139,15 @@ impl<'r> Resolve<'r, '_> {
     }
 
     fn write_srv(&mut self, here: Here<'r>, service: &Service, shares: &[Share]) {
+        let endpoints = here.zone.endpoints(service);
         let (start, first) = (self.writer.mark(), self.writer.len());
         let mut written = 0;
         for share in shares {
-            let Some(endpoint) = service.endpoints.get(usize::from(share.member)) else {
+            let Some(endpoint) = endpoints.get(usize::from(share.member)) else {
                 continue;
             };
             let mark = self.writer.mark();
-            if self.write_share(here.owner, service.ttl, share, endpoint).is_ok() {
+            if self.write_share(here, service.ttl, share, endpoint).is_ok() {
                 written += 1;
                 continue;
             }
@@ -162,28 +165,28 @@ impl<'r> Resolve<'r, '_> {
         // The targets' names stand in the records, one after another.
         let mut at = first;
         for share in shares.iter().take(usize::from(written)) {
-            if let Some(endpoint) = service.endpoints.get(usize::from(share.member)) {
+            if let Some(endpoint) = endpoints.get(usize::from(share.member)) {
                 if let Some(owner) = pointer_to(at + SRV_TARGET) {
                     self.add_own_addresses(here, owner, service, endpoint);
                 }
-                at += SRV_TARGET + endpoint.owner.as_wire().len();
+                at += SRV_TARGET + here.zone.endpoint_owner(endpoint).len();
             }
         }
     }
 
     fn write_share(
         &mut self,
-        owner: u16,
+        here: Here<'r>,
         ttl: u32,
         share: &Share,
         endpoint: &Endpoint,
     ) -> Result<(), Full> {
-        self.writer.put_u16(owner)?;
+        self.writer.put_u16(here.owner)?;
         let start = self.writer.begin_rdata(Type::SRV, ttl)?;
         self.writer.put_u16(share.priority)?;
         self.writer.put_u16(share.weight)?;
         self.writer.put_u16(endpoint.port)?;
-        self.writer.put(endpoint.owner.as_wire())?;
+        self.writer.put(here.zone.endpoint_owner(endpoint))?;
         self.writer.end_rdata(start);
         Ok(())
     }
@@ -197,7 +200,7 @@ impl<'r> Resolve<'r, '_> {
         endpoint: &Endpoint,
     ) {
         let board = here.zone.board();
-        let serves = endpoint.bits.map(|bit| board.word(bit.word) >> (bit.at & 63) & 1 == 1);
+        let serves = endpoint.bits().map(|bit| board.word(bit.word) >> (bit.at & 63) & 1 == 1);
         // Where everything is down and answered all the same, the addresses are too.
         let any_serves =
             (serves[0] && endpoint.v4.is_some()) || (serves[1] && endpoint.v6.is_some());

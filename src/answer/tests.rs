@@ -110,8 +110,9 @@ impl Engine {
 
     fn down(&mut self, endpoint: &str) {
         let zone = &self.0.snapshot().zones()[0];
-        let found = zone.services()[0].endpoints.iter().find(|e| &*e.name == endpoint).unwrap();
-        found.bits.iter().for_each(|bit| zone.board().set(*bit, false));
+        let mut endpoints = zone.endpoints(&zone.services()[0]).iter();
+        let found = endpoints.find(|e| zone.endpoint_name(e) == endpoint).unwrap();
+        found.bits().iter().for_each(|bit| zone.board().set(*bit, false));
     }
 
     /// What `count` answers name, and how often.

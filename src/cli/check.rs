@@ -1,11 +1,13 @@
 //! `waypost check`: is a zone directory right?
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::{Failed, ZONES, print_diagnostics};
 use crate::server::Loader;
+use crate::snapshot::Zone;
 
 /// Arguments of `waypost check`.
 #[derive(Args)]
@@ -22,8 +24,10 @@ impl Check {
         print_diagnostics(&load.diagnostics);
         let zones = load.zones.ok_or(Failed)?;
         let services: usize = zones.iter().map(|zone| zone.services().len()).sum();
-        let endpoints: usize =
-            zones.iter().flat_map(|zone| zone.services()).map(|s| s.endpoints.len()).sum();
+        let in_zone = |zone: &Arc<Zone>| -> usize {
+            zone.services().iter().map(|service| zone.endpoints(service).len()).sum()
+        };
+        let endpoints: usize = zones.iter().map(in_zone).sum();
         say!(
             "{}: {}, {}, {}",
             self.directory.display(),

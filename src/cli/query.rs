@@ -207,14 +207,17 @@ fn take_down(snapshot: &Snapshot, given: &str) -> Result<(), Failed> {
         .collect();
     let mut found = false;
     for (zone, service) in &services {
-        for endpoint in service.endpoints.iter().filter(|endpoint| *endpoint.name == *name) {
-            endpoint.bits.iter().for_each(|bit| zone.board().set(*bit, false));
+        let endpoints = zone.endpoints(service).iter();
+        for endpoint in endpoints.filter(|endpoint| zone.endpoint_name(endpoint) == name) {
+            endpoint.bits().iter().for_each(|bit| zone.board().set(*bit, false));
             found = true;
         }
     }
     let known = || {
-        let names = services.iter().flat_map(|(_, service)| service.endpoints.iter());
-        names.map(|endpoint| &*endpoint.name).collect::<Vec<_>>().join(", ")
+        let names = services.iter().flat_map(|(zone, service)| {
+            zone.endpoints(service).iter().map(|endpoint| zone.endpoint_name(endpoint))
+        });
+        names.collect::<Vec<_>>().join(", ")
     };
     match found {
         true => Ok(()),

@@ -97,18 +97,19 @@ impl Tally {
 
 /// Which endpoint an address or alias belongs to, as `service/endpoint`.
 fn endpoint_of(snapshot: &Snapshot, record: &Record) -> Option<String> {
-    let services = snapshot.zones().iter().flat_map(|zone| zone.services());
-    for service in services {
-        for endpoint in &service.endpoints {
+    let zones = snapshot.zones().iter();
+    for (zone, service) in zones.flat_map(|zone| zone.services().iter().map(move |s| (zone, s))) {
+        for endpoint in zone.endpoints(service) {
+            let owner = zone.endpoint_owner(endpoint);
             let is_it = match record.rtype {
                 Type::A => endpoint.v4.is_some_and(|v4| v4 == *record.rdata),
                 Type::AAAA => endpoint.v6.is_some_and(|v6| v6 == *record.rdata),
-                Type::CNAME => endpoint.owner.as_wire() == record.rdata,
-                Type::SRV => record.rdata.get(6..) == Some(endpoint.owner.as_wire()),
+                Type::CNAME => owner == &*record.rdata,
+                Type::SRV => record.rdata.get(6..) == Some(owner),
                 _ => false,
             };
             if is_it {
-                return Some(format!("{}/{}", service.label, endpoint.name));
+                return Some(format!("{}/{}", zone.label(service), zone.endpoint_name(endpoint)));
             }
         }
     }

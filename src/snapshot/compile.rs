@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::lookup::{NONE, Node, SRV_FLAG, Set};
-use super::{Access, Endpoint, Service, Zone};
+use super::{Access, Endpoint, Service, Text, Zone};
 use crate::health::{Binding, Bit, Board, Probed};
-use crate::steering::{Plan, PointCounts};
+use crate::steering::{Plans, PointCounts};
 use crate::wire::kind::Type;
 use crate::zone::{self, Index, NameTree, Parts, Place, Ttl, with_room};
 
@@ -20,24 +20,21 @@ impl Zone {
             zone.into_parts();
         let mut tree = Tree::new(names, apex);
         let mut sets = Sets::new(sets, rdata, &tree);
-        let (mut words, mut points, mut bindings) = (0, PointCounts::default(), Vec::new());
-        let mut services = Vec::with_capacity(written.len());
+        let mut steered = Services::with_room(&written);
         let mut claims = claims.into_iter().map(|name| tree.numbers[name as usize]);
         for service in written {
-            let number = services.len() as u32;
-            let steered = std::iter::once(number).chain(std::iter::repeat(number | SRV_FLAG));
-            for (steered, node) in steered.zip(claims.by_ref().take(1 + service.srv.len())) {
-                tree.nodes[node as usize].steered = steered;
+            let number = steered.services.len() as u32;
+            let numbers = std::iter::once(number).chain(std::iter::repeat(number | SRV_FLAG));
+            for (number, node) in numbers.zip(claims.by_ref().take(1 + service.srv.len())) {
+                tree.nodes[node as usize].steered = number;
             }
             for (_, endpoint) in service.endpoints() {
                 let node = claims.next().unwrap_or(NONE);
                 sets.add_own_records(node, service.ttl, endpoint);
             }
-            let plan = Plan::compile(&service, &mut words, &mut points);
-            let endpoints = compile_endpoints(&service, &plan, &mut bindings);
-            let (label, ttl) = (service.label.as_str().into(), service.ttl.as_secs());
-            services.push(Service { label, ttl, plan, endpoints });
+            steered.add(&service);
         }
+        steered.plans.shrink();
         let (sets, rdata) = sets.place(&mut tree.nodes);
         tree.find_cuts(&sets);
         Self {
@@ -49,10 +46,13 @@ impl Zone {
             index: tree.index,
             sets,
             rdata,
-            services: services.into(),
-            board: Arc::new(Board::new(words as usize)),
-            bindings: bindings.into(),
-            points,
+            services: steered.services.into(),
+            plans: steered.plans,
+            endpoints: steered.endpoints.into(),
+            texts: steered.texts.into(),
+            board: Arc::new(Board::new(steered.words as usize)),
+            bindings: steered.bindings.into(),
+            points: steered.points,
             access: Access::new(&clients.allow, &clients.deny),
         }
     }
@@ -187,34 +187,76 @@ impl Sets {
     }
 }
 
-fn compile_endpoints(
-    service: &zone::Service,
-    plan: &Plan,
-    bindings: &mut Vec<Binding>,
-) -> Box<[Endpoint]> {
-    let mut endpoints = Vec::new();
-    for (pool_at, pool) in service.pools.iter().enumerate() {
-        let pool_name: Arc<str> = pool.name.as_str().into();
-        for (at, endpoint) in pool.endpoints.iter().enumerate() {
+/// The services of a zone as they are compiled.
+struct Services {
+    services: Vec<Service>,
+    plans: Plans,
+    endpoints: Vec<Endpoint>,
+    texts: Vec<u8>,
+    bindings: Vec<Binding>,
+    words: u32,
+    points: PointCounts,
+}
+
+impl Services {
+    /// None yet, and room for `written`.
+    fn with_room(written: &[zone::Service]) -> Self {
+        let endpoints = written.iter().map(|service| service.endpoints().count()).sum();
+        Self {
+            services: with_room(written.len()),
+            plans: Plans::with_room(written.len()),
+            endpoints: with_room(endpoints),
+            texts: with_room(endpoints),
+            bindings: Vec::new(),
+            words: 0,
+            points: PointCounts::default(),
+        }
+    }
+
+    fn add(&mut self, service: &zone::Service) {
+        let place = self.plans.add(service, &mut self.words, &mut self.points);
+        let first = self.endpoints.len() as u32;
+        let members = service.pools.iter().flat_map(|pool| pool.endpoints.iter().enumerate());
+        for ((pool, endpoint), (at, _)) in service.endpoints().zip(members) {
             let none = Bit { word: NONE, at: 0 };
-            let bits = plan.bits(zone::PoolIndex(pool_at as u16), at).unwrap_or([none; 2]);
-            bind(service, endpoint, bits, bindings);
+            let bits = self.plans.plan(&place).bits(pool, at).unwrap_or([none; 2]);
+            bind(service, endpoint, bits, &mut self.bindings);
             let (v4, v6, target) = match &endpoint.place {
                 Place::Addresses { v4, v6 } => (*v4, *v6, None),
                 Place::Target(target) => (None, None, Some(target)),
             };
-            endpoints.push(Endpoint {
-                name: endpoint.name.as_str().into(),
-                pool: Arc::clone(&pool_name),
-                owner: target.unwrap_or(&endpoint.owner).clone(),
+            let owner = self.text(target.unwrap_or(&endpoint.owner).as_wire());
+            let name = self.name(endpoint.name.as_bytes(), owner);
+            self.endpoints.push(Endpoint {
                 v4: v4.map(|address| address.octets()),
                 v6: v6.map(|address| address.octets()),
                 port: endpoint.port.unwrap_or(0),
-                bits,
+                name,
+                owner,
+                bit: bits[0],
             });
         }
+        let (label, ttl) = (self.text(service.label.as_bytes()), service.ttl.as_secs());
+        let endpoints = first..self.endpoints.len() as u32;
+        self.services.push(Service { ttl, plan: place, endpoints, label });
     }
-    endpoints.into()
+
+    fn text(&mut self, text: &[u8]) -> Text {
+        let start = self.texts.len() as u32;
+        self.texts.extend_from_slice(text);
+        // Names are short; so is what the zone file calls a service: it is one.
+        Text { start, len: text.len().min(usize::from(u16::MAX)) as u16 }
+    }
+
+    /// The text of an endpoint's name: most are the first label of their owner.
+    fn name(&mut self, name: &[u8], owner: Text) -> Text {
+        let label = Text { start: owner.start + 1, len: name.len() as u16 };
+        let written = &self.texts[owner.start as usize..];
+        match written.split_first() {
+            Some((&len, rest)) if usize::from(len) == name.len() && rest.starts_with(name) => label,
+            _ => self.text(name),
+        }
+    }
 }
 
 /// Notes what decides the states of `endpoint`'s addresses.

@@ -210,8 +210,9 @@ impl Zone {
     pub fn service_named(&self, label: &str) -> Option<&Service> {
         let given = Name::parse(label, Some(&self.origin)).ok();
         self.services.iter().find(|service| {
-            *service.label == *label
-                || given.is_some() && Name::parse(&service.label, Some(&self.origin)).ok() == given
+            *self.label(service) == *label
+                || given.is_some()
+                    && Name::parse(self.label(service), Some(&self.origin)).ok() == given
         })
     }
 }

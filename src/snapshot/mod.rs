@@ -13,10 +13,11 @@ mod access;
 mod compile;
 mod lookup;
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::health::{Binding, Board};
-use crate::steering::{Plan, PointCounts};
+use crate::health::{Binding, Bit, Board};
+use crate::steering::{Plan, PlanPlace, Plans, PointCounts};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
@@ -108,6 +109,11 @@ pub struct Zone {
     /// RDATA of all sets, each behind its length.
     rdata: Box<[u8]>,
     services: Box<[Service]>,
+    plans: Plans,
+    /// Of all services.
+    endpoints: Box<[Endpoint]>,
+    /// The labels of services, the names and owners of endpoints.
+    texts: Box<[u8]>,
     board: Arc<Board>,
     bindings: Box<[Binding]>,
     points: PointCounts,
@@ -123,6 +129,39 @@ impl Zone {
     /// The services, in file order.
     pub fn services(&self) -> &[Service] {
         &self.services
+    }
+
+    /// How the answers of `service` are drawn.
+    ///
+    /// # Cost
+    /// That of [`Plans::plan`].
+    pub fn plan(&self, service: &Service) -> Plan<'_> {
+        self.plans.plan(&service.plan)
+    }
+
+    /// The name of `service` as the zone file writes it.
+    pub fn label(&self, service: &Service) -> &str {
+        std::str::from_utf8(self.text(service.label)).unwrap_or("")
+    }
+
+    /// The endpoints of `service` by [`crate::steering::Member`].
+    pub fn endpoints(&self, service: &Service) -> &[Endpoint] {
+        let Range { start, end } = service.endpoints;
+        self.endpoints.get(start as usize..end as usize).unwrap_or(&[])
+    }
+
+    /// The name of `endpoint` in the zone file.
+    pub fn endpoint_name(&self, endpoint: &Endpoint) -> &str {
+        std::str::from_utf8(self.text(endpoint.name)).unwrap_or("")
+    }
+
+    /// The own owner name of `endpoint`, or, of one that has a target, that; wire format.
+    pub fn endpoint_owner(&self, endpoint: &Endpoint) -> &[u8] {
+        self.text(endpoint.owner)
+    }
+
+    fn text(&self, Text { start, len }: Text) -> &[u8] {
+        self.texts.get(start as usize..start as usize + usize::from(len)).unwrap_or(&[])
     }
 
     /// The states of its endpoints.
@@ -146,34 +185,42 @@ impl Zone {
     }
 }
 
-/// A compiled service.
+/// A compiled service; only good in the zone that gave it.
 #[derive(Debug)]
 pub struct Service {
-    /// Its name as the zone file writes it.
-    pub label: Box<str>,
     /// The TTL of its records in seconds.
     pub ttl: u32,
-    /// How its answers are drawn.
-    pub plan: Plan,
-    /// Its endpoints by [`crate::steering::Member`].
-    pub endpoints: Box<[Endpoint]>,
+    /// Where [`Zone::plan`] finds how its answers are drawn.
+    pub plan: PlanPlace,
+    endpoints: Range<u32>,
+    label: Text,
 }
 
-/// What records need to know of an endpoint.
+/// What records need to know of an endpoint; only good in the zone that gave it.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Its name in the zone file.
-    pub name: Box<str>,
-    /// The name of its pool.
-    pub pool: Arc<str>,
-    /// Its own owner name, or, of one that has a target, that.
-    pub owner: Name,
     /// Its IPv4 address.
     pub v4: Option<[u8; 4]>,
     /// Its IPv6 address.
     pub v6: Option<[u8; 16]>,
     /// Its port; 0 if it has none.
     pub port: u16,
+    name: Text,
+    owner: Text,
+    /// Where its IPv4 state stands on the board.
+    bit: Bit,
+}
+
+/// Where something stands in [`Zone::texts`].
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    start: u32,
+    len: u16,
+}
+
+impl Endpoint {
     /// Where its states stand on the board: IPv4, IPv6.
-    pub bits: [crate::health::Bit; 2],
+    pub fn bits(&self) -> [Bit; 2] {
+        [self.bit, Bit { word: self.bit.word.saturating_add(1), ..self.bit }]
+    }
 }

@@ -1,7 +1,7 @@
 //! Rules over nouns: which endpoints an answer names.
 //!
 //! ```text
-//! zone::Service ─ Plan::compile ─▶ Plan                    (once per load)
+//! zone::Service ─ Plans::add ─▶ Plan                        (once per load)
 //! Plan + health::Board ─ Select::pool ─▶ a usable pool     (per query: route, `to`, states)
 //! pool ─ Select::draw ─▶ Picks                             (per query: weights, exactly)
 //! ```
@@ -15,5 +15,5 @@ mod routes;
 mod select;
 
 pub use draw::{Draws, Picks, Point, PointCounts, Stream};
-pub use plan::{Member, Plan, PlanPool, Tier};
+pub use plan::{Member, Plan, PlanPlace, PlanPool, Plans, Tier};
 pub use select::{Choice, Family, Select, Share};

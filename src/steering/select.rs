@@ -53,7 +53,7 @@ pub struct Share {
 #[derive(Clone, Copy, Debug)]
 pub struct Select<'a> {
     /// The service.
-    pub plan: &'a Plan,
+    pub plan: Plan<'a>,
     /// The states of its zone.
     pub board: &'a Board,
     /// What the endpoints must have.
@@ -127,7 +127,7 @@ impl<'a> Select<'a> {
     }
 
     fn root(&self, client: IpAddr) -> Option<u32> {
-        let route = self.plan.routes.route(client.to_canonical());
+        let route = self.plan.route(client.to_canonical());
         self.plan.roots.get(usize::from(route)).copied()
     }
 
