@@ -1,6 +1,7 @@
 //! Which text wrote which owner, so that a conflict of the zone points at it.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -26,11 +27,25 @@ pub(crate) enum By {
 /// Every owner that a zone file writes, with the text that wrote it.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
-    claims: Vec<(Name, By, Range<usize>)>,
+    claims: Vec<Claim>,
     /// Owners some of whose records could not be read: what seems to be missing there may not be.
     broken: HashSet<Name>,
     /// Whether records of unknown owners could not be read.
     pub(crate) incomplete: bool,
+}
+
+/// One claim: small, because there is one for each endpoint.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    /// The owner's; that two owners share one would cost a wrong caret.
+    hash: u64,
+    by: By,
+    start: u32,
+    end: u32,
+}
+
+fn hash(owner: &Name) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(owner)
 }
 
 type Place = (Arc<Source>, Range<usize>);
@@ -38,7 +53,9 @@ type Place = (Arc<Source>, Range<usize>);
 impl Claims {
     /// Notes that the text at `span` puts something at `owner`.
     pub(crate) fn add(&mut self, owner: &Name, by: By, span: &Range<usize>) {
-        self.claims.push((owner.clone(), by, span.clone()));
+        // No file is longer than 64 MiB.
+        let (start, end) = (span.start as u32, span.end as u32);
+        self.claims.push(Claim { hash: hash(owner), by, start, end });
     }
 
     /// Notes that some of the records at `owner` could not be read.
@@ -56,13 +73,9 @@ impl Claims {
     ) {
         let Rejected { conflicts, mut records } = rejected;
         let source = Arc::clone(&decoder.source);
-        let in_toml = self.claims.iter().map(|(owner, by, span)| {
-            let place = (Arc::clone(&source), span.clone());
-            (owner, *by, place)
-        });
         let apex = file.zone.as_ref().map_or(0..0, |zone| zone.span.clone());
         let mut places = Places::new(&conflicts, (Arc::clone(&source), apex));
-        places.add(in_toml);
+        places.add_claims(&self.claims, &source);
         places.add_records(&mut records, written);
         let incomplete = self.incomplete || decoder.broken || file.broken;
         let hidden = |conflict: &Conflict| {
@@ -107,10 +120,13 @@ impl<'a> Places<'a> {
         Self { by_owner, zone }
     }
 
-    fn add<'c>(&mut self, claims: impl Iterator<Item = (&'c Name, By, Place)>) {
-        for (owner, by, place) in claims {
-            if let Some(places) = self.by_owner.get_mut(owner) {
-                places.push((by, place));
+    fn add_claims(&mut self, claims: &[Claim], source: &Arc<Source>) {
+        let mut wanted: HashMap<u64, &mut Vec<(By, Place)>> =
+            self.by_owner.iter_mut().map(|(owner, places)| (hash(owner), places)).collect();
+        for claim in claims {
+            if let Some(places) = wanted.get_mut(&claim.hash) {
+                let span = claim.start as usize..claim.end as usize;
+                places.push((claim.by, (Arc::clone(source), span)));
             }
         }
     }

@@ -30,7 +30,7 @@ impl Builder<'_> {
         shared: &mut Shared<'_>,
         spec: &Spanned<EndpointSpec>,
     ) -> Option<Endpoint> {
-        let EndpointSpec(table) = &spec.value;
+        let table = &*spec.value.table(&spec.span);
         let port = table.port.as_ref().map(|port| port.value.as_u16()).or(shared.port);
         let own_check = table.check.as_ref().map(|check| self.used_check(check));
         let place = self.place(table, &spec.span);

@@ -182,7 +182,7 @@ fn answers(spec: &ServiceSpec) -> Answers {
     match spec.answers.as_ref().map(|answers| answers.value) {
         Some(AnswersSpec::Count(count)) => Answers::Count(count),
         Some(AnswersSpec::All) => Answers::All,
-        None if endpoints.any(|endpoint| endpoint.value.0.weight.is_some()) => Answers::Count(1),
+        None if endpoints.any(|endpoint| endpoint.value.has_weight()) => Answers::Count(1),
         None => Answers::All,
     }
 }

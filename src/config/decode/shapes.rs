@@ -29,7 +29,9 @@ fn members<T: Decode>(node: &Node<'_>, decoder: &mut Decoder) -> Option<Vec<Span
         decoder.error(&node.span(), "this list is empty").label = "needs a member".to_owned();
         return None;
     }
-    Some(array.iter().filter_map(|member| decode_spanned(member, decoder)).collect())
+    let mut members = Vec::with_capacity(array.len());
+    members.extend(array.iter().filter_map(|member| decode_spanned(member, decoder)));
+    Some(members)
 }
 
 impl<T: Decode> Decode for List<T> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -32,25 +33,46 @@ table! {
     }
 }
 
-/// An endpoint as a table or as an address alone.
+/// An endpoint as a table or as an address alone, which takes much less memory.
 #[derive(Clone, Debug)]
-pub(crate) struct Endpoint(pub(crate) EndpointTable);
+pub(crate) enum Endpoint {
+    /// An address alone.
+    Address(Address),
+    /// All else.
+    Table(Box<EndpointTable>),
+}
+
+impl Endpoint {
+    /// The endpoint as the table that would say the same; `span` wrote it.
+    pub(crate) fn table(&self, span: &Range<usize>) -> Cow<'_, EndpointTable> {
+        match self {
+            Self::Table(table) => Cow::Borrowed(table),
+            Self::Address(address) => {
+                let address = OneOrMany(vec![Spanned::new(*address, span.clone())]);
+                let address = Some(Spanned::new(address, span.clone()));
+                let (name, target, port, weight, check) = (None, None, None, None, None);
+                let broken = false;
+                Cow::Owned(EndpointTable { name, address, target, port, weight, check, broken })
+            }
+        }
+    }
+
+    /// Whether it writes a weight.
+    pub(crate) fn has_weight(&self) -> bool {
+        matches!(self, Self::Table(table) if table.weight.is_some())
+    }
+}
 
 impl Decode for Endpoint {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         if node.get_ref().is_str() {
-            let address = Spanned::new(Address::decode(node, decoder)?, node.span());
-            let address = Some(Spanned::new(OneOrMany(vec![address]), node.span()));
-            let (name, target, port, weight, check) = (None, None, None, None, None);
-            let broken = false;
-            let table = EndpointTable { name, address, target, port, weight, check, broken };
-            return Some(Self(table));
+            return Address::decode(node, decoder).map(Self::Address);
         }
         if !node.get_ref().is_table() {
             decoder.expected("an address or a table", node);
             return None;
         }
-        EndpointTable::decode(node, decoder).map(Self)
+        EndpointTable::decode(node, decoder).map(|table| Self::Table(Box::new(table)))
     }
 }
 
