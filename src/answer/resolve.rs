@@ -143,16 +143,16 @@ impl<'r> Resolve<'r, '_> {
 
     fn visit_node(&mut self, here: Here<'r>, node: NodeId, qtype: Type) -> Step {
         if let Some(set) = here.zone.set(node, qtype) {
-            self.give_set(here, set);
+            self.give_set(here, &set);
             return Step::Done;
         }
         if let Some(set) = here.zone.set(node, Type::CNAME) {
             // A CNAME matches ANY itself, so there is nothing to follow (RFC 1034 §4.3.2 step 3a).
             if qtype == Type::ANY {
-                self.give_set(here, set);
+                self.give_set(here, &set);
                 return Step::Done;
             }
-            let Some(target) = here.zone.rdata(set).next() else { return Step::Done };
+            let Some(target) = here.zone.rdata(&set).next() else { return Step::Done };
             return self.give_cname(here, set.ttl, target);
         }
         match here.zone.steered(node) {
@@ -163,7 +163,7 @@ impl<'r> Resolve<'r, '_> {
                 self.give_srv(here, service);
             }
             Some(Steered::Srv(_)) if qtype == Type::ANY => self.give_hinfo(here),
-            None if qtype == Type::ANY && !here.zone.sets(node).is_empty() => {
+            None if qtype == Type::ANY && here.zone.has_sets(node) => {
                 self.give_hinfo(here);
             }
             _ => self.deny(here),
@@ -191,7 +191,7 @@ impl<'r> Resolve<'r, '_> {
     /// RFC 6672 §3.2: the DNAME, a CNAME made from it with its TTL, and on to the new name.
     fn follow_dname(&mut self, here: Here<'r>, node: NodeId, depth: usize, qtype: Type) -> Step {
         let Some(set) = here.zone.set(node, Type::DNAME) else { return Step::Done };
-        let Some(target) = here.zone.rdata(set).next() else { return Step::Done };
+        let Some(target) = here.zone.rdata(&set).next() else { return Step::Done };
         let owner_depth = here.zone.depth_of(node);
         let prefix_len = self.name(&here).start(owner_depth);
         let mut renamed = [0u8; NAME_LEN_MAX];

@@ -57,7 +57,7 @@ impl<'r> Resolve<'r, '_> {
     pub(super) fn deny(&mut self, here: Here<'r>) {
         let zone = here.zone;
         let Some(set) = zone.set(zone.apex(), Type::SOA) else { return };
-        let Some(soa) = zone.rdata(set).next() else { return };
+        let Some(soa) = zone.rdata(&set).next() else { return };
         let minimum = soa.last_chunk::<4>().map_or(0, |octets| u32::from_be_bytes(*octets));
         let mark = self.writer.mark();
         let written = self
@@ -81,7 +81,7 @@ impl<'r> Resolve<'r, '_> {
         self.head.referral = !here.aliased;
         let mark = self.writer.mark();
         let (mut owner, mut starts) = (None, Starts::default());
-        let written = zone.rdata(set).enumerate().try_for_each(|(at, wire)| {
+        let written = zone.rdata(&set).enumerate().try_for_each(|(at, wire)| {
             match owner {
                 Some(owner) => self.writer.put_u16(owner)?,
                 None => owner = self.put_ancestor(here, depth)?,
@@ -95,7 +95,7 @@ impl<'r> Resolve<'r, '_> {
             return;
         }
         self.head.authorities += set.count;
-        self.add_addresses(here, set, &starts, Some(cut));
+        self.add_addresses(here, &set, &starts, Some(cut));
     }
 
     /// Adds the addresses that the zone has for the names in `set`. Where they do not fit they
@@ -123,7 +123,7 @@ impl<'r> Resolve<'r, '_> {
             for rtype in [Type::A, Type::AAAA] {
                 let Some(addresses) = zone.set(node, rtype) else { continue };
                 let mark = self.writer.mark();
-                if write_set(self.writer, owner, zone, addresses).is_err() {
+                if write_set(self.writer, owner, zone, &addresses).is_err() {
                     self.writer.undo(mark);
                     self.head.truncated |= needed;
                 } else {

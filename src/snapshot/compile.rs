@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::lookup::{NONE, Node, SRV_FLAG, Set};
+use super::nodes::{NONE, NodeId, Nodes, SRV_FLAG, Writing};
 use super::{Access, Endpoint, Service, Text, Zone};
 use crate::health::{Binding, Bit, Board, Probed};
 use crate::steering::{Plans, PointCounts};
 use crate::wire::kind::Type;
 use crate::zone::{self, Index, NameTree, Parts, Place, Ttl, with_room};
+
+/// The octets of a name and its one set without RDATA, for the room to begin with.
+const NODE_LEN_USUAL: usize = 40;
 
 impl Zone {
     /// Compiles `zone`, with a board on which everything is up.
@@ -18,173 +21,110 @@ impl Zone {
     pub fn compile(zone: zone::Zone) -> Self {
         let Parts { origin, names, apex, sets, rdata, services: written, claims, clients } =
             zone.into_parts();
-        let mut tree = Tree::new(names, apex);
-        let mut sets = Sets::new(sets, rdata, &tree);
-        let mut steered = Services::with_room(&written);
-        let mut claims = claims.into_iter().map(|name| tree.numbers[name as usize]);
+        let mut sets = Sets { found: sets, rdata };
+        let mut compiled = Services::with_room(&written);
+        let mut steered = with_room(names.len());
+        steered.resize(names.len(), NONE);
+        let mut claims = claims.into_iter();
         for service in written {
-            let number = steered.services.len() as u32;
+            let number = compiled.services.len() as u32;
             let numbers = std::iter::once(number).chain(std::iter::repeat(number | SRV_FLAG));
-            for (number, node) in numbers.zip(claims.by_ref().take(1 + service.srv.len())) {
-                tree.nodes[node as usize].steered = number;
+            for (number, name) in numbers.zip(claims.by_ref().take(1 + service.srv.len())) {
+                steered[name as usize] = number;
             }
-            for (_, endpoint) in service.endpoints() {
-                let node = claims.next().unwrap_or(NONE);
-                sets.add_own_records(node, service.ttl, endpoint);
+            for ((_, endpoint), name) in service.endpoints().zip(claims.by_ref()) {
+                sets.add_own_records(name, service.ttl, endpoint);
             }
-            steered.add(&service);
+            compiled.add(&service);
         }
-        steered.plans.shrink();
-        let (sets, rdata) = sets.place(&mut tree.nodes);
-        tree.find_cuts(&sets);
+        compiled.plans.shrink();
+        let (nodes, index) = sets.place(names, apex, &steered);
         Self {
             apex: origin.as_wire().to_ascii_lowercase().into(),
             depth: origin.label_count(),
             origin,
-            names: tree.texts.into(),
-            nodes: tree.nodes.into(),
-            index: tree.index,
-            sets,
-            rdata,
-            services: steered.services.into(),
-            plans: steered.plans,
-            endpoints: steered.endpoints.into(),
-            texts: steered.texts.into(),
-            board: Arc::new(Board::new(steered.words as usize)),
-            bindings: steered.bindings.into(),
-            points: steered.points,
+            nodes,
+            index,
+            services: compiled.services.into(),
+            plans: compiled.plans,
+            endpoints: compiled.endpoints.into(),
+            texts: compiled.texts.into(),
+            board: Arc::new(Board::new(compiled.words as usize)),
+            bindings: compiled.bindings.into(),
+            points: compiled.points,
             access: Access::new(&clients.allow, &clients.deny),
         }
     }
 }
 
-/// The nodes of a zone: the apex first, parents before children.
-struct Tree {
-    /// Names without the origin, lower case, each closed by a zero octet.
-    texts: Vec<u8>,
-    nodes: Vec<Node>,
-    parents: Vec<u32>,
-    index: Index,
-    /// By a name's number in the zone: its node, [`NONE`] for those above the apex.
-    numbers: Vec<u32>,
-}
-
-impl Tree {
-    fn new(names: NameTree, apex: u32) -> Self {
-        let count = names.len();
-        let (mut texts, mut nodes) = (with_room(count), with_room(count));
-        let (mut parents, mut numbers) = (with_room(count), with_room(count));
-        numbers.resize(count, NONE);
-        for name in 0..count as u32 {
-            let parent = numbers[names.parent(name) as usize];
-            let is_apex = name == apex;
-            if !is_apex && parent == NONE {
-                continue;
-            }
-            let at = nodes.len() as u32;
-            numbers[name as usize] = at;
-            let label = if is_apex { &[] } else { names.label(name) };
-            if let Some(parent) = nodes.get_mut(parent as usize).filter(|_| label == b"\x01*") {
-                let Node { wildcard, .. } = parent;
-                *wildcard = at;
-            }
-            let start = texts.len() as u32;
-            texts.extend(label.iter().map(u8::to_ascii_lowercase));
-            let above = nodes.get(parent as usize).map(|parent: &Node| parent.name as usize);
-            extend_with_text_at(&mut texts, above);
-            let [wildcard, cut, steered] = [NONE; 3];
-            nodes.push(Node { name: start, sets: 0, set_count: 0, wildcard, cut, steered });
-            parents.push(parent);
-        }
-        let mut index = names.into_index();
-        // No node has the number that names above the apex get: nothing finds them.
-        index.renumber(|name| numbers[name as usize].min(NONE - 1));
-        Self { texts, nodes, parents, index, numbers }
-    }
-
-    /// Notes for each node where the zone's authority above it ends.
-    fn find_cuts(&mut self, sets: &[Set]) {
-        let has = |node: &Node, rtype| {
-            let start = node.sets as usize;
-            sets[start..start + node.set_count as usize].iter().any(|set| set.rtype == rtype)
-        };
-        for at in 1..self.nodes.len() {
-            let parent_at = self.parents[at];
-            let parent = self.nodes[parent_at as usize];
-            self.nodes[at].cut = if parent.cut != NONE {
-                parent.cut
-            } else if has(&parent, Type::DNAME) {
-                parent_at
-            } else if has(&self.nodes[at], Type::NS) {
-                at as u32
-            } else {
-                NONE
-            };
-        }
-    }
-}
-
-/// Appends the labels that start at `start` of `texts`, and the octet that closes them.
-fn extend_with_text_at(texts: &mut Vec<u8>, start: Option<usize>) {
-    let Some(start) = start else { return texts.push(0) };
-    let mut end = start;
-    while texts[end] != 0 {
-        end += usize::from(texts[end]) + 1;
-    }
-    texts.extend_from_within(start..=end);
-}
-
-/// The RRsets of a zone as they are found.
+/// The RRsets of a zone as they are found, their owners by number.
 struct Sets {
-    found: Vec<(u32, Set)>,
+    found: Vec<zone::Set>,
     rdata: Vec<u8>,
 }
 
 impl Sets {
-    /// Starts with the static ones.
-    fn new(sets: Vec<zone::Set>, rdata: Vec<u8>, tree: &Tree) -> Self {
-        let found = sets.into_iter().map(|set| {
-            let zone::Set { owner, ttl, rdata, count, rtype } = set;
-            (tree.numbers[owner as usize], Set { rtype, count, ttl: ttl.as_secs(), rdata })
-        });
-        Self { found: found.collect(), rdata }
-    }
-
-    fn add(&mut self, node: u32, rtype: Type, ttl: Ttl, wire: &[u8]) {
+    fn add(&mut self, owner: u32, rtype: Type, ttl: Ttl, wire: &[u8]) {
         let rdata = self.rdata.len() as u32;
         self.rdata.extend_from_slice(&(wire.len() as u16).to_be_bytes());
         self.rdata.extend_from_slice(wire);
-        self.found.push((node, Set { rtype, count: 1, ttl: ttl.as_secs(), rdata }));
+        self.found.push(zone::Set { owner, rtype, count: 1, ttl, rdata });
     }
 
     /// An endpoint's own name holds its addresses, or a CNAME to its target, whatever its state:
     /// it stays reachable while answers that name it live.
-    fn add_own_records(&mut self, node: u32, ttl: Ttl, endpoint: &zone::Endpoint) {
+    fn add_own_records(&mut self, owner: u32, ttl: Ttl, endpoint: &zone::Endpoint) {
         match &endpoint.place {
             Place::Addresses { v4, v6 } => {
                 if let Some(v4) = v4 {
-                    self.add(node, Type::A, ttl, &v4.octets());
+                    self.add(owner, Type::A, ttl, &v4.octets());
                 }
                 if let Some(v6) = v6 {
-                    self.add(node, Type::AAAA, ttl, &v6.octets());
+                    self.add(owner, Type::AAAA, ttl, &v6.octets());
                 }
             }
-            Place::Target(target) => self.add(node, Type::CNAME, ttl, target.as_wire()),
+            Place::Target(target) => self.add(owner, Type::CNAME, ttl, target.as_wire()),
         }
     }
 
-    /// Sorts the sets by node and type and tells each node where its own are.
-    fn place(mut self, nodes: &mut [Node]) -> (Box<[Set]>, Box<[u8]>) {
-        self.found.sort_by_key(|(node, set)| (*node, set.rtype));
-        for (at, (node, _)) in self.found.iter().enumerate() {
-            let Some(node) = nodes.get_mut(*node as usize) else { continue };
-            if node.set_count == 0 {
-                node.sets = at as u32;
+    /// Writes every name from the apex down with its sets, parents before children, and makes the
+    /// index of names lead to where they stand.
+    fn place(mut self, names: NameTree, apex: u32, steered: &[u32]) -> (Nodes, Index) {
+        self.found.sort_by_key(|set| (set.owner, set.rtype));
+        let mut sets = self.found.iter().peekable();
+        let octets = names.len() * NODE_LEN_USUAL + self.rdata.len();
+        let mut writing = Writing::new(with_room(octets));
+        let mut places: Vec<Option<NodeId>> = with_room(names.len());
+        places.resize(names.len(), None);
+        for name in 0..names.len() as u32 {
+            let is_apex = name == apex;
+            let parent = if is_apex { None } else { places[names.parent(name) as usize] };
+            if !is_apex && parent.is_none() {
+                continue;
             }
-            node.set_count += 1;
+            let label = if is_apex { &[] } else { names.label(name) };
+            let node = writing.begin(label, parent, steered[name as usize]);
+            while let Some(set) = sets.next_if(|set| set.owner <= name) {
+                let records = records(&self.rdata, set.rdata as usize, set.count);
+                writing.add(node, (set.rtype, set.count), set.ttl.as_secs(), records);
+            }
+            writing.end(node, parent);
+            places[name as usize] = Some(node);
         }
-        (self.found.into_iter().map(|(_, set)| set).collect(), self.rdata.into())
+        let mut index = names.into_index();
+        // No node has the number that names above the apex get: nothing finds them.
+        index.renumber(|name| places[name as usize].map_or(NONE - 1, |node| node.0));
+        (writing.finish(), index)
     }
+}
+
+/// The octets of `count` records, each behind its length, from `start` on.
+fn records(rdata: &[u8], start: usize, count: u16) -> &[u8] {
+    let mut end = start;
+    for _ in 0..count {
+        end += 2 + usize::from(u16::from_be_bytes([rdata[end], rdata[end + 1]]));
+    }
+    &rdata[start..end]
 }
 
 /// The services of a zone as they are compiled.

@@ -1,47 +1,10 @@
 //! Finding a name in a compiled zone: RFC 1034 §4.3.2 step 3, with RFC 4592 and RFC 6672.
 
+use super::nodes::{NONE, Node, NodeId, RdataIter, SRV_FLAG, Set};
 use super::{Service, Zone};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
-
-/// No node, no service.
-pub(super) const NONE: u32 = u32::MAX;
-
-/// A name in a zone, whether records stand there or only below it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Node {
-    /// Where its name starts in `Zone::names`.
-    pub(super) name: u32,
-    /// Its first set in `Zone::sets`.
-    pub(super) sets: u32,
-    pub(super) set_count: u32,
-    /// The child whose label is `*`.
-    pub(super) wildcard: u32,
-    /// The topmost delegation at or above it or DNAME above it: where this zone's authority ends.
-    pub(super) cut: u32,
-    /// Its service, or [`SRV_FLAG`] and the service whose SRV it answers.
-    pub(super) steered: u32,
-}
-
-/// Marks [`Node::steered`] as an SRV owner.
-pub(super) const SRV_FLAG: u32 = 1 << 31;
-
-/// An RRset of a compiled zone.
-#[derive(Clone, Copy, Debug)]
-pub struct Set {
-    /// Its type.
-    pub rtype: Type,
-    /// How many records it has.
-    pub count: u16,
-    /// Their TTL in seconds.
-    pub ttl: u32,
-    pub(super) rdata: u32,
-}
-
-/// A name of a zone; only good in the zone that gave it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NodeId(pub(super) u32);
 
 /// What a zone has for a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +51,7 @@ impl Zone {
         if self.set(encloser, Type::DNAME).is_some() {
             return Found::Dname(encloser);
         }
-        match node.wildcard {
+        match node.wildcard() {
             NONE => Found::Nothing,
             source => Found::Node(NodeId(source)),
         }
@@ -107,20 +70,18 @@ impl Zone {
     }
 
     /// The node's RRset of a type.
-    pub fn set(&self, id: NodeId, rtype: Type) -> Option<&Set> {
-        self.sets(id).iter().find(|set| set.rtype == rtype)
+    pub fn set(&self, id: NodeId, rtype: Type) -> Option<Set> {
+        self.nodes.node(id)?.set(rtype)
     }
 
-    /// The node's RRsets, by type.
-    pub fn sets(&self, id: NodeId) -> &[Set] {
-        let Some(node) = self.nodes.get(id.0 as usize) else { return &[] };
-        let start = node.sets as usize;
-        self.sets.get(start..start + node.set_count as usize).unwrap_or(&[])
+    /// Whether records stand at the node, other than those of a service.
+    pub fn has_sets(&self, id: NodeId) -> bool {
+        self.nodes.node(id).is_some_and(|node| node.sets().next().is_some())
     }
 
     /// What steers the node, if anything does.
     pub fn steered(&self, id: NodeId) -> Option<Steered<'_>> {
-        let steered = self.nodes.get(id.0 as usize)?.steered;
+        let steered = self.nodes.node(id)?.steered();
         let service = self.services.get((steered & !SRV_FLAG) as usize)?;
         let is_srv = steered & SRV_FLAG != 0;
         Some(if is_srv { Steered::Srv(service) } else { Steered::Service(service) })
@@ -128,8 +89,7 @@ impl Zone {
 
     /// The RDATA of a set, in file order.
     pub fn rdata(&self, set: &Set) -> RdataIter<'_> {
-        let rest = self.rdata.get(set.rdata as usize..).unwrap_or(&[]);
-        RdataIter { rest, left: set.count }
+        self.nodes.rdata(set)
     }
 
     /// The apex.
@@ -163,23 +123,19 @@ impl Zone {
 
     /// The name of a node without the origin.
     fn below_origin(&self, id: NodeId) -> &[u8] {
-        let start = self.nodes.get(id.0 as usize).map_or(0, |node| node.name as usize);
-        let name = self.names.get(start..).unwrap_or(&[]);
-        let len: usize = labels(name).map(|label| label.len()).sum();
-        name.get(..len).unwrap_or(&[])
+        self.nodes.node(id).map_or(&[], Node::name)
     }
 
-    fn cut_of(&self, node: &Node) -> Option<Found> {
-        let cut = NodeId(node.cut);
-        self.nodes.get(cut.0 as usize)?;
+    fn cut_of(&self, node: Node<'_>) -> Option<Found> {
+        let cut = NodeId(Some(node.cut()).filter(|&cut| cut != NONE)?);
         let is_dname = self.set(cut, Type::NS).is_none() || cut == self.apex();
         Some(if is_dname { Found::Dname(cut) } else { Found::Cut(cut) })
     }
 
     /// The longest existing ancestor: all ancestors of a name exist, so halving finds it.
-    fn closest_encloser(&self, qname: &Qname) -> Option<(NodeId, &Node)> {
+    fn closest_encloser(&self, qname: &Qname) -> Option<(NodeId, Node<'_>)> {
         let (mut low, mut high) = (self.depth, qname.depth());
-        let mut found = (self.apex(), self.nodes.first()?);
+        let mut found = (self.apex(), self.nodes.node(self.apex())?);
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             match self.node_at(qname, middle) {
@@ -190,20 +146,13 @@ impl Zone {
         Some(found)
     }
 
-    fn node_at(&self, qname: &Qname, depth: usize) -> Option<(NodeId, &Node)> {
+    fn node_at(&self, qname: &Qname, depth: usize) -> Option<(NodeId, Node<'_>)> {
         let suffix = qname.suffix(depth);
         let below_origin = suffix.get(..suffix.len() - self.apex.len())?;
         let is_it =
-            |at: u32| self.nodes.get(at as usize).is_some_and(|n| self.is_named(n, below_origin));
-        let at = self.index.find(qname.hash(depth), is_it)?;
-        self.nodes.get(at as usize).map(|node| (NodeId(at), node))
-    }
-
-    fn is_named(&self, node: &Node, below_origin: &[u8]) -> bool {
-        let start = node.name as usize;
-        let name = self.names.get(start..start + below_origin.len());
-        let end = self.names.get(start + below_origin.len());
-        name == Some(below_origin) && end == Some(&0)
+            |at: u32| self.nodes.node(NodeId(at)).is_some_and(|node| node.name() == below_origin);
+        let id = NodeId(self.index.find(qname.hash(depth), is_it)?);
+        self.nodes.node(id).map(|node| (id, node))
     }
 
     /// The name of this zone's services whose label is `label`, or any if it is given whole.
@@ -226,23 +175,4 @@ fn labels(name: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = tail;
         Some(label)
     })
-}
-
-/// Walks the records of a [`Set`].
-#[derive(Clone, Debug)]
-pub struct RdataIter<'a> {
-    rest: &'a [u8],
-    left: u16,
-}
-
-impl<'a> Iterator for RdataIter<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        self.left = self.left.checked_sub(1)?;
-        let (len, tail) = self.rest.split_first_chunk::<2>()?;
-        let (rdata, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-        self.rest = tail;
-        Some(rdata)
-    }
 }

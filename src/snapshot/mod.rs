@@ -12,6 +12,7 @@
 mod access;
 mod compile;
 mod lookup;
+mod nodes;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,7 +25,9 @@ use crate::wire::qname::Qname;
 use crate::zone::Index;
 
 pub use access::Access;
-pub use lookup::{Found, NodeId, RdataIter, Set, Steered};
+pub use lookup::{Found, Steered};
+use nodes::Nodes;
+pub use nodes::{NodeId, RdataIter, Set};
 
 /// All zones of one moment.
 #[derive(Debug)]
@@ -101,13 +104,9 @@ pub struct Zone {
     apex: Box<[u8]>,
     /// Labels of the origin.
     depth: usize,
-    /// Owner names without the origin, lower case, each closed by a zero octet.
-    names: Box<[u8]>,
-    nodes: Box<[lookup::Node]>,
+    nodes: Nodes,
+    /// Where each name stands in `nodes`.
     index: Index,
-    sets: Box<[Set]>,
-    /// RDATA of all sets, each behind its length.
-    rdata: Box<[u8]>,
     services: Box<[Service]>,
     plans: Plans,
     /// Of all services.

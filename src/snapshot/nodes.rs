@@ -1,0 +1,212 @@
+//! The names of a zone and what stands at them: one run of octets for each name.
+//!
+//! ```text
+//! cut 4 │ wildcard 4 │ steered 4 │ sets 2 │ name length 1 │ name │ set, set, …
+//! set:  type 2 │ count 2 │ TTL 4 │ length 4 │ (length 2 │ RDATA), …
+//! ```
+//!
+//! Everything that a query reads of a name lies side by side: in a large zone at random, where each
+//! place in memory costs a miss of the cache, that is most of the time that a look-up takes.
+
+use crate::wire::kind::Type;
+
+/// No name, no service.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Marks [`Node::steered`] as an SRV owner.
+pub(super) const SRV_FLAG: u32 = 1 << 31;
+
+const CUT: usize = 0;
+const WILDCARD: usize = 4;
+const STEERED: usize = 8;
+const SETS: usize = 12;
+const NAME_LEN: usize = 14;
+const NAME: usize = 15;
+
+/// The length of a set in front of its records.
+const SET_LEN: usize = 12;
+
+/// A name of a zone; only good in the zone that gave it. Where its run starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeId(pub(super) u32);
+
+/// An RRset of a compiled zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Set {
+    /// Its type.
+    pub rtype: Type,
+    /// How many records it has.
+    pub count: u16,
+    /// Their TTL in seconds.
+    pub ttl: u32,
+    /// Where its records start.
+    records: usize,
+}
+
+/// The runs of a zone, the apex first, parents before children.
+#[derive(Debug)]
+pub(super) struct Nodes(Box<[u8]>);
+
+/// One name. What cannot be read, because there is no such name, is nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a> {
+    nodes: &'a [u8],
+    at: usize,
+}
+
+impl Nodes {
+    /// The name at `id`, if one starts there.
+    pub(super) fn node(&self, id: NodeId) -> Option<Node<'_>> {
+        let node = Node { nodes: &self.0, at: id.0 as usize };
+        (node.at + NAME <= self.0.len()).then_some(node)
+    }
+
+    /// The RDATA of a set, in file order.
+    pub(super) fn rdata(&self, set: &Set) -> RdataIter<'_> {
+        RdataIter { rest: self.0.get(set.records..).unwrap_or(&[]), left: set.count }
+    }
+}
+
+impl<'a> Node<'a> {
+    /// The topmost delegation at or above it or DNAME above it: where this zone's authority ends.
+    pub(super) fn cut(self) -> u32 {
+        self.number(CUT)
+    }
+
+    /// The child whose label is `*`.
+    pub(super) fn wildcard(self) -> u32 {
+        self.number(WILDCARD)
+    }
+
+    /// Its service, or [`SRV_FLAG`] and the service whose SRV it answers.
+    pub(super) fn steered(self) -> u32 {
+        self.number(STEERED)
+    }
+
+    /// Its name without the origin and the root, in lower case.
+    pub(super) fn name(self) -> &'a [u8] {
+        let len = self.nodes.get(self.at + NAME_LEN).map_or(0, |&len| usize::from(len));
+        self.nodes.get(self.at + NAME..self.at + NAME + len).unwrap_or(&[])
+    }
+
+    /// Its sets, by type.
+    pub(super) fn sets(self) -> impl Iterator<Item = Set> + use<'a> {
+        let count = short(self.nodes, self.at + SETS);
+        let nodes = self.nodes;
+        let mut at = self.at + NAME + self.name().len();
+        (0..count).map(move |_| {
+            let records = at + SET_LEN;
+            let [rtype, count] = [0, 2].map(|field| short(nodes, at + field));
+            let set = Set { rtype: Type(rtype), count, ttl: long(nodes, at + 4), records };
+            at = records + long(nodes, at + 8) as usize;
+            set
+        })
+    }
+
+    /// Its set of a type.
+    pub(super) fn set(self, rtype: Type) -> Option<Set> {
+        self.sets().find(|set| set.rtype == rtype)
+    }
+
+    fn number(self, field: usize) -> u32 {
+        long(self.nodes, self.at + field)
+    }
+}
+
+fn short(octets: &[u8], at: usize) -> u16 {
+    octets.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |octets| u16::from_le_bytes(*octets))
+}
+
+fn long(octets: &[u8], at: usize) -> u32 {
+    octets.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |octets| u32::from_le_bytes(*octets))
+}
+
+/// Runs being written.
+pub(super) struct Writing(Vec<u8>);
+
+impl Writing {
+    /// Into `room`, which is empty.
+    pub(super) fn new(room: Vec<u8>) -> Self {
+        Self(room)
+    }
+
+    /// Begins the next name: `label` in front of its parent's name; the apex has neither.
+    pub(super) fn begin(&mut self, label: &[u8], parent: Option<NodeId>, steered: u32) -> NodeId {
+        let at = self.0.len();
+        for number in [NONE, NONE, steered] {
+            self.0.extend_from_slice(&number.to_le_bytes());
+        }
+        self.0.extend_from_slice(&[0; NAME - SETS]);
+        self.0.extend(label.iter().map(u8::to_ascii_lowercase));
+        if let Some(parent) = parent {
+            let start = parent.0 as usize + NAME;
+            let len = usize::from(self.0[start - 1]);
+            self.0.extend_from_within(start..start + len);
+        }
+        self.0[at + NAME_LEN] = (self.0.len() - at - NAME) as u8;
+        let id = NodeId(at as u32);
+        if let Some(parent) = parent.filter(|_| label == b"\x01*") {
+            self.patch(parent, WILDCARD, id.0);
+        }
+        id
+    }
+
+    /// Adds a set to the name begun last; its records, each behind its length, lie in `rdata`.
+    pub(super) fn add(
+        &mut self,
+        node: NodeId,
+        (rtype, count): (Type, u16),
+        ttl: u32,
+        rdata: &[u8],
+    ) {
+        self.0.extend_from_slice(&rtype.0.to_le_bytes());
+        self.0.extend_from_slice(&count.to_le_bytes());
+        self.0.extend_from_slice(&ttl.to_le_bytes());
+        self.0.extend_from_slice(&(rdata.len() as u32).to_le_bytes());
+        self.0.extend_from_slice(rdata);
+        let sets = node.0 as usize + SETS;
+        let count = short(&self.0, sets) + 1;
+        self.0[sets..sets + 2].copy_from_slice(&count.to_le_bytes());
+    }
+
+    /// Ends the name begun last: notes where the zone's authority above it ends.
+    pub(super) fn end(&mut self, node: NodeId, parent: Option<NodeId>) {
+        let at = |id: NodeId| Node { nodes: &self.0, at: id.0 as usize };
+        let Some(parent) = parent else { return };
+        let cut = match at(parent).cut() {
+            NONE if at(parent).set(Type::DNAME).is_some() => parent.0,
+            NONE if at(node).set(Type::NS).is_some() => node.0,
+            above => above,
+        };
+        self.patch(node, CUT, cut);
+    }
+
+    /// All of them.
+    pub(super) fn finish(self) -> Nodes {
+        Nodes(self.0.into())
+    }
+
+    fn patch(&mut self, node: NodeId, field: usize, number: u32) {
+        let at = node.0 as usize + field;
+        self.0[at..at + 4].copy_from_slice(&number.to_le_bytes());
+    }
+}
+
+/// Walks the records of a [`Set`].
+#[derive(Clone, Debug)]
+pub struct RdataIter<'a> {
+    rest: &'a [u8],
+    left: u16,
+}
+
+impl<'a> Iterator for RdataIter<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.left = self.left.checked_sub(1)?;
+        let (len, tail) = self.rest.split_first_chunk::<2>()?;
+        let (rdata, tail) = tail.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
+        self.rest = tail;
+        Some(rdata)
+    }
+}
