@@ -2,12 +2,15 @@
 //!
 //! `dns`, `presentation`, `server`, `backend` and `load` are the instruments: a DNS client that
 //! shares no code with the server, the server as a process, the machines behind it, and traffic.
-//! The other modules are the tests. `tests/scenarios/*.md` is the specification they run.
+//! The other modules are the tests. `tests/scenarios/*.md` is the specification they run;
+//! `tests/conformance` asks for what the standards demand.
 
 mod acceptance;
 mod agreement;
 mod backend;
 mod command;
+#[path = "../conformance/mod.rs"]
+mod conformance;
 mod differential;
 mod dns;
 mod executors;
