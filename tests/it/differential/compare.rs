@@ -42,6 +42,13 @@ impl Asked {
         Self { question, dnssec_ok: payload.is_some() && rng.bool(), stream: rng.u8(..4) == 0 }
     }
 
+    /// Whether a response takes three quarters of what it may: a server that compresses less well
+    /// may have to truncate it.
+    fn is_nearly_full(&self, response: &Response) -> bool {
+        let limit = self.question.payload.unwrap_or(512).clamp(512, 1232);
+        response.wire.len() * 4 > usize::from(limit) * 3
+    }
+
     /// The message. DO stands in the first octet of the last four of an OPT record.
     fn encode(&self, id: u16) -> Vec<u8> {
         let mut message = self.question.encode(id);
@@ -151,17 +158,21 @@ impl Heard<'_> {
     /// Whether the peers bind us in `field`: all say the same, and not by chance.
     ///
     /// What is left in a truncated message is no one's business, nor whether a message is truncated
-    /// that is another one for each. The RCODE is that of the last name reached (RFC 6604 §3):
-    /// where the peers follow aliases to different ends, it means something else for each.
+    /// that is another one for each, or that only just fits. RCODE, authority and additional
+    /// records are those of the last name reached (RFC 6604 §3): where the peers follow aliases to
+    /// different ends, they mean something else for each.
     pub(super) fn is_agreed(&self, field: Field) -> bool {
         let agree = |field: Field| self.peers.windows(2).all(|p| field.is_same(&p[0], &p[1]));
         let truncated = self.peers.iter().any(|peer| peer.tc);
+        let whole = !truncated && !self.ours.tc;
         let same_aliases = || self.peers.windows(2).all(|p| aliases(&p[0]).eq(aliases(&p[1])));
         agree(field)
             && match field {
                 Field::Rcode => truncated || same_aliases(),
-                Field::Tc => truncated || SECTIONS.into_iter().all(agree),
-                Field::Answer | Field::Authority | Field::Additional => !truncated && !self.ours.tc,
+                Field::Tc if truncated => self.ours.tc || !self.asked.is_nearly_full(&self.ours),
+                Field::Tc => SECTIONS.into_iter().all(agree),
+                Field::Answer => whole,
+                Field::Authority | Field::Additional => whole && agree(Field::Answer),
                 Field::Aa | Field::Edns => true,
             }
     }

@@ -156,7 +156,8 @@ fn compare(seed: u64, tally: &mut Tally) {
             let heard = hear(&zones, &asked, &mut ours, &mut theirs, rng.u16(..));
             tally.count(seed, &heard);
             // As a resolver would.
-            if !heard.ours.tc || asked.stream {
+            let truncated = heard.ours.tc || heard.peers.iter().any(|peer| peer.tc);
+            if !truncated || asked.stream {
                 break;
             }
             asked.stream = true;
