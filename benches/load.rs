@@ -58,7 +58,7 @@ const CASES: [Case; 4] = [
 ];
 
 fn main() -> Outcome<()> {
-    println!("{:64} {:>8} {:>9} {:>9} {:>8}", "", "seconds", "VmRSS MiB", "VmHWM MiB", "B a part");
+    println!("{:64} {:>8} {:>9} {:>9} {:>8}", "", "seconds", "VmRSS MiB", "VmHWM MiB", "B");
     for case in &CASES {
         let directory = tempfile::tempdir()?;
         let zones = directory.path().join("zones");
@@ -79,7 +79,7 @@ fn report(case: &Case, what: &str, took: Duration, server: &Server) -> Outcome<(
     let (now, most) = (server.memory_kib("VmRSS:")?, server.memory_kib("VmHWM:")?);
     let (parts, part) = case.parts;
     println!(
-        "{what:64} {:8.2} {:9} {:9} {:8} a {part}",
+        "{what:64} {:8.2} {:9} {:9} {:8} /{part}",
         took.as_secs_f64(),
         now >> 10,
         most >> 10,
