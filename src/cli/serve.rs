@@ -128,10 +128,24 @@ impl Signals {
     }
 }
 
+/// Libraries that write lines for each query, or for each client that breaks off.
+const QUIET: [&str; 8] = [
+    "h2",
+    "h3",
+    "hickory_net",
+    "hickory_proto",
+    "hickory_server",
+    "quinn",
+    "quinn_proto",
+    "rustls",
+];
+
 /// Starts the log on standard error. `RUST_LOG` overrides the configured level.
 fn start_log(log: &LogConfig) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(log.level.as_str()));
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        let libraries = QUIET.map(|library| format!(",{library}=error")).concat();
+        tracing_subscriber::EnvFilter::new(log.level.to_string() + &libraries)
+    });
     let lines = tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter);
     match log.format {
         LogFormat::Json => lines.json().flatten_event(true).init(),

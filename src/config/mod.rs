@@ -30,7 +30,8 @@ pub use load::{Loaded, duplicate_zones, load_zone};
 pub use render::render;
 pub use schema::schema;
 pub use server::{
-    CookieSecrets, Identity, Limits, LogConfig, LogFormat, RateLimit, ServerConfig, load_server,
+    CookieSecrets, EncryptedConfig, Identity, Limits, LogConfig, LogFormat, RateLimit,
+    ServerConfig, load_server,
 };
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `waypost.toml` → [`ServerConfig`].
 
+mod encrypted;
+
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use super::decode::{Decoder, Period, Spanned, parse};
 use super::diagnostic::{Diagnostic, Source};
 use super::spec::network::networks;
 use super::spec::server::{self as spec, ServerFile};
+
+pub use encrypted::EncryptedConfig;
 
 /// The shortest and the longest limit of a TCP connection.
 const TCP_WAIT: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(3600));
@@ -29,6 +33,8 @@ pub struct ServerConfig {
     pub listen: Vec<SocketAddr>,
     /// UDP workers for each address; 0: one for each CPU core.
     pub workers: usize,
+    /// Where it listens for encrypted queries, and with which certificate.
+    pub encrypted: Option<EncryptedConfig>,
     /// The directory of zone files.
     pub zones: PathBuf,
     /// How long it waits for first verdicts before it answers.
@@ -117,6 +123,7 @@ impl Default for ServerConfig {
         Self {
             listen: vec![spec::LISTEN_DEFAULT],
             workers: 0,
+            encrypted: None,
             zones: PathBuf::from(spec::ZONES_DEFAULT),
             start_wait: spec::START_WAIT_DEFAULT.0,
             check_concurrency: spec::CONCURRENCY_DEFAULT as usize,
@@ -151,6 +158,7 @@ pub fn load_server(source: &Arc<Source>) -> (Option<ServerConfig>, Vec<Diagnosti
 
 fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
     let mut config = ServerConfig { zones: file.zones.value.into(), ..ServerConfig::default() };
+    config.encrypted = encrypted::build(file.listen.as_ref(), file.tls, file.broken, decoder);
     if let Some(Spanned { value: listen, .. }) = file.listen {
         if let Some(addresses) = listen.addresses {
             config.listen = addresses.value.0.iter().map(|socket| socket.value.0).collect();

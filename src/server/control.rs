@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::certificate::CertificateFiles;
 use super::load::Loader;
 use super::watch::Watcher;
 use crate::checker::Checker;
@@ -39,6 +40,7 @@ pub(super) enum Event {
 /// Everything that changes what is answered.
 pub(super) struct Control {
     loader: Loader,
+    certificate: Option<CertificateFiles>,
     table: Arc<Mutex<Table>>,
     checker: Checker,
     clock: Clock,
@@ -53,13 +55,14 @@ impl Control {
     /// A control plane that has published generation 0: nothing.
     pub(super) fn new(
         loader: Loader,
+        certificate: Option<CertificateFiles>,
         table: Arc<Mutex<Table>>,
         checker: Checker,
         clock: Clock,
         runtime: tokio::runtime::Handle,
     ) -> Self {
         let (publish, _) = watch::channel(Arc::new(Snapshot::new(0, Vec::new())));
-        Self { loader, table, checker, clock, runtime, publish, retired: Vec::new() }
+        Self { loader, certificate, table, checker, clock, runtime, publish, retired: Vec::new() }
     }
 
     /// What workers read snapshots from.
@@ -107,6 +110,9 @@ impl Control {
                 Err(RecvTimeoutError::Timeout) => Event::Changed,
                 Err(RecvTimeoutError::Disconnected) => Event::Stop,
             };
+            if let Some(certificate) = &mut self.certificate {
+                certificate.refresh(event == Event::Reload);
+            }
             match event {
                 Event::Stop => break,
                 Event::Reload => self.reload(&mut watcher),

@@ -9,6 +9,7 @@
 //! One thread loads and publishes; the checks run on a small runtime of their own; each worker
 //! picks up the newest snapshot between two batches.
 
+mod certificate;
 mod control;
 mod load;
 mod policy;
@@ -26,14 +27,17 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
+use crate::answer::Over;
 use crate::checker::Checker;
 use crate::clock::Clock;
-use crate::config::{Diagnostic, ServerConfig, Severity};
+use crate::config::{Diagnostic, EncryptedConfig, ServerConfig, Severity};
 use crate::health::Table;
-use crate::transport::{self, BindError, Running};
+use crate::transport::{self, BindError, Bound, Running, Tls};
+use certificate::CertificateFiles;
 use control::{Control, Event};
 use worker::Worker;
 
+pub use certificate::CertificateError;
 pub use load::{Load, Loader, read_source};
 
 /// Threads of the runtime that the checks share.
@@ -48,6 +52,7 @@ const RUNTIME_STOP_MAX: Duration = Duration::from_secs(1);
 /// A running server. Dropping it stops it as [`Server::stop`] does.
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    encrypted: Vec<(Over, SocketAddr)>,
     running: Option<Running>,
     events: mpsc::Sender<Event>,
     /// Disconnected once the control thread has ended.
@@ -61,6 +66,8 @@ pub struct Server {
 pub enum StartError {
     /// The zones have errors.
     Zones(Vec<Diagnostic>),
+    /// The certificate of the encrypted listeners cannot be presented.
+    Certificate(CertificateError),
     /// An address could not be bound.
     Bind(BindError),
     /// The operating system refused something else.
@@ -71,6 +78,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Zones(diagnostics) => f.write_str(&crate::config::render(diagnostics, false)),
+            Self::Certificate(error) => error.fmt(f),
             Self::Bind(error) => error.fmt(f),
             Self::System(error) => write!(f, "cannot start: {error}"),
         }
@@ -93,7 +101,7 @@ impl Server {
     /// [`StartError`]; nothing is left running.
     pub fn start(config: ServerConfig) -> Result<Self, StartError> {
         process::quiet_worker_panics();
-        process::raise_descriptor_limit(config.limits.tcp_connections, config.check_concurrency);
+        process::raise_descriptor_limit(connections_max(&config), config.check_concurrency);
         let mut loader = Loader::new(&config.zones);
         let mut watcher = watch::Watcher::new();
         // Noted before reading: what changes while we start is seen as a change afterwards.
@@ -103,8 +111,8 @@ impl Server {
         let Some(zones) = load.zones else { return Err(StartError::Zones(load.diagnostics)) };
         control::log_diagnostics(&load.diagnostics, Severity::Warning);
         let workers = worker_count(config.workers);
-        let bound = transport::bind(&config.listen, workers).map_err(StartError::Bind)?;
-        let addresses = bound.addresses();
+        let (bound, certificate) = bind(&config, workers)?;
+        let (addresses, encrypted) = (bound.addresses(), bound.encrypted_addresses());
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(CHECK_THREADS)
@@ -116,15 +124,21 @@ impl Server {
             let _inside = runtime.enter();
             Checker::new(clock.clone(), Arc::clone(&table), config.check_concurrency)
         };
-        let mut control =
-            Control::new(loader, table, checker, clock.clone(), runtime.handle().clone());
+        let mut control = Control::new(
+            loader,
+            certificate,
+            table,
+            checker,
+            clock.clone(),
+            runtime.handle().clone(),
+        );
         control.publish(zones);
         if !runtime.block_on(control.checker().first_verdicts(config.start_wait)) {
             let wait = config.start_wait;
             warn!("answering before every check has a verdict: {wait:?} have passed");
         }
 
-        let outcomes = worker::Outcomes::new(addresses.len() * workers + 1);
+        let outcomes = worker::Outcomes::new(bound.responders());
         let (snapshots, counted) = (control.snapshots(), outcomes.clone());
         let policy = Arc::new(policy::policy(&config));
         let limits = transport::StreamLimits {
@@ -141,6 +155,9 @@ impl Server {
         for address in &addresses {
             info!(%address, workers, "listening");
         }
+        for (over, address) in &encrypted {
+            info!(%address, over = over.as_str(), "listening");
+        }
         let (events, inbox) = mpsc::channel();
         watcher.attach(&config.zones, events.clone());
         let (alive, ended) = mpsc::channel();
@@ -150,6 +167,7 @@ impl Server {
         })?;
         Ok(Self {
             addresses,
+            encrypted,
             running: Some(running),
             events,
             control: Some(ended),
@@ -161,6 +179,11 @@ impl Server {
     /// The addresses that it answers on, over UDP and TCP alike.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses that it answers on over encrypted transports.
+    pub fn encrypted_addresses(&self) -> &[(Over, SocketAddr)] {
+        &self.encrypted
     }
 
     /// Asks for the zones to be read again; returns at once. What comes of it is in the log.
@@ -199,6 +222,35 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// How many connections the limits allow; each is a descriptor.
+fn connections_max(config: &ServerConfig) -> usize {
+    // TLS has as many seats as TCP. HTTPS has no limit of its own: as much again is its share.
+    let kinds = config.encrypted.as_ref().map_or(1, |encrypted| {
+        1 + usize::from(!encrypted.tls.is_empty()) + usize::from(!encrypted.https.is_empty())
+    });
+    config.limits.tcp_connections.saturating_mul(kinds)
+}
+
+/// Takes every address of `config`, and reads the certificate that some of them present.
+fn bind(
+    config: &ServerConfig,
+    workers: usize,
+) -> Result<(Bound, Option<CertificateFiles>), StartError> {
+    let bound = transport::bind(&config.listen, workers).map_err(StartError::Bind)?;
+    let Some(encrypted) = &config.encrypted else { return Ok((bound, None)) };
+    let files = CertificateFiles::load(encrypted).map_err(StartError::Certificate)?;
+    let tls = Tls { certificate: files.presented(), https_path: encrypted.https_path.clone() };
+    let bound = bound.with_encrypted(&encrypted_addresses(encrypted), tls);
+    Ok((bound.map_err(StartError::Bind)?, Some(files)))
+}
+
+/// The addresses of the encrypted transports, each with its own.
+fn encrypted_addresses(config: &EncryptedConfig) -> Vec<(Over, SocketAddr)> {
+    let EncryptedConfig { tls, https, quic, h3, .. } = config;
+    let all = [(Over::Tls, tls), (Over::Https, https), (Over::Quic, quic), (Over::H3, h3)];
+    all.into_iter().flat_map(|(over, list)| list.iter().map(move |&at| (over, at))).collect()
 }
 
 /// One worker a core unless the operator says otherwise.

@@ -30,7 +30,9 @@ pub(super) fn quiet_worker_panics() {
         let default = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             let thread = std::thread::current();
-            let is_worker = |name: &str| name.starts_with("udp-") || name == "streams";
+            let is_worker = |name: &str| {
+                name.starts_with("udp-") || matches!(name, "streams" | "tls" | "encrypted")
+            };
             if !thread.name().is_some_and(is_worker) {
                 default(panic);
             }

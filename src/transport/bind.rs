@@ -4,6 +4,9 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::encrypted::{Tls, is_datagrams};
 use super::{Over, stream, udp};
 
 /// How often to look for a port that is free for UDP and TCP alike.
@@ -13,6 +16,8 @@ const PORT_ATTEMPTS: usize = 16;
 #[derive(Debug)]
 pub struct Bound {
     pub(super) addresses: Vec<Listening>,
+    pub(super) encrypted: Vec<Encrypted>,
+    pub(super) tls: Option<Tls>,
 }
 
 /// One address and its sockets.
@@ -23,11 +28,90 @@ pub(super) struct Listening {
     pub(super) streams: TcpListener,
 }
 
+/// One address of an encrypted transport.
+#[derive(Debug)]
+pub(super) struct Encrypted {
+    pub(super) over: Over,
+    pub(super) address: SocketAddr,
+    pub(super) socket: EncryptedSocket,
+}
+
+/// What an encrypted transport runs over.
+#[derive(Debug)]
+pub(super) enum EncryptedSocket {
+    /// TLS and HTTPS.
+    Streams(TcpListener),
+    /// QUIC and HTTP/3.
+    Datagrams(UdpSocket),
+}
+
 impl Bound {
-    /// The addresses, in the order asked for, with the real port where 0 was asked.
+    /// The addresses of UDP and TCP, in the order asked for, with the real port where 0 was asked.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.addresses.iter().map(|listening| listening.address).collect()
     }
+
+    /// The addresses of the encrypted transports, as [`Self::addresses`].
+    pub fn encrypted_addresses(&self) -> Vec<(Over, SocketAddr)> {
+        self.encrypted.iter().map(|encrypted| (encrypted.over, encrypted.address)).collect()
+    }
+
+    /// How many responders it takes to answer on all of them.
+    pub fn responders(&self) -> usize {
+        let datagrams = self.addresses.iter().map(|listening| listening.datagrams.len());
+        let has = |tls: bool| self.encrypted.iter().any(|e| (e.over == Over::Tls) == tls);
+        datagrams.sum::<usize>() + 1 + usize::from(has(true)) + usize::from(has(false))
+    }
+
+    /// Binds the addresses of encrypted transports too, which present what `tls` holds.
+    ///
+    /// Fails at the first address that cannot be had.
+    pub fn with_encrypted(
+        mut self,
+        asked: &[(Over, SocketAddr)],
+        tls: Tls,
+    ) -> Result<Self, BindError> {
+        for &(over, address) in asked {
+            let plain = self.addresses.iter().map(|plain| (Over::Tcp, plain.address));
+            let others = self.encrypted.iter().map(|other| (other.over, other.address));
+            // Datagrams and streams have ports of their own; without encryption both are taken.
+            let mut rivals = plain.chain(others).filter(|&(other, _)| {
+                other == Over::Tcp || is_datagrams(other) == is_datagrams(over)
+            });
+            if let Some((other, covering)) = rivals.find(|&(_, other)| overlap(other, address)) {
+                return Err(BindError {
+                    address,
+                    trouble: Trouble::Shared { over, other, covering },
+                });
+            }
+            let taken = take_encrypted(over, address);
+            self.encrypted.push(taken.map_err(|error| BindError {
+                address,
+                trouble: Trouble::System { over, error },
+            })?);
+        }
+        self.tls = Some(tls);
+        Ok(self)
+    }
+}
+
+fn take_encrypted(over: Over, address: SocketAddr) -> io::Result<Encrypted> {
+    let (socket, local) = if is_datagrams(over) {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        let socket = UdpSocket::from(socket);
+        let local = socket.local_addr()?;
+        (EncryptedSocket::Datagrams(socket), local)
+    } else {
+        let listener = stream::listen(address)?;
+        let local = listener.local_addr()?;
+        (EncryptedSocket::Streams(listener), local)
+    };
+    Ok(Encrypted { over, address: local, socket })
 }
 
 /// Binds every address over UDP, `workers` sockets each (at least one), and over TCP.
@@ -40,7 +124,8 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError
         }
     }
     let bound = addresses.iter().map(|&address| take(address, workers.max(1)));
-    Ok(Bound { addresses: bound.collect::<Result<_, _>>()? })
+    let addresses = bound.collect::<Result<_, _>>()?;
+    Ok(Bound { addresses, encrypted: Vec::new(), tls: None })
 }
 
 /// Whether two listen addresses cannot be had together.
@@ -89,6 +174,8 @@ pub struct BindError {
 enum Trouble {
     /// The list of addresses holds it twice, or one that covers it.
     Listed { covering: SocketAddr },
+    /// Another transport is to have it, or one that covers it.
+    Shared { over: Over, other: Over, covering: SocketAddr },
     /// The system said no.
     System { over: Over, error: io::Error },
 }
@@ -118,6 +205,13 @@ impl fmt::Display for BindError {
                 "cannot listen on {address}: {covering} in the same list covers it; \
                  leave one of them out"
             ),
+            Trouble::Shared { over, other, covering } => write!(
+                f,
+                "cannot listen on {address} over {}: {covering} is listed for {} and takes it; \
+                 give one of them another port",
+                over.as_str(),
+                other.as_str()
+            ),
             Trouble::System { over, error } => {
                 write!(f, "cannot listen on {address} over {}: ", over.as_str())?;
                 explain(f, address, *over, error)
@@ -135,7 +229,7 @@ fn explain(
     let port = address.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let kind = if over == Over::Udp { 'u' } else { 't' };
+            let kind = if is_datagrams(over) { 'u' } else { 't' };
             write!(
                 f,
                 "another program has {address}; find it with `ss -l{kind}np 'sport = :{port}'`, \
@@ -166,7 +260,7 @@ fn explain(
 impl std::error::Error for BindError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.trouble {
-            Trouble::Listed { .. } => None,
+            Trouble::Listed { .. } | Trouble::Shared { .. } => None,
             Trouble::System { error, .. } => Some(error),
         }
     }

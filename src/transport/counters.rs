@@ -74,6 +74,8 @@ counters! {
     evicted,
     /// Connections closed because no whole query came in time.
     expired,
+    /// Connections closed because their handshake failed: not TLS, or TLS that cannot be agreed on.
+    failed_handshakes,
 }
 
 /// What all threads counted, by transport.
@@ -81,6 +83,10 @@ counters! {
 pub struct Totals {
     /// The UDP workers.
     pub udp: Counts,
-    /// The stream thread.
+    /// The thread of TCP.
     pub stream: Counts,
+    /// The thread of TLS.
+    pub tls: Counts,
+    /// The thread of HTTPS, QUIC and HTTP/3: messages only, its connections are not counted.
+    pub encrypted: Counts,
 }

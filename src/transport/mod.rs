@@ -1,13 +1,17 @@
-//! Bytes in from the network, bytes out: UDP datagrams and DNS over TCP.
+//! Bytes in from the network, bytes out: UDP datagrams, and DNS over TCP, TLS, HTTPS, QUIC and
+//! HTTP/3.
 //!
 //! ```text
 //! bind ─▶ Bound ─ start ─▶ Running ─ stop ─▶ every thread ended
 //!
-//! udp-N    (one per worker and address)  recvmmsg ─▶ Respond ─▶ sendmmsg
-//! streams  (one for all TCP listeners)   accept ─▶ read ─▶ Respond ─▶ write
+//! udp-N      (one per worker and address)  recvmmsg ─▶ Respond ─▶ sendmmsg
+//! streams    (one for all TCP listeners)   accept ─▶ read ─▶ Respond ─▶ write
+//! tls        (one for all TLS listeners)   accept ─▶ handshake ─▶ read ─▶ Respond ─▶ write
+//! encrypted  (one for HTTPS, QUIC, HTTP/3) hickory ─▶ Respond ─▶ hickory
 //! ```
 //!
-//! Every thread owns one [`Respond`]; nothing on the way of a query is shared, locked or allocated.
+//! Every thread owns one [`Respond`]; over UDP and TCP, nothing on the way of a query is shared,
+//! locked or allocated.
 //! A panic in it costs one query, never a thread.
 //!
 //! Not here: what to answer (`answer`), when to start and stop (`server`). Linux only: batched
@@ -17,7 +21,9 @@
 compile_error!("waypost's transports need Linux: recvmmsg, sendmmsg, IP_PKTINFO, SO_REUSEPORT");
 
 mod bind;
+mod certificate;
 mod counters;
+mod encrypted;
 mod guarded;
 mod running;
 mod seldom;
@@ -32,7 +38,9 @@ use std::net::SocketAddr;
 use crate::answer::{Over, UDP_PAYLOAD_MAX};
 
 pub use bind::{BindError, Bound, bind};
+pub use certificate::Certificate;
 pub use counters::{Counts, Totals};
+pub use encrypted::Tls;
 pub use running::Running;
 pub use stream::StreamLimits;
 

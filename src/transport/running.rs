@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -10,8 +11,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::bind::Bound;
+use super::bind::{Bound, EncryptedSocket};
+use super::certificate::server_config;
 use super::counters::{Counters, Totals};
+use super::encrypted::Encrypted;
 use super::guarded::{Factory, Guarded};
 use super::stream::{StreamLimits, Streams};
 use super::udp::Worker;
@@ -21,10 +24,11 @@ use super::{Over, Respond};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Bound {
-    /// Starts answering: one thread for each UDP socket, and one for all streams.
+    /// Starts answering: one thread for each UDP socket, one for all of TCP, and, where they are
+    /// asked for, one for TLS and one for the other encrypted transports.
     ///
-    /// `responder` makes the responder of the worker with the given number, counted from 0, the
-    /// streams' last; again after a panic. Fails if the system has no thread or event queue left.
+    /// `responder` makes the responder of the worker with the given number, counted from 0 in this
+    /// order; again after a panic. Fails if the system has no thread or event queue left.
     pub fn start<R: Respond>(
         self,
         limits: StreamLimits,
@@ -37,19 +41,33 @@ impl Bound {
         for listening in self.addresses {
             listeners.push(listening.streams);
             for socket in listening.datagrams {
-                let number = threads.counters.len();
-                let counters = threads.counters_for(Over::Udp);
+                let (number, counters) = threads.counters_for(Over::Udp);
                 let guarded = Guarded::new(number, Arc::clone(&make), Arc::clone(&counters));
                 let worker = Worker::new(socket, guarded, counters, Arc::clone(&stop));
                 threads.spawn(format!("udp-{number}"), move || worker.run())?;
             }
         }
-        let number = threads.counters.len();
-        let counters = threads.counters_for(Over::Tcp);
-        let guarded = Guarded::new(number, make, Arc::clone(&counters));
-        let streams = Streams::new(listeners, limits, guarded, counters)?;
-        let stopped = threads.stop_streams.subscribe();
-        threads.spawn("streams".into(), move || streams.run(stopped))?;
+        threads.streams(Over::Tcp, listeners, None, limits, &make)?;
+        let Some(tls) = self.tls else { return Ok(Running { threads }) };
+        let (mut listeners, mut others) = (Vec::new(), Vec::new());
+        for encrypted in self.encrypted {
+            match (encrypted.over, encrypted.socket) {
+                (Over::Tls, EncryptedSocket::Streams(listener)) => listeners.push(listener),
+                (over, socket) => others.push((over, encrypted.address, socket)),
+            }
+        }
+        if !listeners.is_empty() {
+            let config = server_config(Arc::clone(&tls.certificate), b"dot");
+            let config = config.map_err(io::Error::other)?;
+            threads.streams(Over::Tls, listeners, Some(config), limits, &make)?;
+        }
+        if !others.is_empty() {
+            let (number, counters) = threads.counters_for(Over::Https);
+            let guarded = Guarded::new(number, make, Arc::clone(&counters));
+            let encrypted = Encrypted::new(others, tls, limits.idle, guarded, counters)?;
+            let stopped = threads.stop_streams.subscribe();
+            threads.spawn("encrypted".into(), move || encrypted.run(stopped))?;
+        }
         Ok(Running { threads })
     }
 }
@@ -66,7 +84,12 @@ impl Running {
     pub fn counters(&self) -> Totals {
         let mut totals = Totals::default();
         for (over, counters) in &self.threads.counters {
-            let total = if over.is_stream() { &mut totals.stream } else { &mut totals.udp };
+            let total = match over {
+                Over::Udp => &mut totals.udp,
+                Over::Tcp => &mut totals.stream,
+                Over::Tls => &mut totals.tls,
+                Over::Https | Over::Quic | Over::H3 => &mut totals.encrypted,
+            };
             *total += counters.read();
         }
         totals
@@ -105,10 +128,28 @@ impl Threads {
         }
     }
 
-    fn counters_for(&mut self, over: Over) -> Arc<Counters> {
+    /// The number and the counters of the next worker.
+    fn counters_for(&mut self, over: Over) -> (usize, Arc<Counters>) {
         let counters = Arc::<Counters>::default();
         self.counters.push((over, Arc::clone(&counters)));
-        counters
+        (self.counters.len() - 1, counters)
+    }
+
+    /// Starts the thread of TCP or of TLS.
+    fn streams<R: Respond>(
+        &mut self,
+        over: Over,
+        listeners: Vec<TcpListener>,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        limits: StreamLimits,
+        make: &Factory<R>,
+    ) -> io::Result<()> {
+        let (number, counters) = self.counters_for(over);
+        let guarded = Guarded::new(number, Arc::clone(make), Arc::clone(&counters));
+        let streams = Streams::new(listeners, tls, limits, guarded, counters)?;
+        let stopped = self.stop_streams.subscribe();
+        let name = if over == Over::Tls { "tls" } else { "streams" };
+        self.spawn(name.into(), move || streams.run(stopped))
     }
 
     fn spawn(&mut self, name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The transports from outside: real sockets, on loopback, with a responder that echoes.
 
 mod stream;
+mod tls;
 mod udp;
 
 use std::net::{SocketAddr, UdpSocket};

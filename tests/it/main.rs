@@ -1,8 +1,8 @@
 //! The integration tests: one binary, one module per subject.
 //!
-//! `dns`, `presentation`, `server`, `backend` and `load` are the instruments: a DNS client that
-//! shares no code with the server, the server as a process, the machines behind it, and traffic.
-//! The other modules are the tests. `tests/scenarios/*.md` is the specification they run;
+//! `dns`, `encrypted`, `presentation`, `server`, `backend` and `load` are the instruments: DNS
+//! clients that share no code with the server, the server as a process, the machines behind it, and
+//! traffic. The other modules are the tests. `tests/scenarios/*.md` is the specification they run;
 //! `tests/conformance` asks for what the standards demand.
 
 mod acceptance;
@@ -13,6 +13,7 @@ mod command;
 mod conformance;
 mod differential;
 mod dns;
+mod encrypted;
 mod executors;
 mod generate;
 mod layers;
@@ -24,3 +25,4 @@ mod scenario;
 mod server;
 mod sweep;
 mod tidy;
+mod transports;

@@ -63,6 +63,12 @@ impl TestServer {
         self.address
     }
 
+    /// Where it answers over an encrypted transport, by its name in log lines.
+    pub(crate) fn encrypted_address(&self, transport: &str) -> SocketAddr {
+        let line = self.wait_for_line(&format!("over=\"{transport}\""), START_PATIENCE);
+        address_in(&line).unwrap_or_else(|| panic!("no address in: {line}"))
+    }
+
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()

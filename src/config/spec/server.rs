@@ -15,6 +15,8 @@ pub(crate) const LISTEN_DEFAULT: SocketAddr =
 pub(crate) const ZONES_DEFAULT: &str = "zones";
 /// How long the server waits for first verdicts before it answers.
 pub(crate) const START_WAIT_DEFAULT: Period = Period::secs(3);
+/// The path of DNS over HTTPS: the one that every client's examples have.
+pub(crate) const HTTPS_PATH_DEFAULT: &str = "/dns-query";
 /// Probes that run at one time.
 pub(crate) const CONCURRENCY_DEFAULT: u32 = 256;
 /// TCP connections in all.
@@ -42,6 +44,8 @@ table! {
         listen: Listen;
         /// How probes run.
         checks: Checks;
+        /// The certificate of encrypted listeners.
+        tls: Tls;
         /// What clients may use up.
         limits: Limits;
         /// What the server says of itself when asked.
@@ -62,6 +66,16 @@ table! {
         addresses: OneOrMany<Socket>;
         /// UDP workers for each address, each a thread of its own. 0: one for each CPU core.
         workers: Int<0, 1024> = 0;
+        /// Addresses of DNS over TLS (RFC 7858); port 853 by custom. Default: none.
+        tls: OneOrMany<Socket>;
+        /// Addresses of DNS over HTTPS (RFC 8484); port 443 by custom. Default: none.
+        https: OneOrMany<Socket>;
+        /// Addresses of DNS over QUIC (RFC 9250); port 853 by custom. Default: none.
+        quic: OneOrMany<Socket>;
+        /// Addresses of DNS over HTTPS in HTTP/3; port 443 by custom. Default: none.
+        h3: OneOrMany<Socket>;
+        /// The path of DNS over HTTPS.
+        https_path: String = HTTPS_PATH_DEFAULT;
     }
 }
 
@@ -72,6 +86,16 @@ table! {
         start_wait: Period = START_WAIT_DEFAULT;
         /// Probes that run at one time.
         concurrency: Int<1, 65_535> = CONCURRENCY_DEFAULT;
+    }
+}
+
+table! {
+    /// The certificate of encrypted listeners; read again when a file changes.
+    pub(crate) struct Tls {
+        /// The file with the certificate in PEM form, those that it is signed with behind it.
+        certificate: String, required;
+        /// The file with its private key in PEM form, without a passphrase.
+        key: String, required;
     }
 }
 

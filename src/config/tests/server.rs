@@ -29,6 +29,9 @@ fn every_key_is_read() {
     let (config, mistakes) = server(
         "zones = \"/etc/waypost/zones\"\n\
          [listen]\naddresses = [\"0.0.0.0:53\", \"[::]:53\"]\nworkers = 4\n\
+         tls = [\"0.0.0.0:853\", \"[::]:853\"]\nhttps = \"[::]:443\"\nquic = \"[::]:853\"\n\
+         h3 = \"[::]:443\"\nhttps_path = \"/dns\"\n\
+         [tls]\ncertificate = \"/etc/waypost/fullchain.pem\"\nkey = \"/etc/waypost/privkey.pem\"\n\
          [checks]\nstart_wait = \"500ms\"\nconcurrency = 64\n\
          [limits]\ntcp_connections = 10\ntcp_connections_per_source = 2\ntcp_idle = \"1m\"\n\
          tcp_first_query = \"1s\"\n\
@@ -41,6 +44,15 @@ fn every_key_is_read() {
     let expected = ServerConfig {
         listen: vec!["0.0.0.0:53".parse().unwrap(), "[::]:53".parse().unwrap()],
         workers: 4,
+        encrypted: Some(EncryptedConfig {
+            certificate: PathBuf::from("/etc/waypost/fullchain.pem"),
+            key: PathBuf::from("/etc/waypost/privkey.pem"),
+            tls: vec!["0.0.0.0:853".parse().unwrap(), "[::]:853".parse().unwrap()],
+            https: vec!["[::]:443".parse().unwrap()],
+            quic: vec!["[::]:853".parse().unwrap()],
+            h3: vec!["[::]:443".parse().unwrap()],
+            https_path: "/dns".to_owned(),
+        }),
         zones: PathBuf::from("/etc/waypost/zones"),
         start_wait: Duration::from_millis(500),
         check_concurrency: 64,
@@ -84,10 +96,34 @@ fn its_mistakes_come_all_at_once() {
         "waypost.toml:5:12 `\"2h\"`: expected a period from 100ms to 1h, found 2h",
         "waypost.toml:7:9 `\"warning\"`: unknown value \"warning\" (did you mean \"warn\"?)",
         "waypost.toml:8:2 `admin`: unknown key `admin` (known keys: zones, listen, checks, \
-         limits, identity, cookies, rate_limit, log)",
+         tls, limits, identity, cookies, rate_limit, log)",
     ] {
         assert!(mistakes.contains(&mistake.to_owned()), "{mistake}\n{mistakes:#?}");
     }
+}
+
+#[test]
+fn encrypted_listeners_and_their_certificate_need_each_other() {
+    let (config, mistakes) = server("[listen]\nquic = \"127.0.0.1:853\"\n");
+    assert_eq!(config, None);
+    assert_eq!(
+        mistakes,
+        ["waypost.toml:2:8 `\"127.0.0.1:853\"`: an encrypted listener needs a certificate, and \
+          there is no [tls] (add [tls] with certificate = \"FILE\" and key = \"FILE\", both PEM)"]
+    );
+    let (config, mistakes) = server("[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"\n");
+    assert_eq!(config, Some(ServerConfig::default()));
+    assert_eq!(mistakes.len(), 1);
+    assert!(mistakes[0].contains("nothing listens with this certificate"), "{mistakes:?}");
+
+    let half = "[listen]\ntls = \"[::1]:853\"\nhttps_path = \"dns\"\n[tls]\nkey = \"b.pem\"\n";
+    let (config, mistakes) = server(half);
+    assert_eq!((config, mistakes.len()), (None, 2));
+    assert!(mistakes.iter().any(|m| m.contains("expected a path, found \"dns\"")), "{mistakes:?}");
+    assert!(mistakes.iter().any(|m| m.contains("certificate")), "{mistakes:?}");
+    // What is broken is not missing.
+    let broken = server("[listen]\ntls = \"[::1]:853\"\n[tls]\ncertificate = 1\nkey = \"b\"\n").1;
+    assert_eq!(broken.len(), 1, "{broken:?}");
 }
 
 /// `WAYPOST_BLESS=1` writes the file anew.

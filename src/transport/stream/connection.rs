@@ -1,36 +1,32 @@
 //! One connection, from its first query to its close.
 
 use std::io;
-use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::inbox::Inbox;
-use super::seats::Seat;
-use super::{OUTPUT, Shared};
+use super::pipe::Pipe;
+use super::{OUTPUT, Place};
 use crate::clock::Moment;
-use crate::transport::{Over, Respond, STREAM_RESPONSE};
+use crate::transport::{Respond, STREAM_RESPONSE};
 
 /// Pipelined queries answered before their responses leave, at most.
 const BATCH: usize = 64;
 
-/// How long nothing may come, once we are to stop, until the connection is closed.
+/// How long nothing may come, once we are to stop, until the connection is closed; and how long
+/// the farewell may take.
 const LULL: Duration = Duration::from_millis(20);
 
 /// How long to go on answering at most, once we are to stop.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// A client's connection; its seat is given back when this is dropped.
-pub(super) struct Connection<R> {
-    stream: TcpStream,
-    source: SocketAddr,
-    seat: Seat,
-    shared: Rc<Shared<R>>,
+/// A client's connection.
+pub(super) struct Connection<R, P> {
+    stream: P,
+    place: Place<R>,
     inbox: Inbox,
     /// Since when the next query is awaited, and for how long it may be.
     since: Moment,
@@ -57,18 +53,12 @@ struct Round {
     unsent: Vec<u8>,
 }
 
-impl<R: Respond> Connection<R> {
-    /// A connection that sits on `seat`.
-    pub(super) fn new(
-        stream: TcpStream,
-        source: SocketAddr,
-        seat: Seat,
-        shared: Rc<Shared<R>>,
-    ) -> Self {
-        let since = shared.clock.now();
-        let patience = shared.limits.first_query;
-        let stop = shared.stop.clone();
-        Self { stream, source, seat, shared, inbox: Inbox::new(), since, patience, stop }
+impl<R: Respond, P: Pipe> Connection<R, P> {
+    /// A connection from the client at `place`.
+    pub(super) fn new(stream: P, place: Place<R>) -> Self {
+        let (since, patience) = (place.since, place.shared.limits.first_query);
+        let stop = place.shared.stop.clone();
+        Self { stream, place, inbox: Inbox::new(), since, patience, stop }
     }
 
     /// Answers until the client closes, idles or reads too slowly, or we are to stop.
@@ -76,19 +66,27 @@ impl<R: Respond> Connection<R> {
         loop {
             match self.read().await {
                 Ok(()) => {}
-                Err(End::Closed) => return,
-                Err(End::Expired) => return self.shared.counters.expired.add(1),
-                Err(End::Stopped) => return self.drain().await,
+                Err(End::Closed) => break,
+                Err(End::Expired) => {
+                    self.place.shared.counters.expired.add(1);
+                    break;
+                }
+                Err(End::Stopped) => {
+                    self.drain().await;
+                    break;
+                }
             }
             if self.answer_all().await.is_err() {
                 return;
             }
         }
+        // TLS says that it ends: a client can tell it from a connection cut by someone else.
+        let _ = timeout(LULL, self.stream.shutdown()).await;
     }
 
     /// Waits for more bytes, no longer than the next query may take.
     async fn read(&mut self) -> Result<(), End> {
-        let waited = self.shared.clock.now().since(self.since);
+        let waited = self.place.shared.clock.now().since(self.since);
         let left = self.patience.saturating_sub(waited);
         if left.is_zero() {
             return Err(End::Expired);
@@ -110,8 +108,8 @@ impl<R: Respond> Connection<R> {
 
     /// Answers what the client sent before it could know that we stop: what comes until a lull.
     async fn drain(&mut self) {
-        let stopped = self.shared.clock.now();
-        while self.shared.clock.now().since(stopped) < DRAIN {
+        let stopped = self.place.shared.clock.now();
+        while self.place.shared.clock.now().since(stopped) < DRAIN {
             let Ok(Ok(count @ 1..)) = timeout(LULL, self.stream.read(self.inbox.room())).await
             else {
                 return;
@@ -130,17 +128,22 @@ impl<R: Respond> Connection<R> {
             if round.queries == 0 {
                 return Ok(());
             }
-            self.since = self.shared.clock.now();
-            self.patience = self.shared.limits.idle;
-            self.shared.seats.borrow_mut().stir(self.seat, self.since);
+            let Place { seat, shared, .. } = &self.place;
+            self.since = shared.clock.now();
+            self.patience = shared.limits.idle;
+            shared.seats.borrow_mut().stir(*seat, self.since);
             if !round.unsent.is_empty() {
-                let written = self.stream.write_all(&round.unsent);
-                let written = timeout(self.shared.limits.write, written).await;
+                let stream = &mut self.stream;
+                let written = timeout(shared.limits.write, async {
+                    stream.write_all(&round.unsent).await?;
+                    stream.flush().await
+                });
                 written
+                    .await
                     .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-                    .inspect_err(|_| self.shared.counters.send_errors.add(round.responses))?;
+                    .inspect_err(|_| shared.counters.send_errors.add(round.responses))?;
             }
-            self.shared.counters.sent.add(round.responses);
+            shared.counters.sent.add(round.responses);
             // One client's pipeline must not hold up the others.
             tokio::task::yield_now().await;
         }
@@ -149,15 +152,16 @@ impl<R: Respond> Connection<R> {
     /// Answers up to a batch of queries and tries to send the responses at once.
     fn answer_some(&mut self) -> io::Result<Round> {
         let mut round = Round::default();
-        let mut responder = self.shared.responder.borrow_mut();
-        let mut output = self.shared.output.borrow_mut();
+        let Place { source, shared, .. } = &self.place;
+        let mut responder = shared.responder.borrow_mut();
+        let mut output = shared.output.borrow_mut();
         let mut length = 0;
         responder.refresh();
         while round.queries < BATCH && OUTPUT - length >= 2 + STREAM_RESPONSE {
             let Some(query) = self.inbox.next() else { break };
             round.queries += 1;
             let (prefix, room) = output[length..][..2 + STREAM_RESPONSE].split_at_mut(2);
-            let response = responder.respond(query, self.source, Over::Tcp, room);
+            let response = responder.respond(query, *source, shared.over, room);
             if let Some(response) = response {
                 // Cannot be cut short: the room is as long as the prefix can say.
                 prefix.copy_from_slice(&(response as u16).to_be_bytes());
@@ -165,22 +169,12 @@ impl<R: Respond> Connection<R> {
                 round.responses += 1;
             }
         }
-        self.shared.counters.received.add(round.queries);
-        let taken = match self.stream.try_write(&output[..length]) {
-            Ok(taken) => taken,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => {
-                self.shared.counters.send_errors.add(round.responses);
-                return Err(error);
-            }
-        };
+        shared.counters.received.add(round.queries);
+        let taken = self
+            .stream
+            .send_now(&output[..length])
+            .inspect_err(|_| shared.counters.send_errors.add(round.responses))?;
         round.unsent = output[taken..length].to_vec();
         Ok(round)
-    }
-}
-
-impl<R> Drop for Connection<R> {
-    fn drop(&mut self) {
-        self.shared.seats.borrow_mut().leave(self.seat);
     }
 }

@@ -1,15 +1,19 @@
-//! DNS over TCP (RFC 7766): one thread for all listeners and their connections.
+//! DNS over TCP (RFC 7766) and over TLS (RFC 7858): one thread for all listeners of a kind and
+//! their connections.
 //!
 //! ```text
 //! accept ─▶ Seats: is there room for this source, whom to close for it ─▶ one task a connection
+//! TLS: handshake
 //! Connection: read ─▶ Inbox: whole messages ─▶ Respond ─▶ one write for all that had arrived
 //! ```
 //!
 //! One thread, so that connections share a responder and its output buffer without a lock. It is
-//! enough: what needs many is UDP. Not here: TLS.
+//! enough: what needs many is UDP. TLS has a thread of its own, and so its own seats: handshakes,
+//! however many, take neither time nor room from TCP.
 
 mod connection;
 mod inbox;
+mod pipe;
 mod seats;
 
 use std::cell::RefCell;
@@ -25,14 +29,17 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::counters::Counters;
 use super::guarded::Guarded;
 use super::seldom::Seldom;
-use super::{Respond, STREAM_RESPONSE};
-use crate::clock::Clock;
+use super::{Over, Respond, STREAM_RESPONSE};
+use crate::clock::{Clock, Moment};
 use connection::Connection;
-use seats::Seats;
+use seats::{Seat, Seats};
 
 /// Handshakes the kernel completes ahead of us.
 const BACKLOG: i32 = 1024;
@@ -54,7 +61,8 @@ pub struct StreamLimits {
     /// Connections of one source, an IPv4 address or an IPv6 /64; one more is closed. 32 by
     /// default.
     pub connections_per_source: usize,
-    /// How long after the handshake the first query must be complete. 2 s by default.
+    /// How long after the connection is there the first query must be complete, and before it the
+    /// handshake of TLS. 2 s by default.
     pub first_query: Duration,
     /// How long after a query the next must be complete. 10 s by default.
     pub idle: Duration,
@@ -92,15 +100,18 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) struct Streams<R> {
     runtime: Runtime,
     listeners: Vec<tokio::net::TcpListener>,
+    tls: Option<TlsAcceptor>,
     limits: StreamLimits,
     responder: Guarded<R>,
     counters: Arc<Counters>,
 }
 
 impl<R: Respond> Streams<R> {
-    /// Prepares to serve `listeners`; fails if the system has no event queue for it.
+    /// Prepares to serve `listeners`, over TLS if there is a configuration for it; fails if the
+    /// system has no event queue left.
     pub(super) fn new(
         listeners: Vec<TcpListener>,
+        tls: Option<Arc<rustls::ServerConfig>>,
         limits: StreamLimits,
         responder: Guarded<R>,
         counters: Arc<Counters>,
@@ -110,13 +121,16 @@ impl<R: Respond> Streams<R> {
         let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std);
         let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
         drop(entered);
-        Ok(Self { runtime, listeners, limits, responder, counters })
+        let tls = tls.map(TlsAcceptor::from);
+        Ok(Self { runtime, listeners, tls, limits, responder, counters })
     }
 
     /// Serves until `stop` turns true, then lets the connections end.
     pub(super) fn run(self, mut stop: watch::Receiver<bool>) {
-        let Self { runtime, listeners, limits, responder, counters } = self;
+        let Self { runtime, listeners, tls, limits, responder, counters } = self;
         let shared = Rc::new(Shared {
+            over: if tls.is_some() { Over::Tls } else { Over::Tcp },
+            tls,
             limits,
             responder: RefCell::new(responder),
             output: RefCell::new(vec![0; OUTPUT].into()),
@@ -136,13 +150,15 @@ impl<R: Respond> Streams<R> {
             // An error means that whoever could tell us to stop is gone: stop.
             let _ = stop.wait_for(|&stop| stop).await;
             accepting.iter().for_each(tokio::task::JoinHandle::abort);
-            let _ = tokio::time::timeout(DRAIN, all_ended.recv()).await;
+            let _ = timeout(DRAIN, all_ended.recv()).await;
         });
     }
 }
 
 /// What the connections of the thread have in common.
 struct Shared<R> {
+    over: Over,
+    tls: Option<TlsAcceptor>,
     limits: StreamLimits,
     responder: RefCell<Guarded<R>>,
     output: RefCell<Box<[u8]>>,
@@ -150,6 +166,21 @@ struct Shared<R> {
     counters: Arc<Counters>,
     clock: Clock,
     stop: watch::Receiver<bool>,
+}
+
+/// Who is connected and where it sits; the seat is given back when this is dropped.
+struct Place<R> {
+    source: SocketAddr,
+    seat: Seat,
+    /// When the connection came.
+    since: Moment,
+    shared: Rc<Shared<R>>,
+}
+
+impl<R> Drop for Place<R> {
+    fn drop(&mut self) {
+        self.shared.seats.borrow_mut().leave(self.seat);
+    }
 }
 
 /// Accepts until aborted.
@@ -189,14 +220,49 @@ fn admit<R: Respond>(
     };
     // Responses are written whole; waiting to fill a segment would only delay them.
     let _ = stream.set_nodelay(true);
-    let connection = Connection::new(stream, source, seat, Rc::clone(shared));
+    let place = Place { source, seat, since: now, shared: Rc::clone(shared) };
     let alive = alive.clone();
     let task = spawn_local(async move {
-        connection.serve().await;
+        serve(stream, place).await;
         drop(alive);
     });
     // The task has not run yet: its seat is still there to be filled.
     if shared.seats.borrow_mut().fill(seat, task.abort_handle()) {
         shared.counters.evicted.add(1);
+    }
+}
+
+/// One connection, from its handshake, if it has one, to its close.
+async fn serve<R: Respond>(stream: TcpStream, place: Place<R>) {
+    let Some(tls) = place.shared.tls.clone() else {
+        return Connection::new(stream, place).serve().await;
+    };
+    if let Some(stream) = handshake(&tls, stream, &place.shared).await {
+        Connection::new(stream, place).serve().await;
+    }
+}
+
+/// TLS over `stream`; `None` if the client breaks off, speaks something else or takes too long,
+/// or we are to stop.
+async fn handshake<R>(
+    tls: &TlsAcceptor,
+    stream: TcpStream,
+    shared: &Shared<R>,
+) -> Option<TlsStream<TcpStream>> {
+    let mut stop = shared.stop.clone();
+    tokio::select! {
+        biased;
+        _ = stop.wait_for(|&stop| stop) => None,
+        done = timeout(shared.limits.first_query, tls.accept(stream)) => match done {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(_)) => {
+                shared.counters.failed_handshakes.add(1);
+                None
+            }
+            Err(_) => {
+                shared.counters.expired.add(1);
+                None
+            }
+        },
     }
 }

@@ -1,0 +1,174 @@
+//! The certificate of encrypted listeners: read from files, and again when they change.
+
+mod validity;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, InconsistentKeys};
+use tracing::{error, info, warn};
+
+use super::seen::Fingerprint;
+use crate::config::EncryptedConfig;
+use crate::transport::Certificate;
+use validity::Validity;
+
+/// The largest file that is read: a chain has a few kilobytes.
+const FILE_LEN_MAX: u64 = 1 << 20;
+
+/// The seconds of a day.
+const DAY: i64 = 86_400;
+
+/// The files of a certificate, and what handshakes present of them.
+pub(super) struct CertificateFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+    /// How the files looked when they were last read.
+    seen: [Option<Fingerprint>; 2],
+    presented: Arc<Certificate>,
+}
+
+/// Why a certificate cannot be presented: which file, what is wrong, what to do.
+#[derive(Debug)]
+pub struct CertificateError(String);
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for CertificateError {}
+
+impl CertificateFiles {
+    /// Reads the files that `config` names.
+    ///
+    /// # Errors
+    /// [`CertificateError`]: a file is missing or not what it should be, or they do not belong
+    /// together.
+    pub(super) fn load(config: &EncryptedConfig) -> Result<Self, CertificateError> {
+        let (certificate, key) = (config.certificate.clone(), config.key.clone());
+        // Noted before reading: what changes while we read is seen as a change afterwards.
+        let seen = look(&certificate, &key);
+        let presented = Arc::new(Certificate::new(read(&certificate, &key)?));
+        Ok(Self { certificate, key, seen, presented })
+    }
+
+    /// What handshakes present; it follows the files.
+    pub(super) fn presented(&self) -> Arc<Certificate> {
+        Arc::clone(&self.presented)
+    }
+
+    /// Reads the files again if they changed, or in any case if `forced`. Files that cannot be
+    /// presented are logged and change nothing.
+    pub(super) fn refresh(&mut self, forced: bool) {
+        let seen = look(&self.certificate, &self.key);
+        if seen == self.seen && !forced {
+            return;
+        }
+        self.seen = seen;
+        match read(&self.certificate, &self.key) {
+            Ok(certified) => {
+                self.presented.replace(certified);
+                info!(file = %self.certificate.display(), "certificate read again");
+            }
+            Err(problem) => {
+                error!(
+                    "certificate refused: what was presented goes on being presented: {problem}"
+                );
+            }
+        }
+    }
+}
+
+fn look(certificate: &Path, key: &Path) -> [Option<Fingerprint>; 2] {
+    [certificate, key].map(Fingerprint::of)
+}
+
+/// Reads and compares both files; warns of a certificate that clients will not accept.
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+    let fail = |problem: String| Err(CertificateError(problem));
+    let (chain_pem, key_pem) = (read_file(certificate)?, read_file(key)?);
+    let (chain_name, key_name) = (certificate.display(), key.display());
+    let chain = CertificateDer::pem_slice_iter(&chain_pem).collect::<Result<Vec<_>, _>>();
+    let chain = match chain {
+        Ok(chain) if !chain.is_empty() => chain,
+        _ => {
+            return fail(format!(
+                "{chain_name} holds no certificate in PEM form: lines between \
+                 \"-----BEGIN CERTIFICATE-----\" and its END"
+            ));
+        }
+    };
+    let Ok(private) = PrivateKeyDer::from_pem_slice(&key_pem) else {
+        let locked = String::from_utf8_lossy(&key_pem).contains("ENCRYPTED");
+        return fail(if locked {
+            format!(
+                "the key in {key_name} has a passphrase: write it without one, with \
+                 `openssl pkey -in {key_name} -out FILE`, readable by the server only"
+            )
+        } else {
+            format!(
+                "{key_name} holds no private key in PEM form: lines between \
+                 \"-----BEGIN PRIVATE KEY-----\" and its END"
+            )
+        });
+    };
+    let validity = chain.first().and_then(|first| Validity::read(first));
+    match CertifiedKey::from_der(chain, private, &Certificate::provider()) {
+        Ok(certified) => {
+            warn_of(validity, certificate);
+            Ok(certified)
+        }
+        Err(TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => fail(format!(
+            "the key in {key_name} does not belong to the first certificate in {chain_name}: \
+             take both from the same issue, the server's own certificate first"
+        )),
+        Err(TlsError::InvalidCertificate(_)) => fail(format!(
+            "the first certificate in {chain_name} cannot be read: have it issued again"
+        )),
+        Err(_) => fail(format!(
+            "the key in {key_name} is of no kind that is supported: use ECDSA with P-256 or P-384, \
+             Ed25519, or RSA from 2048 bits on"
+        )),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    let fail = |why: &dyn fmt::Display| {
+        let path = path.display();
+        CertificateError(format!("cannot read {path}, which [tls] names: {why}"))
+    };
+    let metadata = std::fs::metadata(path).map_err(|error| fail(&error))?;
+    // Opening a pipe would wait for whoever writes to it.
+    if !metadata.is_file() || metadata.len() > FILE_LEN_MAX {
+        return Err(fail(&"it is no regular file of at most 1 MiB"));
+    }
+    std::fs::read(path).map_err(|error| fail(&error))
+}
+
+fn warn_of(validity: Option<Validity>, certificate: &Path) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (now, file) = (since.as_secs() as i64, certificate.display());
+    match validity {
+        Some(validity) if now > validity.until => {
+            let days = (now - validity.until) / DAY;
+            warn!("the certificate in {file} expired {days} days ago: clients refuse it; renew it");
+        }
+        Some(validity) if now < validity.from => {
+            let days = (validity.from - now) / DAY;
+            warn!(
+                "the certificate in {file} becomes valid in {days} days: until then, clients refuse it"
+            );
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

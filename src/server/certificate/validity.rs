@@ -1,0 +1,116 @@
+//! From when to when a certificate is valid: as much X.509 as that takes (RFC 5280 §4.1).
+
+/// The tags of the elements on the way (X.690 §8).
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+
+/// The first and the last second of a certificate, since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Validity {
+    pub(super) from: i64,
+    pub(super) until: i64,
+}
+
+impl Validity {
+    /// What the certificate says; `None` if it cannot be read.
+    pub(super) fn read(der: &[u8]) -> Option<Self> {
+        let (SEQUENCE, certificate, _) = element(der)? else { return None };
+        let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };
+        if let (VERSION, _, behind) = element(rest)? {
+            rest = behind;
+        }
+        // Serial number, signature algorithm, issuer.
+        for _ in 0..3 {
+            rest = element(rest)?.2;
+        }
+        let (SEQUENCE, validity, _) = element(rest)? else { return None };
+        let (kind, from, rest) = element(validity)?;
+        let from = seconds(kind, from)?;
+        let (kind, until, _) = element(rest)?;
+        Some(Self { from, until: seconds(kind, until)? })
+    }
+}
+
+/// The tag and the content of the first element, and what follows it.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&[tag, len], rest) = der.split_first_chunk()?;
+    let (len, rest) = match len {
+        0..=0x7f => (usize::from(len), rest),
+        0x81..=0x83 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(len & 0x7f))?;
+            (digits.iter().fold(0, |len, &digit| len << 8 | usize::from(digit)), rest)
+        }
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(len)?;
+    Some((tag, content, rest))
+}
+
+/// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ` in seconds since 1970 (RFC 5280 §4.1.2.5).
+fn seconds(kind: u8, text: &[u8]) -> Option<i64> {
+    let digits = text.strip_suffix(b"Z").filter(|text| text.iter().all(u8::is_ascii_digit))?;
+    let number = |digits: &[u8]| digits.iter().fold(0, |n, digit| n * 10 + i64::from(digit - b'0'));
+    let (year, rest) = match kind {
+        UTC_TIME => {
+            let (year, rest) = digits.split_at_checked(2)?;
+            let year = number(year);
+            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
+        }
+        GENERALIZED_TIME => {
+            let (year, rest) = digits.split_at_checked(4)?;
+            (number(year), rest)
+        }
+        _ => return None,
+    };
+    let [month, day, hour, minute, second]: [i64; 5] =
+        rest.chunks(2).map(number).collect::<Vec<_>>().try_into().ok()?;
+    let days = days_before(year, month) + day - 1;
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+/// The days from 1970 to the first of a month, by the Gregorian calendar.
+fn days_before(year: i64, month: i64) -> i64 {
+    // Years that begin in March have their leap day at the end.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    // 719,468 days lie between the first of March of the year 0 and 1970.
+    year * 365 + leap_days + (153 * month + 2) / 5 - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_time_are_read() {
+        for (kind, text, expected) in [
+            (UTC_TIME, "700101000000Z", 0),
+            (UTC_TIME, "000229235959Z", 951_868_799),
+            (UTC_TIME, "491231235959Z", 2_524_607_999),
+            (UTC_TIME, "500101000000Z", -631_152_000),
+            (GENERALIZED_TIME, "20500101000000Z", 2_524_608_000),
+            (GENERALIZED_TIME, "99991231235959Z", 253_402_300_799),
+        ] {
+            assert_eq!(seconds(kind, text.as_bytes()), Some(expected), "{text}");
+        }
+        for (kind, text) in [(UTC_TIME, "7001010000Z"), (UTC_TIME, "70010100000+"), (2, "")] {
+            assert_eq!(seconds(kind, text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_cut_short_anywhere_is_not_read_and_does_no_harm() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::new(["ns1.example.com".into()]).unwrap();
+        parameters.not_before = rcgen::date_time_ymd(2024, 2, 29);
+        parameters.not_after = rcgen::date_time_ymd(2051, 1, 1);
+        let der = parameters.self_signed(&key).unwrap().der().to_vec();
+        let expected = Validity { from: 1_709_164_800, until: 2_556_144_000 };
+        assert_eq!(Validity::read(&der), Some(expected));
+        for len in 0..der.len() {
+            assert_eq!(Validity::read(&der[..len]), None, "{len}");
+        }
+    }
+}

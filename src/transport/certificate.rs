@@ -1,0 +1,63 @@
+//! What TLS handshakes present: the newest certificate, replaced while they go on.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::crypto::ring;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, crypto::CryptoProvider};
+
+/// A certificate with its key, for every listener. Only handshakes read it.
+pub struct Certificate(RwLock<Arc<CertifiedKey>>);
+
+impl Certificate {
+    /// Presents `certified`.
+    pub fn new(certified: CertifiedKey) -> Self {
+        Self(RwLock::new(Arc::new(certified)))
+    }
+
+    /// Presents `certified` from the next handshake on; connections that are there stay.
+    pub fn replace(&self, certified: CertifiedKey) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+    }
+
+    /// What is presented now.
+    pub fn newest(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The cryptography of all listeners.
+    pub fn provider() -> CryptoProvider {
+        ring::default_provider()
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.newest())
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate").finish_non_exhaustive()
+    }
+}
+
+/// How listeners of one protocol speak TLS; clients that ask for a protocol must ask for `alpn`.
+///
+/// # Errors
+/// None with the provider that we have; rustls cannot know.
+pub(super) fn server_config(
+    certificate: Arc<Certificate>,
+    alpn: &[u8],
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(Certificate::provider()));
+    let mut config = builder
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
+    config.alpn_protocols = vec![alpn.to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,29 @@
+//! What a connection runs over: TCP as it is, or TLS in it.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// A stream of bytes to a client and back.
+pub(super) trait Pipe: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// Sends what leaves without waiting; says how much of `bytes` that was.
+    fn send_now(&mut self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+impl Pipe for TcpStream {
+    fn send_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.try_write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            written => written,
+        }
+    }
+}
+
+impl Pipe for TlsStream<TcpStream> {
+    /// Nothing: what is written to TLS may stay in its own buffer, and flushing that waits.
+    fn send_now(&mut self, _: &[u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}

@@ -1,0 +1,257 @@
+//! Clients of every transport behind one face, and certificates for their servers.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use crate::dns::{PATIENCE, Tcp, Udp};
+use crate::server::TestServer;
+
+/// The transports, as log lines name them.
+pub(crate) const TRANSPORTS: [&str; 6] = ["UDP", "TCP", "TLS", "HTTPS", "QUIC", "H3"];
+
+/// A certificate of `localhost` that signs itself.
+pub(crate) struct Issued {
+    certificate: CertificateDer<'static>,
+    pem: [String; 2],
+}
+
+impl Issued {
+    /// A new one.
+    pub(crate) fn new() -> Self {
+        let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+        let issued = issued.expect("a certificate");
+        let pem = [issued.cert.pem(), issued.signing_key.serialize_pem()];
+        Self { certificate: issued.cert.der().clone(), pem }
+    }
+
+    /// Writes `fullchain.pem` and `privkey.pem`, each by a rename.
+    pub(crate) fn write(&self, directory: &Path) {
+        for (name, text) in ["fullchain.pem", "privkey.pem"].iter().zip(&self.pem) {
+            let new = directory.join(format!("{name}.new"));
+            std::fs::write(&new, text).expect("the directory is ours");
+            std::fs::rename(&new, directory.join(name)).expect("the directory is ours");
+        }
+    }
+
+    /// A client that trusts this certificate and no other.
+    fn trusting(&self, alpn: &[u8]) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).expect("a certificate");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("ring has them")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![alpn.to_vec()];
+        config
+    }
+}
+
+/// Serves `zones` over every transport; `settings` is more of waypost.toml. The certificate is
+/// read from `directory`.
+pub(crate) fn serve(zones: &Path, directory: &Path, settings: &str) -> TestServer {
+    let config = directory.join("waypost.toml");
+    let file = |name| directory.join(name).display().to_string();
+    let text = format!(
+        "[listen]\ntls = \"127.0.0.1:0\"\nhttps = \"127.0.0.1:0\"\nquic = \"127.0.0.1:0\"\n\
+         h3 = \"127.0.0.1:0\"\n[tls]\ncertificate = {:?}\nkey = {:?}\n{settings}",
+        file("fullchain.pem"),
+        file("privkey.pem"),
+    );
+    std::fs::write(&config, text).expect("the directory is ours");
+    TestServer::start_with(zones, &["--workers", "1", "--config", &config.display().to_string()])
+}
+
+/// A connection over one transport, whichever it is.
+pub(crate) struct Client {
+    /// Ends after what runs on it.
+    link: Link,
+    runtime: Runtime,
+}
+
+enum Link {
+    Udp(Udp),
+    Tcp(Tcp),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Https(reqwest::Client, String),
+    Quic(quinn::Connection),
+    H3(h3::client::SendRequest<h3_quinn::OpenStreams, Bytes>, String),
+}
+
+impl Client {
+    /// Connects to where `server` answers over `transport`.
+    ///
+    /// # Errors
+    /// What the handshake says, one that the client does not trust the server for example.
+    pub(crate) fn connect(
+        server: &TestServer,
+        transport: &str,
+        issued: &Issued,
+    ) -> Result<Self, String> {
+        let runtime = Runtime::new().expect("a runtime");
+        let address = match transport {
+            "UDP" | "TCP" => server.address(),
+            _ => server.encrypted_address(transport),
+        };
+        let link = match transport {
+            "UDP" => Link::Udp(Udp::connect(address)),
+            "TCP" => Link::Tcp(Tcp::connect(address)),
+            "TLS" => Link::Tls(Box::new(tls(address, issued)?)),
+            "HTTPS" => https(address, issued),
+            "QUIC" => Link::Quic(runtime.block_on(quic(address, issued, b"doq"))?),
+            "H3" => runtime.block_on(h3(address, issued))?,
+            other => unreachable!("{other}"),
+        };
+        Ok(Self { link, runtime })
+    }
+
+    /// Sends a message and waits for the response to it.
+    ///
+    /// # Errors
+    /// What went wrong, or that nothing came.
+    pub(crate) fn exchange(&mut self, query: &[u8]) -> Result<Vec<u8>, String> {
+        let silence = || "no response".to_owned();
+        match &mut self.link {
+            Link::Udp(udp) => udp.exchange(query, PATIENCE).ok_or_else(silence),
+            Link::Tcp(tcp) => {
+                tcp.send(query);
+                tcp.receive().ok_or_else(silence)
+            }
+            Link::Tls(stream) => over_stream(stream, query).map_err(|error| error.to_string()),
+            Link::Https(client, url) => self.runtime.block_on(post(client, url, query)),
+            Link::Quic(connection) => self.runtime.block_on(soon(over_quic(connection, query))),
+            Link::H3(sender, url) => self.runtime.block_on(soon(over_h3(sender, url, query))),
+        }
+    }
+}
+
+/// What comes of an exchange that may not take longer than a test waits.
+async fn soon<T>(exchange: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err("no response".to_owned()))
+}
+
+fn text(error: impl std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+fn tls(
+    address: SocketAddr,
+    issued: &Issued,
+) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
+    let name = ServerName::try_from("localhost").expect("a name");
+    let config = Arc::new(issued.trusting(b"dot"));
+    let connection = ClientConnection::new(config, name).expect("a client");
+    let stream = TcpStream::connect(address).map_err(text)?;
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut stream = StreamOwned::new(connection, stream);
+    stream.conn.complete_io(&mut stream.sock).map_err(text)?;
+    Ok(stream)
+}
+
+fn over_stream(stream: &mut (impl Read + Write), query: &[u8]) -> std::io::Result<Vec<u8>> {
+    stream.write_all(&[&(query.len() as u16).to_be_bytes(), query].concat())?;
+    let mut len = [0; 2];
+    stream.read_exact(&mut len)?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(len))];
+    stream.read_exact(&mut message)?;
+    Ok(message)
+}
+
+fn https(address: SocketAddr, issued: &Issued) -> Link {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(issued.trusting(b"h2"))
+        .resolve("localhost", address)
+        .no_proxy()
+        .timeout(PATIENCE)
+        .build();
+    let url = format!("https://localhost:{}/dns-query", address.port());
+    Link::Https(client.expect("a client"), url)
+}
+
+async fn post(client: &reqwest::Client, url: &str, query: &[u8]) -> Result<Vec<u8>, String> {
+    let request = client
+        .post(url)
+        .header("content-type", "application/dns-message")
+        .header("accept", "application/dns-message")
+        .body(query.to_vec());
+    let response = request.send().await.map_err(text)?;
+    let kind = response.headers().get("content-type").cloned();
+    if response.status() != 200 || kind.is_none_or(|kind| kind != "application/dns-message") {
+        return Err(format!("{response:?}"));
+    }
+    Ok(response.bytes().await.map_err(text)?.to_vec())
+}
+
+async fn quic(
+    address: SocketAddr,
+    issued: &Issued,
+    alpn: &[u8],
+) -> Result<quinn::Connection, String> {
+    let config = quinn::crypto::rustls::QuicClientConfig::try_from(issued.trusting(alpn));
+    let config = quinn::ClientConfig::new(Arc::new(config.expect("TLS 1.3")));
+    let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).expect("a socket");
+    let connecting = endpoint.connect_with(config, address, "localhost").map_err(text)?;
+    soon(async { connecting.await.map_err(text) }).await
+}
+
+async fn over_quic(connection: &quinn::Connection, query: &[u8]) -> Result<Vec<u8>, String> {
+    let (mut send, mut receive) = connection.open_bi().await.map_err(text)?;
+    send.write_all(&(query.len() as u16).to_be_bytes()).await.map_err(text)?;
+    send.write_all(query).await.map_err(text)?;
+    send.finish().map_err(text)?;
+    let framed = receive.read_to_end(2 + 65_535).await.map_err(text)?;
+    let (len, message) = framed.split_first_chunk::<2>().ok_or("an empty stream")?;
+    assert_eq!(usize::from(u16::from_be_bytes(*len)), message.len(), "the length is true");
+    Ok(message.to_vec())
+}
+
+async fn h3(address: SocketAddr, issued: &Issued) -> Result<Link, String> {
+    let connection = quic(address, issued, b"h3").await?;
+    let (mut driver, sender) =
+        h3::client::new(h3_quinn::Connection::new(connection)).await.map_err(text)?;
+    tokio::spawn(async move { std::future::poll_fn(|cx| driver.poll_close(cx)).await });
+    Ok(Link::H3(sender, format!("https://localhost:{}/dns-query", address.port())))
+}
+
+async fn over_h3(
+    sender: &mut h3::client::SendRequest<h3_quinn::OpenStreams, Bytes>,
+    url: &str,
+    query: &[u8],
+) -> Result<Vec<u8>, String> {
+    let request = http::Request::post(url)
+        .header("content-type", "application/dns-message")
+        .header("accept", "application/dns-message")
+        .body(())
+        .expect("a request");
+    let mut stream = sender.send_request(request).await.map_err(text)?;
+    stream.send_data(Bytes::copy_from_slice(query)).await.map_err(text)?;
+    stream.finish().await.map_err(text)?;
+    let response = stream.recv_response().await.map_err(text)?;
+    if response.status() != 200 {
+        return Err(format!("{response:?}"));
+    }
+    let mut message = Vec::new();
+    while let Some(mut data) = stream.recv_data().await.map_err(text)? {
+        message.extend(data.copy_to_bytes(data.remaining()));
+    }
+    Ok(message)
+}
+
+/// How long the server may take to notice that a file has changed.
+pub(crate) const NOTICE: Duration = Duration::from_secs(10);
