@@ -1,0 +1,92 @@
+# kdig over TLS, HTTPS and QUIC, curl over HTTPS; a certificate that is renewed under them.
+# shellcheck shell=bash
+
+# issue NAME: a certificate of localhost in NAME.pem, which signs itself, and its key.
+issue() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 30 \
+        -subj "/CN=$1" -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' \
+        -keyout "$work/$1.key" -out "$work/$1.pem" 2>"$work/openssl.log" ||
+        fail_now "openssl: $(cat "$work/openssl.log")"
+}
+
+# present NAME: puts it in the place that the server reads.
+present() {
+    install -m 644 "$work/$1.pem" "$work/cert.new" && mv "$work/cert.new" "$work/cert.pem"
+    install -m 600 "$work/$1.key" "$work/key.new" && mv "$work/key.new" "$work/key.pem"
+}
+
+issue old
+issue new
+present old
+cat >"$work/waypost.toml" <<EOF
+[listen]
+addresses = ["127.0.0.1:53"]
+workers = 1
+tls = ["127.0.0.1:853", "[::1]:853"]
+https = ["127.0.0.1:443", "[::1]:443"]
+quic = ["127.0.0.1:853", "[::1]:853"]
+h3 = ["127.0.0.1:443", "[::1]:443"]
+
+[tls]
+certificate = "$work/cert.pem"
+key = "$work/key.pem"
+EOF
+serve --zones "$here/zones" --config "$work/waypost.toml"
+test_that "every encrypted listener is in the log" \
+    wait_until 5 grep -qE 'listening address=\[::1\]:443 over="H3"' "$work/waypost.log"
+
+for over in tls https quic; do
+    how="kdig +$over"
+    ask=(kdig @127.0.0.1 "+$over" +norecurse +time=3)
+    test_that "$how: A" prints 'static\.example\.com\.\s+3600\s+IN\s+A\s+192\.0\.2\.80' \
+        "${ask[@]}" static.example.com A
+    test_that "$how: MX with addresses" prints 'MX\s+10 mail\.example\.com\.' "${ask[@]}" example.com MX
+    test_that "$how: SRV" prints 'SRV\s+0 3 8080 alpha\.web\.example\.com\.' \
+        "${ask[@]}" _http._tcp.web.example.com SRV
+    test_that "$how: an unknown type" prints '\\# 4 0[aA]000001' "${ask[@]}" private.example.com TYPE65280
+    test_that "$how: a referral with glue" prints 'ns\.lab\.example\.com\..*192\.0\.2\.99' \
+        "${ask[@]}" host.lab.example.com A
+    test_that "$how: NXDOMAIN with the SOA" prints 'example\.com\.\s+10\s+IN\s+SOA' \
+        "${ask[@]}" missing.example.com A
+    test_that "$how: out of zone is REFUSED" prints 'status: REFUSED' "${ask[@]}" example.org A
+    test_that "$how: what would be cut comes whole" prints '"5 abcdefghijkl' \
+        "${ask[@]}" +bufsize=512 big.example.com TXT
+    test_that "$how: over IPv6" prints '192\.0\.2\.80' kdig @::1 "+$over" +norecurse static.example.com A
+done
+test_that "kdig +tls: several queries on one connection" prints '192\.0\.2\.25' \
+    kdig @127.0.0.1 +tls +keepopen +short +norecurse static.example.com A mail.example.com A
+
+trust=(kdig @127.0.0.1 +tls-hostname=localhost +norecurse +short static.example.com A)
+trust_old=("${trust[@]}" "+tls-ca=$work/old.pem")
+trust_new=("${trust[@]}" "+tls-ca=$work/new.pem")
+test_that "kdig verifies the certificate" prints '^192\.0\.2\.80$' "${trust_old[@]}"
+test_that "kdig refuses a certificate that it does not know" fails_with 'certificate' "${trust_new[@]}"
+
+# A query for static.example.com A, as octets.
+printf '\0\0\0\0\0\1\0\0\0\0\0\0\6static\7example\3com\0\0\1\0\1' >"$work/query"
+post=(curl --silent --show-error --max-time 5 --cacert "$work/cert.pem" --data-binary "@$work/query"
+    -H 'Content-Type: application/dns-message' -H 'Accept: application/dns-message'
+    --output "$work/answer" --write-out '%{http_version} %{http_code} %{content_type}\n')
+test_that "curl: a POST is answered over HTTP/2" prints '^2 200 application/dns-message$' \
+    "${post[@]}" https://localhost/dns-query
+test_that "curl: the answer is in it" prints 'c0 00 02 50$' od -An -tx1 -w1024 "$work/answer"
+test_that "curl: another path is refused" fails_with 'HTTP/2 stream' "${post[@]}" https://localhost/other
+
+echo broken >"$work/cert.pem"
+test_that "a broken certificate is refused, and said so" \
+    wait_until 6 grep -q 'certificate refused.*cert.pem holds no certificate' "$work/waypost.log"
+test_that "the old one goes on being presented" prints '^192\.0\.2\.80$' "${trust_old[@]}"
+present new
+test_that "a renewed certificate is read by itself" \
+    wait_until 6 grep -q 'certificate read again' "$work/waypost.log"
+test_that "kdig meets the new one" prints '^192\.0\.2\.80$' "${trust_new[@]}"
+test_that "kdig meets the old one no more" fails_with 'certificate' "${trust_old[@]}"
+
+# What is no TLS at all costs nobody anything.
+for port in 853 443; do
+    for ((i = 0; i < 20; i++)); do head -c $((i * 50)) /dev/urandom >"/dev/tcp/127.0.0.1/$port" || true; done
+done 2>/dev/null
+test_that "after garbage: TLS answers" prints '192\.0\.2\.80' kdig @127.0.0.1 +tls static.example.com A
+test_that "after garbage: HTTPS answers" prints '192\.0\.2\.80' kdig @127.0.0.1 +https static.example.com A
+quiet() { ! grep -E 'hickory|rustls|quinn' "$work/waypost.log"; }
+test_that "the log has no lines about it" quiet
