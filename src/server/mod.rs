@@ -32,7 +32,7 @@ use crate::checker::Checker;
 use crate::clock::Clock;
 use crate::config::{Diagnostic, EncryptedConfig, ServerConfig, Severity};
 use crate::health::Table;
-use crate::transport::{self, BindError, Bound, Running, Tls};
+use crate::transport::{self, BindError, Bound, Running, StreamLimits, Tls};
 use certificate::CertificateFiles;
 use control::{Control, Event};
 use worker::Worker;
@@ -141,20 +141,11 @@ impl Server {
         let outcomes = worker::Outcomes::new(bound.responders());
         let (snapshots, counted) = (control.snapshots(), outcomes.clone());
         let policy = Arc::new(policy::policy(&config));
-        let limits = transport::StreamLimits {
-            connections: config.limits.tcp_connections,
-            connections_per_source: config.limits.tcp_connections_per_source,
-            first_query: config.limits.tcp_first_query,
-            idle: config.limits.tcp_idle,
-            ..Default::default()
-        };
-        let running = bound.start(limits, move |number| {
+        let running = bound.start(stream_limits(&config), move |number| {
             let (snapshots, policy) = (snapshots.clone(), Arc::clone(&policy));
             Worker::new(snapshots, policy, clock.clone(), counted.clone(), number)
         })?;
-        for address in &addresses {
-            info!(%address, workers, "listening");
-        }
+        addresses.iter().for_each(|address| info!(%address, workers, "listening"));
         for (over, address) in &encrypted {
             info!(%address, over = over.as_str(), "listening");
         }
@@ -221,6 +212,17 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// What clients may take over streams.
+fn stream_limits(config: &ServerConfig) -> StreamLimits {
+    StreamLimits {
+        connections: config.limits.tcp_connections,
+        connections_per_source: config.limits.tcp_connections_per_source,
+        first_query: config.limits.tcp_first_query,
+        idle: config.limits.tcp_idle,
+        ..Default::default()
     }
 }
 

@@ -188,6 +188,26 @@ fn every_transport_says_the_same() {
 }
 
 #[test]
+fn padding_fills_whole_blocks_where_it_hides_something() {
+    let issued = Issued::new();
+    let (server, ..) = start(&issued);
+    let padding = opt(0, 0, &[0, 12, 0, 0]);
+    for transport in TRANSPORTS {
+        let mut client = Client::connect(&server, transport, &issued).expect("a connection");
+        for (name, rtype) in [("static.example.com.", "A"), ("example.com.", "MX")] {
+            let reply = ask(&mut client, transport, &query(0, &[(name, rtype, 1)], &padding));
+            let is_padded = reply.len().is_multiple_of(468);
+            assert_eq!(
+                is_padded,
+                !["UDP", "TCP"].contains(&transport),
+                "{} over {transport}",
+                reply.len()
+            );
+        }
+    }
+}
+
+#[test]
 fn weights_hold_over_every_transport() {
     let issued = Issued::new();
     let (server, ..) = start(&issued);

@@ -264,3 +264,45 @@ fn read_edns(size: u16, ttl: u32, mut data: &[u8]) -> Option<Edns> {
     }
     Some(edns)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A response with an A record, a cookie and some padding.
+    const RESPONSE: &[u8] = b"\x00\x07\x84\x00\x00\x01\x00\x01\x00\x00\x00\x01\
+        \x01a\x07example\x00\x00\x01\x00\x01\
+        \xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x0a\x00\x04\xc0\x00\x02\x50\
+        \x00\x00\x29\x04\xd0\x00\x00\x80\x00\x00\x13\
+        \x00\x0a\x00\x0601cook\x00\x0c\x00\x05\0\0\0\0\0";
+
+    /// What hickory makes of a response.
+    fn rewritten(wire: &[u8]) -> Vec<u8> {
+        let mut parts = Parts::read(wire).unwrap();
+        let queries = Queries::read(&mut BinDecoder::new(&wire[12..]), 1).unwrap();
+        parts.pad(&queries);
+        let mut out = Vec::new();
+        let mut encoder = BinEncoder::new(&mut out);
+        encoder.set_max_size(u16::MAX);
+        parts.response(&queries).destructive_emit(&mut encoder).unwrap();
+        out
+    }
+
+    #[test]
+    fn options_pass_and_padding_fills_whole_blocks() {
+        let out = rewritten(RESPONSE);
+        assert_eq!(out.len(), PADDING_BLOCK);
+        assert_eq!(out[..27], RESPONSE[..27], "header and question");
+        // What follows the owner, which may be compressed otherwise; OPT up to its length; cookie.
+        for part in [&RESPONSE[29..43], &RESPONSE[43..52], &RESPONSE[54..64]] {
+            assert!(out.windows(part.len()).any(|window| window == part), "{part:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_response_cut_short_is_not_taken_apart() {
+        for len in 0..RESPONSE.len() {
+            assert!(Parts::read(&RESPONSE[..len]).is_none(), "{len}");
+        }
+    }
+}
