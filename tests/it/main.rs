@@ -15,6 +15,7 @@ mod differential;
 mod dns;
 mod encrypted;
 mod executors;
+mod fuzz;
 mod generate;
 mod layers;
 mod load;

@@ -24,7 +24,7 @@ fn shown(path: &Path) -> String {
 
 fn all_files() -> Vec<std::path::PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["src", "tests", "examples", "benches"];
+    let folders = ["src", "tests", "examples", "benches", "fuzz/bodies", "fuzz/targets"];
     let present = folders.iter().filter(|folder| root.join(folder).is_dir());
     present.flat_map(|folder| rust_files(folder)).collect()
 }

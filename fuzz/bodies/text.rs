@@ -1,0 +1,59 @@
+//! Files that are given as text.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use waypost::answer::{Client, Outcome, Over, Responder};
+use waypost::config::{Files, Severity, Source, load_zone, render};
+use waypost::snapshot::{Snapshot, Zone};
+use waypost::wire::kind::Type;
+use waypost::wire::message::write_query;
+
+/// One file, and one that it may include.
+struct Given<'a> {
+    path: &'a str,
+    text: &'a str,
+}
+
+/// What `include` and `records_file` may name.
+const BESIDE: &str = "zones/beside.zone";
+
+impl Files for Given<'_> {
+    fn root(&self) -> &Path {
+        Path::new("zones")
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
+        let text = match path.to_str() {
+            Some(known) if known == self.path => self.text,
+            Some(BESIDE) => "ns2 A 192.0.2.54\n",
+            _ => return Err("no such file".to_owned()),
+        };
+        Ok(Arc::new(Source { path: PathBuf::from(path), text: text.to_owned(), modified: 0 }))
+    }
+}
+
+/// Loads `text` as the file at `path`: either there is a zone that answers, or an error that points
+/// into the text; and what is said of it is safe to print.
+pub fn load(path: &str, text: &str) {
+    let loaded = load_zone(Path::new(path), &Given { path, text });
+    let is_error = |severity| severity == Severity::Error;
+    let errors = loaded.diagnostics.iter().filter(|found| is_error(found.severity)).count();
+    assert_eq!(loaded.zone.is_none(), errors > 0);
+    for found in &loaded.diagnostics {
+        if let Some((source, span)) = &found.place {
+            assert!(source.text.get(span.clone()).is_some(), "{span:?} of {}", source.text.len());
+        }
+    }
+    let rendered = render(&loaded.diagnostics, false);
+    let unsafe_to_print = |c: char| c.is_control() && c != '\n';
+    assert!(!rendered.contains(unsafe_to_print), "{rendered:?}");
+    let Some(zone) = loaded.zone else { return };
+    let query = write_query(1, zone.origin(), Type::SOA, 1232);
+    let snapshot = Snapshot::new(1, vec![Arc::new(Zone::compile(zone))]);
+    let mut responder = Responder::new(Arc::new(snapshot), 1);
+    let client = Client { source: ([10, 0, 0, 1], 5353).into(), over: Over::Tcp };
+    let outcome = responder.respond(&query, client, &mut vec![0; 65_535]);
+    // Only `clients` may keep the zone from answering for itself.
+    assert!(matches!(outcome, Outcome::Answer(_) | Outcome::Refused(_)), "{outcome:?}");
+}
