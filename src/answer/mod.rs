@@ -42,6 +42,7 @@ use options::{Options, Why};
 use rates::Pass;
 
 pub use cookies::{Cookies, Secret};
+pub use options::PADDING_BLOCK;
 pub use outcome::{Dropped, Outcome};
 pub use policy::{Policy, Text};
 pub use rates::{RateLimit, Rates};
@@ -89,6 +90,12 @@ impl Over {
     /// Whether responses may have up to 65,535 octets, and the source's address cannot be forged.
     pub const fn is_stream(self) -> bool {
         !matches!(self, Self::Udp)
+    }
+
+    /// Whether a client may be told how long it can keep the connection: QUIC and HTTP have ways of
+    /// their own (RFC 9250 §5.5.2).
+    pub const fn has_keepalive(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
     }
 
     /// Whether nobody on the way can read along.
@@ -229,8 +236,10 @@ impl Responder {
         }
         if header.counts[0] == 0 {
             return match read_without_question(&header, query) {
-                Ok(edns) => self.answer_nothing(&header, edns, client, out),
-                Err(_) => self.bare(&header, Rcode::FormErr, client, out),
+                Ok(edns) if self.policy.cookies.is_some() => {
+                    self.answer_nothing(&header, edns, client, out)
+                }
+                _ => self.bare(&header, Rcode::FormErr, client, out),
             };
         }
         let Ok(read) = Query::read(&header, query, &mut self.scratch.qname) else {

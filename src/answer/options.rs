@@ -8,7 +8,7 @@ use crate::wire::writer::{Full, Writer};
 
 /// Responses over encrypted transports are padded to a multiple of this many octets, so that their
 /// length tells little (RFC 8467 §4.1).
-const PADDING_BLOCK: usize = 468;
+pub const PADDING_BLOCK: usize = 468;
 
 /// The length of a COOKIE option's data: the client's cookie and ours.
 const COOKIE_LEN: usize = 24;
@@ -67,7 +67,8 @@ impl<'p> Options<'p> {
         OPT_LEN + nsid + cookie + keepalive
     }
 
-    /// Writes the OPT record. The reason is left out where there is no room for it.
+    /// Writes the OPT record. The server's name and the reason are left out where there is no room
+    /// for them.
     pub(super) fn put(
         &self,
         writer: &mut Writer<'_>,
@@ -78,11 +79,12 @@ impl<'p> Options<'p> {
         if let Some((cookie, server)) = self.cookie {
             opt.put(writer, code::COOKIE, &[&cookie.client, &server])?;
         }
-        if let Some(nsid) = self.nsid() {
-            opt.put(writer, code::NSID, &[nsid])?;
-        }
         if let Some(idle) = self.keepalive() {
             opt.put(writer, code::TCP_KEEPALIVE, &[&idle.to_be_bytes()])?;
+        }
+        if let Some(nsid) = self.nsid() {
+            // Behind a very long question there may be no room for a very long name.
+            let _ = opt.put(writer, code::NSID, &[nsid]);
         }
         if let Some((code, text)) = why.map(Why::parts) {
             let _ = opt.put(writer, code::EXTENDED_ERROR, &[&code.to_be_bytes(), text.as_bytes()]);
@@ -98,9 +100,9 @@ impl<'p> Options<'p> {
         self.policy.name.as_ref().filter(|_| self.edns.nsid).map(|name| name.as_bytes())
     }
 
-    /// Of no meaning over UDP, where it must not be sent (RFC 7828 §3.2.1).
+    /// Not over UDP, where it must not be sent (RFC 7828 §3.2.1), nor over QUIC.
     fn keepalive(&self) -> Option<u16> {
-        let told = self.edns.keepalive && self.over.is_stream() && self.policy.stream_idle > 0;
+        let told = self.edns.keepalive && self.over.has_keepalive() && self.policy.stream_idle > 0;
         told.then_some(self.policy.stream_idle)
     }
 }

@@ -273,10 +273,12 @@ impl<'a> Writer<'a> {
         let Some(_) = self.names.name.read(wire) else { return self.put(wire) };
         let depth = self.names.name.depth();
         let question = (shared, (HEADER_LEN + self.question.start(shared)) as u16);
-        let known = (1..=depth)
-            .rev()
-            .find_map(|depth| Some((depth, self.find(depth)?)))
-            .or(Some(question).filter(|_| shared > 0));
+        let mut known = Some(question).filter(|_| shared > 0);
+        // With a name all its suffixes are known: where one is not, no longer one is.
+        for depth in shared + 1..=depth {
+            let Some(at) = self.find(depth) else { break };
+            known = Some((depth, at));
+        }
         let base = self.at;
         let written = match known {
             Some((shared, target)) => {

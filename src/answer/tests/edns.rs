@@ -127,8 +127,10 @@ fn options_are_answered_where_they_mean_something() {
     let idle = (code::TCP_KEEPALIVE, vec![0, 100]);
     for (over, expected, padded) in [
         (Over::Udp, vec![nsid.clone()], false),
-        (Over::Tcp, vec![nsid.clone(), idle.clone()], false),
-        (Over::Tls, vec![nsid, idle], true),
+        (Over::Tcp, vec![idle.clone(), nsid.clone()], false),
+        (Over::Tls, vec![idle, nsid.clone()], true),
+        (Over::Https, vec![nsid.clone()], true),
+        (Over::Quic, vec![nsid], true),
     ] {
         let asked = Asked { over, ..asked("mail", &options) };
         let (outcome, message) = asked.of(&mut responder);
@@ -142,6 +144,21 @@ fn options_are_answered_where_they_mean_something() {
     assert_eq!(asked("mail", &[]).answered(&mut responder).options, []);
     let plain = Asked { options: None, ..asked("mail", &[]) };
     assert_eq!(plain.answered(&mut responder).edns, None);
+}
+
+#[test]
+fn a_name_that_does_not_fit_behind_a_long_question_is_left_out() {
+    let mut responder = responder(Policy { name: Text::new(&"n".repeat(255)), ..named() });
+    let long = format!("{}x.wild", "d234567890.".repeat(20));
+    let mut query = Asked { qtype: Type::TXT, ..asked(&long, &[(code::NSID, b"")]) }.wire();
+    let size = query.len() - 12;
+    query[size..size + 2].copy_from_slice(&512u16.to_be_bytes());
+    let client = Client { source: ([192, 0, 2, 200], 4000).into(), over: Over::Udp };
+    let mut out = [0; 1232];
+    let outcome = responder.respond(&query, client, &mut out);
+    let message = Message::read(&out[..outcome.len().unwrap()]).unwrap();
+    assert_eq!((message.rcode, message.options), (0, vec![]), "{outcome:?}");
+    assert!(message.question.is_some());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::io;
 use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hickory_server::net::runtime::Time;
 use hickory_server::proto::op::{Edns, EdnsFlags, Header, HeaderCounts, Metadata};
@@ -18,18 +19,17 @@ use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder, Quer
 use tokio::sync::watch;
 
 use super::Listener;
+use crate::answer::PADDING_BLOCK;
 use crate::transport::bind::EncryptedSocket;
 use crate::transport::counters::Counters;
 use crate::transport::guarded::Guarded;
 use crate::transport::{Over, Respond, STREAM_RESPONSE};
+use crate::wire::edns::{code, options};
 use crate::wire::kind::Type;
 use crate::wire::rdata;
 
-/// What padded responses are a multiple of, in octets (RFC 8467 §4.1).
-const PADDING_BLOCK: usize = 468;
-
-/// EDNS option code of padding (RFC 7830).
-const PADDING: u16 = 12;
+/// The longest that a handshake, a request or its body may take.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// Serves `listener` until `stop` turns true, or for as long as it can.
 pub(super) async fn serve<R: Respond>(
@@ -38,7 +38,8 @@ pub(super) async fn serve<R: Respond>(
     stop: &mut watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut server = Server::new(Desk { front: front.clone(), over: listener.over });
-    let (certificate, idle) = (Arc::clone(&listener.tls.certificate), listener.idle);
+    let (certificate, idle) =
+        (Arc::clone(&listener.tls.certificate), listener.idle.min(HANDSHAKE_MAX));
     // Clones, so that the address stays ours whatever becomes of the server.
     match &listener.socket {
         EncryptedSocket::Streams(socket) => {
@@ -100,6 +101,11 @@ impl<R: Respond> Front<R> {
         parts
     }
 
+    /// Lets the responder look for newer data.
+    pub(super) fn freshen(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).responder.freshen();
+    }
+
     fn count(&self, is_sent: bool) {
         let shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let counters = &shared.counters;
@@ -123,6 +129,10 @@ impl<R: Respond> RequestHandler for Desk<R> {
         // What is returned is for information only; nothing is sent unless the handle is used.
         let metadata = Metadata::response_from_request(&request.metadata);
         let unsent = ResponseInfo::from(Header { metadata, counts: HeaderCounts::default() });
+        // RFC 9250 §4.2.1: over QUIC the id is 0, and hickory answers as if it were.
+        if self.over == Over::Quic && metadata.id != 0 {
+            return unsent;
+        }
         let Some(mut parts) = self.front.answer(request, self.over) else { return unsent };
         let Some(nothing) = no_queries() else { return unsent };
         let queries = if parts.has_question { &request.queries } else { &nothing };
@@ -192,12 +202,13 @@ impl Parts {
     /// Makes the padding, if there is some, what it takes to reach a whole number of blocks with
     /// hickory's compression.
     fn pad(&mut self, queries: &Queries) {
-        let is_padding = |option: &EdnsOption| matches!(option, EdnsOption::Unknown(PADDING, _));
+        let is_padding =
+            |option: &EdnsOption| matches!(option, EdnsOption::Unknown(code::PADDING, _));
         let Some(options) = self.edns.as_mut().map(|edns| &mut edns.options_mut().options) else {
             return;
         };
         let Some(at) = options.iter().position(|(_, option)| is_padding(option)) else { return };
-        options[at].1 = EdnsOption::Unknown(PADDING, Vec::new());
+        options[at].1 = EdnsOption::Unknown(code::PADDING, Vec::new());
         let mut wire = Vec::with_capacity(self.len);
         let mut encoder = BinEncoder::new(&mut wire);
         encoder.set_max_size(u16::MAX);
@@ -207,7 +218,7 @@ impl Parts {
         let room = STREAM_RESPONSE.saturating_sub(wire.len());
         let padding = (wire.len().next_multiple_of(PADDING_BLOCK) - wire.len()).min(room);
         if let Some(edns) = &mut self.edns {
-            edns.options_mut().options[at].1 = EdnsOption::Unknown(PADDING, vec![0; padding]);
+            edns.options_mut().options[at].1 = EdnsOption::Unknown(code::PADDING, vec![0; padding]);
         }
     }
 }
@@ -250,17 +261,14 @@ fn read_record(
 }
 
 /// OPT with its options as they are (RFC 6891 §6.1).
-fn read_edns(size: u16, ttl: u32, mut data: &[u8]) -> Option<Edns> {
+fn read_edns(size: u16, ttl: u32, data: &[u8]) -> Option<Edns> {
     let [rcode_high, version, flags @ ..] = ttl.to_be_bytes();
     let mut edns = Edns::new();
     edns.set_max_payload(size).set_rcode_high(rcode_high).set_version(version);
     *edns.flags_mut() = EdnsFlags::from(u16::from_be_bytes(flags));
-    while !data.is_empty() {
-        let ([a, b, c, d], rest) = data.split_first_chunk()?;
-        let (code, len) = (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]));
-        let (value, rest) = rest.split_at_checked(len.into())?;
+    for option in options(data) {
+        let (code, value) = option.ok()?;
         edns.options_mut().insert(EdnsOption::Unknown(code, value.to_vec()));
-        data = rest;
     }
     Some(edns)
 }

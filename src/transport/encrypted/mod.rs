@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use super::bind::EncryptedSocket;
 use super::certificate::Certificate;
 use super::counters::Counters;
-use super::guarded::Guarded;
+use super::guarded::{FRESHEN, Guarded};
 use super::{Over, Respond};
 use hickory::Front;
 
@@ -86,11 +86,22 @@ impl<R: Respond> Encrypted<R> {
             for listener in listeners {
                 serving.spawn(keep(listener, front.clone(), stop.clone()));
             }
-            // An error means that whoever could tell us to stop is gone: stop.
-            let _ = stop.wait_for(|&stop| stop).await;
+            tokio::select! {
+                // An error means that whoever could tell us to stop is gone: stop.
+                _ = stop.wait_for(|&stop| stop) => {}
+                () = freshen(&front) => {}
+            }
             let _ = tokio::time::timeout(DRAIN, serving.join_all()).await;
         });
         runtime.shutdown_timeout(Duration::ZERO);
+    }
+}
+
+/// Keeps the responder from holding on to old data while no query comes.
+async fn freshen<R: Respond>(front: &Front<R>) {
+    loop {
+        tokio::time::sleep(FRESHEN).await;
+        front.freshen();
     }
 }
 
