@@ -63,13 +63,20 @@ impl Loader {
             }
         };
         let files = Directory::new(&self.directory);
-        let mut known = BTreeMap::new();
-        for path in paths {
-            let old = self.known.remove(&path).and_then(Known::if_current);
-            known.insert(path.clone(), old.unwrap_or_else(|| Known::load(&path, &files)));
-        }
-        self.known = known;
-        self.drop_included();
+        // Master files come last, without those that are found to be a part of another zone.
+        let is_master = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "zone");
+        let (masters, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_master);
+        let mut before = std::mem::take(&mut self.known);
+        let mut read = |path: PathBuf| {
+            let old = before.remove(&path).and_then(Known::if_current);
+            let known = old.unwrap_or_else(|| Known::load(&path, &files));
+            (path, known)
+        };
+        self.known = others.into_iter().map(&mut read).collect();
+        let included = self.included();
+        self.known.extend(masters.into_iter().filter(|path| !included.contains(path)).map(read));
+        let included = self.included();
+        self.known.retain(|path, _| !included.contains(path));
         self.collect()
     }
 
@@ -85,17 +92,12 @@ impl Loader {
         paths
     }
 
-    /// A master file that another file names is that file's, not a zone of its own.
-    fn drop_included(&mut self) {
-        let included: HashSet<PathBuf> = self
-            .known
-            .iter()
-            .flat_map(|(path, known)| {
-                let others = known.read.iter().filter(move |seen| seen.path != *path);
-                others.map(|seen| seen.path.clone())
-            })
-            .collect();
-        self.known.retain(|path, _| !included.contains(path));
+    /// The files that another file names: they are that file's, not zones of their own.
+    fn included(&self) -> HashSet<PathBuf> {
+        let others = self.known.iter().flat_map(|(path, known)| {
+            known.read.iter().map(|seen| &seen.path).filter(move |seen| *seen != path)
+        });
+        others.cloned().collect()
     }
 
     fn collect(&self) -> Load {
