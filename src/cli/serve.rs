@@ -140,12 +140,15 @@ const QUIET: [&str; 8] = [
     "rustls",
 ];
 
-/// Starts the log on standard error. `RUST_LOG` overrides the configured level.
+/// Starts the log on standard error. `RUST_LOG` overrides the configured level; a library is loud
+/// only if it says so by name.
 fn start_log(log: &LogConfig) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        let libraries = QUIET.map(|library| format!(",{library}=error")).concat();
-        tracing_subscriber::EnvFilter::new(log.level.to_string() + &libraries)
-    });
+    let quiet = QUIET.map(|library| format!("{library}=error,")).concat();
+    let level = log.level.to_string();
+    let wished = std::env::var(tracing_subscriber::EnvFilter::DEFAULT_ENV).ok();
+    let filter = wished
+        .and_then(|wished| tracing_subscriber::EnvFilter::try_new(format!("{quiet}{wished}")).ok())
+        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new(format!("{quiet}{level}")));
     let lines = tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter);
     match log.format {
         LogFormat::Json => lines.json().flatten_event(true).init(),

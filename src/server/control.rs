@@ -110,9 +110,7 @@ impl Control {
                 Err(RecvTimeoutError::Timeout) => Event::Changed,
                 Err(RecvTimeoutError::Disconnected) => Event::Stop,
             };
-            if let Some(certificate) = &mut self.certificate {
-                certificate.refresh(event == Event::Reload);
-            }
+            self.refresh_certificate(event == Event::Reload);
             match event {
                 Event::Stop => break,
                 Event::Reload => self.reload(&mut watcher),
@@ -122,6 +120,14 @@ impl Control {
             self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
         }
         self.runtime.block_on(self.checker.stop());
+    }
+
+    fn refresh_certificate(&mut self, wished: bool) {
+        let Some(certificate) = &mut self.certificate else { return };
+        // As with zones: what reads files must not take the checks along.
+        if catch_unwind(AssertUnwindSafe(|| certificate.refresh(wished))).is_err() {
+            error!("certificate refused: reading it panicked; the one before goes on being used");
+        }
     }
 
     fn reload(&mut self, watcher: &mut Watcher) {

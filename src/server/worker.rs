@@ -37,8 +37,10 @@ impl Worker {
     ) -> Self {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
         // Each worker's random choices are its own.
-        let responder = Responder::new(snapshot, fastrand::u64(..)).with_policy(policy);
+        let mut responder = Responder::new(snapshot, fastrand::u64(..)).with_policy(policy);
         let wall = (clock.unix(), clock.now());
+        // After a panic it answers the rest of a batch before it is told the time again.
+        responder.tick(wall.1, wall.0);
         Self { snapshots, responder, clock, wall, outcomes, number }
     }
 }
