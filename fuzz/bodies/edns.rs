@@ -13,7 +13,7 @@ const QUESTIONS: [&[u8]; 4] = [
 
 /// The first octet chooses question and transport, the next six are class and TTL of the OPT
 /// record, the rest is its RDATA.
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Some((&[choice, fixed @ ..], rdata)) = data.split_first_chunk::<7>() else { return };
     let question = QUESTIONS[usize::from(choice & 3)];
     // With a question or, to fetch a cookie, without.

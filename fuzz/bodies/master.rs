@@ -1,7 +1,7 @@
 //! Master files.
 
 /// Any text as a master file.
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         super::text::load("zones/example.com.zone", text);
     }

@@ -3,9 +3,9 @@
 
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 
-pub mod edns;
-pub mod master;
-pub mod query;
-pub mod respond;
-pub mod text;
-pub mod zone_toml;
+pub(crate) mod edns;
+pub(crate) mod master;
+pub(crate) mod query;
+pub(crate) mod respond;
+pub(crate) mod text;
+pub(crate) mod zone_toml;

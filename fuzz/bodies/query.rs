@@ -6,7 +6,7 @@ use waypost::wire::qname::Qname;
 use waypost::wire::query::{Query, read_without_question};
 
 /// What is read lies inside the message, and reads the same when it is written anew.
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let Some(header) = Header::read(data) else { return assert!(data.len() < 12) };
     let mut qname = Qname::new();
     let Ok(query) = Query::read(&header, data, &mut qname) else {

@@ -40,7 +40,7 @@ const OVERS: [Over; 6] = [Over::Udp, Over::Tcp, Over::Tls, Over::Https, Over::Qu
 
 /// The first octet chooses how the query comes, the second from where and when, the rest is the
 /// query.
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let [over, from, query @ ..] = data else { return };
     let ip = match from & 1 {
         0 => IpAddr::from([192, 0, 2, from >> 1]),
@@ -51,7 +51,7 @@ pub fn run(data: &[u8]) {
 }
 
 /// Answers `query`, and checks what holds for any response.
-pub fn check(query: &[u8], client: Client) {
+pub(crate) fn check(query: &[u8], client: Client) {
     let limit = RateLimit { per_source: 8, per_network: 0, slip: 2, exempt: Access::only(&[]) };
     let policy = Policy {
         name: Text::new("ns1"),

@@ -4,11 +4,15 @@ use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::counters::Counters;
 use super::seldom::Seldom;
 use super::{Over, Respond};
 use crate::clock::Clock;
+
+/// How often [`Guarded::freshen`] is to be called while no queries come.
+pub(super) const FRESHEN: Duration = Duration::from_secs(1);
 
 /// Makes the responder of the worker with the given number.
 pub(super) type Factory<R> = Arc<dyn Fn(usize) -> R + Send + Sync>;
@@ -32,6 +36,14 @@ impl<R: Respond> Guarded<R> {
     /// Lets the responder look for newer data.
     pub(super) fn refresh(&mut self) {
         self.attempt(|responder| responder.refresh());
+    }
+
+    /// Lets the responder look for newer data, if one has been made: one that nobody asks would
+    /// hold on to data that everyone else has left.
+    pub(super) fn freshen(&mut self) {
+        if self.responder.is_some() {
+            self.refresh();
+        }
     }
 
     /// Writes the response to `query` to `out`; `None` when there is none, or after a panic.

@@ -6,6 +6,7 @@ use std::path::Path;
 #[path = "../../fuzz/bodies/mod.rs"]
 mod bodies;
 
+#[allow(clippy::print_stdout, reason = "the last line says which input it was")]
 /// Runs each file of a corpus; says which one it was if one fails.
 fn replay(target: &str, run: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);

@@ -17,6 +17,7 @@ mod encrypted;
 mod executors;
 mod fuzz;
 mod generate;
+mod hostile;
 mod layers;
 mod load;
 mod model;

@@ -34,7 +34,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::counters::Counters;
-use super::guarded::Guarded;
+use super::guarded::{FRESHEN, Guarded};
 use super::seldom::Seldom;
 use super::{Over, Respond, STREAM_RESPONSE};
 use crate::clock::{Clock, Moment};
@@ -142,14 +142,15 @@ impl<R: Respond> Streams<R> {
         LocalSet::new().block_on(&runtime, async {
             // Every task holds a sender; the channel closes with the last of them.
             let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
-            let accepting: Vec<_> = listeners
+            let mut tasks: Vec<_> = listeners
                 .into_iter()
                 .map(|listener| spawn_local(accept(listener, Rc::clone(&shared), alive.clone())))
                 .collect();
+            tasks.push(spawn_local(freshen(shared)));
             drop(alive);
             // An error means that whoever could tell us to stop is gone: stop.
             let _ = stop.wait_for(|&stop| stop).await;
-            accepting.iter().for_each(tokio::task::JoinHandle::abort);
+            tasks.iter().for_each(tokio::task::JoinHandle::abort);
             let _ = timeout(DRAIN, all_ended.recv()).await;
         });
     }
@@ -180,6 +181,14 @@ struct Place<R> {
 impl<R> Drop for Place<R> {
     fn drop(&mut self) {
         self.shared.seats.borrow_mut().leave(self.seat);
+    }
+}
+
+/// Keeps the responder from holding on to old data while no query comes, until aborted.
+async fn freshen<R: Respond>(shared: Rc<Shared<R>>) {
+    loop {
+        tokio::time::sleep(FRESHEN).await;
+        shared.responder.borrow_mut().freshen();
     }
 }
 

@@ -190,3 +190,20 @@ fn what_was_received_before_the_stop_is_answered_and_then_all_is_closed() {
     assert!(closed(&idle));
     assert!(TcpStream::connect(server).is_err());
 }
+
+#[test]
+fn a_responder_that_was_asked_once_goes_on_looking_for_newer_data() {
+    let refreshed = Arc::new(AtomicUsize::new(0));
+    let shared = Arc::clone(&refreshed);
+    let bound = bind(&[address("127.0.0.1:0")], 1).unwrap();
+    let address = bound.addresses()[0];
+    // By its number, the streams' alone: workers of UDP come before it.
+    let _running = bound.start(StreamLimits::default(), move |number| Echo {
+        refreshed: if number == 1 { Arc::clone(&shared) } else { Arc::default() },
+    });
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(&[0, 1, 7]).unwrap();
+    client.read_exact(&mut [0; 3]).unwrap();
+    let before = refreshed.load(Ordering::Relaxed);
+    wait_until("another look", || refreshed.load(Ordering::Relaxed) > before);
+}
