@@ -16,7 +16,7 @@
 //! ── L3  snapshot   compile → immutable, numbered, indexed
 //! ── L4  answer     query bytes → response bytes
 //! ── L5  the outside world: I/O, threads, async
-//!    transport  udp (a blocking thread per worker, batched), stream (TCP)
+//!    transport  udp (a blocking thread per worker, batched), stream (TCP, TLS), encrypted
 //!    checker    the probes and their schedule
 //! ── L6  server     composition: start, reload, stop
 //!        cli        one file per command
