@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Report;
-use crate::health::{State, Turn};
+use super::{Reason, Report};
+use crate::health::{Probed, State, Turn};
 
 /// Writes one line for each endpoint that `turn` concerns.
 pub(super) fn turned(report: &Report, turn: &Turn) {
@@ -23,6 +23,16 @@ pub(super) fn turned(report: &Report, turn: &Turn) {
         }
         if to == State::Down { line!(warn) } else { line!(info) }
     }
+}
+
+/// Writes down that a probe could not be carried out, and how many before it were not said.
+pub(super) fn unable(probed: &Probed, reason: &Reason, unsaid: u64) {
+    let address = probed.address;
+    tracing::warn!(
+        target: "waypost::checker",
+        %address, %reason, unsaid,
+        "cannot probe, the state stays as it is: {reason}"
+    );
 }
 
 /// Writes down what one probe found.

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 pub use probe::{Reason, TlsFailure};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Seldom};
 use crate::health::{Probed, State, Table, Verdict};
 use probe::{Outlets, Prober};
 use schedule::Grid;
@@ -68,6 +68,8 @@ struct Shared {
     epoch: Instant,
     /// Told whenever an address gets its first verdict.
     first_verdict: Notify,
+    /// Probes that this machine could not carry out.
+    complaints: Mutex<Seldom>,
 }
 
 impl Checker {
@@ -75,6 +77,7 @@ impl Checker {
     /// addresses at a time (at least one).
     pub fn new(clock: Clock, table: Arc<Mutex<Table>>, concurrency: usize) -> Self {
         let shared = Shared {
+            complaints: Mutex::new(Seldom::new(clock.clone())),
             clock,
             table,
             outlets: Outlets::new(),
@@ -153,10 +156,22 @@ impl Shared {
         drop(permit);
         let (verdict, reason) = match outcome {
             Ok(reason) => (Verdict::Pass, reason),
+            // No verdict: what this machine lacks says nothing of the endpoint.
+            Err(reason @ Reason::Local) => {
+                self.complain(probed, &reason);
+                return started;
+            }
             Err(reason) => (Verdict::Fail, reason),
         };
         self.take(Report { probed: probed.clone(), verdict, reason, took: started.elapsed() });
         started
+    }
+
+    fn complain(&self, probed: &Probed, reason: &Reason) {
+        let admitted = self.complaints.lock().unwrap_or_else(PoisonError::into_inner).admit();
+        if let Some(unsaid) = admitted {
+            journal::unable(probed, reason, unsaid);
+        }
     }
 
     fn take(&self, report: Report) {

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::counters::Counters;
-use super::seldom::Seldom;
 use super::{Over, Respond};
-use crate::clock::Clock;
+use crate::clock::{Clock, Seldom};
 
 /// How often [`Guarded::freshen`] is to be called while no queries come.
 pub(super) const FRESHEN: Duration = Duration::from_secs(1);

@@ -26,7 +26,6 @@ mod counters;
 mod encrypted;
 mod guarded;
 mod running;
-mod seldom;
 mod stream;
 mod udp;
 

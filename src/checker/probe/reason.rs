@@ -26,6 +26,9 @@ pub enum Reason {
     Closed,
     /// Another error of the connection.
     Connection(io::ErrorKind),
+    /// This machine had no descriptor, port or memory for a connection: nothing was learnt of the
+    /// peer.
+    Local,
     /// No connection or no response within this time.
     NoResponse(Duration),
     /// A response began, but neither its end nor what was expected came within this time.
@@ -79,6 +82,11 @@ pub enum TlsFailure {
 impl Reason {
     /// The reason behind an error of the network.
     pub(super) fn of_io(error: &io::Error) -> Self {
+        const LOCAL: [i32; 5] =
+            [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL];
+        if error.raw_os_error().is_some_and(|number| LOCAL.contains(&number)) {
+            return Self::Local;
+        }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::ConnectionReset
@@ -149,6 +157,7 @@ impl fmt::Display for Reason {
             Self::Reset => f.write_str("connection reset"),
             Self::Closed => f.write_str("connection closed too early"),
             Self::Connection(kind) => write!(f, "{kind}"),
+            Self::Local => f.write_str("this machine has no descriptor, port or memory left"),
             Self::NoResponse(timeout) => write!(f, "no response within {timeout:?}"),
             Self::Unfinished(timeout) => write!(f, "response not complete within {timeout:?}"),
             Self::UnwantedStatus { found, wanted } => {
@@ -216,5 +225,13 @@ mod tests {
         assert_eq!(Reason::of_cause(&error), Some(Reason::Tls(TlsFailure::Expired)));
         let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert_eq!(Reason::of_cause(&refused), Some(Reason::Refused));
+    }
+
+    #[test]
+    fn what_this_machine_lacks_is_not_the_peers_fault() {
+        let reason = |number| Reason::of_io(&io::Error::from_raw_os_error(number));
+        assert_eq!(reason(libc::EMFILE), Reason::Local);
+        assert_eq!(reason(libc::EADDRNOTAVAIL), Reason::Local);
+        assert_eq!(reason(libc::ECONNREFUSED), Reason::Refused);
     }
 }

@@ -35,9 +35,8 @@ use tokio_rustls::server::TlsStream;
 
 use super::counters::Counters;
 use super::guarded::{FRESHEN, Guarded};
-use super::seldom::Seldom;
 use super::{Over, Respond, STREAM_RESPONSE};
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Moment, Seldom};
 use connection::Connection;
 use seats::{Seat, Seats};
 

@@ -20,9 +20,8 @@ use std::time::Duration;
 
 use super::counters::Counters;
 use super::guarded::Guarded;
-use super::seldom::Seldom;
 use super::{Over, Respond};
-use crate::clock::Clock;
+use crate::clock::{Clock, Seldom};
 use batch::{Batch, Wait};
 
 pub(super) use socket::open;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::clock::{Clock, Moment};
+use super::{Clock, Moment};
 
 /// The shortest time between two lines about the same trouble.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Lets one log line a second through and counts the others.
 #[derive(Debug)]
-pub(super) struct Seldom {
+pub struct Seldom {
     clock: Clock,
     last: Option<Moment>,
     unsaid: u64,
@@ -17,12 +17,12 @@ pub(super) struct Seldom {
 
 impl Seldom {
     /// Lets the first line through.
-    pub(super) fn new(clock: Clock) -> Self {
+    pub fn new(clock: Clock) -> Self {
         Self { clock, last: None, unsaid: 0 }
     }
 
     /// Whether to log now; if so, how many lines went unsaid since the last one.
-    pub(super) fn admit(&mut self) -> Option<u64> {
+    pub fn admit(&mut self) -> Option<u64> {
         let now = self.clock.now();
         if self.last.is_some_and(|last| now.since(last) < PAUSE) {
             self.unsaid += 1;
