@@ -52,7 +52,7 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer, lines: &mut Lines) -> Strin
             let label = Some(printable(&diagnostic.label)).filter(|label| !label.is_empty());
             let snippet = Snippet::source(excerpt.text)
                 .line_start(excerpt.line)
-                .path(source.path.display().to_string())
+                .path(printable(&source.path.display().to_string()))
                 .annotation(annotation.label(label));
             title.element(snippet)
         }
@@ -104,6 +104,9 @@ impl Lines {
             end -= 1;
         }
         let to = (span.end - start).clamp(from, end);
-        Excerpt { text: whole[..end].to_owned(), line, span: from..to }
+        // The renderer shows the control characters of ASCII as pictures, but lets those from
+        // U+0080 on through, which terminals obey; a mark of two octets keeps every place.
+        let text = whole[..end].replace(|c: char| ('\u{80}'..='\u{9f}').contains(&c), "¿");
+        Excerpt { text, line, span: from..to }
     }
 }

@@ -60,6 +60,10 @@ fn columns_count_characters_and_control_characters_are_not_printed() {
     assert_eq!(loaded.diagnostics[0].line_column(), Some((3, 1)));
     let text = render(&loaded.diagnostics, false);
     assert!(!text.contains('\u{1b}'), "{text:?}");
+    let loaded = load("zone = \"\u{9b}31m\u{80}\" x");
+    let text = render(&loaded.diagnostics, false);
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    assert!(text.contains("¿31m¿"), "{text}");
     let loaded = load("zone = \"é\"; x");
     assert_eq!(loaded.diagnostics[0].line_column(), Some((1, 11)));
     assert!(render(&loaded.diagnostics, false).contains("example.com.toml:1:11"));
