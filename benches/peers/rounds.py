@@ -17,7 +17,8 @@ class Stage:
     """The servers of one workload, running, idle until they are asked."""
 
     def __init__(self, workload, names, workers=1, cores=None):
-        self.workload, self.workers, self.cores = workload, workers, cores
+        self.workload, self.workers = workload, workers
+        self.cores = {"core": cores} if cores else {}
         # Removed with the stage, or when Python ends.
         self.temporary = tempfile.TemporaryDirectory(prefix="peers-", ignore_cleanup_errors=True)
         self.directory = pathlib.Path(self.temporary.name)
@@ -52,8 +53,7 @@ class Stage:
     def launch(self, name, command, log):
         port = self.port()
         with open(log or "/dev/null", "w") as output:
-            cores = {"core": self.cores} if self.cores else {}
-            process = processes.start(command, log=output, **cores)
+            process = processes.start(command, log=output, **self.cores)
         expected = None if "echo" in name else self.workload.expected
         alive = lambda: process.poll() is None
         octets = client.wait_for(port, self.label, expected, START_LIMIT, alive)
@@ -79,6 +79,7 @@ class Stage:
 
     def sample(self, name, seconds, rate):
         process, port = self.running[name]
+        processes.hold(processes.family(process.pid), **self.cores)
         return measure.sample(self.load(port, seconds, rate), process)
 
     def end(self):
