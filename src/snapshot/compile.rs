@@ -155,7 +155,6 @@ impl Services {
 
     fn add(&mut self, service: &zone::Service) {
         let place = self.plans.add(service, &mut self.words, &mut self.points);
-        let first = self.endpoints.len() as u32;
         let members = service.pools.iter().flat_map(|pool| pool.endpoints.iter().enumerate());
         for ((pool, endpoint), (at, _)) in service.endpoints().zip(members) {
             let none = Bit { word: NONE, at: 0 };
@@ -177,8 +176,7 @@ impl Services {
             });
         }
         let (label, ttl) = (self.text(service.label.as_bytes()), service.ttl.as_secs());
-        let endpoints = first..self.endpoints.len() as u32;
-        self.services.push(Service { ttl, plan: place, endpoints, label });
+        self.services.push(Service { ttl, plan: place, label });
     }
 
     fn text(&mut self, text: &[u8]) -> Text {

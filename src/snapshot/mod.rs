@@ -145,7 +145,7 @@ impl Zone {
 
     /// The endpoints of `service` by [`crate::steering::Member`].
     pub fn endpoints(&self, service: &Service) -> &[Endpoint] {
-        let Range { start, end } = service.endpoints;
+        let Range { start, end } = service.plan.members();
         self.endpoints.get(start as usize..end as usize).unwrap_or(&[])
     }
 
@@ -184,14 +184,14 @@ impl Zone {
     }
 }
 
-/// A compiled service; only good in the zone that gave it.
+/// A compiled service, one line of the cache; only good in the zone that gave it.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Service {
     /// The TTL of its records in seconds.
     pub ttl: u32,
     /// Where [`Zone::plan`] finds how its answers are drawn.
     pub plan: PlanPlace,
-    endpoints: Range<u32>,
     label: Text,
 }
 
@@ -216,6 +216,8 @@ struct Text {
     start: u32,
     len: u16,
 }
+
+const _: () = assert!(size_of::<Service>() == 64);
 
 impl Endpoint {
     /// Where its states stand on the board: IPv4, IPv6.

@@ -6,6 +6,8 @@
 //! the rule leaves a choice it is made at random, so that neither two workers nor two record
 //! types move in step.
 
+use std::hint::black_box;
+
 use fastrand::Rng;
 
 use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
@@ -65,8 +67,9 @@ pub struct Draws {
     rng: Rng,
 }
 
-/// One point in one stream.
+/// One point in one stream; one line of the cache.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 struct Slot {
     /// What the cells were filled for; `None`: not yet.
     key: Option<Key>,
@@ -160,6 +163,15 @@ impl Draws {
         let steps = rng.u32(0..slot.members.max(1));
         for _ in 0..steps {
             step(slot, cells, rng, 0);
+        }
+    }
+
+    /// Fetches what a draw at `point` reads, without waiting for it.
+    pub(super) fn fetch(&mut self, point: Point, stream: Stream) {
+        if let Some((slot, cells, _)) = self.parts(point, stream) {
+            black_box(slot.members);
+            black_box(cells.first().map(|cell| cell.weight));
+            black_box(cells.last().map(|cell| cell.weight));
         }
     }
 

@@ -1,4 +1,7 @@
-//! A service made ready for drawing: masks, words, points, an arena of `to` steps.
+//! A service made ready for drawing: masks, words, points, each `to` flattened.
+//!
+//! Among many services each place in memory that an answer reads costs a miss of the cache. So a
+//! service with one pool and no routes, as most are, leads from its [`PlanPlace`] to the pool at once.
 
 use std::ops::{Deref, Range};
 
@@ -13,10 +16,9 @@ use crate::zone::{Answers, MinUp, OnAllDown, Place, Pool, PoolIndex, Service, Ta
 /// however many services there are.
 #[derive(Debug)]
 pub struct Plans {
-    /// Only of services whose routes name networks.
-    routes: Vec<RouteTable>,
-    roots: Vec<u32>,
-    steps: Vec<Step>,
+    /// Only of services that have routes.
+    routes: Vec<Routes>,
+    splits: Vec<Split>,
     branches: Vec<Branch>,
     pools: Vec<PlanPool>,
     weights: Vec<u16>,
@@ -25,27 +27,26 @@ pub struct Plans {
 /// Where the plan of one service stands in its zone's [`Plans`].
 #[derive(Clone, Debug)]
 pub struct PlanPlace {
-    /// `None`: every client takes the first root.
+    /// Where the clients go that no route takes.
+    otherwise: To,
     routes: Option<u32>,
-    roots: Range<u32>,
-    steps: Range<u32>,
-    branches: Range<u32>,
     pools: Range<u32>,
-    weights: Range<u32>,
+    members: Range<u32>,
     answers: Answers,
     on_all_down: OnAllDown,
     has_targets: bool,
 }
 
-/// A compiled service: what [`super::Select`] walks. Its numbers count from its own first parts.
+/// A compiled service: what [`super::Select`] walks.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
-    routes: Option<&'a RouteTable>,
-    /// One step a route, and one for the clients that no route takes.
-    pub(super) roots: &'a [u32],
-    pub(super) steps: &'a [Step],
-    /// What failovers and splits consist of.
-    pub(super) branches: &'a [Branch],
+    otherwise: To,
+    routes: Option<&'a Routes>,
+    /// Those of all services.
+    splits: &'a [Split],
+    /// Those of all services.
+    branches: &'a [Branch],
+    /// Its own.
     pub(super) pools: &'a [PlanPool],
     /// Weights of all members, pool by pool.
     pub(super) weights: &'a [u16],
@@ -59,38 +60,62 @@ pub type Member = u16;
 /// A failover tier, from 0.
 pub type Tier = u16;
 
-/// One node of a compiled `to`.
-#[derive(Debug)]
-pub(super) enum Step {
+/// A compiled `to`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To {
+    /// The number of a pool of the service.
     Pool(u16),
-    Failover(Range<u32>),
-    Split(Range<u32>, Point),
+    Failover(Branches),
+    /// The number of a [`Split`].
+    Split(u32),
+}
+
+/// The routes of a service.
+#[derive(Debug)]
+struct Routes {
+    table: RouteTable,
+    /// By route.
+    to: Box<[To]>,
+}
+
+/// A compiled split.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Split {
+    pub(super) branches: Branches,
+    pub(super) point: Point,
+}
+
+/// Which branches a failover or split consists of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Branches {
+    start: u32,
+    end: u32,
 }
 
 /// One child of a failover or split.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Branch {
-    pub(super) step: u32,
+    pub(super) to: To,
     pub(super) weight: u16,
 }
 
-/// A compiled pool.
+/// A compiled pool; one line of the cache.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct PlanPool {
     /// Its members' numbers.
     pub(super) members: Range<u16>,
     pub(super) min_up: MinUp,
     pub(super) is_target: bool,
     pub(super) blocks: Blocks,
-    /// Draws a block, where there are several.
-    pub(super) among_blocks: Option<Point>,
 }
 
 /// The members of a pool, 64 to a block; most pools have one.
 #[derive(Debug)]
 pub(super) enum Blocks {
     One(Block),
-    Many(Box<[Block]>),
+    /// With what draws one of them.
+    Many(Box<[Block]>, Point),
 }
 
 impl Deref for Blocks {
@@ -99,7 +124,7 @@ impl Deref for Blocks {
     fn deref(&self) -> &[Block] {
         match self {
             Self::One(block) => std::slice::from_ref(block),
-            Self::Many(blocks) => blocks,
+            Self::Many(blocks, _) => blocks,
         }
     }
 }
@@ -118,6 +143,8 @@ pub(super) struct Block {
     pub(super) point: Point,
 }
 
+const _: () = assert!(size_of::<PlanPool>() == 64);
+
 impl PlanPool {
     /// Whether its endpoints are targets, answered as CNAME.
     pub fn is_target(&self) -> bool {
@@ -130,9 +157,8 @@ impl Plans {
     pub fn with_room(services: usize) -> Self {
         Self {
             routes: Vec::new(),
-            roots: with_room(services),
-            steps: with_room(services),
-            branches: with_room(services),
+            splits: Vec::new(),
+            branches: Vec::new(),
             pools: with_room(services),
             weights: with_room(services),
         }
@@ -152,30 +178,23 @@ impl Plans {
             self.weights.extend(pool.endpoints.iter().map(|endpoint| endpoint.weight));
             self.pools.push(compile_pool(pool, first, words, points));
         }
-        let [roots, steps, branches] =
-            [self.roots.len(), self.steps.len(), self.branches.len()].map(|len| len as u32);
-        let mut tree = Tree { plans: self, steps, branches, points };
-        for route in &service.routes {
-            let root = tree.add(&route.to);
-            tree.plans.roots.push(root);
-        }
+        let mut tree = Tree { plans: self, points };
+        let to: Box<[To]> = service.routes.iter().map(|route| tree.add(&route.to)).collect();
         let in_file_order = 0..service.pools.len();
         let in_file_order = in_file_order.map(|at| Target::Pool(PoolIndex(at as u16))).collect();
-        let root = tree.add(&Target::Failover(in_file_order));
-        self.roots.push(root);
+        let otherwise = tree.add(&Target::Failover(in_file_order));
         let routes = (!service.routes.is_empty()).then(|| {
-            self.routes.push(RouteTable::new(service.routes.iter().map(|r| r.from.as_slice())));
+            let table = RouteTable::new(service.routes.iter().map(|r| r.from.as_slice()));
+            self.routes.push(Routes { table, to });
             self.routes.len() as u32 - 1
         });
         let own_pools = &self.pools[pools as usize..];
         PlanPlace {
+            otherwise,
             routes,
-            roots: roots..self.roots.len() as u32,
-            steps: steps..self.steps.len() as u32,
-            branches: branches..self.branches.len() as u32,
             has_targets: own_pools.iter().any(PlanPool::is_target),
             pools: pools..self.pools.len() as u32,
-            weights: weights..self.weights.len() as u32,
+            members: weights..self.weights.len() as u32,
             answers: service.answers,
             on_all_down: service.on_all_down,
         }
@@ -187,12 +206,12 @@ impl Plans {
     /// A few bounds checked; no allocation.
     pub fn plan(&self, place: &PlanPlace) -> Plan<'_> {
         Plan {
+            otherwise: place.otherwise,
             routes: place.routes.and_then(|at| self.routes.get(at as usize)),
-            roots: part(&self.roots, &place.roots),
-            steps: part(&self.steps, &place.steps),
-            branches: part(&self.branches, &place.branches),
+            splits: &self.splits,
+            branches: &self.branches,
             pools: part(&self.pools, &place.pools),
-            weights: part(&self.weights, &place.weights),
+            weights: part(&self.weights, &place.members),
             answers: place.answers,
             on_all_down: place.on_all_down,
         }
@@ -201,8 +220,7 @@ impl Plans {
     /// Gives back the room that nothing took.
     pub fn shrink(&mut self) {
         self.routes.shrink_to_fit();
-        self.roots.shrink_to_fit();
-        self.steps.shrink_to_fit();
+        self.splits.shrink_to_fit();
         self.branches.shrink_to_fit();
         self.pools.shrink_to_fit();
         self.weights.shrink_to_fit();
@@ -218,12 +236,31 @@ impl PlanPlace {
     pub fn has_targets(&self) -> bool {
         self.has_targets
     }
+
+    /// Its endpoints among those of all services of the zone, in the order of [`Plans::add`].
+    pub fn members(&self) -> Range<u32> {
+        self.members.clone()
+    }
 }
 
-impl Plan<'_> {
-    /// Which root `client` takes.
-    pub(super) fn route(&self, client: IpAddr) -> u16 {
-        self.routes.map_or(0, |routes| routes.route(client))
+impl<'a> Plan<'a> {
+    /// Where `client` goes.
+    pub(super) fn to(&self, client: IpAddr) -> To {
+        let routed = self.routes.and_then(|routes| {
+            let route = routes.table.route(client);
+            routes.to.get(usize::from(route)).copied()
+        });
+        routed.unwrap_or(self.otherwise)
+    }
+
+    /// A split by its number.
+    pub(super) fn split(&self, at: u32) -> Option<Split> {
+        self.splits.get(at as usize).copied()
+    }
+
+    /// The branches themselves.
+    pub(super) fn branches(&self, Branches { start, end }: Branches) -> &'a [Branch] {
+        self.branches.get(start as usize..end as usize).unwrap_or(&[])
     }
 
     /// The bits of the `at`-th endpoint of `pool`: IPv4, IPv6.
@@ -237,32 +274,30 @@ impl Plan<'_> {
 /// A `to` being flattened.
 struct Tree<'a> {
     plans: &'a mut Plans,
-    /// The first steps and branches of its own.
-    steps: u32,
-    branches: u32,
     points: &'a mut PointCounts,
 }
 
 impl Tree<'_> {
-    fn add(&mut self, target: &Target) -> u32 {
-        let step = match target {
-            Target::Pool(pool) => Step::Pool(pool.0),
-            Target::Failover(list) => Step::Failover(self.branches(list.iter().map(|to| (to, 0)))),
+    fn add(&mut self, target: &Target) -> To {
+        match target {
+            Target::Pool(pool) => To::Pool(pool.0),
+            // What fails over to nothing is what it consists of.
+            Target::Failover(list) if list.len() == 1 => self.add(&list[0]),
+            Target::Failover(list) => To::Failover(self.branches(list.iter().map(|to| (to, 0)))),
             Target::Split(list) => {
-                let range = self.branches(list.iter().map(|(to, weight)| (to, *weight)));
-                Step::Split(range, self.points.add(list.len()))
+                let branches = self.branches(list.iter().map(|(to, weight)| (to, *weight)));
+                self.plans.splits.push(Split { branches, point: self.points.add(list.len()) });
+                To::Split(self.plans.splits.len() as u32 - 1)
             }
-        };
-        self.plans.steps.push(step);
-        self.plans.steps.len() as u32 - 1 - self.steps
+        }
     }
 
-    fn branches<'t>(&mut self, list: impl Iterator<Item = (&'t Target, u16)>) -> Range<u32> {
+    fn branches<'t>(&mut self, list: impl Iterator<Item = (&'t Target, u16)>) -> Branches {
         let branches: Vec<Branch> =
-            list.map(|(to, weight)| Branch { step: self.add(to), weight }).collect();
-        let start = self.plans.branches.len() as u32 - self.branches;
+            list.map(|(to, weight)| Branch { to: self.add(to), weight }).collect();
+        let start = self.plans.branches.len() as u32;
         self.plans.branches.extend(branches);
-        start..self.plans.branches.len() as u32 - self.branches
+        Branches { start, end: self.plans.branches.len() as u32 }
     }
 }
 
@@ -287,11 +322,13 @@ fn compile_pool(pool: &Pool, first: u16, words: &mut u32, points: &mut PointCoun
             }
         })
         .collect();
-    let among_blocks = (blocks.len() > 1).then(|| points.add(blocks.len()));
     let blocks = match blocks[..] {
         [block] => Blocks::One(block),
-        _ => Blocks::Many(blocks.into()),
+        _ => {
+            let point = points.add(blocks.len());
+            Blocks::Many(blocks.into(), point)
+        }
     };
     let members = first..first + pool.endpoints.len() as u16;
-    PlanPool { members, min_up: pool.min_up, is_target, blocks, among_blocks }
+    PlanPool { members, min_up: pool.min_up, is_target, blocks }
 }

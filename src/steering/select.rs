@@ -1,9 +1,10 @@
 //! From a client and the states to the endpoints of one answer.
 
+use std::hint::black_box;
 use std::net::IpAddr;
 
 use super::draw::{Draws, MEMBERS_MAX, Picks, Stream};
-use super::plan::{Block, Branch, Member, Plan, PlanPool, Step, Tier};
+use super::plan::{Block, Blocks, Branch, Member, Plan, PlanPool, Tier, To};
 use crate::health::Board;
 use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
 use crate::zone::{Answers, OnAllDown};
@@ -68,6 +69,15 @@ impl<'a> Select<'a> {
         self.is_usable(choice.pool, choice.mode)
     }
 
+    /// Fetches what a draw in a pool that is the only one reads, side by side: one after the other,
+    /// as the draw comes to need them, the misses of the cache would add up.
+    pub fn fetch(&self, draws: &mut Draws, stream: Stream) {
+        if let [PlanPool { blocks: Blocks::One(block), .. }] = self.plan.pools {
+            black_box(self.board.word(block.word));
+            draws.fetch(block.point, stream);
+        }
+    }
+
     /// The pool that `client`'s answer comes from; `None` if there is nothing to give.
     ///
     /// Takes the first matching route and walks its `to` three times at most: with each pool's
@@ -76,9 +86,9 @@ impl<'a> Select<'a> {
     /// # Cost
     /// By the pools that the route names; no allocation.
     pub fn pool(&self, client: IpAddr, draws: &mut Draws, stream: Stream) -> Option<Choice<'a>> {
-        let root = self.root(client)?;
+        let to = self.plan.to(client.to_canonical());
         let walk = |mode, draws: &mut Draws| {
-            self.walk(root, mode, draws, stream).map(|pool| Choice { pool, mode })
+            self.walk(to, mode, draws, stream).map(|pool| Choice { pool, mode })
         };
         walk(Mode::MinUp, draws).or_else(|| walk(Mode::AnyUp, draws)).or_else(|| {
             match self.plan.on_all_down {
@@ -112,13 +122,13 @@ impl<'a> Select<'a> {
     /// By the endpoints named; allocates only while `shares` grows to its largest answer.
     pub fn tiers(&self, client: IpAddr, draws: &mut Draws, shares: &mut Vec<Share>) {
         shares.clear();
-        let Some(root) = self.root(client) else { return };
+        let to = self.plan.to(client.to_canonical());
         for mode in [Mode::MinUp, Mode::AnyUp, Mode::Open] {
             let mut tiers = Tiers { select: self, mode, seen: 0, shares: &mut *shares };
             match self.plan.on_all_down {
                 OnAllDown::None if mode == Mode::Open => {}
                 OnAllDown::Pool(at) if mode == Mode::Open => tiers.add_pool(at.0, 0, None, draws),
-                _ => drop(tiers.add(root, 0, None, draws)),
+                _ => drop(tiers.add(to, 0, None, draws)),
             }
             if !shares.is_empty() {
                 return;
@@ -126,43 +136,30 @@ impl<'a> Select<'a> {
         }
     }
 
-    fn root(&self, client: IpAddr) -> Option<u32> {
-        let route = self.plan.route(client.to_canonical());
-        self.plan.roots.get(usize::from(route)).copied()
-    }
-
-    fn branches(&self, range: &std::ops::Range<u32>) -> &'a [Branch] {
-        self.plan.branches.get(range.start as usize..range.end as usize).unwrap_or(&[])
-    }
-
-    fn walk(
-        &self,
-        step: u32,
-        mode: Mode,
-        draws: &mut Draws,
-        stream: Stream,
-    ) -> Option<&'a PlanPool> {
-        match self.plan.steps.get(step as usize)? {
-            Step::Pool(at) => {
-                let pool = self.plan.pools.get(usize::from(*at))?;
+    fn walk(&self, to: To, mode: Mode, draws: &mut Draws, stream: Stream) -> Option<&'a PlanPool> {
+        match to {
+            To::Pool(at) => {
+                let pool = self.plan.pools.get(usize::from(at))?;
                 self.is_usable(pool, mode).then_some(pool)
             }
-            Step::Failover(range) => {
-                self.branches(range).iter().find_map(|b| self.walk(b.step, mode, draws, stream))
+            To::Failover(branches) => {
+                let branches = self.plan.branches(branches);
+                branches.iter().find_map(|branch| self.walk(branch.to, mode, draws, stream))
             }
-            Step::Split(range, point) => {
-                let branches = self.branches(range);
+            To::Split(at) => {
+                let split = self.plan.split(at)?;
+                let branches = self.plan.branches(split.branches);
                 let mask = self.usable_branches(branches, mode);
                 if mask == 0 {
                     // Preparing for nothing would start the shares anew for the next mode.
                     return None;
                 }
-                let at = (*point, stream);
+                let at = (split.point, stream);
                 draws.prepare(at, (mask, 0), 1, |i| {
                     branches.get(i).map_or(0, |branch| u32::from(branch.weight).max(1))
                 });
                 let drawn = draws.next(at, 0)?;
-                self.walk(branches.get(drawn)?.step, mode, draws, stream)
+                self.walk(branches.get(drawn)?.to, mode, draws, stream)
             }
         }
     }
@@ -171,7 +168,7 @@ impl<'a> Select<'a> {
     fn usable_branches(&self, branches: &[Branch], mode: Mode) -> u64 {
         let (mut usable, mut weighted) = (0u64, 0u64);
         for (at, branch) in branches.iter().enumerate().take(MEMBERS_MAX) {
-            if self.is_step_usable(branch.step, mode) {
+            if self.leads_somewhere(branch.to, mode) {
                 usable |= 1 << at;
                 weighted |= u64::from(branch.weight > 0) << at;
             }
@@ -179,17 +176,18 @@ impl<'a> Select<'a> {
         if weighted == 0 { usable } else { weighted }
     }
 
-    fn is_step_usable(&self, step: u32, mode: Mode) -> bool {
-        match self.plan.steps.get(step as usize) {
-            Some(Step::Pool(at)) => {
-                let pool = self.plan.pools.get(usize::from(*at));
-                pool.is_some_and(|pool| self.is_usable(pool, mode))
+    fn leads_somewhere(&self, to: To, mode: Mode) -> bool {
+        let branches = match to {
+            To::Pool(at) => {
+                let pool = self.plan.pools.get(usize::from(at));
+                return pool.is_some_and(|pool| self.is_usable(pool, mode));
             }
-            Some(Step::Failover(range) | Step::Split(range, _)) => {
-                self.branches(range).iter().any(|branch| self.is_step_usable(branch.step, mode))
+            To::Failover(branches) => self.plan.branches(branches),
+            To::Split(at) => {
+                self.plan.split(at).map_or(&[][..], |s| self.plan.branches(s.branches))
             }
-            None => false,
-        }
+        };
+        branches.iter().any(|branch| self.leads_somewhere(branch.to, mode))
     }
 
     fn is_usable(&self, pool: &PlanPool, mode: Mode) -> bool {
@@ -264,20 +262,19 @@ impl<'a> Select<'a> {
         stream: Stream,
     ) -> Picks {
         let pool = choice.pool;
-        match (pool.blocks.as_ref(), pool.among_blocks) {
-            ([block], _) => {
+        match &pool.blocks {
+            Blocks::One(block) => {
                 let mask = self.drawable(pool, block, choice.mode);
                 self.draw_in_block(pool, block, mask, most, draws, stream)
             }
-            (blocks, Some(point)) => {
+            Blocks::Many(blocks, point) => {
                 let mut picks = Picks::default();
                 let masks = |at: usize| {
                     blocks.get(at).map_or(0, |block| self.drawable(pool, block, choice.mode))
                 };
-                self.draw_among_blocks(pool, &masks, (point, stream), most, draws, &mut picks);
+                self.draw_among_blocks(pool, &masks, (*point, stream), most, draws, &mut picks);
                 picks
             }
-            _ => Picks::default(),
         }
     }
 
@@ -381,22 +378,23 @@ struct Tiers<'s, 'a> {
 }
 
 impl Tiers<'_, '_> {
-    /// Adds what `step` leads to, from tier `tier` on; returns the next free tier. `scale` is
+    /// Adds what `to` leads to, from tier `tier` on; returns the next free tier. `scale` is
     /// the share of the splits above.
-    fn add(&mut self, step: u32, tier: Tier, scale: Option<f64>, draws: &mut Draws) -> Tier {
+    fn add(&mut self, to: To, tier: Tier, scale: Option<f64>, draws: &mut Draws) -> Tier {
         let select = self.select;
-        match select.plan.steps.get(step as usize) {
-            Some(Step::Pool(at)) => {
+        match to {
+            To::Pool(at) => {
                 let before = self.shares.len();
-                self.add_pool(*at, tier, scale, draws);
+                self.add_pool(at, tier, scale, draws);
                 tier + u16::from(self.shares.len() > before)
             }
-            Some(Step::Failover(range)) => {
-                let branches = select.branches(range);
-                branches.iter().fold(tier, |tier, b| self.add(b.step, tier, scale, draws))
+            To::Failover(branches) => {
+                let branches = select.plan.branches(branches);
+                branches.iter().fold(tier, |tier, b| self.add(b.to, tier, scale, draws))
             }
-            Some(Step::Split(range, _)) => {
-                let branches = select.branches(range);
+            To::Split(at) => {
+                let Some(split) = select.plan.split(at) else { return tier };
+                let branches = select.plan.branches(split.branches);
                 let usable = select.usable_branches(branches, self.mode);
                 let weight = |at: usize| branches.get(at).map_or(1, |b| b.weight.max(1));
                 let total: f64 = rotated(usable, 0).map(|at| f64::from(weight(at))).sum();
@@ -404,11 +402,10 @@ impl Tiers<'_, '_> {
                 for at in rotated(usable, 0) {
                     let Some(branch) = branches.get(at) else { continue };
                     let scale = scale.unwrap_or(1.0) * f64::from(weight(at)) / total;
-                    next = next.max(self.add(branch.step, tier, Some(scale), draws));
+                    next = next.max(self.add(branch.to, tier, Some(scale), draws));
                 }
                 next
             }
-            None => tier,
         }
     }
 
