@@ -1,7 +1,8 @@
 //! A service made ready for drawing: masks, words, points, each `to` flattened.
 //!
 //! Among many services each place in memory that an answer reads costs a miss of the cache. So a
-//! service with one pool and no routes, as most are, leads from its [`PlanPlace`] to the pool at once.
+//! service with one pool and no routes, as most are, leads from its [`PlanPlace`] to the pool at
+//! once.
 
 use std::ops::{Deref, Range};
 
