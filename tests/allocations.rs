@@ -19,7 +19,7 @@ use waypost::wire::name::Name;
 /// One of everything that an answer can be made of.
 const ZONE: &str = include_str!("../fuzz/bodies/zone.toml");
 
-struct Given;
+struct Given(String);
 
 impl Files for Given {
     fn root(&self) -> &Path {
@@ -27,17 +27,29 @@ impl Files for Given {
     }
 
     fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
-        Ok(Arc::new(Source { path: PathBuf::from(path), text: ZONE.to_owned(), modified: 0 }))
+        Ok(Arc::new(Source { path: PathBuf::from(path), text: self.0.clone(), modified: 0 }))
     }
 }
 
 fn responder(policy: Policy) -> Responder {
-    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given);
+    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(ZONE.to_owned()));
     let zone = Arc::new(Zone::compile(loaded.zone.expect("a zone without errors")));
     let responder = Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1);
     let mut responder = responder.with_policy(Arc::new(policy));
     responder.tick(Moment::at(Duration::from_secs(5)), 1_700_000_000);
     responder
+}
+
+/// A zone that is large, and looked ahead in.
+fn large() -> Responder {
+    let host = |at| format!("host-{at} = {{ A = \"192.0.2.1\" }}\n");
+    let hosts: String = (0..20_000).map(host).collect();
+    let text = ZONE.replace("[records]\n", &format!("[records]\n{hosts}"));
+    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(text));
+    let zone = Arc::new(Zone::compile(loaded.zone.expect("a zone without errors")));
+    let snapshot = Arc::new(Snapshot::new(1, vec![zone]));
+    assert!(snapshot.has_large_zones());
+    Responder::new(snapshot, 1)
 }
 
 fn policy(per_source: u32) -> Policy {
@@ -165,4 +177,15 @@ fn nothing_held_back_by_the_rate_limit_allocates() {
     let query = query("www.example.com.", Type::A, &[]);
     let outcome = outcome_without_allocation(&mut responder, &query, Over::Udp);
     assert!(matches!(outcome, Outcome::Slipped(_) | Outcome::Drop(Dropped::RateLimit)));
+}
+
+#[test]
+fn looking_ahead_allocates_nothing() {
+    let mut responder = large();
+    let queries = ["web", "host-7", "nope", "_http._tcp.web"]
+        .map(|name| query(&format!("{name}.example.com."), Type::A, &[]));
+    let queries = queries.each_ref().map(Vec::as_slice);
+    responder.fetch(&queries);
+    let counted = allocation_counter::measure(|| responder.fetch(&queries));
+    assert_eq!(counted.count_total, 0);
 }

@@ -15,6 +15,7 @@
 //! It never fails, blocks or panics, and in steady state it does not allocate. Not here: sockets
 //! (`transport`), what the bytes mean (`wire`), which endpoints are drawn (`steering`).
 
+mod ahead;
 mod chaos;
 mod cookies;
 mod options;
@@ -41,6 +42,7 @@ use crate::wire::writer::{Names, Writer};
 use options::{Options, Why};
 use rates::Pass;
 
+pub use ahead::AHEAD_MAX;
 pub use cookies::{Cookies, Secret};
 pub use options::PADDING_BLOCK;
 pub use outcome::{Dropped, Outcome};
@@ -116,6 +118,8 @@ pub struct Client {
 /// Answers queries from a snapshot; each worker has its own.
 pub struct Responder {
     snapshot: Arc<Snapshot>,
+    /// Whether looking ahead is worth it.
+    has_large_zones: bool,
     policy: Arc<Policy>,
     now: Now,
     /// How many responses the rate limit held back.
@@ -185,7 +189,8 @@ impl Responder {
             trail: resolve::Trail::default(),
         };
         let (policy, now) = (Arc::default(), Now::default());
-        Self { snapshot, policy, now, limited: 0, draws, seeds, scratch }
+        let has_large_zones = snapshot.has_large_zones();
+        Self { snapshot, has_large_zones, policy, now, limited: 0, draws, seeds, scratch }
     }
 
     /// The same with another policy.
@@ -202,6 +207,7 @@ impl Responder {
     /// Goes over to another snapshot. Zones that it shares with the present one go on drawing
     /// where they were.
     pub fn adopt(&mut self, snapshot: Arc<Snapshot>) {
+        self.has_large_zones = snapshot.has_large_zones();
         let old = std::mem::replace(&mut self.snapshot, snapshot);
         let mut kept: HashMap<*const Zone, Draws> =
             old.zones().iter().map(Arc::as_ptr).zip(self.draws.drain(..)).collect();

@@ -1,14 +1,11 @@
 //! Steered data: the records of services.
 
-use std::hint::black_box;
-
 use super::options::Why;
 use super::resolve::{Here, Resolve, Step};
 use crate::snapshot::{Endpoint, Service};
 use crate::steering::{Family, Picks, Select, Share, Stream};
 use crate::wire::kind::Type;
 use crate::wire::writer::{Full, pointer_to};
-use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
 
 /// How far behind its start the target of an SRV record with a pointer for an owner stands
 /// (RFC 2782): owner, type to length, priority, weight, port.
@@ -76,10 +73,6 @@ impl<'r> Resolve<'r, '_> {
         let draws = self.draws.get_mut(here.zone_at)?;
         let own = Select { plan, board, family, addresses_only: service.plan.has_targets() };
         if !service.plan.has_targets() {
-            own.fetch(draws, stream);
-            for endpoint in here.zone.endpoints(service).iter().take(ADDRESSES_PER_ANSWER_MAX) {
-                black_box(endpoint.port);
-            }
             let choice = own.pool(client, draws, stream)?;
             return Some((own.draw(choice, draws, stream), false));
         }

@@ -236,4 +236,5 @@ fn a_big_pool_keeps_its_shares_too() {
     assert!(shares.iter().all(|(_, count)| count.abs_diff(10) <= 3), "{shares:?}");
 }
 
+mod ahead;
 mod edns;

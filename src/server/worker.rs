@@ -59,6 +59,10 @@ impl Respond for Worker {
         }
     }
 
+    fn fetch(&mut self, queries: &[&[u8]]) {
+        self.responder.fetch(queries);
+    }
+
     fn respond(
         &mut self,
         query: &[u8],

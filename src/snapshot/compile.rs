@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::nodes::{NONE, NodeId, Nodes, SRV_FLAG, Writing};
 use super::{Access, Endpoint, Service, Text, Zone};
 use crate::health::{Binding, Bit, Board, Probed};
-use crate::steering::{Plans, PointCounts};
+use crate::steering::{Lines, Plans, PointCounts};
 use crate::wire::kind::Type;
 use crate::zone::{self, Index, NameTree, Parts, Place, Ttl, with_room};
 
@@ -38,7 +38,11 @@ impl Zone {
             compiled.add(&service);
         }
         compiled.plans.shrink();
-        let (nodes, index) = sets.place(names, apex, &steered);
+        let (nodes, index) = sets.place(names, apex, |name| {
+            let number = steered[name as usize];
+            let service = compiled.services.get(number as usize);
+            (number, service.and_then(|service| compiled.plans.lines(&service.plan)))
+        });
         Self {
             apex: origin.as_wire().to_ascii_lowercase().into(),
             depth: origin.label_count(),
@@ -87,9 +91,14 @@ impl Sets {
         }
     }
 
-    /// Writes every name from the apex down with its sets, parents before children, and makes the
+    /// Writes every name from the apex down with its sets and what `steered` says of it, parents before children, and makes the
     /// index of names lead to where they stand.
-    fn place(mut self, names: NameTree, apex: u32, steered: &[u32]) -> (Nodes, Index) {
+    fn place(
+        mut self,
+        names: NameTree,
+        apex: u32,
+        steered: impl Fn(u32) -> (u32, Option<Lines>),
+    ) -> (Nodes, Index) {
         self.found.sort_by_key(|set| (set.owner, set.rtype));
         let mut sets = self.found.iter().peekable();
         let octets = names.len() * NODE_LEN_USUAL + self.rdata.len();
@@ -103,7 +112,7 @@ impl Sets {
                 continue;
             }
             let label = if is_apex { &[] } else { names.label(name) };
-            let node = writing.begin(label, parent, steered[name as usize]);
+            let node = writing.begin(label, parent, steered(name));
             while let Some(set) = sets.next_if(|set| set.owner <= name) {
                 let records = records(&self.rdata, set.rdata as usize, set.count);
                 writing.add(node, (set.rtype, set.count), set.ttl.as_secs(), records);

@@ -10,6 +10,7 @@
 //! of (`answer`).
 
 mod access;
+mod ahead;
 mod compile;
 mod lookup;
 mod nodes;

@@ -1,13 +1,14 @@
 //! The names of a zone and what stands at them: one run of octets for each name.
 //!
 //! ```text
-//! cut 4 │ wildcard 4 │ steered 4 │ sets 2 │ name length 1 │ name │ set, set, …
+//! cut 4 │ wildcard 4 │ steered 4 │ sets 2 │ name length 1 │ name │ lines │ set, set, …
 //! set:  type 2 │ count 2 │ TTL 4 │ length 4 │ (length 2 │ RDATA), …
 //! ```
 //!
-//! Everything that a query reads of a name lies side by side: in a large zone at random, where each
+//! Only a service has lines ([`Lines`]). Everything that a query reads of a name lies side by side: in a large zone at random, where each
 //! place in memory costs a miss of the cache, that is most of the time that a look-up takes.
 
+use crate::steering::Lines;
 use crate::wire::kind::Type;
 
 /// No name, no service.
@@ -61,6 +62,11 @@ impl Nodes {
         (node.at + NAME <= self.0.len()).then_some(node)
     }
 
+    /// How many octets they take.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The RDATA of a set, in file order.
     pub(super) fn rdata(&self, set: &Set) -> RdataIter<'_> {
         RdataIter { rest: self.0.get(set.records..).unwrap_or(&[]), left: set.count }
@@ -89,11 +95,19 @@ impl<'a> Node<'a> {
         self.nodes.get(self.at + NAME..self.at + NAME + len).unwrap_or(&[])
     }
 
+    /// What an answer reads, if it is a service.
+    pub(super) fn lines(self) -> Option<Lines> {
+        let at = self.at + NAME + self.name().len();
+        let octets = self.nodes.get(at..)?.first_chunk()?;
+        is_service(self.steered()).then(|| Lines::from_octets(octets))
+    }
+
     /// Its sets, by type.
     pub(super) fn sets(self) -> impl Iterator<Item = Set> + use<'a> {
         let count = short(self.nodes, self.at + SETS);
         let nodes = self.nodes;
-        let mut at = self.at + NAME + self.name().len();
+        let lines = if is_service(self.steered()) { Lines::LEN } else { 0 };
+        let mut at = self.at + NAME + self.name().len() + lines;
         (0..count).map(move |_| {
             let records = at + SET_LEN;
             let [rtype, count] = [0, 2].map(|field| short(nodes, at + field));
@@ -113,6 +127,11 @@ impl<'a> Node<'a> {
     }
 }
 
+/// Whether a number out of [`Node::steered`] is that of a service that stands there itself.
+fn is_service(steered: u32) -> bool {
+    steered & SRV_FLAG == 0
+}
+
 fn short(octets: &[u8], at: usize) -> u16 {
     octets.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |octets| u16::from_le_bytes(*octets))
 }
@@ -130,8 +149,14 @@ impl Writing {
         Self(room)
     }
 
-    /// Begins the next name: `label` in front of its parent's name; the apex has neither.
-    pub(super) fn begin(&mut self, label: &[u8], parent: Option<NodeId>, steered: u32) -> NodeId {
+    /// Begins the next name: `label` in front of its parent's name; the apex has neither. `lines`
+    /// are only a service's.
+    pub(super) fn begin(
+        &mut self,
+        label: &[u8],
+        parent: Option<NodeId>,
+        (steered, lines): (u32, Option<Lines>),
+    ) -> NodeId {
         let at = self.0.len();
         for number in [NONE, NONE, steered] {
             self.0.extend_from_slice(&number.to_le_bytes());
@@ -144,6 +169,9 @@ impl Writing {
             self.0.extend_from_within(start..start + len);
         }
         self.0[at + NAME_LEN] = (self.0.len() - at - NAME) as u8;
+        if is_service(steered) {
+            self.0.extend(lines.map_or([0; Lines::LEN], Lines::to_octets));
+        }
         let id = NodeId(at as u32);
         if let Some(parent) = parent.filter(|_| label == b"\x01*") {
             self.patch(parent, WILDCARD, id.0);

@@ -7,6 +7,7 @@
 //! types move in step.
 
 use std::hint::black_box;
+use std::ops::Range;
 
 use fastrand::Rng;
 
@@ -33,11 +34,11 @@ const STREAMS: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
     /// Its number among the points of a zone.
-    slot: u32,
+    pub(super) slot: u32,
     /// Where its members' cells start.
-    cells: u32,
+    pub(super) cells: u32,
     /// How many members it has.
-    len: u16,
+    pub(super) len: u16,
 }
 
 /// How many points and cells have been laid out so far.
@@ -167,12 +168,12 @@ impl Draws {
     }
 
     /// Fetches what a draw at `point` reads, without waiting for it.
-    pub(super) fn fetch(&mut self, point: Point, stream: Stream) {
-        if let Some((slot, cells, _)) = self.parts(point, stream) {
-            black_box(slot.members);
-            black_box(cells.first().map(|cell| cell.weight));
-            black_box(cells.last().map(|cell| cell.weight));
-        }
+    pub(super) fn fetch(&self, point: Point, stream: Stream) {
+        let (slot, cells) = self.places(point, stream);
+        black_box(self.slots.get(slot).map(|slot| slot.members));
+        let cells = self.cells.get(cells).unwrap_or(&[]);
+        black_box(cells.first().map(|cell| cell.weight));
+        black_box(cells.last().map(|cell| cell.weight));
     }
 
     /// The members that every answer names, whatever is drawn.
@@ -194,11 +195,15 @@ impl Draws {
         point: Point,
         stream: Stream,
     ) -> Option<(&mut Slot, &mut [Cell], &mut Rng)> {
+        let (slot, cells) = self.places(point, stream);
+        Some((self.slots.get_mut(slot)?, self.cells.get_mut(cells)?, &mut self.rng))
+    }
+
+    fn places(&self, point: Point, stream: Stream) -> (usize, Range<usize>) {
         let stream = stream as usize;
         let slot = point.slot as usize + stream * self.counts.slots as usize;
         let cells = point.cells as usize + stream * self.counts.cells as usize;
-        let cells = self.cells.get_mut(cells..cells + usize::from(point.len))?;
-        Some((self.slots.get_mut(slot)?, cells, &mut self.rng))
+        (slot, cells..cells + usize::from(point.len))
     }
 }
 

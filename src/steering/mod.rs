@@ -10,10 +10,12 @@
 //! [`Draws`]. No I/O, no clock, no allocation per query; the random source is an argument.
 
 mod draw;
+mod lines;
 mod plan;
 mod routes;
 mod select;
 
 pub use draw::{Draws, Picks, Point, PointCounts, Stream};
+pub use lines::Lines;
 pub use plan::{Member, Plan, PlanPlace, PlanPool, Plans, Tier};
 pub use select::{Choice, Family, Select, Share};

@@ -4,11 +4,12 @@
 //! service with one pool and no routes, as most are, leads from its [`PlanPlace`] to the pool at
 //! once.
 
+use std::hint::black_box;
+use std::net::IpAddr;
 use std::ops::{Deref, Range};
 
-use std::net::IpAddr;
-
 use super::draw::{MEMBERS_MAX, Point, PointCounts};
+use super::lines::Lines;
 use super::routes::RouteTable;
 use crate::health::Bit;
 use crate::zone::{Answers, MinUp, OnAllDown, Place, Pool, PoolIndex, Service, Target, with_room};
@@ -216,6 +217,18 @@ impl Plans {
             answers: place.answers,
             on_all_down: place.on_all_down,
         }
+    }
+
+    /// What an answer of the service at `place` reads; `None` if its first pool is empty.
+    pub fn lines(&self, place: &PlanPlace) -> Option<Lines> {
+        let PlanPool { blocks, .. } = self.pools.get(place.pools.start as usize)?;
+        let Block { word, point, .. } = *blocks.first()?;
+        Some(Lines { pool: place.pools.start, word, point, member: place.members.start })
+    }
+
+    /// Fetches a pool, by its number among those of all services.
+    pub(super) fn fetch(&self, pool: u32) {
+        black_box(self.pools.get(pool as usize).map(|pool| pool.is_target));
     }
 
     /// Gives back the room that nothing took.

@@ -1,6 +1,5 @@
 //! From a client and the states to the endpoints of one answer.
 
-use std::hint::black_box;
 use std::net::IpAddr;
 
 use super::draw::{Draws, MEMBERS_MAX, Picks, Stream};
@@ -67,15 +66,6 @@ impl<'a> Select<'a> {
     /// Whether `choice`, made for another family, has something for this one.
     pub fn can_serve(&self, choice: Choice<'a>) -> bool {
         self.is_usable(choice.pool, choice.mode)
-    }
-
-    /// Fetches what a draw in a pool that is the only one reads, side by side: one after the other,
-    /// as the draw comes to need them, the misses of the cache would add up.
-    pub fn fetch(&self, draws: &mut Draws, stream: Stream) {
-        if let [PlanPool { blocks: Blocks::One(block), .. }] = self.plan.pools {
-            black_box(self.board.word(block.word));
-            draws.fetch(block.point, stream);
-        }
     }
 
     /// The pool that `client`'s answer comes from; `None` if there is nothing to give.

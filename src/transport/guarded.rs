@@ -45,6 +45,11 @@ impl<R: Respond> Guarded<R> {
         }
     }
 
+    /// Tells the responder which queries come next.
+    pub(super) fn fetch(&mut self, queries: &[&[u8]]) {
+        self.attempt(|responder| responder.fetch(queries));
+    }
+
     /// Writes the response to `query` to `out`; `None` when there is none, or after a panic.
     pub(super) fn respond(
         &mut self,

@@ -56,6 +56,10 @@ pub trait Respond: Send + 'static {
     /// Looks for newer data. Called between batches of queries, and now and then while none come.
     fn refresh(&mut self);
 
+    /// Told which queries come next, before the first of them is answered: time to fetch what the
+    /// answers read. Must not block.
+    fn fetch(&mut self, queries: &[&[u8]]);
+
     /// Writes the response to `query` to the beginning of `out` and returns its length; `None` when
     /// there is nothing to send.
     ///

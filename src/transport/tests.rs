@@ -29,6 +29,8 @@ impl Respond for Echo {
         self.refreshed.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn fetch(&mut self, _queries: &[&[u8]]) {}
+
     fn respond(
         &mut self,
         query: &[u8],

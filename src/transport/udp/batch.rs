@@ -15,6 +15,7 @@
 use std::io;
 use std::mem::{self, size_of};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
@@ -175,6 +176,15 @@ impl Batch {
         let source = self.peers[slot].address(peer)?;
         let response = &mut self.responses[slot];
         (!cut).then(|| Exchange { query: &self.queries[slot][..query], source, response })
+    }
+
+    /// The queries in `slots`, which are at most `N`; empty where there is none.
+    pub(super) fn queries<const N: usize>(&self, slots: Range<usize>) -> [&[u8]; N] {
+        let mut queries = [&[][..]; N];
+        for (query, slot) in queries.iter_mut().zip(slots) {
+            *query = &self.queries[slot][..self.slots[slot].query];
+        }
+        queries
     }
 
     /// Queues the first `length` bytes of the response in `slot`; once for each slot.

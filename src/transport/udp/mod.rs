@@ -1,7 +1,7 @@
 //! Datagrams: one blocking thread per socket, a batch at a time.
 //!
 //! ```text
-//! Batch::receive ─▶ Respond, in place, query by query ─▶ Batch::send
+//! Batch::receive ─▶ Respond: a few fetched, each answered in place ─▶ Batch::send
 //! ```
 //!
 //! A socket of its own for each worker (`SO_REUSEPORT`) lets the kernel spread clients over workers
@@ -28,6 +28,9 @@ pub(super) use socket::open;
 
 /// How long a worker that is told to stop goes on answering what is queued.
 const DRAIN: Duration = Duration::from_secs(1);
+
+/// How many queries the responder is told of at a time.
+const AHEAD: usize = crate::answer::AHEAD_MAX;
 
 /// How long a worker rests after an error, lest it spin.
 const REST: Duration = Duration::from_millis(10);
@@ -75,8 +78,10 @@ impl<R: Respond> Worker<R> {
             }
         };
         self.responder.refresh();
-        for slot in 0..received {
-            self.answer(slot);
+        for start in (0..received).step_by(AHEAD) {
+            let slots = start..received.min(start + AHEAD);
+            self.responder.fetch(&self.batch.queries::<AHEAD>(slots.clone()));
+            slots.for_each(|slot| self.answer(slot));
         }
         let sent = self.batch.send(self.socket.as_fd());
         self.counters.sent.add(sent.sent);
