@@ -91,8 +91,8 @@ impl Sets {
         }
     }
 
-    /// Writes every name from the apex down with its sets and what `steered` says of it, parents before children, and makes the
-    /// index of names lead to where they stand.
+    /// Writes every name from the apex down with its sets and what `steered` says of it, parents
+    /// before children, and makes the index of names lead to where they stand.
     fn place(
         mut self,
         names: NameTree,

@@ -5,8 +5,9 @@
 //! set:  type 2 │ count 2 │ TTL 4 │ length 4 │ (length 2 │ RDATA), …
 //! ```
 //!
-//! Only a service has lines ([`Lines`]). Everything that a query reads of a name lies side by side: in a large zone at random, where each
-//! place in memory costs a miss of the cache, that is most of the time that a look-up takes.
+//! Only a service has lines ([`Lines`]). Everything that a query reads of a name lies side by side:
+//! in a large zone at random, where each place in memory costs a miss of the cache, that is most of
+//! the time that a look-up takes.
 
 use crate::steering::Lines;
 use crate::wire::kind::Type;
