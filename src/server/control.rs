@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use super::certificate::CertificateFiles;
 use super::load::Loader;
+use super::memory;
 use super::watch::Watcher;
 use crate::checker::Checker;
 use crate::clock::Clock;
@@ -117,9 +118,19 @@ impl Control {
                 Event::Changed if watcher.has_changed(&self.loader) => self.reload(&mut watcher),
                 Event::Changed => {}
             }
-            self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+            self.free_retired();
         }
         self.runtime.block_on(self.checker.stop());
+    }
+
+    /// Frees snapshots that no worker holds any more, and gives their memory back, together with
+    /// what loading their successors left behind.
+    fn free_retired(&mut self) {
+        let before = self.retired.len();
+        self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        if self.retired.len() < before {
+            memory::give_back();
+        }
     }
 
     fn refresh_certificate(&mut self, wished: bool) {

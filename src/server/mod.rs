@@ -12,6 +12,7 @@
 mod certificate;
 mod control;
 mod load;
+mod memory;
 mod policy;
 mod process;
 mod seen;

@@ -1,4 +1,4 @@
-//! The batched system calls: the only `unsafe` code of the crate, behind a safe interface.
+//! The batched system calls: the crate's `unsafe` code, but for one call, behind a safe interface.
 //!
 //! ```text
 //! receive ─▶ n slots: query, source, the address it came to
