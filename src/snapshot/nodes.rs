@@ -25,12 +25,23 @@ const SETS: usize = 12;
 const NAME_LEN: usize = 14;
 const NAME: usize = 15;
 
+/// Runs start at multiples of this many octets. All names and all data of a zone take up to 4 GiB
+/// (`zone::Records`), and their runs up to several times that; a number of 32 bits counts 32 GiB.
+const STEP: usize = 8;
+
 /// The length of a set in front of its records.
 const SET_LEN: usize = 12;
 
-/// A name of a zone; only good in the zone that gave it. Where its run starts.
+/// A name of a zone; only good in the zone that gave it. Where its run starts, in [`STEP`]s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeId(pub(super) u32);
+
+impl NodeId {
+    /// Where its run starts.
+    fn at(self) -> usize {
+        self.0 as usize * STEP
+    }
+}
 
 /// An RRset of a compiled zone.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +70,7 @@ pub(super) struct Node<'a> {
 impl Nodes {
     /// The name at `id`, if one starts there.
     pub(super) fn node(&self, id: NodeId) -> Option<Node<'_>> {
-        let node = Node { nodes: &self.0, at: id.0 as usize };
+        let node = Node { nodes: &self.0, at: id.at() };
         (node.at + NAME <= self.0.len()).then_some(node)
     }
 
@@ -158,14 +169,15 @@ impl Writing {
         parent: Option<NodeId>,
         (steered, lines): (u32, Option<Lines>),
     ) -> NodeId {
-        let at = self.0.len();
+        let at = self.0.len().next_multiple_of(STEP);
+        self.0.resize(at, 0);
         for number in [NONE, NONE, steered] {
             self.0.extend_from_slice(&number.to_le_bytes());
         }
         self.0.extend_from_slice(&[0; NAME - SETS]);
         self.0.extend(label.iter().map(u8::to_ascii_lowercase));
         if let Some(parent) = parent {
-            let start = parent.0 as usize + NAME;
+            let start = parent.at() + NAME;
             let len = usize::from(self.0[start - 1]);
             self.0.extend_from_within(start..start + len);
         }
@@ -173,7 +185,7 @@ impl Writing {
         if is_service(steered) {
             self.0.extend(lines.map_or([0; Lines::LEN], Lines::to_octets));
         }
-        let id = NodeId(at as u32);
+        let id = NodeId((at / STEP) as u32);
         if let Some(parent) = parent.filter(|_| label == b"\x01*") {
             self.patch(parent, WILDCARD, id.0);
         }
@@ -193,14 +205,14 @@ impl Writing {
         self.0.extend_from_slice(&ttl.to_le_bytes());
         self.0.extend_from_slice(&(rdata.len() as u32).to_le_bytes());
         self.0.extend_from_slice(rdata);
-        let sets = node.0 as usize + SETS;
+        let sets = node.at() + SETS;
         let count = short(&self.0, sets) + 1;
         self.0[sets..sets + 2].copy_from_slice(&count.to_le_bytes());
     }
 
     /// Ends the name begun last: notes where the zone's authority above it ends.
     pub(super) fn end(&mut self, node: NodeId, parent: Option<NodeId>) {
-        let at = |id: NodeId| Node { nodes: &self.0, at: id.0 as usize };
+        let at = |id: NodeId| Node { nodes: &self.0, at: id.at() };
         let Some(parent) = parent else { return };
         let cut = match at(parent).cut() {
             NONE if at(parent).set(Type::DNAME).is_some() => parent.0,
@@ -216,7 +228,7 @@ impl Writing {
     }
 
     fn patch(&mut self, node: NodeId, field: usize, number: u32) {
-        let at = node.0 as usize + field;
+        let at = node.at() + field;
         self.0[at..at + 4].copy_from_slice(&number.to_le_bytes());
     }
 }
