@@ -16,13 +16,10 @@ use tracing::{error, info, warn};
 use super::seen::Fingerprint;
 use crate::config::EncryptedConfig;
 use crate::transport::Certificate;
-use validity::Validity;
+use validity::{DAY, Validity};
 
 /// The largest file that is read: a chain has a few kilobytes.
 const FILE_LEN_MAX: u64 = 1 << 20;
-
-/// The seconds of a day.
-const DAY: i64 = 86_400;
 
 /// The files of a certificate, and what handshakes present of them.
 pub(super) struct CertificateFiles {
@@ -31,6 +28,9 @@ pub(super) struct CertificateFiles {
     /// How the files looked when they were last read.
     seen: [Option<Fingerprint>; 2],
     presented: Arc<Certificate>,
+    validity: Option<Validity>,
+    /// The day, counted from 1970, on which its validity was last looked at.
+    looked_on: i64,
 }
 
 /// Why a certificate cannot be presented: which file, what is wrong, what to do.
@@ -55,8 +55,11 @@ impl CertificateFiles {
         let (certificate, key) = (config.certificate.clone(), config.key.clone());
         // Noted before reading: what changes while we read is seen as a change afterwards.
         let seen = look(&certificate, &key);
-        let presented = Arc::new(Certificate::new(read(&certificate, &key)?));
-        Ok(Self { certificate, key, seen, presented })
+        let (certified, validity) = read(&certificate, &key)?;
+        let presented = Arc::new(Certificate::new(certified));
+        let mut files = Self { certificate, key, seen, presented, validity, looked_on: 0 };
+        files.warn_daily();
+        Ok(files)
     }
 
     /// What handshakes present; it follows the files.
@@ -64,17 +67,23 @@ impl CertificateFiles {
         Arc::clone(&self.presented)
     }
 
-    /// Reads the files again if they changed, or in any case if `forced`. Files that cannot be
-    /// presented are logged and change nothing.
+    /// Reads the files again if they changed, or in any case if `forced`, and warns once a day of
+    /// a certificate that needs attention. Files that cannot be presented are logged and change
+    /// nothing.
     pub(super) fn refresh(&mut self, forced: bool) {
         let seen = look(&self.certificate, &self.key);
-        if seen == self.seen && !forced {
-            return;
+        if seen != self.seen || forced {
+            self.seen = seen;
+            self.read_again();
         }
-        self.seen = seen;
+        self.warn_daily();
+    }
+
+    fn read_again(&mut self) {
         match read(&self.certificate, &self.key) {
-            Ok(certified) => {
+            Ok((certified, validity)) => {
                 self.presented.replace(certified);
+                (self.validity, self.looked_on) = (validity, 0);
                 info!(file = %self.certificate.display(), "certificate read again");
             }
             Err(problem) => {
@@ -84,14 +93,28 @@ impl CertificateFiles {
             }
         }
     }
+
+    fn warn_daily(&mut self) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = since.as_secs() as i64;
+        if now / DAY != self.looked_on {
+            self.looked_on = now / DAY;
+            if let Some(complaint) = self.validity.and_then(|validity| validity.complaint(now)) {
+                warn!("the certificate in {} {complaint}", self.certificate.display());
+            }
+        }
+    }
 }
 
 fn look(certificate: &Path, key: &Path) -> [Option<Fingerprint>; 2] {
     [certificate, key].map(Fingerprint::of)
 }
 
-/// Reads and compares both files; warns of a certificate that clients will not accept.
-fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+/// Reads and compares both files.
+fn read(
+    certificate: &Path,
+    key: &Path,
+) -> Result<(CertifiedKey, Option<Validity>), CertificateError> {
     let fail = |problem: String| Err(CertificateError(problem));
     let (chain_pem, key_pem) = (read_file(certificate)?, read_file(key)?);
     let (chain_name, key_name) = (certificate.display(), key.display());
@@ -121,10 +144,7 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
     };
     let validity = chain.first().and_then(|first| Validity::read(first));
     match CertifiedKey::from_der(chain, private, &Certificate::provider()) {
-        Ok(certified) => {
-            warn_of(validity, certificate);
-            Ok(certified)
-        }
+        Ok(certified) => Ok((certified, validity)),
         Err(TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => fail(format!(
             "the key in {key_name} does not belong to the first certificate in {chain_name}: \
              take both from the same issue, the server's own certificate first"
@@ -150,24 +170,6 @@ fn read_file(path: &Path) -> Result<Vec<u8>, CertificateError> {
         return Err(fail(&"it is no regular file of at most 1 MiB"));
     }
     std::fs::read(path).map_err(|error| fail(&error))
-}
-
-fn warn_of(validity: Option<Validity>, certificate: &Path) {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (now, file) = (since.as_secs() as i64, certificate.display());
-    match validity {
-        Some(validity) if now > validity.until => {
-            let days = (now - validity.until) / DAY;
-            warn!("the certificate in {file} expired {days} days ago: clients refuse it; renew it");
-        }
-        Some(validity) if now < validity.from => {
-            let days = (validity.from - now) / DAY;
-            warn!(
-                "the certificate in {file} becomes valid in {days} days: until then, clients refuse it"
-            );
-        }
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,12 @@ const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
+/// The seconds of a day.
+pub(super) const DAY: i64 = 86_400;
+
+/// How long before its end a certificate that lives for months is due for renewal.
+const NOTICE: i64 = 14 * DAY;
+
 /// The first and the last second of a certificate, since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Validity {
@@ -30,6 +36,23 @@ impl Validity {
         let from = seconds(kind, from)?;
         let (kind, until, _) = element(rest)?;
         Some(Self { from, until: seconds(kind, until)? })
+    }
+
+    /// What needs the operator's attention at `now`: that clients refuse it, or soon will. Soon is
+    /// two weeks, or the last fifth of a shorter life.
+    pub(super) fn complaint(self, now: i64) -> Option<String> {
+        let Self { from, until } = self;
+        if now > until {
+            let days = (now - until) / DAY;
+            return Some(format!("expired {days} days ago: clients refuse it; renew it"));
+        }
+        if now < from {
+            let days = (from - now) / DAY;
+            return Some(format!("becomes valid in {days} days: until then, clients refuse it"));
+        }
+        let hours = (until - now) / 3600;
+        (until - now < NOTICE.min((until - from) / 5))
+            .then(|| format!("expires in {} days and {} hours: renew it", hours / 24, hours % 24))
     }
 }
 
@@ -98,6 +121,24 @@ mod tests {
         for (kind, text) in [(UTC_TIME, "7001010000Z"), (UTC_TIME, "70010100000+"), (2, "")] {
             assert_eq!(seconds(kind, text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn it_is_said_when_clients_refuse_it_and_when_they_soon_will() {
+        let months = Validity { from: 0, until: 90 * DAY };
+        let complaint = |validity: Validity, now| validity.complaint(now).unwrap_or_default();
+        assert_eq!(
+            complaint(months, -DAY),
+            "becomes valid in 1 days: until then, clients refuse it"
+        );
+        assert_eq!(complaint(months, 76 * DAY), "");
+        assert_eq!(complaint(months, 76 * DAY + 1), "expires in 13 days and 23 hours: renew it");
+        assert_eq!(complaint(months, 90 * DAY), "expires in 0 days and 0 hours: renew it");
+        let expired = "expired 2 days ago: clients refuse it; renew it";
+        assert_eq!(complaint(months, 92 * DAY), expired);
+        let week = Validity { from: 0, until: 5 * DAY };
+        assert_eq!(complaint(week, 4 * DAY), "");
+        assert_eq!(complaint(week, 4 * DAY + 1), "expires in 0 days and 23 hours: renew it");
     }
 
     #[test]
