@@ -10,7 +10,7 @@ use std::time::UNIX_EPOCH;
 
 use super::seen::{Fingerprint, Seen};
 use crate::config::{self, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
-use crate::snapshot::Zone;
+use crate::snapshot::{Snapshot, Zone};
 use crate::wire::name::Name;
 use crate::zone::with_room;
 
@@ -118,7 +118,9 @@ impl Loader {
         }
         let sound = diagnostics.iter().all(|d| d.severity != Severity::Error);
         let compiled = || self.known.values().filter_map(|known| known.zone.clone()).collect();
-        Load { zones: sound.then(compiled), diagnostics }
+        let zones: Option<Vec<_>> = sound.then(compiled);
+        diagnostics.extend(zones.iter().flat_map(|zones| undelegated(zones)));
+        Load { zones, diagnostics }
     }
 }
 
@@ -157,6 +159,21 @@ fn zone_files(directory: &Path) -> Result<Vec<PathBuf>, String> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// Warns of zones that the zone above them, which is here too, does not delegate to.
+fn undelegated(zones: &[Arc<Zone>]) -> Vec<Diagnostic> {
+    let snapshot = Snapshot::new(0, zones.to_vec());
+    let warning = |(zone, parent): (&Zone, &Zone)| {
+        let (child, parent) = (zone.origin(), parent.origin());
+        let message = format!("{parent} does not delegate {child}, which is a zone here too");
+        let help = format!(
+            "give {child} in {parent} NS records: without them resolvers are told that there is \
+             no such name"
+        );
+        Diagnostic { severity: Severity::Warning, help: Some(help), ..no_place(message) }
+    };
+    snapshot.undelegated().into_iter().map(warning).collect()
 }
 
 fn no_place(message: String) -> Diagnostic {

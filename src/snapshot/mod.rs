@@ -85,6 +85,26 @@ impl Snapshot {
         self.closest(qname, depth)
     }
 
+    /// The zones below another one here that does not delegate to them, with that one: whoever
+    /// walks down by it never arrives.
+    ///
+    /// # Cost
+    /// Two look-ups a zone.
+    pub fn undelegated(&self) -> Vec<(&Zone, &Zone)> {
+        let mut qname = Qname::new();
+        let mut found = Vec::new();
+        for zone in &self.zones {
+            qname.read(zone.origin.as_wire());
+            let parent = self.zone_of(&qname, Type::DS).map(|(_, parent)| parent);
+            if let Some(parent) = parent.filter(|parent| !Arc::ptr_eq(parent, zone))
+                && !matches!(parent.find(&qname, Type::NS), Found::Cut(_))
+            {
+                found.push((&**zone, &**parent));
+            }
+        }
+        found
+    }
+
     fn closest(&self, qname: &Qname, deepest: usize) -> Option<(usize, &Arc<Zone>)> {
         let depths = self.depths.iter().map(|&depth| usize::from(depth));
         depths.filter(|&depth| depth <= deepest).find_map(|depth| {

@@ -15,10 +15,17 @@ endpoints = [
 
 /// Runs the binary in a directory with one zone.
 fn waypost(arguments: &[&str]) -> (Output, String) {
+    waypost_with(&[("example.com.toml", ZONE)], arguments)
+}
+
+/// Runs the binary in a directory with these zone files.
+fn waypost_with(files: &[(&str, &str)], arguments: &[&str]) -> (Output, String) {
     let directory = tempfile::tempdir().expect("a directory");
     let zones = directory.path().join("zones");
     std::fs::create_dir(&zones).expect("the directory is ours");
-    std::fs::write(zones.join("example.com.toml"), ZONE).expect("the directory is ours");
+    for (name, text) in files {
+        std::fs::write(zones.join(name), text).expect("the directory is ours");
+    }
     let output = Command::new(env!("CARGO_BIN_EXE_waypost"))
         .args(arguments)
         .current_dir(directory.path())
@@ -58,6 +65,20 @@ fn the_same_seed_draws_the_same_answers() {
         waypost(&["query", name, "A", "--format", "json", "--seed", seed]).1
     };
     assert_eq!(draw("7"), draw("7"));
+}
+
+#[test]
+fn a_zone_that_the_one_above_it_does_not_delegate_is_warned_of() {
+    let child = "zone = \"lab.example.com\"\nnameservers = [\"ns1.example.com.\"]\n";
+    let delegated = ZONE.replace("[services", "lab = { NS = \"ns1\" }\n[services");
+    for (parent, warned) in [(ZONE, true), (&delegated, false)] {
+        let files = [("example.com.toml", parent), ("lab.example.com.toml", child)];
+        let (output, text) = waypost_with(&files, &["check", "zones"]);
+        let text = text + &String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+        let warning = "warning: example.com. does not delegate lab.example.com.";
+        assert_eq!(text.contains(warning), warned, "{text}");
+    }
 }
 
 #[test]
