@@ -3,13 +3,14 @@
 use super::resolve::{Here, Resolve};
 use crate::snapshot::{NodeId, Set, Zone};
 use crate::wire::kind::Type;
+use crate::wire::qname::Qname;
 use crate::wire::rdata;
 use crate::wire::writer::{Full, QNAME_POINTER, Writer, pointer_to};
 
 /// The TTL of the HINFO that answers ANY: long, as it never changes (RFC 8482 §4.2).
 const HINFO_TTL: u32 = 3600;
 
-/// How many names the additional section holds the addresses of.
+/// How many names the additional section holds the addresses of, but for glue: that is whole.
 const ADDITIONAL_NAMES_MAX: usize = 32;
 
 /// Where in the message the RDATA of the first records of a set starts.
@@ -105,25 +106,33 @@ impl<'r> Resolve<'r, '_> {
         let Some(offset) = rdata::target_offset(set.rtype) else { return };
         // By hash, not by node: several names may be synthesised from one wildcard.
         let mut added = [0; ADDITIONAL_NAMES_MAX];
-        for (at, (wire, start)) in zone.rdata(set).zip(starts).enumerate() {
+        for (at, wire) in zone.rdata(set).enumerate() {
             let Some(target) = rdata::target_name(set.rtype, wire) else { continue };
             if self.target.read(target).is_none() || !zone.holds(self.target) {
                 continue;
             }
             let Some(node) = zone.find_address_owner(self.target, set.rtype) else { continue };
             let hash = self.target.hash(self.target.depth());
-            let Some(owner) = pointer_to(usize::from(*start) + offset) else { continue };
+            let needed = cut.is_some_and(|cut| zone.is_below(cut, self.target));
+            let owner = starts.get(at).and_then(|start| pointer_to(usize::from(*start) + offset));
+            // Where no pointer is known, a whole name is worth its room only if it is needed.
+            if owner.is_none() && !needed {
+                continue;
+            }
             if added.iter().take(at).any(|&before| before == hash) {
                 continue;
             }
             if let Some(place) = added.get_mut(at) {
                 *place = hash;
             }
-            let needed = cut.is_some_and(|cut| zone.is_below(cut, self.target));
             for rtype in [Type::A, Type::AAAA] {
                 let Some(addresses) = zone.set(node, rtype) else { continue };
                 let mark = self.writer.mark();
-                if write_set(self.writer, owner, zone, &addresses).is_err() {
+                let written = match owner {
+                    Some(owner) => write_set(self.writer, owner, zone, &addresses),
+                    None => write_set_of(self.writer, self.target, zone, &addresses),
+                };
+                if written.is_err() {
                     self.writer.undo(mark);
                     self.head.truncated |= needed;
                 } else {
@@ -193,6 +202,14 @@ fn write_set(writer: &mut Writer<'_>, owner: u16, zone: &Zone, set: &Set) -> Res
     }
     zone.rdata(set).try_for_each(|wire| {
         writer.put_u16(owner)?;
+        write_rdata(writer, set.rtype, set.ttl, wire).map(|_| ())
+    })
+}
+
+/// Writes every record of a set of addresses at the owner `name`.
+fn write_set_of(writer: &mut Writer<'_>, name: &Qname, zone: &Zone, set: &Set) -> Result<(), Full> {
+    zone.rdata(set).try_for_each(|wire| {
+        writer.put_name(name.as_wire())?;
         write_rdata(writer, set.rtype, set.ttl, wire).map(|_| ())
     })
 }

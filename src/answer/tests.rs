@@ -91,7 +91,11 @@ struct Engine(Responder);
 
 impl Engine {
     fn new(services: Vec<Service>) -> Self {
-        let zone = crate::zone::Zone::new(name("@"), records(STATIC), services).unwrap();
+        Self::with(STATIC, services)
+    }
+
+    fn with(lines: &str, services: Vec<Service>) -> Self {
+        let zone = crate::zone::Zone::new(name("@"), records(lines), services).unwrap();
         let zone = Arc::new(Zone::compile(zone));
         Self(Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1))
     }
@@ -169,6 +173,20 @@ fn static_names_are_answered_by_the_book() {
     check("ns1", Type::ANY, "NOERROR qr aa | ns1.~ 3600 HINFO \"RFC8482\" \"\" |  | ".into());
     check("example.net.", Type::A, "REFUSED qr |  |  | ".into());
     check("@", Type::AXFR, "REFUSED qr |  |  | ".into());
+}
+
+#[test]
+fn glue_is_whole_however_many_servers_a_delegation_has() {
+    let server = |at| format!("many NS ns{at}.many\nns{at}.many A 192.0.2.{at}\n");
+    let servers: String = (0..200).map(server).collect();
+    let mut engine = Engine::with(&format!("{STATIC}\n{servers}"), vec![]);
+    let referral = engine.ask("x.many", Type::A);
+    assert_eq!((referral.authority.len(), referral.additional.len()), (200, 200));
+    let addresses: Vec<String> = referral.additional.iter().map(ToString::to_string).collect();
+    for at in 0..200 {
+        let glue = format!("ns{at}.many.example.com. 300 IN A 192.0.2.{at}");
+        assert!(addresses.contains(&glue), "{glue}");
+    }
 }
 
 #[test]
