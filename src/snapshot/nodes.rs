@@ -65,13 +65,14 @@ pub(super) struct Nodes(Box<[u8]>);
 pub(super) struct Node<'a> {
     nodes: &'a [u8],
     at: usize,
+    /// What stands in front of its name, read with one check of bounds.
+    head: &'a [u8; NAME],
 }
 
 impl Nodes {
     /// The name at `id`, if one starts there.
     pub(super) fn node(&self, id: NodeId) -> Option<Node<'_>> {
-        let node = Node { nodes: &self.0, at: id.at() };
-        (node.at + NAME <= self.0.len()).then_some(node)
+        Node::read(&self.0, id)
     }
 
     /// How many octets they take.
@@ -86,46 +87,50 @@ impl Nodes {
 }
 
 impl<'a> Node<'a> {
+    fn read(nodes: &'a [u8], id: NodeId) -> Option<Self> {
+        let head = nodes.get(id.at()..)?.first_chunk()?;
+        Some(Self { nodes, at: id.at(), head })
+    }
+
     /// The topmost delegation at or above it or DNAME above it: where this zone's authority ends.
     pub(super) fn cut(self) -> u32 {
-        self.number(CUT)
+        long(self.head, CUT)
     }
 
     /// The child whose label is `*`.
     pub(super) fn wildcard(self) -> u32 {
-        self.number(WILDCARD)
+        long(self.head, WILDCARD)
     }
 
     /// Its service, or [`SRV_FLAG`] and the service whose SRV it answers.
     pub(super) fn steered(self) -> u32 {
-        self.number(STEERED)
+        long(self.head, STEERED)
     }
 
     /// Its name without the origin and the root, in lower case.
     pub(super) fn name(self) -> &'a [u8] {
-        let len = self.nodes.get(self.at + NAME_LEN).map_or(0, |&len| usize::from(len));
-        self.nodes.get(self.at + NAME..self.at + NAME + len).unwrap_or(&[])
+        let start = self.at + NAME;
+        self.nodes.get(start..start + usize::from(self.head[NAME_LEN])).unwrap_or(&[])
     }
 
     /// What an answer reads, if it is a service.
     pub(super) fn lines(self) -> Option<Lines> {
-        let at = self.at + NAME + self.name().len();
-        let octets = self.nodes.get(at..)?.first_chunk()?;
+        let octets = self.nodes.get(self.behind_name()..)?.first_chunk()?;
         is_service(self.steered()).then(|| Lines::from_octets(octets))
     }
 
     /// Its sets, by type.
     pub(super) fn sets(self) -> impl Iterator<Item = Set> + use<'a> {
-        let count = short(self.nodes, self.at + SETS);
-        let nodes = self.nodes;
+        let (nodes, mut left) = (self.nodes, short(self.head, SETS));
         let lines = if is_service(self.steered()) { Lines::LEN } else { 0 };
-        let mut at = self.at + NAME + self.name().len() + lines;
-        (0..count).map(move |_| {
+        let mut at = self.behind_name() + lines;
+        std::iter::from_fn(move || {
+            left = left.checked_sub(1)?;
+            let head: &[u8; SET_LEN] = nodes.get(at..)?.first_chunk()?;
+            let [rtype, count] = [0, 2].map(|field| short(head, field));
             let records = at + SET_LEN;
-            let [rtype, count] = [0, 2].map(|field| short(nodes, at + field));
-            let set = Set { rtype: Type(rtype), count, ttl: long(nodes, at + 4), records };
-            at = records + long(nodes, at + 8) as usize;
-            set
+            at = records + long(head, 8) as usize;
+            Some(Set { rtype: Type(rtype), count, ttl: long(head, 4), records })
         })
     }
 
@@ -134,8 +139,8 @@ impl<'a> Node<'a> {
         self.sets().find(|set| set.rtype == rtype)
     }
 
-    fn number(self, field: usize) -> u32 {
-        long(self.nodes, self.at + field)
+    fn behind_name(self) -> usize {
+        self.at + NAME + usize::from(self.head[NAME_LEN])
     }
 }
 
@@ -144,10 +149,12 @@ fn is_service(steered: u32) -> bool {
     steered & SRV_FLAG == 0
 }
 
+#[inline(always)]
 fn short(octets: &[u8], at: usize) -> u16 {
     octets.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |octets| u16::from_le_bytes(*octets))
 }
 
+#[inline(always)]
 fn long(octets: &[u8], at: usize) -> u32 {
     octets.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |octets| u32::from_le_bytes(*octets))
 }
@@ -212,12 +219,13 @@ impl Writing {
 
     /// Ends the name begun last: notes where the zone's authority above it ends.
     pub(super) fn end(&mut self, node: NodeId, parent: Option<NodeId>) {
-        let at = |id: NodeId| Node { nodes: &self.0, at: id.at() };
         let Some(parent) = parent else { return };
-        let cut = match at(parent).cut() {
-            NONE if at(parent).set(Type::DNAME).is_some() => parent.0,
-            NONE if at(node).set(Type::NS).is_some() => node.0,
-            above => above,
+        let [above, own] = [parent, node].map(|id| Node::read(&self.0, id));
+        let has = |node: Option<Node<'_>>, rtype| node.is_some_and(|n| n.set(rtype).is_some());
+        let cut = match above.map_or(NONE, Node::cut) {
+            NONE if has(above, Type::DNAME) => parent.0,
+            NONE if has(own, Type::NS) => node.0,
+            cut => cut,
         };
         self.patch(node, CUT, cut);
     }
