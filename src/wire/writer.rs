@@ -2,7 +2,7 @@
 
 use super::header::{HEADER_LEN, Header};
 use super::kind::{CLASS_IN, Type};
-use super::qname::{LABELS_MAX, Qname};
+use super::qname::Qname;
 
 /// How many suffixes of earlier names a name is compared with (an encoder that searched without a
 /// bound could be made quadratic).
@@ -228,43 +228,37 @@ impl<'a> Writer<'a> {
     /// [`Full`]; go back to a mark.
     ///
     /// # Cost
-    /// A comparison with the name in the question, label by label. Only names that share less than
-    /// two labels with it are hashed and searched for among each other.
+    /// A comparison with the name in the question. Only names that share less than two labels with
+    /// it are hashed and searched for among each other.
     pub fn put_name(&mut self, wire: &[u8]) -> Result<(), Full> {
-        let mut starts = [0u8; LABELS_MAX];
-        let mut depth = 0;
-        let mut at = 0;
-        while let Some(&len) = wire.get(at).filter(|&&len| len != 0) {
-            let Some(start) = starts.get_mut(depth) else { break };
-            *start = at as u8;
-            depth += 1;
-            at += usize::from(len) + 1;
-        }
-        let starts = starts.get(..depth).unwrap_or(&[]);
-        let shared = self.shared_labels(wire, starts);
-        if shared < depth.min(2) {
+        let (own, shared) = self.shared_suffix(wire);
+        if shared < 2 && own > 0 {
             return self.put_foreign_name(wire, shared);
         }
-        match starts.len().checked_sub(shared).and_then(|at| starts.get(at)) {
-            Some(&cut) => {
-                self.put(wire.get(..usize::from(cut)).unwrap_or(&[]))?;
-                self.put_u16(QNAME_POINTER + self.question.start(shared) as u16)
-            }
-            None => self.put(&[0]),
+        if shared == 0 {
+            return self.put(&[0]);
         }
+        self.put(wire.get(..own).unwrap_or(&[]))?;
+        self.put_u16(QNAME_POINTER + self.question.start(shared) as u16)
     }
 
-    /// How many labels, from the right, the name in `wire` has in common with the question.
-    fn shared_labels(&self, wire: &[u8], starts: &[u8]) -> usize {
-        let is_shared = |&(at, depth): &(&u8, usize)| {
-            let at = usize::from(*at);
-            let len = wire.get(at).map_or(0, |&len| usize::from(len));
-            let (ours, theirs) =
-                (wire.get(at..=at + len).unwrap_or(&[]), self.question.label(depth));
-            ours == theirs || ours.eq_ignore_ascii_case(theirs)
-        };
-        let depths = 1..=self.question.depth();
-        starts.iter().rev().zip(depths).take_while(is_shared).count()
+    /// The longest suffix that the name in `wire` has in common with the question, but for the
+    /// root: how many octets stand in front of it, and how many labels it has.
+    fn shared_suffix(&self, wire: &[u8]) -> (usize, usize) {
+        let (mut own, mut depth) = (0, self.question.depth());
+        while depth > 0 {
+            let (ours, theirs) = (wire.get(own..).unwrap_or(&[]), self.question.suffix(depth));
+            if ours.len() == theirs.len() && (ours == theirs || ours.eq_ignore_ascii_case(theirs)) {
+                return (own, depth);
+            }
+            // Only suffixes of one length can be equal: the longer of the two loses a label.
+            if ours.len() > theirs.len() {
+                own += 1 + ours.first().map_or(0, |&len| usize::from(len));
+            } else {
+                depth -= 1;
+            }
+        }
+        (wire.len().saturating_sub(1), 0)
     }
 
     /// Writes a name compressed against all foreign names so far, or else against the `shared`
