@@ -17,7 +17,7 @@ CLIENTS = 16
 OUTSTANDING = 200
 
 # How long a server may take to load its zone, in seconds.
-START_LIMIT = 60
+START_LIMIT = 180
 
 # What is asked before the measurement starts, in seconds.
 WARM_UP = 0.5
