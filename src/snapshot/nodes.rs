@@ -32,7 +32,7 @@ const STEP: usize = 8;
 /// The length of a set in front of its records.
 const SET_LEN: usize = 12;
 
-/// A name of a zone; only good in the zone that gave it. Where its run starts, in [`STEP`]s.
+/// A name of a zone; only good in the zone that gave it. Where its run starts, counted in `STEP`s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeId(pub(super) u32);
 
