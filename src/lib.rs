@@ -9,6 +9,7 @@
 //!    clock      the only file that reads the time
 //! ── L1  the nouns: pure values
 //!    zone       Zone, Rrset, Service, Pool, Endpoint, Route, Check: valid by construction
+//!    geo        prefix → place and autonomous system, and how far that holds
 //!    health     rise/fall state machine, the table of states, the board of bits
 //! ── L2  rules over nouns
 //!    steering   the `to` algebra, routes, draws
@@ -37,6 +38,7 @@ pub mod checker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod geo;
 pub mod health;
 pub mod server;
 pub mod snapshot;

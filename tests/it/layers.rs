@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The layers of lib.rs, lowest first.
 const LAYERS: &[&[&str]] = &[
     &["wire", "clock"],
-    &["zone", "health"],
+    &["zone", "geo", "health"],
     &["steering", "config"],
     &["snapshot"],
     &["answer"],
@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// The imports inside one layer that are meant.
-const SIDEWAYS: &[(&str, &str)] = &[("health", "zone"), ("cli", "server")];
+const SIDEWAYS: &[(&str, &str)] = &[("health", "zone"), ("zone", "geo"), ("cli", "server")];
 
 /// What the modules of L0, L1, L3 and L4, and steering, must not name: I/O, time, threads.
 const OUTSIDE: &[&str] = &[
