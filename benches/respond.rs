@@ -21,6 +21,7 @@ use std::time::Instant;
 use waypost::answer::{Client, Over, Responder, UDP_PAYLOAD_MAX};
 use waypost::config::{Files, Source, load_zone};
 use waypost::snapshot::{Snapshot, Zone};
+use waypost::steering::RouteTables;
 use waypost::wire::kind::Type;
 use waypost::wire::message::{Message, write_query};
 use waypost::wire::name::Name;
@@ -194,7 +195,13 @@ fn responder() -> Responder {
     let text = ZONE.to_owned() + &others.collect::<String>();
     let loaded = load_zone(Path::new(PATH), &Text(text));
     let zone = loaded.zone.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-    Responder::new(Arc::new(Snapshot::new(1, vec![Arc::new(Zone::compile(zone))])), 1)
+    Responder::new(
+        Arc::new(Snapshot::new(
+            1,
+            vec![Arc::new(Zone::compile(zone, &mut RouteTables::default()))],
+        )),
+        1,
+    )
 }
 
 const PATH: &str = "zones/example.com.toml";

@@ -11,6 +11,7 @@ use waypost::answer::{
 use waypost::clock::Moment;
 use waypost::config::{Files, Source, load_zone};
 use waypost::snapshot::{Access, Snapshot, Zone};
+use waypost::steering::RouteTables;
 use waypost::wire::edns::code;
 use waypost::wire::kind::Type;
 use waypost::wire::message::write_query;
@@ -33,7 +34,10 @@ impl Files for Given {
 
 fn responder(policy: Policy) -> Responder {
     let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(ZONE.to_owned()));
-    let zone = Arc::new(Zone::compile(loaded.zone.expect("a zone without errors")));
+    let zone = Arc::new(Zone::compile(
+        loaded.zone.expect("a zone without errors"),
+        &mut RouteTables::default(),
+    ));
     let responder = Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1);
     let mut responder = responder.with_policy(Arc::new(policy));
     responder.tick(Moment::at(Duration::from_secs(5)), 1_700_000_000);
@@ -46,7 +50,10 @@ fn large() -> Responder {
     let hosts: String = (0..20_000).map(host).collect();
     let text = ZONE.replace("[records]\n", &format!("[records]\n{hosts}"));
     let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(text));
-    let zone = Arc::new(Zone::compile(loaded.zone.expect("a zone without errors")));
+    let zone = Arc::new(Zone::compile(
+        loaded.zone.expect("a zone without errors"),
+        &mut RouteTables::default(),
+    ));
     let snapshot = Arc::new(Snapshot::new(1, vec![zone]));
     assert!(snapshot.has_large_zones());
     Responder::new(snapshot, 1)
@@ -102,7 +109,7 @@ fn no_kind_of_answer_allocates() {
     let mut responder = responder(policy(10_000_000));
     type Expected = fn(&Outcome) -> bool;
     let answer: Expected = |outcome| matches!(outcome, Outcome::Answer(_));
-    let table: [(&str, Type, Expected); 24] = [
+    let table: [(&str, Type, Expected); 28] = [
         ("www.example.com.", Type::A, answer),
         ("ns1.example.com.", Type::AAAA, answer),
         ("example.com.", Type::MX, answer),
@@ -120,6 +127,10 @@ fn no_kind_of_answer_allocates() {
         ("_http._tcp.web.example.com.", Type::SRV, answer),
         ("all.example.com.", Type::A, answer),
         ("cdn.example.com.", Type::A, answer),
+        ("placed.example.com.", Type::A, answer),
+        ("placed.example.com.", Type::AAAA, answer),
+        ("_http._tcp.placed.example.com.", Type::SRV, answer),
+        ("stuck.example.com.", Type::A, answer),
         ("nope.example.com.", Type::A, |outcome| matches!(outcome, Outcome::NxDomain(_))),
         ("www.example.com.", Type::MX, |outcome| matches!(outcome, Outcome::NoData(_))),
         ("b.c.example.com.", Type::A, |outcome| matches!(outcome, Outcome::NoData(_))),
@@ -130,9 +141,11 @@ fn no_kind_of_answer_allocates() {
     ];
     for (name, qtype, is_expected) in table {
         for over in [Over::Udp, Over::Tcp, Over::Tls] {
-            let query = query(name, qtype, &[]);
-            let outcome = outcome_without_allocation(&mut responder, &query, over);
-            assert!(is_expected(&outcome), "{name} {qtype} {outcome:?}");
+            for option in [None, Some((code::CLIENT_SUBNET, &b"\0\x01\x18\0\x0a\x01\x02"[..]))] {
+                let query = query(name, qtype, option.as_slice());
+                let outcome = outcome_without_allocation(&mut responder, &query, over);
+                assert!(is_expected(&outcome), "{name} {qtype} {outcome:?}");
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use waypost::answer::{
 use waypost::clock::Moment;
 use waypost::config::{Files, Source, load_zone};
 use waypost::snapshot::{Access, Snapshot, Zone};
+use waypost::steering::RouteTables;
 use waypost::wire::message::Message;
 
 /// One of everything that an answer can be made of.
@@ -33,7 +34,7 @@ impl Files for Given {
 static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
     let loaded = load_zone(Path::new("zones/example.com.toml"), &Given);
     let zone = loaded.zone.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-    Arc::new(Snapshot::new(1, vec![Arc::new(Zone::compile(zone))]))
+    Arc::new(Snapshot::new(1, vec![Arc::new(Zone::compile(zone, &mut RouteTables::default()))]))
 });
 
 const OVERS: [Over; 6] = [Over::Udp, Over::Tcp, Over::Tls, Over::Https, Over::Quic, Over::H3];

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use waypost::answer::{Client, Outcome, Over, Responder};
 use waypost::config::{Files, Severity, Source, load_zone, render};
 use waypost::snapshot::{Snapshot, Zone};
+use waypost::steering::RouteTables;
 use waypost::wire::kind::Type;
 use waypost::wire::message::write_query;
 
@@ -50,7 +51,8 @@ pub(crate) fn load(path: &str, text: &str) {
     assert!(!rendered.contains(unsafe_to_print), "{rendered:?}");
     let Some(zone) = loaded.zone else { return };
     let query = write_query(1, zone.origin(), Type::SOA, 1232);
-    let snapshot = Snapshot::new(1, vec![Arc::new(Zone::compile(zone))]);
+    let snapshot =
+        Snapshot::new(1, vec![Arc::new(Zone::compile(zone, &mut RouteTables::default()))]);
     let mut responder = Responder::new(Arc::new(snapshot), 1);
     let client = Client { source: ([10, 0, 0, 1], 5353).into(), over: Over::Tcp };
     let outcome = responder.respond(&query, client, &mut vec![0; 65_535]);

@@ -162,6 +162,10 @@ struct Head {
     additionals: u16,
     referral: bool,
     why: Option<Why>,
+    /// Whether a zone that was asked looks at the subnets that this source sends.
+    knows_subnet: bool,
+    /// For how long a prefix of the client the response is the same (RFC 7871 §7.2.1).
+    scope: u8,
 }
 
 impl Head {
@@ -310,6 +314,7 @@ impl Responder {
                     target,
                     shares,
                     client,
+                    subnet: query.edns.and_then(|edns| edns.subnet),
                     writer: &mut writer,
                     head: Head::default(),
                     trail,
@@ -321,7 +326,7 @@ impl Responder {
         writer.release(opt_len);
         let rcode = head.rcode.unwrap_or(Rcode::NoError);
         if let Some(options) = options {
-            options.put(&mut writer, rcode, head.why).ok()?;
+            options.put(&mut writer, rcode, &head).ok()?;
         }
         let mut response = header.response(rcode);
         response.flags |= if head.authoritative { AA } else { 0 };
@@ -353,7 +358,7 @@ impl Responder {
         let Scratch { qname, names, .. } = &mut self.scratch;
         qname.clear();
         let written = Writer::start(out, limit, names, &[], qname).and_then(|mut writer| {
-            options.put(&mut writer, rcode, None)?;
+            options.put(&mut writer, rcode, &Head::default())?;
             Ok(writer.finish(Header { counts: [0, 0, 0, 1], ..header.response(rcode) }))
         });
         match written {

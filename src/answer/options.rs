@@ -1,7 +1,7 @@
 //! The OPT record of a response: which options it carries.
 
 use super::policy::Policy;
-use super::{Client, Over, UDP_PAYLOAD_MAX};
+use super::{Client, Head, Over, UDP_PAYLOAD_MAX};
 use crate::wire::edns::{Cookie, Edns, OPT_LEN, OPTION_LEN, Opt, code};
 use crate::wire::kind::Rcode;
 use crate::wire::writer::{Full, Writer};
@@ -64,7 +64,8 @@ impl<'p> Options<'p> {
         let nsid = self.nsid().map_or(0, |nsid| OPTION_LEN + nsid.len());
         let cookie = if self.cookie.is_some() { OPTION_LEN + COOKIE_LEN } else { 0 };
         let keepalive = if self.keepalive().is_some() { OPTION_LEN + 2 } else { 0 };
-        OPT_LEN + nsid + cookie + keepalive
+        let subnet = self.edns.subnet.map_or(0, |subnet| OPTION_LEN + subnet.data_len());
+        OPT_LEN + nsid + cookie + keepalive + subnet
     }
 
     /// Writes the OPT record. The server's name and the reason are left out where there is no room
@@ -73,11 +74,14 @@ impl<'p> Options<'p> {
         &self,
         writer: &mut Writer<'_>,
         rcode: Rcode,
-        why: Option<Why>,
+        head: &Head,
     ) -> Result<(), Full> {
         let opt = Opt::begin(writer, UDP_PAYLOAD_MAX, self.edns.dnssec_ok, rcode as u16)?;
         if let Some((cookie, server)) = self.cookie {
             opt.put(writer, code::COOKIE, &[&cookie.client, &server])?;
+        }
+        if let Some(subnet) = self.edns.subnet.filter(|_| head.knows_subnet) {
+            subnet.put(opt, writer, head.scope)?;
         }
         if let Some(idle) = self.keepalive() {
             opt.put(writer, code::TCP_KEEPALIVE, &[&idle.to_be_bytes()])?;
@@ -86,7 +90,7 @@ impl<'p> Options<'p> {
             // Behind a very long question there may be no room for a very long name.
             let _ = opt.put(writer, code::NSID, &[nsid]);
         }
-        if let Some((code, text)) = why.map(Why::parts) {
+        if let Some((code, text)) = head.why.map(Why::parts) {
             let _ = opt.put(writer, code::EXTENDED_ERROR, &[&code.to_be_bytes(), text.as_bytes()]);
         }
         if self.edns.padding && self.over.is_encrypted() {

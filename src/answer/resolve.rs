@@ -4,6 +4,7 @@ use super::options::Why;
 use super::{Client, Head};
 use crate::snapshot::{Found, NodeId, Snapshot, Steered, Zone};
 use crate::steering::{Draws, Share};
+use crate::wire::edns::Subnet;
 use crate::wire::kind::{Rcode, Type};
 use crate::wire::name::NAME_LEN_MAX;
 use crate::wire::qname::Qname;
@@ -21,6 +22,8 @@ pub(super) struct Resolve<'r, 'w> {
     pub(super) target: &'r mut Qname,
     pub(super) shares: &'r mut Vec<Share>,
     pub(super) client: Client,
+    /// For whom it asks, as it says (RFC 7871).
+    pub(super) subnet: Option<Subnet>,
     pub(super) writer: &'r mut Writer<'w>,
     pub(super) head: Head,
     pub(super) trail: &'r mut Trail,
@@ -108,6 +111,7 @@ impl<'r> Resolve<'r, '_> {
                     return;
                 }
             };
+            self.head.knows_subnet |= self.subnet.is_some() && zone.subnets().admits(source);
             let here = Here { zone, zone_at, owner, aliased };
             match self.visit(here, name.depth(), qtype) {
                 Step::Done => return,

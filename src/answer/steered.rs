@@ -3,7 +3,7 @@
 use super::options::Why;
 use super::resolve::{Here, Resolve, Step};
 use crate::snapshot::{Endpoint, Service};
-use crate::steering::{Family, Picks, Select, Share, Stream};
+use crate::steering::{Family, Picks, Routed, Select, Share, Stream};
 use crate::wire::kind::Type;
 use crate::wire::writer::{Full, pointer_to};
 
@@ -68,17 +68,18 @@ impl<'r> Resolve<'r, '_> {
         family: Family,
         stream: Stream,
     ) -> Option<(Picks, bool)> {
-        let client = self.client.source.ip();
+        let routed = self.route(here, service);
         let (plan, board) = (here.zone.plan(service), here.zone.board());
         let draws = self.draws.get_mut(here.zone_at)?;
-        let own = Select { plan, board, family, addresses_only: service.plan.has_targets() };
+        let addresses_only = service.plan.has_targets();
+        let own = Select { plan, board, routed, family, addresses_only };
         if !service.plan.has_targets() {
-            let choice = own.pool(client, draws, stream)?;
+            let choice = own.choose(draws, stream)?;
             return Some((own.draw(choice, draws, stream), false));
         }
         let any = Select { family: Family::Any, addresses_only: false, ..own };
-        let choice = any.pool(client, draws, stream)?;
-        if choice.pool.is_target() {
+        let choice = any.choose(draws, stream)?;
+        if any.is_target(choice) {
             return Some((any.draw(choice, draws, stream), true));
         }
         if family == Family::Any {
@@ -88,8 +89,18 @@ impl<'r> Resolve<'r, '_> {
             return Some((own.draw(choice, draws, stream), false));
         }
         // Splits above are drawn apart, or the two walks would disturb each other's shares.
-        let choice = own.pool(client, draws, Stream::Srv)?;
+        let choice = own.choose(draws, Stream::Srv)?;
         Some((own.draw(choice, draws, stream), false))
+    }
+
+    /// Where the client goes. The response holds for no more clients than that does.
+    fn route(&mut self, here: &Here<'r>, service: &Service) -> Routed {
+        let source = self.client.source.ip();
+        let subnet = self.subnet.and_then(|subnet| subnet.address());
+        let subnet = subnet.filter(|_| here.zone.subnets().admits(source));
+        let routed = here.zone.plan(service).route(subnet.unwrap_or(source));
+        self.head.scope = self.head.scope.max(routed.scope);
+        routed
     }
 
     /// Denies, and says so if there is something that could be up.
@@ -125,11 +136,13 @@ impl<'r> Resolve<'r, '_> {
     /// Answers SRV (RFC 2782): every endpoint that may serve, with weight and port; failover
     /// tiers are priorities; the endpoints' own addresses ride along.
     pub(super) fn give_srv(&mut self, here: Here<'r>, service: &'r Service) {
+        let routed = self.route(&here, service);
         let (plan, board) = (here.zone.plan(service), here.zone.board());
-        let select = Select { plan, board, family: Family::Any, addresses_only: false };
+        let (family, addresses_only) = (Family::Any, false);
+        let select = Select { plan, board, routed, family, addresses_only };
         let Some(draws) = self.draws.get_mut(here.zone_at) else { return };
         let mut shares = std::mem::take(self.shares);
-        select.tiers(self.client.source.ip(), draws, &mut shares);
+        select.tiers(draws, &mut shares);
         if shares.is_empty() {
             self.deny_service(here, service, Family::Any);
         } else {

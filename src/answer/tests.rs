@@ -5,13 +5,15 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::*;
+use crate::geo::Geo;
 use crate::snapshot::Snapshot;
+use crate::steering::RouteTables;
 use crate::wire::message::{Message, write_query};
 use crate::wire::name::Name;
 use crate::wire::rdata;
 use crate::zone::{
-    Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Records, Route, Service, Target,
-    Ttl,
+    Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Records, Route, RouteFrom,
+    Service, Target, Ttl,
 };
 
 fn name(text: &str) -> Name {
@@ -71,7 +73,7 @@ fn pool(name: &str, endpoints: &[(&str, u16)]) -> Pool {
             }
         })
         .collect();
-    Pool { name: name.to_owned(), min_up: MinUp::default(), endpoints }
+    Pool { name: name.to_owned(), min_up: MinUp::default(), location: None, endpoints }
 }
 
 fn service(pools: Vec<Pool>, routes: Vec<Route>) -> Service {
@@ -82,9 +84,14 @@ fn service(pools: Vec<Pool>, routes: Vec<Route>) -> Service {
         srv: vec![name("_http._tcp.web")],
         answers: Answers::Count(1),
         on_all_down: OnAllDown::All,
+        sticky: false,
         pools,
         routes,
     }
+}
+
+fn from_net(net: &str) -> RouteFrom {
+    RouteFrom { nets: vec![net.parse().unwrap()], ..RouteFrom::default() }
 }
 
 struct Engine(Responder);
@@ -96,7 +103,11 @@ impl Engine {
 
     fn with(lines: &str, services: Vec<Service>) -> Self {
         let zone = crate::zone::Zone::new(name("@"), records(lines), services).unwrap();
-        let zone = Arc::new(Zone::compile(zone));
+        Self::of(zone, &Arc::default())
+    }
+
+    fn of(zone: crate::zone::Zone, geo: &Arc<Geo>) -> Self {
+        let zone = Arc::new(Zone::compile(zone, &mut RouteTables::new(geo.clone())));
         Self(Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1))
     }
 
@@ -212,8 +223,11 @@ fn routes_failover_and_split_decide_the_pool() {
     let both = || vec![Target::Pool(PoolIndex(0)), Target::Pool(PoolIndex(1))];
     let split = Target::Split(both().into_iter().zip([95, 5]).collect());
     let routes = vec![
-        Route { from: vec!["10.0.0.0/8".parse().unwrap()], to: split },
-        Route { from: vec![], to: Target::Failover(both().into_iter().rev().collect()) },
+        Route { from: from_net("10.0.0.0/8"), to: split },
+        Route {
+            from: RouteFrom::default(),
+            to: Target::Failover(both().into_iter().rev().collect()),
+        },
     ];
     let mut engine = Engine::new(vec![service(pools, routes)]);
     let only = |message: Message| message.answer[0].to_string();
@@ -256,3 +270,4 @@ fn a_big_pool_keeps_its_shares_too() {
 
 mod ahead;
 mod edns;
+mod located;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Failed, ZONES, print_diagnostics};
-use crate::server::Loader;
+use super::{Failed, ZONES, load_config, loader, print_diagnostics};
 use crate::snapshot::Zone;
 
 /// Arguments of `waypost check`.
@@ -15,12 +14,16 @@ pub(super) struct Check {
     /// The zone directory.
     #[arg(value_name = "DIR", default_value = ZONES)]
     directory: PathBuf,
+    /// The server's own settings [default: waypost.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 impl Check {
     /// Prints every diagnostic, or one line that says what was found right.
     pub(super) fn run(self) -> Result<(), Failed> {
-        let load = Loader::new(&self.directory).load();
+        let config = load_config(self.config.as_ref())?;
+        let load = loader(Some(&self.directory), &config).load();
         print_diagnostics(&load.diagnostics);
         let zones = load.zones.ok_or(Failed)?;
         let services: usize = zones.iter().map(|zone| zone.services().len()).sum();

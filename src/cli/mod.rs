@@ -94,6 +94,14 @@ fn print_diagnostics(diagnostics: &[Diagnostic]) {
     }
 }
 
+/// A loader of `zones`, or of what the configuration names, that knows where clients are.
+fn loader(zones: Option<&PathBuf>, config: &crate::config::ServerConfig) -> crate::server::Loader {
+    let (geo, problems) = crate::server::GeoFiles::load(config.geo.clone());
+    problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
+    let zones = zones.unwrap_or(&config.zones);
+    crate::server::Loader::new(zones).with_geo(geo.geo().clone())
+}
+
 /// Reads waypost.toml: the file named on the command line, else `./waypost.toml` if it is there.
 fn load_config(path: Option<&PathBuf>) -> Result<crate::config::ServerConfig, Failed> {
     let default = PathBuf::from("waypost.toml");

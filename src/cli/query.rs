@@ -8,9 +8,8 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::{Failed, dig, load_config, print_diagnostics, shares};
+use super::{Failed, dig, load_config, loader, print_diagnostics, shares};
 use crate::answer::{Client, Over, Responder};
-use crate::server::Loader;
 use crate::snapshot::Snapshot;
 use crate::wire::kind::Type;
 use crate::wire::message::{Message, Record, write_query};
@@ -136,11 +135,8 @@ impl Query {
     }
 
     fn engine(&self) -> Result<Engine, Failed> {
-        let zones = match &self.zones {
-            Some(zones) => zones.clone(),
-            None => load_config(self.config.as_ref())?.zones,
-        };
-        let load = Loader::new(zones).load();
+        let config = load_config(self.config.as_ref())?;
+        let load = loader(self.zones.as_ref(), &config).load();
         print_diagnostics(&load.diagnostics);
         let snapshot = Arc::new(Snapshot::new(1, load.zones.ok_or(Failed)?));
         for endpoint in &self.down {

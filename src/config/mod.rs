@@ -30,7 +30,7 @@ pub use load::{Loaded, duplicate_zones, load_zone};
 pub use render::render;
 pub use schema::schema;
 pub use server::{
-    CookieSecrets, EncryptedConfig, Identity, Limits, LogConfig, LogFormat, RateLimit,
+    CookieSecrets, EncryptedConfig, GeoConfig, Identity, Limits, LogConfig, LogFormat, RateLimit,
     ServerConfig, load_server,
 };
 

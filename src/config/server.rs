@@ -1,6 +1,7 @@
 //! `waypost.toml` → [`ServerConfig`].
 
 mod encrypted;
+mod geo;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,6 +17,7 @@ use super::spec::network::networks;
 use super::spec::server::{self as spec, ServerFile};
 
 pub use encrypted::EncryptedConfig;
+pub use geo::GeoConfig;
 
 /// The shortest and the longest limit of a TCP connection.
 const TCP_WAIT: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(3600));
@@ -27,7 +29,7 @@ const SECRETS_MAX: usize = 2;
 const START_WAIT_MAX: Period = Period::secs(60);
 
 /// What the server does apart from the zones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerConfig {
     /// Where it listens, UDP and TCP alike.
     pub listen: Vec<SocketAddr>,
@@ -41,6 +43,8 @@ pub struct ServerConfig {
     pub start_wait: Duration,
     /// How many probes run at one time.
     pub check_concurrency: usize,
+    /// Where clients are.
+    pub geo: GeoConfig,
     /// What clients may use up.
     pub limits: Limits,
     /// What the server says of itself when asked.
@@ -127,6 +131,7 @@ impl Default for ServerConfig {
             zones: PathBuf::from(spec::ZONES_DEFAULT),
             start_wait: spec::START_WAIT_DEFAULT.0,
             check_concurrency: spec::CONCURRENCY_DEFAULT as usize,
+            geo: GeoConfig::default(),
             limits: Limits {
                 tcp_connections: spec::TCP_CONNECTIONS_DEFAULT as usize,
                 tcp_connections_per_source: spec::TCP_PER_SOURCE_DEFAULT as usize,
@@ -168,6 +173,9 @@ fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
     if let Some(Spanned { value: checks, .. }) = file.checks {
         config.start_wait = decoder.period(&checks.start_wait, (Period::secs(0), START_WAIT_MAX));
         config.check_concurrency = checks.concurrency.value.as_u32() as usize;
+    }
+    if let Some(Spanned { value: geo, .. }) = &file.geo {
+        config.geo = geo::build(geo, decoder);
     }
     if let Some(Spanned { value: limits, .. }) = file.limits {
         config.limits = Limits {

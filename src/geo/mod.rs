@@ -8,23 +8,33 @@
 //!
 //! A query never comes here: what a route needs of a place is worked out when it is loaded.
 
+mod countries;
+mod database;
 mod place;
 mod ranges;
+mod sources;
 
+pub use countries::{continent_name, continent_named, continent_of, country_name, country_named};
+pub use database::Database;
 pub use place::{Code, Coordinates, Place, Subdivision};
 pub use ranges::{Cutter, Found, Ranges};
+pub use sources::OwnNetwork;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// All that is known of where addresses are.
 #[derive(Clone, Debug)]
 pub struct Geo {
     /// The number of each address's place in the table.
-    places: Ranges<u32>,
+    places: Arc<Ranges<u32>>,
     /// By number; 0 is the unknown place.
     place_table: Box<[Sourced<Place>]>,
     /// The number of each address's autonomous system in the table.
-    systems: Ranges<u32>,
+    systems: Arc<Ranges<u32>>,
     /// By number; 0 is the unknown one. AS numbers.
     system_table: Box<[Sourced<u32>]>,
     /// What said it: the names of databases and of the operator's own list.
@@ -54,9 +64,9 @@ impl Default for Geo {
     fn default() -> Self {
         let (place, asn) = (Place::default(), 0);
         Self {
-            places: Ranges::everywhere(0),
+            places: Arc::new(Ranges::everywhere(0)),
             place_table: [Sourced { value: place, source: 0 }].into(),
-            systems: Ranges::everywhere(0),
+            systems: Arc::new(Ranges::everywhere(0)),
             system_table: [Sourced { value: asn, source: 0 }].into(),
             sources: Box::default(),
         }
@@ -71,7 +81,13 @@ impl Geo {
         (systems, system_table): (Ranges<u32>, Box<[Sourced<u32>]>),
         sources: Box<[String]>,
     ) -> Self {
+        let (places, systems) = (Arc::new(places), Arc::new(systems));
         Self { places, place_table, systems, system_table, sources }
+    }
+
+    /// Whether nothing is known of any address.
+    pub fn is_empty(&self) -> bool {
+        self.place_table.len() <= 1 && self.system_table.len() <= 1
     }
 
     /// The numbers of places by address.

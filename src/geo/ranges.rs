@@ -147,7 +147,7 @@ trait Bits: Copy + Ord {
     /// The last address of the network of this prefix length that starts here.
     fn last(self, len: u8) -> Self;
     /// How many bits are the same from the start on.
-    fn common(self, other: Self) -> u8;
+    fn same_bits(self, other: Self) -> u8;
 }
 
 macro_rules! bits {
@@ -176,7 +176,7 @@ macro_rules! bits {
                 self | Self::MAX.checked_shr(u32::from(len)).unwrap_or(0)
             }
 
-            fn common(self, other: Self) -> u8 {
+            fn same_bits(self, other: Self) -> u8 {
                 (self ^ other).leading_zeros() as u8
             }
         }
@@ -248,7 +248,8 @@ impl<A: Bits, T: Copy + PartialEq> Cuts<A, T> {
         let at = first + inside.partition_point(|&start| start <= address);
         let before = self.starts.get(at).filter(|_| at > 0).map(|start| start.before());
         let behind = self.starts.get(at + 1).copied();
-        let scope = [before, behind].into_iter().flatten().map(|other| address.common(other) + 1);
+        let scope =
+            [before, behind].into_iter().flatten().map(|other| address.same_bits(other) + 1);
         Found {
             value: self.values.get(at).copied().unwrap_or(self.values[0]),
             scope: scope.max().unwrap_or(0),

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::certificate::CertificateFiles;
+use super::geo::GeoFiles;
 use super::load::Loader;
 use super::memory;
 use super::watch::Watcher;
@@ -41,6 +42,7 @@ pub(super) enum Event {
 /// Everything that changes what is answered.
 pub(super) struct Control {
     loader: Loader,
+    geo: GeoFiles,
     certificate: Option<CertificateFiles>,
     table: Arc<Mutex<Table>>,
     checker: Checker,
@@ -56,6 +58,7 @@ impl Control {
     /// A control plane that has published generation 0: nothing.
     pub(super) fn new(
         loader: Loader,
+        geo: GeoFiles,
         certificate: Option<CertificateFiles>,
         table: Arc<Mutex<Table>>,
         checker: Checker,
@@ -63,7 +66,8 @@ impl Control {
         runtime: tokio::runtime::Handle,
     ) -> Self {
         let (publish, _) = watch::channel(Arc::new(Snapshot::new(0, Vec::new())));
-        Self { loader, certificate, table, checker, clock, runtime, publish, retired: Vec::new() }
+        let retired = Vec::new();
+        Self { loader, geo, certificate, table, checker, clock, runtime, publish, retired }
     }
 
     /// What workers read snapshots from.
@@ -112,10 +116,13 @@ impl Control {
                 Err(RecvTimeoutError::Disconnected) => Event::Stop,
             };
             self.refresh_certificate(event == Event::Reload);
+            let moved = self.refresh_geo(event == Event::Reload);
             match event {
                 Event::Stop => break,
                 Event::Reload => self.reload(&mut watcher),
-                Event::Changed if watcher.has_changed(&self.loader) => self.reload(&mut watcher),
+                Event::Changed if moved || watcher.has_changed(&self.loader) => {
+                    self.reload(&mut watcher);
+                }
                 Event::Changed => {}
             }
             self.free_retired();
@@ -139,6 +146,19 @@ impl Control {
         if catch_unwind(AssertUnwindSafe(|| certificate.refresh(wished))).is_err() {
             error!("certificate refused: reading it panicked; the one before goes on being used");
         }
+    }
+
+    /// Whether clients are now known to be elsewhere.
+    fn refresh_geo(&mut self, wished: bool) -> bool {
+        let geo = &mut self.geo;
+        let Ok(moved) = catch_unwind(AssertUnwindSafe(|| geo.refresh(wished))) else {
+            error!("database refused: reading it panicked; those before go on being used");
+            return false;
+        };
+        if moved {
+            self.loader.set_geo(Arc::clone(self.geo.geo()));
+        }
+        moved
     }
 
     fn reload(&mut self, watcher: &mut Watcher) {

@@ -10,7 +10,9 @@ use std::time::UNIX_EPOCH;
 
 use super::seen::{Fingerprint, Seen};
 use crate::config::{self, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
+use crate::geo::Geo;
 use crate::snapshot::{Snapshot, Zone};
+use crate::steering::RouteTables;
 use crate::wire::name::Name;
 use crate::zone::with_room;
 
@@ -19,6 +21,9 @@ use crate::zone::with_room;
 pub struct Loader {
     directory: PathBuf,
     known: BTreeMap<PathBuf, Known>,
+    tables: RouteTables,
+    /// Whether anything is known of where clients are.
+    has_geo: bool,
 }
 
 /// A zone file as it was last loaded.
@@ -44,7 +49,26 @@ pub struct Load {
 impl Loader {
     /// A loader of `directory` that has read nothing.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), known: BTreeMap::new() }
+        Self {
+            directory: directory.into(),
+            known: BTreeMap::new(),
+            tables: RouteTables::default(),
+            has_geo: false,
+        }
+    }
+
+    /// The same, for clients that are where `geo` says.
+    pub fn with_geo(mut self, geo: Arc<Geo>) -> Self {
+        self.set_geo(geo);
+        self
+    }
+
+    /// From the next load on clients are where `geo` says. Zones whose routes ask for that are then
+    /// read anew.
+    pub fn set_geo(&mut self, geo: Arc<Geo>) {
+        self.has_geo = !geo.is_empty();
+        self.tables = RouteTables::new(geo);
+        self.known.retain(|_, known| known.zone.as_ref().is_none_or(|zone| !zone.asks_geo()));
     }
 
     /// The zone directory.
@@ -67,14 +91,17 @@ impl Loader {
         let is_master = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "zone");
         let (masters, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_master);
         let mut before = std::mem::take(&mut self.known);
+        let mut tables = std::mem::take(&mut self.tables);
         let mut read = |path: PathBuf| {
             let old = before.remove(&path).and_then(Known::if_current);
-            let known = old.unwrap_or_else(|| Known::load(&path, &files));
+            let known = old.unwrap_or_else(|| Known::load(&path, &files, &mut tables));
             (path, known)
         };
         self.known = others.into_iter().map(&mut read).collect();
         let included = self.included();
-        self.known.extend(masters.into_iter().filter(|path| !included.contains(path)).map(read));
+        self.known
+            .extend(masters.into_iter().filter(|path| !included.contains(path)).map(&mut read));
+        self.tables = tables;
         let included = self.included();
         self.known.retain(|path, _| !included.contains(path));
         self.collect()
@@ -120,12 +147,15 @@ impl Loader {
         let compiled = || self.known.values().filter_map(|known| known.zone.clone()).collect();
         let zones: Option<Vec<_>> = sound.then(compiled);
         diagnostics.extend(zones.iter().flat_map(|zones| undelegated(zones)));
+        if !self.has_geo {
+            diagnostics.extend(zones.iter().flatten().find_map(|zone| cannot_locate(zone)));
+        }
         Load { zones, diagnostics }
     }
 }
 
 impl Known {
-    fn load(path: &Path, files: &Directory<'_>) -> Self {
+    fn load(path: &Path, files: &Directory<'_>, tables: &mut RouteTables) -> Self {
         let Loaded { zone, diagnostics, read } = config::load_zone(path, files);
         let looked = files.looked.take();
         let seen =
@@ -133,7 +163,7 @@ impl Known {
         let seen = read.iter().map(seen).collect();
         // A text is needed no longer than for what is wrong with it.
         drop(read);
-        let zone = zone.map(|zone| Arc::new(Zone::compile(zone)));
+        let zone = zone.map(|zone| Arc::new(Zone::compile(zone, tables)));
         Self { read: seen, unread: files.failed.take(), zone, diagnostics }
     }
 
@@ -174,6 +204,20 @@ fn undelegated(zones: &[Arc<Zone>]) -> Vec<Diagnostic> {
         Diagnostic { severity: Severity::Warning, help: Some(help), ..no_place(message) }
     };
     snapshot.undelegated().into_iter().map(warning).collect()
+}
+
+/// Warns of routes that ask where clients are when nothing says so.
+fn cannot_locate(zone: &Zone) -> Option<Diagnostic> {
+    let message = || {
+        let origin = zone.origin();
+        format!("routes of {origin} ask where clients are, and nothing says so")
+    };
+    let help = "name databases in [geo] of waypost.toml: databases = [\"GeoLite2-City.mmdb\"]";
+    zone.asks_geo().then(|| Diagnostic {
+        severity: Severity::Warning,
+        help: Some(help.to_owned()),
+        ..no_place(message())
+    })
 }
 
 fn no_place(message: String) -> Diagnostic {

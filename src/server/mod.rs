@@ -11,6 +11,7 @@
 
 mod certificate;
 mod control;
+mod geo;
 mod load;
 mod memory;
 mod policy;
@@ -26,7 +27,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::answer::Over;
 use crate::checker::Checker;
@@ -39,6 +40,7 @@ use control::{Control, Event};
 use worker::Worker;
 
 pub use certificate::CertificateError;
+pub use geo::{GeoError, GeoFiles};
 pub use load::{Load, Loader, read_source};
 
 /// Threads of the runtime that the checks share.
@@ -103,7 +105,8 @@ impl Server {
     pub fn start(config: ServerConfig) -> Result<Self, StartError> {
         process::quiet_worker_panics();
         process::raise_descriptor_limit(connections_max(&config), config.check_concurrency);
-        let mut loader = Loader::new(&config.zones);
+        let geo = locate(&config);
+        let mut loader = Loader::new(&config.zones).with_geo(geo.geo().clone());
         let mut watcher = watch::Watcher::new();
         // Noted before reading: what changes while we start is seen as a change afterwards.
         watcher.note(&loader);
@@ -127,6 +130,7 @@ impl Server {
         };
         let mut control = Control::new(
             loader,
+            geo,
             certificate,
             table,
             checker,
@@ -214,6 +218,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// What is known of where clients are.
+fn locate(config: &ServerConfig) -> GeoFiles {
+    let (geo, problems) = GeoFiles::load(config.geo.clone());
+    // Clients that cannot be located are better than no answers at all.
+    problems.iter().for_each(|problem| error!("clients are located without it: {problem}"));
+    geo.log();
+    geo
 }
 
 /// What clients may take over streams.

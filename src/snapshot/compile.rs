@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::nodes::{NONE, NodeId, Nodes, SRV_FLAG, Writing};
 use super::{Access, Endpoint, Service, Text, Zone};
 use crate::health::{Binding, Bit, Board, Probed};
-use crate::steering::{Lines, Plans, PointCounts};
+use crate::steering::{Lines, Plans, PointCounts, RouteTables};
 use crate::wire::kind::Type;
 use crate::zone::{self, Index, NameTree, Parts, Place, Ttl, with_room};
 
@@ -14,11 +14,11 @@ use crate::zone::{self, Index, NameTree, Parts, Place, Ttl, with_room};
 const NODE_LEN_USUAL: usize = 40;
 
 impl Zone {
-    /// Compiles `zone`, with a board on which everything is up.
+    /// Compiles `zone`, whose routes `tables` makes, with a board on which everything is up.
     ///
     /// # Cost
     /// By what the zone holds. Its parts are taken over, or freed once they are done with.
-    pub fn compile(zone: zone::Zone) -> Self {
+    pub fn compile(zone: zone::Zone, tables: &mut RouteTables) -> Self {
         let Parts { origin, names, apex, sets, rdata, services: written, claims, clients } =
             zone.into_parts();
         let mut sets = Sets { found: sets, rdata };
@@ -35,7 +35,7 @@ impl Zone {
             for ((_, endpoint), name) in service.endpoints().zip(claims.by_ref()) {
                 sets.add_own_records(name, service.ttl, endpoint);
             }
-            compiled.add(&service);
+            compiled.add(&service, tables);
         }
         compiled.plans.shrink();
         let (nodes, index) = sets.place(names, apex, |name| {
@@ -57,6 +57,7 @@ impl Zone {
             bindings: compiled.bindings.into(),
             points: compiled.points,
             access: Access::new(&clients.allow, &clients.deny),
+            subnets: Access::only(&clients.subnets),
         }
     }
 }
@@ -162,8 +163,8 @@ impl Services {
         }
     }
 
-    fn add(&mut self, service: &zone::Service) {
-        let place = self.plans.add(service, &mut self.words, &mut self.points);
+    fn add(&mut self, service: &zone::Service, tables: &mut RouteTables) {
+        let place = self.plans.add(service, tables, &mut self.words, &mut self.points);
         let members = service.pools.iter().flat_map(|pool| pool.endpoints.iter().enumerate());
         for ((pool, endpoint), (at, _)) in service.endpoints().zip(members) {
             let none = Bit { word: NONE, at: 0 };

@@ -138,6 +138,7 @@ pub struct Zone {
     bindings: Box<[Binding]>,
     points: PointCounts,
     access: Access,
+    subnets: Access,
 }
 
 impl Zone {
@@ -197,6 +198,16 @@ impl Zone {
     /// Who may ask for its names.
     pub fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Whether any of its answers depends on where clients are.
+    pub fn asks_geo(&self) -> bool {
+        self.plans.asks_geo()
+    }
+
+    /// Whose client subnets (RFC 7871) are believed.
+    pub fn subnets(&self) -> &Access {
+        &self.subnets
     }
 
     /// How much memory a worker needs to draw in this zone.

@@ -31,7 +31,7 @@ pub enum Stream {
 const STREAMS: usize = 3;
 
 /// Something to draw from: up to 64 members with weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Point {
     /// Its number among the points of a zone.
     pub(super) slot: u32,

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! zone::Service ─ Plans::add ─▶ Plan                        (once per load)
-//! Plan + health::Board ─ Select::pool ─▶ a usable pool     (per query: route, `to`, states)
-//! pool ─ Select::draw ─▶ Picks                             (per query: weights, exactly)
+//! Plan + client ─ Plan::route ─▶ Routed                    (per query: one look-up)
+//! Routed + health::Board ─ Select::choose ─▶ Choice        (per query: `to`, states)
+//! Choice ─ Select::draw ─▶ Picks                           (per query: weights, exactly)
 //! ```
 //!
 //! A [`Plan`] is immutable and shared; what a worker remembers between draws is its own
@@ -11,11 +12,15 @@
 
 mod draw;
 mod lines;
+mod pick;
 mod plan;
 mod routes;
 mod select;
+mod sticky;
+mod tiers;
 
 pub use draw::{Draws, Picks, Point, PointCounts, Stream};
 pub use lines::Lines;
-pub use plan::{Member, Plan, PlanPlace, PlanPool, Plans, Tier};
+pub use plan::{Member, Plan, PlanPlace, PlanPool, Plans, Routed, Tier};
+pub use routes::RouteTables;
 pub use select::{Choice, Family, Select, Share};

@@ -7,10 +7,13 @@
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use super::draw::{MEMBERS_MAX, Point, PointCounts};
 use super::lines::Lines;
-use super::routes::RouteTable;
+use super::routes::{Decision, RouteTable, RouteTables};
+use super::sticky;
+use crate::geo::Found;
 use crate::health::Bit;
 use crate::zone::{Answers, MinUp, OnAllDown, Place, Pool, PoolIndex, Service, Target, with_room};
 
@@ -18,7 +21,7 @@ use crate::zone::{Answers, MinUp, OnAllDown, Place, Pool, PoolIndex, Service, Ta
 /// however many services there are.
 #[derive(Debug)]
 pub struct Plans {
-    /// Only of services that have routes.
+    /// Only of services that have routes or are sticky.
     routes: Vec<Routes>,
     splits: Vec<Split>,
     branches: Vec<Branch>,
@@ -70,17 +73,31 @@ pub(super) enum To {
     Failover(Branches),
     /// The number of a [`Split`].
     Split(u32),
+    /// The number of a [`Split`] all of whose branches serve.
+    All(u32),
 }
 
-/// The routes of a service.
-#[derive(Debug)]
+/// What of a service depends on the client.
+#[derive(Debug, Default)]
 struct Routes {
-    table: RouteTable,
-    /// By route.
+    table: Option<Arc<RouteTable>>,
+    /// By decision.
     to: Box<[To]>,
+    /// What stands for each of its endpoints if it is sticky.
+    identities: Option<Box<[u64]>>,
 }
 
-/// A compiled split.
+/// Where a client goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed {
+    pub(super) to: To,
+    /// The length of the shortest prefix of the client that all goes there (RFC 7871 §7.2.1).
+    pub scope: u8,
+    /// What decides instead of draws in a sticky service.
+    pub(super) sticky: Option<u64>,
+}
+
+/// A compiled split, or a union.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Split {
     pub(super) branches: Branches,
@@ -88,7 +105,7 @@ pub(super) struct Split {
 }
 
 /// Which branches a failover or split consists of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Branches {
     start: u32,
     end: u32,
@@ -99,6 +116,8 @@ pub(super) struct Branches {
 pub(super) struct Branch {
     pub(super) to: To,
     pub(super) weight: u16,
+    /// What stands for it in a sticky service.
+    pub(super) identity: u64,
 }
 
 /// A compiled pool; one line of the cache.
@@ -166,11 +185,12 @@ impl Plans {
         }
     }
 
-    /// Compiles `service`; takes words of the zone's board from `words` on and draw points from
-    /// `points`.
+    /// Compiles `service`, whose routes `tables` makes; takes words of the zone's board from
+    /// `words` on and draw points from `points`.
     pub fn add(
         &mut self,
         service: &Service,
+        tables: &mut RouteTables,
         words: &mut u32,
         points: &mut PointCounts,
     ) -> PlanPlace {
@@ -180,14 +200,19 @@ impl Plans {
             self.weights.extend(pool.endpoints.iter().map(|endpoint| endpoint.weight));
             self.pools.push(compile_pool(pool, first, words, points));
         }
-        let mut tree = Tree { plans: self, points };
-        let to: Box<[To]> = service.routes.iter().map(|route| tree.add(&route.to)).collect();
         let in_file_order = 0..service.pools.len();
         let in_file_order = in_file_order.map(|at| Target::Pool(PoolIndex(at as u16))).collect();
-        let otherwise = tree.add(&Target::Failover(in_file_order));
-        let routes = (!service.routes.is_empty()).then(|| {
-            let table = RouteTable::new(service.routes.iter().map(|r| r.from.as_slice()));
-            self.routes.push(Routes { table, to });
+        let otherwise =
+            Tree { plans: self, pools: &service.pools, points: [].iter(), orders: [].iter() }
+                .add(&Target::Failover(in_file_order));
+        let routes = (!service.routes.is_empty() || service.sticky).then(|| {
+            let mut routes = match service.routes[..] {
+                [] => Routes::default(),
+                _ => self.compile_routes(service, tables.table(service), otherwise, points),
+            };
+            let names = service.endpoints().map(|(_, endpoint)| endpoint.name.as_bytes());
+            routes.identities = service.sticky.then(|| names.map(sticky::identity).collect());
+            self.routes.push(routes);
             self.routes.len() as u32 - 1
         });
         let own_pools = &self.pools[pools as usize..];
@@ -200,6 +225,34 @@ impl Plans {
             answers: service.answers,
             on_all_down: service.on_all_down,
         }
+    }
+
+    /// Compiles the `to` of each decision. What draws in a route is the same in all of its
+    /// decisions, so that their clients share it.
+    fn compile_routes(
+        &mut self,
+        service: &Service,
+        table: Arc<RouteTable>,
+        otherwise: To,
+        points: &mut PointCounts,
+    ) -> Routes {
+        let drawing: Vec<Vec<Point>> = service
+            .routes
+            .iter()
+            .map(|route| lens_drawn_from(&route.to).map(|len| points.add(len)).collect())
+            .collect();
+        let to = |Decision { route, orders }: &Decision| {
+            let Some(at) = route.map(usize::from) else { return otherwise };
+            let mut tree = Tree {
+                plans: self,
+                pools: &service.pools,
+                points: drawing[at].iter(),
+                orders: orders.iter(),
+            };
+            tree.add(&service.routes[at].to)
+        };
+        let to = table.decisions.iter().map(to).collect();
+        Routes { table: Some(table), to, identities: None }
     }
 
     /// The plan at `place`, which is of these plans.
@@ -231,6 +284,12 @@ impl Plans {
         black_box(self.pools.get(pool as usize).map(|pool| pool.is_target));
     }
 
+    /// Whether any route asks where clients are.
+    pub fn asks_geo(&self) -> bool {
+        let mut tables = self.routes.iter().filter_map(|routes| routes.table.as_ref());
+        tables.any(|table| table.asks_geo)
+    }
+
     /// Gives back the room that nothing took.
     pub fn shrink(&mut self) {
         self.routes.shrink_to_fit();
@@ -259,12 +318,30 @@ impl PlanPlace {
 
 impl<'a> Plan<'a> {
     /// Where `client` goes.
-    pub(super) fn to(&self, client: IpAddr) -> To {
-        let routed = self.routes.and_then(|routes| {
-            let route = routes.table.route(client);
-            routes.to.get(usize::from(route)).copied()
+    ///
+    /// # Cost
+    /// Nothing where the service has no routes, else one search.
+    pub fn route(&self, client: IpAddr) -> Routed {
+        let everyone = Routed { to: self.otherwise, scope: 0, sticky: None };
+        let Some(Routes { table, to, identities }) = self.routes else { return everyone };
+        let client = client.to_canonical();
+        let routed = table.as_ref().map_or(everyone, |table| {
+            let Found { value: decision, scope } = table.find(client);
+            let to = to.get(decision as usize).copied().unwrap_or(self.otherwise);
+            Routed { to, scope, ..everyone }
         });
-        routed.unwrap_or(self.otherwise)
+        if identities.is_none() {
+            return routed;
+        }
+        let (key, prefix) = sticky::client_key(client);
+        Routed { scope: routed.scope.max(prefix), sticky: Some(key), ..routed }
+    }
+
+    /// What stands for a member in a sticky service.
+    pub(super) fn identity(&self, member: Member) -> u64 {
+        let identities = self.routes.and_then(|routes| routes.identities.as_ref());
+        let identity = identities.and_then(|identities| identities.get(usize::from(member)));
+        identity.copied().unwrap_or_default()
     }
 
     /// A split by its number.
@@ -285,10 +362,29 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// A `to` being flattened.
+/// How many branches each place in `to` draws from, in the order in which [`Tree::add`] comes upon
+/// them.
+fn lens_drawn_from(to: &Target) -> Box<dyn Iterator<Item = usize> + '_> {
+    match to {
+        Target::Pool(_) | Target::Nearest(_) => Box::new(std::iter::empty()),
+        Target::Failover(list) => Box::new(list.iter().flat_map(lens_drawn_from)),
+        Target::All(list) => Box::new(list.iter().flat_map(lens_drawn_from).chain([MEMBERS_MAX])),
+        Target::Split(list) => {
+            let inside = list.iter().flat_map(|(to, _)| lens_drawn_from(to));
+            Box::new(inside.chain([list.len()]))
+        }
+    }
+}
+
+/// A `to` being flattened for one decision.
 struct Tree<'a> {
     plans: &'a mut Plans,
-    points: &'a mut PointCounts,
+    /// Those of the service.
+    pools: &'a [Pool],
+    /// What draws, in the order of [`lens_drawn_from`].
+    points: std::slice::Iter<'a, Point>,
+    /// What takes the place of each `nearest`, in the order in which they are come upon.
+    orders: std::slice::Iter<'a, Arc<[PoolIndex]>>,
 }
 
 impl Tree<'_> {
@@ -300,15 +396,41 @@ impl Tree<'_> {
             Target::Failover(list) => To::Failover(self.branches(list.iter().map(|to| (to, 0)))),
             Target::Split(list) => {
                 let branches = self.branches(list.iter().map(|(to, weight)| (to, *weight)));
-                self.plans.splits.push(Split { branches, point: self.points.add(list.len()) });
+                let point = self.point();
+                self.plans.splits.push(Split { branches, point });
                 To::Split(self.plans.splits.len() as u32 - 1)
+            }
+            Target::All(list) => {
+                let branches = self.branches(list.iter().map(|to| (to, 0)));
+                let point = self.point();
+                self.plans.splits.push(Split { branches, point });
+                To::All(self.plans.splits.len() as u32 - 1)
+            }
+            Target::Nearest(written) => {
+                let order: &[PoolIndex] = self.orders.next().map_or(written, |order| order);
+                let order: Vec<Target> = order.iter().map(|&pool| Target::Pool(pool)).collect();
+                self.add(&Target::Failover(order))
             }
         }
     }
 
+    /// What stands for a branch: the names of its pools.
+    fn identity(&self, target: &Target) -> u64 {
+        let mut found = Vec::new();
+        target.pools(&mut found);
+        let pools = found.iter().filter_map(|at| self.pools.get(usize::from(at.0)));
+        let names: Vec<&str> = pools.map(|pool| pool.name.as_str()).collect();
+        sticky::identity(names.join("\0").as_bytes())
+    }
+
+    fn point(&mut self) -> Point {
+        self.points.next().copied().unwrap_or_default()
+    }
+
     fn branches<'t>(&mut self, list: impl Iterator<Item = (&'t Target, u16)>) -> Branches {
-        let branches: Vec<Branch> =
-            list.map(|(to, weight)| Branch { to: self.add(to), weight }).collect();
+        let branches: Vec<Branch> = list
+            .map(|(to, weight)| Branch { to: self.add(to), weight, identity: self.identity(to) })
+            .collect();
         let start = self.plans.branches.len() as u32;
         self.plans.branches.extend(branches);
         Branches { start, end: self.plans.branches.len() as u32 }

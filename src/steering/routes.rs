@@ -1,93 +1,460 @@
-//! First match of client networks, as one longest-prefix look-up.
+//! Routes made ready: every address to a decision, by one look-up.
+//!
+//! What a route asks of a client (networks, place, autonomous system, the order of pools by
+//! distance) depends on its address alone. So it is all asked at load, once for each place there
+//! is, and a query finds the number of a [`Decision`] and how far around the client it holds.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::{Arc, Weak};
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
+use ipnet::IpNet;
 
-/// Which route a client takes: the first whose networks hold it.
+use crate::geo::{Coordinates, Found, Geo, Place, Ranges};
+use crate::zone::{Pool, PoolIndex, PoolLocation, RouteFrom, Service, Target};
+
+/// A route, by its place among those of its service; one past the last: none.
+type RouteAt = u16;
+
+/// What was decided for some clients.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Decision {
+    /// The route; `None`: no route takes them.
+    pub(super) route: Option<RouteAt>,
+    /// The pools of each `nearest` of the route in order of distance, as [`nearest_of`] finds them.
+    pub(super) orders: Vec<Arc<[PoolIndex]>>,
+}
+
+/// The decisions of a service's routes.
 #[derive(Debug)]
 pub(super) struct RouteTable {
-    v4: PrefixMap<Ipv4Net, u16>,
-    v6: PrefixMap<Ipv6Net, u16>,
-    /// The first route that takes everyone; one past the last if none does.
-    everyone: u16,
+    by_address: Ranges<u32>,
+    /// What the numbers in `by_address` mean.
+    pub(super) decisions: Vec<Decision>,
+    /// Whether a route asks for more than networks.
+    pub(super) asks_geo: bool,
 }
 
 impl RouteTable {
-    /// Compiles the networks of each route, in order; no networks: everyone.
-    pub(super) fn new<'a>(routes: impl Iterator<Item = &'a [IpNet]> + Clone) -> Self {
-        let count = routes.clone().count() as u16;
-        let everyone = routes.clone().position(<[IpNet]>::is_empty).map_or(count, |at| at as u16);
-        let mut table = Self { v4: PrefixMap::new(), v6: PrefixMap::new(), everyone };
-        let mut nets: Vec<(IpNet, u16)> = routes
-            .enumerate()
-            .flat_map(|(at, nets)| nets.iter().map(move |net| (net.trunc(), at as u16)))
-            .filter(|&(_, route)| route < everyone)
-            .collect();
-        // Wide before narrow: a narrow network inherits an earlier route of one that holds it,
-        // so that the longest match always knows the first match.
-        nets.sort_by_key(|&(net, route)| (net.prefix_len(), route));
-        for (net, route) in nets {
-            let first = table.route_of(net.addr(), net.prefix_len()).min(route);
-            match net {
-                IpNet::V4(net) => drop(table.v4.insert(net, first)),
-                IpNet::V6(net) => drop(table.v6.insert(net, first)),
-            }
-        }
-        table
-    }
-
-    /// The route of `client`.
+    /// The number of the decision for `client`, and how far it holds.
     ///
     /// # Cost
-    /// Nothing where no route names networks, else one look-up.
-    pub(super) fn route(&self, client: IpAddr) -> u16 {
-        let len = if client.is_ipv4() { 32 } else { 128 };
-        self.route_of(client, len)
+    /// One search.
+    pub(super) fn find(&self, client: IpAddr) -> Found<u32> {
+        self.by_address.find(client)
+    }
+}
+
+/// Makes the tables of routes. Services that ask the same of clients share one.
+#[derive(Debug, Default)]
+pub struct RouteTables {
+    geo: Arc<Geo>,
+    made: HashMap<Asked, Weak<RouteTable>>,
+}
+
+/// All that the decisions of a service depend on but the [`Geo`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Asked {
+    from: Vec<RouteFrom>,
+    nearest: Vec<Nearest>,
+}
+
+/// Where a pool is, for comparison: degrees north and east as bits, bias in kilometres.
+type Spot = ([u32; 2], i32);
+
+/// One `nearest` of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Nearest {
+    route: RouteAt,
+    pools: Vec<(PoolIndex, Option<Spot>)>,
+}
+
+impl RouteTables {
+    /// Tables for clients that are where `geo` says.
+    pub fn new(geo: Arc<Geo>) -> Self {
+        Self { geo, made: HashMap::new() }
     }
 
-    fn route_of(&self, addr: IpAddr, len: u8) -> u16 {
-        let found = match addr {
-            IpAddr::V4(addr) if !self.v4.is_empty() => {
-                Ipv4Net::new(addr, len).ok().and_then(|net| self.v4.get_lpm(&net)).map(|hit| *hit.1)
-            }
-            IpAddr::V6(addr) if !self.v6.is_empty() => {
-                Ipv6Net::new(addr, len).ok().and_then(|net| self.v6.get_lpm(&net)).map(|hit| *hit.1)
-            }
-            _ => None,
-        };
-        found.unwrap_or(self.everyone)
+    /// The table of a service with routes.
+    ///
+    /// # Cost
+    /// The first time: a pass over the ranges of the databases for what asks about places, and for
+    /// each distinct place as many distances as `nearest` names pools.
+    pub(super) fn table(&mut self, service: &Service) -> Arc<RouteTable> {
+        let asked = Asked::by(service);
+        if let Some(made) = self.made.get(&asked).and_then(Weak::upgrade) {
+            return made;
+        }
+        let table = Arc::new(decide(&asked, &self.geo));
+        self.made.retain(|_, made| made.strong_count() > 0);
+        self.made.insert(asked, Arc::downgrade(&table));
+        table
     }
+}
+
+/// Every `nearest` in `to`, in the order in which a walk comes upon them.
+pub(super) fn nearest_of(to: &Target) -> Vec<&[PoolIndex]> {
+    match to {
+        Target::Pool(_) => Vec::new(),
+        Target::Nearest(pools) => vec![pools],
+        Target::Failover(list) | Target::All(list) => list.iter().flat_map(nearest_of).collect(),
+        Target::Split(list) => list.iter().flat_map(|(to, _)| nearest_of(to)).collect(),
+    }
+}
+
+impl Asked {
+    fn by(service: &Service) -> Self {
+        let located = |&at: &PoolIndex| {
+            let pool: Option<&Pool> = service.pools.get(usize::from(at.0));
+            let location = pool.and_then(|pool| pool.location);
+            let bits = |PoolLocation { coordinates, bias_km }| {
+                let (lat, lon) = Coordinates::degrees(coordinates);
+                ([lat.to_bits(), lon.to_bits()], bias_km)
+            };
+            (at, location.map(bits))
+        };
+        let nearest = service.routes.iter().enumerate().flat_map(|(at, route)| {
+            nearest_of(&route.to).into_iter().map(move |pools| (at as RouteAt, pools))
+        });
+        Self {
+            from: service.routes.iter().map(|route| route.from.clone()).collect(),
+            nearest: nearest
+                .map(|(route, pools)| Nearest { route, pools: pools.iter().map(located).collect() })
+                .collect(),
+        }
+    }
+}
+
+impl Nearest {
+    /// The pools, the nearest first. Pools as far as each other stay in the order written, as all
+    /// do where the client may be anywhere.
+    fn order(&self, client: Option<Coordinates>) -> Arc<[PoolIndex]> {
+        let distance = |(pool, location): &(PoolIndex, Option<Spot>)| {
+            let distance = location.zip(client).and_then(|(([lat, lon], bias_km), client)| {
+                let [lat, lon] = [lat, lon].map(|bits| f64::from(f32::from_bits(bits)));
+                let pool = Coordinates::new(lat, lon)?;
+                Some(client.distance_km(pool) - f64::from(bias_km))
+            });
+            (*pool, distance.unwrap_or(0.0))
+        };
+        let mut pools: Vec<(PoolIndex, f64)> = self.pools.iter().map(distance).collect();
+        pools.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+        pools.into_iter().map(|(pool, _)| pool).collect()
+    }
+}
+
+/// Numbers for values, the same for the same.
+#[derive(Debug)]
+struct Numbers<T> {
+    by_value: HashMap<T, u32>,
+    values: Vec<T>,
+}
+
+impl<T: Clone + Eq + Hash> Numbers<T> {
+    fn new() -> Self {
+        Self { by_value: HashMap::new(), values: Vec::new() }
+    }
+
+    fn of(&mut self, value: T) -> u32 {
+        *self.by_value.entry(value).or_insert_with_key(|value| {
+            self.values.push(value.clone());
+            self.values.len() as u32 - 1
+        })
+    }
+}
+
+/// The routes that take a client by one of their keys, of those that have that key; in order.
+type Takers = Vec<RouteAt>;
+
+/// All that the routes ask of a place: who takes it, and the order of each `nearest`.
+type Seen = (Takers, Vec<Arc<[PoolIndex]>>);
+
+/// Cuts the address space by what the routes decide.
+fn decide(asked: &Asked, geo: &Geo) -> RouteTable {
+    // Nothing behind a route that takes everyone is reached.
+    let end =
+        asked.from.iter().position(RouteFrom::is_everyone).map_or(asked.from.len(), |at| at + 1);
+    let from = asked.from.get(..end).unwrap_or(&asked.from);
+    let (nets, by_net) = networks(from);
+    let (places, by_place) = places(from, &asked.nearest, geo);
+    let (systems, by_system) = systems(from, geo);
+    let mut pairs = Numbers::new();
+    let net_and_place = nets.combine(&places, |net, place| pairs.of((net, place)));
+    let pairs = pairs.values;
+    let mut decisions = Numbers::new();
+    let mut known: HashMap<(u32, u32), u32> = HashMap::new();
+    let by_address = net_and_place.combine(&systems, |pair, system| {
+        *known.entry((pair, system)).or_insert_with(|| {
+            let (net, place) = pairs[pair as usize];
+            let (takers, orders) = &by_place[place as usize];
+            let route = first(from, [&by_net[net as usize], takers, &by_system[system as usize]]);
+            let of_route = |(nearest, _): &(&Nearest, _)| Some(nearest.route) == route;
+            let orders = asked.nearest.iter().zip(orders).filter(of_route);
+            decisions
+                .of(Decision { route, orders: orders.map(|(_, order)| order.clone()).collect() })
+        })
+    });
+    let asks_geo = |route: &RouteFrom| route.asks_place() || !route.asns.is_empty();
+    let asks_geo = !asked.nearest.is_empty() || from.iter().any(asks_geo);
+    RouteTable { by_address, decisions: decisions.values, asks_geo }
+}
+
+/// The first route that takes a client: each of its keys must be among the takers by that key, in
+/// the order networks, place, autonomous system.
+fn first(from: &[RouteFrom], [nets, places, systems]: [&Takers; 3]) -> Option<RouteAt> {
+    let takes = |at: RouteAt| {
+        let Some(route) = from.get(usize::from(at)) else { return false };
+        let holds = |takers: &Takers| takers.binary_search(&at).is_ok();
+        (route.nets.is_empty() || holds(nets))
+            && (!route.asks_place() || holds(places))
+            && (route.asns.is_empty() || holds(systems))
+    };
+    let everyone = from.iter().position(RouteFrom::is_everyone).map(|at| at as RouteAt);
+    let candidates = nets.iter().chain(places).chain(systems).copied().chain(everyone);
+    candidates.filter(|&at| takes(at)).min()
+}
+
+/// By address, the routes whose networks hold it.
+fn networks(from: &[RouteFrom]) -> (Ranges<u32>, Vec<Takers>) {
+    let mut numbers: Numbers<Takers> = Numbers::new();
+    let nobody = numbers.of(Takers::new());
+    let mut nets: Vec<(IpNet, RouteAt)> = from
+        .iter()
+        .enumerate()
+        .flat_map(|(at, route)| route.nets.iter().map(move |net| (net.trunc(), at as RouteAt)))
+        .collect();
+    nets.sort_unstable();
+    nets.dedup();
+    // Sorted, a network comes behind those that hold it: they are the ones still open.
+    let mut open: Vec<(IpNet, u32)> = Vec::new();
+    let mut cuts: Vec<(IpNet, u32)> = Vec::new();
+    for same in nets.chunk_by(|(net, _), (next, _)| net == next) {
+        let Some(&(net, _)) = same.first() else { continue };
+        while open.last().is_some_and(|(outer, _)| !outer.contains(&net)) {
+            open.pop();
+        }
+        let outer = open.last().map_or(nobody, |&(_, takers)| takers);
+        let mut takers = numbers.values[outer as usize].clone();
+        takers.extend(same.iter().map(|&(_, route)| route));
+        takers.sort_unstable();
+        takers.dedup();
+        // One that asks for nothing else takes the client before any that come later.
+        let only_net = |&at: &RouteAt| {
+            let route = &from[usize::from(at)];
+            !route.asks_place() && route.asns.is_empty()
+        };
+        if let Some(last) = takers.iter().position(only_net) {
+            takers.truncate(last + 1);
+        }
+        let number = numbers.of(takers);
+        open.push((net, number));
+        cuts.push((net, number));
+    }
+    (Ranges::of_networks(nobody, cuts), numbers.values)
+}
+
+/// By address, what the routes see of its place.
+fn places(from: &[RouteFrom], nearest: &[Nearest], geo: &Geo) -> (Ranges<u32>, Vec<Seen>) {
+    let mut numbers: Numbers<Seen> = Numbers::new();
+    let mut see = |place: &Place| {
+        let takers = takers(from, |route| route.asks_place() && takes_place(route, place));
+        let orders = nearest.iter().map(|nearest| nearest.order(place.coordinates));
+        numbers.of((takers, orders.collect()))
+    };
+    if nearest.is_empty() && !from.iter().any(RouteFrom::asks_place) {
+        let nowhere = see(&Place::default());
+        return (Ranges::everywhere(nowhere), numbers.values);
+    }
+    let mut known: HashMap<u32, u32> = HashMap::new();
+    let seen = |number| *known.entry(number).or_insert_with(|| see(&geo.place(number)));
+    (geo.places().map(seen), numbers.values)
+}
+
+/// By address, the routes that take its autonomous system.
+fn systems(from: &[RouteFrom], geo: &Geo) -> (Ranges<u32>, Vec<Takers>) {
+    let mut numbers: Numbers<Takers> = Numbers::new();
+    let nobody = numbers.of(Takers::new());
+    if from.iter().all(|route| route.asns.is_empty()) {
+        return (Ranges::everywhere(nobody), numbers.values);
+    }
+    let mut known: HashMap<u32, u32> = HashMap::new();
+    let seen = |number| {
+        *known.entry(number).or_insert_with(|| {
+            let asn = geo.asn(number);
+            numbers.of(takers(from, |route| asn != 0 && route.asns.contains(&asn)))
+        })
+    };
+    (geo.systems().map(seen), numbers.values)
+}
+
+fn takers(from: &[RouteFrom], takes: impl Fn(&RouteFrom) -> bool) -> Takers {
+    let taking = from.iter().enumerate().filter(|(_, route)| takes(route));
+    taking.map(|(at, _)| at as RouteAt).collect()
+}
+
+fn takes_place(route: &RouteFrom, place: &Place) -> bool {
+    fn fits<T: PartialEq>(list: &[T], known: &[Option<T>]) -> bool {
+        list.is_empty() || known.iter().flatten().any(|known| list.contains(known))
+    }
+    fits(&route.continents, &[place.continent])
+        && fits(&route.countries, &[place.country])
+        && fits(&route.subdivisions, &place.subdivisions)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::geo::{Code, Sourced, Subdivision};
 
-    fn route(routes: &[&[&str]], client: &str) -> u16 {
-        let nets: Vec<Vec<IpNet>> = routes
-            .iter()
-            .map(|nets| nets.iter().map(|net| net.parse().unwrap()).collect())
-            .collect();
-        RouteTable::new(nets.iter().map(Vec::as_slice)).route(client.parse().unwrap())
+    fn code(text: &str) -> Code {
+        Code::new(text).unwrap()
+    }
+
+    /// The places that the tests know, by number.
+    fn known_places() -> Vec<Place> {
+        let part = |country: &str, part: &str| Subdivision::new(code(country), part);
+        let place = |continent, country: &str, subdivision, (lat, lon)| Place {
+            continent: Some(code(continent)),
+            country: Some(code(country)),
+            subdivisions: [subdivision, None],
+            coordinates: Coordinates::new(lat, lon),
+        };
+        vec![
+            Place::default(),
+            place("EU", "DE", part("DE", "BE"), (52.5, 13.4)),
+            place("EU", "FR", None, (48.9, 2.4)),
+            place("NA", "US", part("US", "CA"), (37.4, -122.1)),
+            place("NA", "US", part("US", "NY"), (40.7, -74.0)),
+        ]
+    }
+
+    const SYSTEMS: [u32; 3] = [0, 64_500, 64_501];
+
+    /// One net of a few in which routes, places and systems are.
+    fn nets() -> impl Strategy<Value = IpNet> {
+        let v4 = (0u32..32, 24u8..=32)
+            .prop_map(|(host, len)| IpNet::new_assert(Ipv4Addr::from_bits(host << 3).into(), len));
+        let v6 = (0u128..32, 120u8..=128)
+            .prop_map(|(host, len)| IpNet::new_assert(Ipv6Addr::from_bits(host << 3).into(), len));
+        prop_oneof![v4, v6].prop_map(|net| net.trunc())
+    }
+
+    fn geos() -> impl Strategy<Value = Geo> {
+        let places = prop::collection::vec((nets(), 1u32..5), 0..12);
+        let systems = prop::collection::vec((nets(), 1u32..3), 0..6);
+        (places, systems).prop_map(|(places, systems)| {
+            let sourced = |value| Sourced { value, source: 0 };
+            let table = known_places().into_iter().map(|value| Sourced { value, source: 0 });
+            Geo::new(
+                (Ranges::of_networks(0, places), table.collect()),
+                (Ranges::of_networks(0, systems), SYSTEMS.map(sourced).into()),
+                ["test".to_owned()].into(),
+            )
+        })
+    }
+
+    fn some<T: Clone + std::fmt::Debug + 'static>(of: Vec<T>) -> impl Strategy<Value = Vec<T>> {
+        let most = of.len();
+        prop_oneof![2 => Just(Vec::new()), 1 => prop::sample::subsequence(of, 1..=most)]
+    }
+
+    fn froms() -> impl Strategy<Value = Vec<RouteFrom>> {
+        let parts = ["DE-BE", "US-CA", "US-NY"].map(|part| part.parse().unwrap());
+        let from =
+            (
+                prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(nets(), 1..4)],
+                some(vec![code("EU"), code("NA")]),
+                some(vec![code("DE"), code("FR"), code("US")]),
+                some(parts.to_vec()),
+                some(vec![64_500, 64_501]),
+            )
+                .prop_map(|(nets, continents, countries, subdivisions, asns)| {
+                    RouteFrom { nets, continents, countries, subdivisions, asns }
+                });
+        prop::collection::vec(from, 0..8)
+    }
+
+    fn clients() -> impl Strategy<Value = Vec<IpAddr>> {
+        let v4 = (0u32..512).prop_map(|at| Ipv4Addr::from_bits(at).into());
+        let v6 = (0u128..512).prop_map(|at| Ipv6Addr::from_bits(at).into());
+        prop::collection::vec(prop_oneof![v4, v6], 1..40)
+    }
+
+    /// The naive way: each route in turn.
+    fn naive(from: &[RouteFrom], geo: &Geo, client: IpAddr) -> Option<RouteAt> {
+        let location = geo.locate(client);
+        let place = location.place.map_or(Place::default(), |(place, _)| place);
+        let takes = |route: &RouteFrom| {
+            let any_part = place.subdivisions.iter().flatten();
+            (route.nets.is_empty() || route.nets.iter().any(|net| net.contains(&client)))
+                && (route.continents.is_empty()
+                    || place.continent.is_some_and(|known| route.continents.contains(&known)))
+                && (route.countries.is_empty()
+                    || place.country.is_some_and(|known| route.countries.contains(&known)))
+                && (route.subdivisions.is_empty()
+                    || any_part.clone().any(|known| route.subdivisions.contains(known)))
+                && (route.asns.is_empty()
+                    || location.asn.is_some_and(|(asn, _)| route.asns.contains(&asn)))
+        };
+        from.iter().position(takes).map(|at| at as RouteAt)
+    }
+
+    fn nearest(route: RouteAt, pools: &[(u16, f64, f64, i32)]) -> Nearest {
+        let located = |&(pool, lat, lon, bias): &(u16, f64, f64, i32)| {
+            let (lat, lon) = Coordinates::new(lat, lon).unwrap().degrees();
+            (PoolIndex(pool), Some(([lat.to_bits(), lon.to_bits()], bias)))
+        };
+        Nearest { route, pools: pools.iter().map(located).collect() }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_route_that_matches_decides(
+            from in froms(), geo in geos(), clients in clients(),
+        ) {
+            let table = decide(&Asked { from: from.clone(), nearest: vec![] }, &geo);
+            for client in clients {
+                let decision = &table.decisions[table.find(client).value as usize];
+                prop_assert_eq!(decision.route, naive(&from, &geo, client), "{}", client);
+            }
+        }
+
+        #[test]
+        fn inside_a_scope_everyone_gets_the_same(
+            from in froms(), geo in geos(), clients in clients(),
+        ) {
+            let pools = [(0, 52.0, 13.0, 0), (1, 40.0, -75.0, 0), (2, 37.0, -122.0, 500)];
+            let everywhere = (0..8).map(|route| nearest(route, &pools)).collect();
+            let table = decide(&Asked { from, nearest: everywhere }, &geo);
+            for &client in &clients {
+                let Found { value, scope } = table.find(client);
+                let prefix = IpNet::new_assert(client, scope);
+                for &other in clients.iter().filter(|other| prefix.contains(*other)) {
+                    prop_assert_eq!(table.find(other).value, value, "{} and {}", client, other);
+                }
+            }
+        }
     }
 
     #[test]
-    fn the_first_match_wins_not_the_longest() {
-        let routes: &[&[&str]] = &[&["10.0.0.0/8"], &["10.1.0.0/16", "2001:db8::/32"], &[]];
-        assert_eq!(route(routes, "10.1.2.3"), 0);
-        assert_eq!(route(routes, "192.0.2.1"), 2);
-        assert_eq!(route(routes, "2001:db8::1"), 1);
-        let routes: &[&[&str]] = &[&["10.1.0.0/16"], &["10.0.0.0/8"]];
-        assert_eq!(route(routes, "10.1.2.3"), 0);
-        assert_eq!(route(routes, "10.2.0.1"), 1);
-        assert_eq!(route(routes, "192.0.2.1"), 2);
-    }
-
-    #[test]
-    fn nothing_behind_a_route_for_everyone_is_reached() {
-        assert_eq!(route(&[&[], &["10.0.0.0/8"]], "10.1.2.3"), 0);
-        assert_eq!(route(&[&["0.0.0.0/0"], &["::/0"]], "2001:db8::1"), 1);
+    fn the_nearest_comes_first_and_a_bias_brings_pools_nearer() {
+        let pools = [(0, 50.1, 8.7, 0), (1, 39.0, -77.5, 0), (2, 1.3, 103.8, 0)];
+        let order = |pools: &[(u16, f64, f64, i32)], client| {
+            nearest(0, pools).order(client).iter().map(|pool| pool.0).collect::<Vec<_>>()
+        };
+        let at = Coordinates::new;
+        assert_eq!(order(&pools, at(48.9, 2.4)), [0, 1, 2], "Paris");
+        assert_eq!(order(&pools, at(40.7, -74.0)), [1, 0, 2], "New York");
+        assert_eq!(order(&pools, at(35.7, 139.7)), [2, 0, 1], "Tokyo");
+        assert_eq!(order(&pools, None), [0, 1, 2], "somewhere");
+        let twins = [(3, 50.0, 8.0, 0), (1, 50.0, 8.0, 0), (2, 50.0, 8.0, 0)];
+        assert_eq!(order(&twins, at(48.9, 2.4)), [3, 1, 2], "ties stay in the order written");
+        let biased = [(0, 50.1, 8.7, 0), (1, 39.0, -77.5, 6000)];
+        assert_eq!(order(&biased, at(48.9, 2.4)), [1, 0]);
     }
 }

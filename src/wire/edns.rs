@@ -1,5 +1,7 @@
 //! EDNS: what the OPT record of a query says, and the options of a response (RFC 6891).
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::kind::Type;
 use super::query::Malformed;
 use super::writer::{Full, Writer};
@@ -21,6 +23,8 @@ const SERVER_COOKIE_MAX: usize = 32;
 pub mod code {
     /// Name server identifier (RFC 5001).
     pub const NSID: u16 = 3;
+    /// Client subnet (RFC 7871).
+    pub const CLIENT_SUBNET: u16 = 8;
     /// Cookie (RFC 7873).
     pub const COOKIE: u16 = 10;
     /// How long a stream may stay idle (RFC 7828).
@@ -60,6 +64,8 @@ pub struct Edns {
     pub keepalive: bool,
     /// The client pads, and wants responses padded.
     pub padding: bool,
+    /// For whom a resolver asks.
+    pub subnet: Option<Subnet>,
 }
 
 /// A COOKIE option (RFC 7873 §4).
@@ -72,11 +78,21 @@ pub struct Cookie {
 }
 
 impl Edns {
-    /// Reads the class, TTL and RDATA of an OPT record (RFC 6891 §6.1.2, §6.1.3).
+    /// Reads the class, TTL and RDATA of a query's OPT record (RFC 6891 §6.1.2, §6.1.3).
     ///
     /// # Errors
-    /// [`Malformed`] if the options do not fill the RDATA exactly, or a cookie has an impossible
-    /// length (RFC 7873 §5.2.2).
+    /// [`Malformed`] if the options do not fill the RDATA exactly, a cookie has an impossible
+    /// length (RFC 7873 §5.2.2), or a client subnet is not what RFC 7871 §6 wants of a query.
+    pub fn read_query(class: u16, ttl: [u8; 4], rdata: &[u8]) -> Result<Self, Malformed> {
+        let edns = Self::read(class, ttl, rdata)?;
+        let has_scope = edns.subnet.is_some_and(|subnet| subnet.scope != 0);
+        if has_scope { Err(Malformed) } else { Ok(edns) }
+    }
+
+    /// The same for a response, which may have a scope.
+    ///
+    /// # Errors
+    /// Those of [`Edns::read_query`].
     pub fn read(class: u16, ttl: [u8; 4], rdata: &[u8]) -> Result<Self, Malformed> {
         let [_, version, flags, _] = ttl;
         let dnssec_ok = flags & 0x80 != 0;
@@ -92,6 +108,10 @@ impl Edns {
                     let cookie = Cookie::read(data)?;
                     // Of several only the first counts (RFC 7873 §5.2).
                     self.cookie.get_or_insert(cookie);
+                }
+                (code::CLIENT_SUBNET, data) => {
+                    let subnet = Subnet::read(data)?;
+                    self.subnet.get_or_insert(subnet);
                 }
                 (code::NSID, _) => self.nsid = true,
                 (code::TCP_KEEPALIVE, _) => self.keepalive = true,
@@ -133,6 +153,75 @@ impl Cookie {
             }
             _ => Err(Malformed),
         }
+    }
+}
+
+/// A client subnet of a query (RFC 7871 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// 1: IPv4, 2: IPv6; 0 where the address is empty.
+    family: u16,
+    /// SOURCE PREFIX-LENGTH.
+    source: u8,
+    /// SCOPE PREFIX-LENGTH, for how long a prefix of the address a response is good.
+    pub scope: u8,
+    /// ADDRESS, filled up with zeros.
+    address: [u8; 16],
+}
+
+impl Subnet {
+    /// Reads the data of the option.
+    ///
+    /// # Errors
+    /// [`Malformed`] for an unknown family, a prefix longer than its addresses, an address of
+    /// another length than the prefix needs, and bits set behind the prefix
+    /// (RFC 7871 §6, §7.1.2).
+    fn read(data: &[u8]) -> Result<Self, Malformed> {
+        let (&[family_high, family_low, source, scope], octets) =
+            data.split_first_chunk().ok_or(Malformed)?;
+        let family = u16::from_be_bytes([family_high, family_low]);
+        let bits_max = match family {
+            0 => 0,
+            1 => 32,
+            2 => 128,
+            _ => return Err(Malformed),
+        };
+        let mut address = [0; 16];
+        let place = address.get_mut(..octets.len()).ok_or(Malformed)?;
+        place.copy_from_slice(octets);
+        let behind = u128::MAX.checked_shr(u32::from(source)).unwrap_or(0);
+        let is_well_formed = source <= bits_max
+            && octets.len() == usize::from(source).div_ceil(8)
+            && u128::from_be_bytes(address) & behind == 0;
+        is_well_formed.then_some(Self { family, source, scope, address }).ok_or(Malformed)
+    }
+
+    /// The first address of the subnet; `None` if the client does not want it known
+    /// (RFC 7871 §7.1.2).
+    pub fn address(&self) -> Option<IpAddr> {
+        let [a, b, c, d, ..] = self.address;
+        match self.family {
+            _ if self.source == 0 => None,
+            1 => Some(Ipv4Addr::new(a, b, c, d).into()),
+            _ => Some(Ipv6Addr::from(self.address).into()),
+        }
+    }
+
+    /// The length of its data.
+    pub fn data_len(&self) -> usize {
+        4 + usize::from(self.source).div_ceil(8)
+    }
+
+    /// Writes the option of a response: what the query said, and `scope` (RFC 7871 §7.2.1).
+    ///
+    /// # Errors
+    /// [`Full`], and nothing is written.
+    pub fn put(&self, opt: Opt, writer: &mut Writer<'_>, scope: u8) -> Result<(), Full> {
+        let [high, low] = self.family.to_be_bytes();
+        // The scope of no subnet is no subnet.
+        let scope = if self.source == 0 { 0 } else { scope };
+        let octets = self.address.get(..self.data_len() - 4).unwrap_or(&[]);
+        opt.put(writer, code::CLIENT_SUBNET, &[&[high, low, self.source, scope], octets])
     }
 }
 
@@ -234,6 +323,39 @@ mod tests {
         }
         let two = [option(code::COOKIE, &client), option(code::COOKIE, b"abcdefgh")].concat();
         assert_eq!(read(&two).unwrap().cookie.unwrap().client, client);
+    }
+
+    #[test]
+    fn a_subnet_is_what_the_standard_wants_of_a_query() {
+        let subnet = |data: &[u8]| read(&option(code::CLIENT_SUBNET, data));
+        let address = |data: &[u8]| subnet(data).unwrap().subnet.unwrap().address();
+        assert_eq!(address(b"\0\x01\x18\0\xc0\0\x02"), Some(Ipv4Addr::new(192, 0, 2, 0).into()));
+        assert_eq!(address(b"\0\x01\x17\0\xc0\0\x02"), Some(Ipv4Addr::new(192, 0, 2, 0).into()));
+        let v6 = address(b"\0\x02\x20\0\x20\x01\x0d\xb8").unwrap();
+        assert_eq!(v6, "2001:db8::".parse::<IpAddr>().unwrap());
+        // Who asks for nobody, in either family or none, is answered as itself.
+        for nobody in [b"\0\x01\0\0", b"\0\x02\0\0", b"\0\0\0\0"] {
+            assert_eq!(address(nobody), None);
+        }
+        let malformed: [(&str, &[u8]); 8] = [
+            ("too short", b"\0\x01\0"),
+            ("unknown family", b"\0\x03\x08\0\x0a"),
+            ("no family", b"\0\0\x08\0\x0a"),
+            ("longer than an address", b"\0\x01\x21\0\xc0\0\x02\x01\x80"),
+            ("too few octets", b"\0\x01\x18\0\xc0\0"),
+            ("too many octets", b"\0\x01\x18\0\xc0\0\x02\0"),
+            ("bits behind the prefix", b"\0\x01\x17\0\xc0\0\x03"),
+            (
+                "more octets than any address",
+                &[0, 2, 128, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
+            ),
+        ];
+        for (what, data) in malformed {
+            assert_eq!(subnet(data), Err(Malformed), "{what}");
+        }
+        let scope = option(code::CLIENT_SUBNET, b"\0\x01\x18\x18\xc0\0\x02");
+        assert_eq!(Edns::read_query(1232, [0; 4], &scope), Err(Malformed));
+        assert_eq!(Edns::read(1232, [0; 4], &scope).unwrap().subnet.unwrap().scope, 24);
     }
 
     #[test]

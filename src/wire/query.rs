@@ -113,7 +113,7 @@ impl<'a> Record<'a> {
         if !self.at_root {
             return Err(Malformed);
         }
-        Edns::read(self.class, self.ttl, self.rdata)
+        Edns::read_query(self.class, self.ttl, self.rdata)
     }
 }
 

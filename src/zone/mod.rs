@@ -8,6 +8,7 @@ mod index;
 mod names;
 mod records;
 mod room;
+mod route;
 mod rrset;
 mod service;
 mod sets;
@@ -18,10 +19,9 @@ pub(crate) use index::Index;
 pub(crate) use names::NameTree;
 pub use records::{Owner, RecordError, Records};
 pub(crate) use room::with_room;
+pub use route::{PoolLocation, Route, RouteFrom, Target};
 pub use rrset::{Rrset, Ttl};
-pub use service::{
-    Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Route, Service, Target,
-};
+pub use service::{Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Service};
 pub(crate) use sets::Set;
 pub use validate::{Conflict, Problem};
 
@@ -70,6 +70,8 @@ pub struct Clients {
     pub allow: Vec<IpNet>,
     /// Networks that may not.
     pub deny: Vec<IpNet>,
+    /// Networks of resolvers whose client subnets (RFC 7871) count.
+    pub subnets: Vec<IpNet>,
 }
 
 /// What a zone consists of, for whoever turns it into something else.

@@ -3,9 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use super::Check;
+use super::route::{PoolLocation, Route};
 use super::rrset::Ttl;
 use crate::wire::name::Name;
 
@@ -24,6 +23,8 @@ pub struct Service {
     pub answers: Answers,
     /// What to answer when no pool of the route is usable.
     pub on_all_down: OnAllDown,
+    /// Whether a client gets the same endpoints as long as they may serve.
+    pub sticky: bool,
     /// At least one, in file order.
     pub pools: Vec<Pool>,
     /// Tried in order; a client that none matches goes to the pools in file order.
@@ -61,6 +62,8 @@ pub struct Pool {
     pub name: String,
     /// The share of weight that must be up for the pool to be usable.
     pub min_up: MinUp,
+    /// Where it is; each pool that a [`Target::Nearest`](super::Target::Nearest) names has one.
+    pub location: Option<PoolLocation>,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
 }
@@ -132,24 +135,4 @@ impl Service {
             pool.endpoints.iter().map(move |endpoint| (PoolIndex(at as u16), endpoint))
         })
     }
-}
-
-/// Which clients go where.
-#[derive(Clone, Debug)]
-pub struct Route {
-    /// The clients' networks; empty: everyone.
-    pub from: Vec<IpNet>,
-    /// Where they go.
-    pub to: Target,
-}
-
-/// The `to` algebra, nested freely.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// One pool.
-    Pool(PoolIndex),
-    /// The first usable one, in order.
-    Failover(Vec<Target>),
-    /// By weight; a share that is not usable flows to the others in proportion.
-    Split(Vec<(Target, u16)>),
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use waypost::answer::{Client, Over, Responder};
 use waypost::snapshot::{Snapshot, Zone as Compiled};
+use waypost::steering::RouteTables;
 use waypost::wire::kind::Type;
 use waypost::wire::name::Name;
 use waypost::zone::{Records, Ttl, Zone};
@@ -41,7 +42,7 @@ pub(crate) fn responder(zones: &[ModelZone]) -> Responder {
             records.push(owner, Type(record.rtype), ttl, &rdata).expect("RDATA");
         }
         let zone = Zone::new(name(&zone.origin), records, vec![]).expect("a valid zone");
-        Arc::new(Compiled::compile(zone))
+        Arc::new(Compiled::compile(zone, &mut RouteTables::default()))
     });
     Responder::new(Arc::new(Snapshot::new(1, compiled.collect())), 1)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::Record;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
 use crate::presentation::{canonical_line, name_wire, record_line, type_number, type_text};
@@ -120,6 +121,8 @@ pub(crate) struct Response {
     pub(crate) payload: Option<u16>,
     /// DO in its OPT record.
     pub(crate) dnssec_ok: bool,
+    /// The scope of its client subnet, if it has one.
+    pub(crate) scope: Option<u8>,
     /// The message.
     pub(crate) wire: Vec<u8>,
 }
@@ -145,7 +148,11 @@ impl Response {
             data,
             ordered,
             payload: message.edns.as_ref().map(|edns| edns.max_payload()),
-            dnssec_ok: message.edns.is_some_and(|edns| edns.flags().dnssec_ok),
+            dnssec_ok: message.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok),
+            scope: message.edns.and_then(|edns| match edns.option(EdnsCode::Subnet) {
+                Some(EdnsOption::Subnet(subnet)) => Some(subnet.scope_prefix()),
+                _ => None,
+            }),
             wire: wire.to_vec(),
         }
     }

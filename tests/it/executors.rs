@@ -10,13 +10,18 @@ use std::time::Duration;
 
 use waypost::answer::{Client, Over, Responder};
 use waypost::clock::Clock;
+use waypost::config;
+use waypost::geo::Geo;
 use waypost::health::{Table, Verdict};
-use waypost::server::Loader;
+use waypost::server::{GeoFiles, Loader, read_source};
 use waypost::snapshot::{Snapshot, Zone};
 
 use crate::dns::{Response, Tcp, Udp, checked};
 use crate::scenario::{Ask, Block, Section, Step, read, share_key};
 use crate::server::TestServer;
+
+/// The file beside the zone directory that is the server's own.
+const SETTINGS: &str = "waypost.toml";
 
 fn folder() -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
@@ -35,14 +40,17 @@ trait Subject {
 /// Runs one section; `start` makes the subject once the first files are written.
 fn run<S: Subject>(section: &Section, start: impl Fn(&Path) -> S) -> Result<(), String> {
     let directory = tempfile::tempdir().expect("a directory");
+    let zones = directory.path().join("zones");
+    std::fs::create_dir(&zones).expect("the directory is ours");
     let mut subject = None;
     for block in &section.blocks {
         match block {
             Block::File { name, text } => {
-                std::fs::write(directory.path().join(name), text).expect("the directory is ours");
+                let folder = if name == SETTINGS { directory.path() } else { &zones };
+                std::fs::write(folder.join(name), text).expect("the directory is ours");
             }
             Block::Step { place, step } => {
-                let subject = subject.get_or_insert_with(|| start(directory.path()));
+                let subject = subject.get_or_insert_with(|| start(&zones));
                 take(subject, step).map_err(|what| format!("{place}\n  {what}"))?;
             }
         }
@@ -95,7 +103,7 @@ struct InProcess {
 impl InProcess {
     fn start(directory: &Path) -> Self {
         let mut subject = Self {
-            loader: Loader::new(directory),
+            loader: Loader::new(directory).with_geo(geo(&directory.with_file_name(SETTINGS))),
             zones: Vec::new(),
             responder: Responder::new(Arc::new(Snapshot::new(0, Vec::new())), 7),
             table: Table::new(),
@@ -107,9 +115,22 @@ impl InProcess {
     }
 }
 
+/// What `settings` says of where clients are, if it is there.
+fn geo(settings: &Path) -> Arc<Geo> {
+    if !settings.exists() {
+        return Arc::default();
+    }
+    let source = read_source(settings).expect("a readable file");
+    let (config, diagnostics) = config::load_server(&source);
+    assert!(diagnostics.is_empty(), "{}", config::render(&diagnostics, false));
+    let (files, problems) = GeoFiles::load(config.expect("a configuration").geo);
+    assert!(problems.is_empty(), "{problems:?}");
+    files.geo().clone()
+}
+
 impl Subject for InProcess {
     fn ask(&mut self, ask: &Ask) -> Response {
-        let query = ask.question.encode(fastrand::u16(..));
+        let query = ask.encode(fastrand::u16(..));
         let mut out = vec![0; 65_535];
         let ip = ask.from.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let over = if ask.tcp { Over::Tcp } else { Over::Udp };
@@ -171,9 +192,9 @@ impl OverSockets {
     /// not have, waits for time to pass, or would be probed.
     fn can_run(section: &Section) -> bool {
         section.blocks.iter().all(|block| match block {
-            Block::File { text, .. } => !text.contains("check"),
+            Block::File { name, text } => name != SETTINGS && !text.contains("check"),
             Block::Step { step: Step::Query { ask, .. } | Step::Share { ask, .. }, .. } => {
-                ask.from.is_none()
+                ask.from.is_none() && ask.subnet.is_none()
             }
             Block::Step { step: Step::Reload, .. } => true,
             Block::Step { .. } => false,

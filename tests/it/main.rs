@@ -20,6 +20,7 @@ mod generate;
 mod hostile;
 mod layers;
 mod load;
+mod located;
 mod model;
 mod presentation;
 mod scale;

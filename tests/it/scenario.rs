@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::dns::{Question, Response};
 use crate::presentation::{canonical_name, text, type_number, type_text, wire};
 
@@ -40,7 +42,29 @@ pub(crate) enum Step {
 pub(crate) struct Ask {
     pub(crate) question: Question,
     pub(crate) from: Option<IpAddr>,
+    /// For whom, as an EDNS client subnet.
+    pub(crate) subnet: Option<IpNet>,
     pub(crate) tcp: bool,
+}
+
+impl Ask {
+    /// The message.
+    pub(crate) fn encode(&self, id: u16) -> Vec<u8> {
+        let mut message = self.question.encode(id);
+        let Some(subnet) = self.subnet else { return message };
+        let (family, octets) = match subnet.network() {
+            IpAddr::V4(address) => (1, address.octets().to_vec()),
+            IpAddr::V6(address) => (2, address.octets().to_vec()),
+        };
+        let octets = &octets[..usize::from(subnet.prefix_len()).div_ceil(8)];
+        let data = [&[0, family, subnet.prefix_len(), 0], octets].concat();
+        // The OPT record is the last one, and has no option yet.
+        let rdlength = message.len() - 2;
+        message[rdlength..].copy_from_slice(&(data.len() as u16 + 4).to_be_bytes());
+        message.extend([0, 8, 0, data.len() as u8]);
+        message.extend(data);
+        message
+    }
 }
 
 /// What a response must be.
@@ -144,11 +168,13 @@ fn share(item: &str) -> Result<(String, usize), String> {
 
 fn ask<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Ask, String> {
     let (name, rtype) = words.next().zip(words.next()).ok_or("NAME TYPE")?;
-    let mut ask = Ask { question: Question::new(name, rtype), from: None, tcp: false };
+    let question = Question::new(name, rtype);
+    let mut ask = Ask { question, from: None, subnet: None, tcp: false };
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
         match word {
             "from" => ask.from = Some(value()?.parse().map_err(|_| "not an address")?),
+            "subnet" => ask.subnet = Some(value()?.parse().map_err(|_| "not a network")?),
             "tcp" => ask.tcp = true,
             "noedns" => ask.question.payload = None,
             "bufsize" => ask.question.payload = Some(number(value()?)? as u16),
@@ -159,7 +185,7 @@ fn ask<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Ask, String> {
 }
 
 fn expect(text: &str) -> Result<Expect, String> {
-    const CLAUSES: [&str; 9] = [
+    const CLAUSES: [&str; 10] = [
         "answer:",
         "one of:",
         "only:",
@@ -167,6 +193,7 @@ fn expect(text: &str) -> Result<Expect, String> {
         "authority:",
         "additional:",
         "owner:",
+        "scope:",
         "ttl <=",
         "ttl:",
     ];
@@ -269,6 +296,10 @@ fn holds(clause: &str, value: &str, ask: &Ask, response: &Response) -> Result<()
             kinds == items(value).into_iter().filter(|item| item != "none").collect::<Vec<_>>()
         }
         "owner:" => data.answer.iter().all(|line| parts(line).0 == canonical_name(value)),
+        "scope:" => match value {
+            "none" => response.scope.is_none(),
+            scope => response.scope == Some(number(scope)? as u8),
+        },
         "ttl <=" => all().all(|(_, ttl, _)| ttl as usize <= number(value).unwrap_or(0)),
         "ttl:" => all().all(|(_, ttl, _)| ttl as usize == number(value).unwrap_or(0)),
         other => unreachable!("{other}"),

@@ -29,6 +29,7 @@ fn large() -> Arc<Snapshot> {
         let pool = |number: u8| Pool {
             name: number.to_string(),
             min_up: MinUp::default(),
+            location: None,
             endpoints: endpoints(number),
         };
         let srv = vec![name(&format!("_http._tcp.s{at}"))];
@@ -37,7 +38,7 @@ fn large() -> Arc<Snapshot> {
     });
     let services = services.collect();
     let zone = crate::zone::Zone::new(name("@"), records, services).unwrap();
-    Arc::new(Snapshot::new(1, vec![Arc::new(Zone::compile(zone))]))
+    Arc::new(Snapshot::new(1, vec![Arc::new(Zone::compile(zone, &mut RouteTables::default()))]))
 }
 
 /// Queries for what is there, what is not, and octets that are no query.

@@ -9,17 +9,17 @@ use crate::wire::kind::CLASS_CH;
 use crate::zone::Clients;
 
 /// A query, octet by octet.
-struct Asked {
+pub(super) struct Asked {
     name: Name,
     qtype: Type,
     class: u16,
     /// The options of an OPT record, if there is one.
     options: Option<Vec<(u16, Vec<u8>)>>,
     over: Over,
-    source: SocketAddr,
+    pub(super) source: SocketAddr,
 }
 
-fn asked(qname: &str, options: &[(u16, &[u8])]) -> Asked {
+pub(super) fn asked(qname: &str, options: &[(u16, &[u8])]) -> Asked {
     Asked {
         name: name(qname),
         qtype: Type::A,
@@ -54,7 +54,7 @@ impl Asked {
         (outcome, outcome.len().map(|len| Message::read(&out[..len]).unwrap()))
     }
 
-    fn answered(&self, responder: &mut Responder) -> Message {
+    pub(super) fn answered(&self, responder: &mut Responder) -> Message {
         self.of(responder).1.unwrap()
     }
 }
@@ -251,7 +251,7 @@ fn a_zone_that_is_not_for_everyone_is_refused_to_the_others() {
         let zone = crate::zone::Zone::new(name(origin), records(lines), vec![]).unwrap();
         zone.with_clients(Clients {
             allow: if origin == "in" { vec!["10.0.0.0/8".parse().unwrap()] } else { vec![] },
-            deny: vec![],
+            ..Clients::default()
         })
     };
     let zones = [
@@ -266,7 +266,10 @@ fn a_zone_that_is_not_for_everyone_is_refused_to_the_others() {
                     www.in A 192.0.2.80",
         ),
     ];
-    let zones = zones.into_iter().map(|zone| Arc::new(Zone::compile(zone))).collect();
+    let zones = zones
+        .into_iter()
+        .map(|zone| Arc::new(Zone::compile(zone, &mut RouteTables::default())))
+        .collect();
     let mut responder = Responder::new(Arc::new(Snapshot::new(1, zones)), 1);
     let from = |ip: [u8; 4], qname: &str| Asked { source: (ip, 4000).into(), ..asked(qname, &[]) };
     let inside = from([10, 1, 2, 3], "www.in").answered(&mut responder);

@@ -12,6 +12,7 @@
 mod check;
 mod claims;
 mod endpoint;
+mod reach;
 mod records;
 mod route;
 mod service;
@@ -88,8 +89,12 @@ pub(crate) fn zone(
 
 /// Who may ask.
 fn clients(file: &ZoneFile) -> Clients {
-    let Some(Spanned { value: clients, .. }) = &file.clients else { return Clients::default() };
-    Clients { allow: networks(clients.allow.as_ref()), deny: networks(clients.deny.as_ref()) }
+    let clients = file.clients.as_ref().map(|clients| &clients.value);
+    Clients {
+        allow: networks(clients.and_then(|clients| clients.allow.as_ref())),
+        deny: networks(clients.and_then(|clients| clients.deny.as_ref())),
+        subnets: file.client_subnet.value.networks(),
+    }
 }
 
 /// Reads a name that is absolute with or without its final dot.

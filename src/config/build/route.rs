@@ -3,15 +3,21 @@
 use std::collections::HashSet;
 
 use super::Builder;
-use crate::config::decode::{List, Spanned, one_of};
-use crate::config::spec::route::{Route as RouteSpec, To};
+use crate::config::decode::{List, OneOrMany, Spanned, one_of};
+use crate::config::spec::network::networks;
+use crate::config::spec::route::{From, Route as RouteSpec, To};
 use crate::zone::limits::{POOLS_MAX, ROUTES_MAX, TARGET_DEPTH_MAX};
-use crate::zone::{PoolIndex, Route, Target};
+use crate::zone::{Place, Pool, PoolIndex, Route, RouteFrom, Target};
+
+/// What one draw is made among, and what one block of endpoints holds.
+const BLOCK: usize = 64;
 
 /// The pools of one service, by name.
 pub(super) struct Pools<'a> {
     /// Their names in file order; one of them may be missing from the zone after an error.
     pub(super) names: Vec<&'a Spanned<String>>,
+    /// Themselves.
+    pub(super) built: &'a [Pool],
     /// Those that a route or `on_all_down` names.
     pub(super) used: HashSet<u16>,
 }
@@ -26,7 +32,9 @@ impl Builder<'_> {
         let Some(Spanned { value: List(routes), .. }) = routes else { return Vec::new() };
         let mut built = Vec::new();
         let mut catch_all = false;
-        for (at, Spanned { value: route, span }) in routes.iter().enumerate() {
+        let mut froms: Vec<RouteFrom> = Vec::new();
+        for (at, written) in routes.iter().enumerate() {
+            let Spanned { value: route, span } = written;
             if at == ROUTES_MAX {
                 let message = format!("a service has {ROUTES_MAX} routes at the most");
                 self.decoder.error(span, message);
@@ -37,14 +45,37 @@ impl Builder<'_> {
                 diagnostic.help =
                     Some("a route before it has no `from`: it takes everyone".to_owned());
             }
-            let from = route.from.as_ref().map(|from| &from.value);
-            catch_all |= from.is_none();
-            let nets = from.and_then(|from| from.net.as_ref());
-            let from = nets.iter().flat_map(|nets| &nets.value.0).map(|net| net.value.0).collect();
+            catch_all |= route.from.is_none();
+            let from = self.route_from(route.from.as_ref());
+            if !catch_all {
+                self.warn_of_reach(written, &from, &froms);
+            }
+            froms.push(from.clone());
             let to = route.to.as_ref().and_then(|to| self.target(pools, to, 1));
             built.extend(to.map(|to| Route { from, to }));
         }
         self.unused_pools(pools, catch_all);
+        built
+    }
+
+    /// The clients of one route.
+    fn route_from(&mut self, from: Option<&Spanned<From>>) -> RouteFrom {
+        let Some(Spanned { value: from, span }) = from else { return RouteFrom::default() };
+        fn list<T, U>(key: Option<&Spanned<OneOrMany<T>>>, value: impl Fn(&T) -> U) -> Vec<U> {
+            let members = key.map_or(&[][..], |key| &key.value.0);
+            members.iter().map(|member| value(&member.value)).collect()
+        }
+        let built = RouteFrom {
+            nets: networks(from.net.as_ref()),
+            continents: list(from.continent.as_ref(), |continent| continent.0),
+            countries: list(from.country.as_ref(), |country| country.0),
+            subdivisions: list(from.subdivision.as_ref(), |part| part.0),
+            asns: list(from.asn.as_ref(), |asn| asn.as_u32()),
+        };
+        if built.is_everyone() && !from.broken {
+            let diagnostic = self.decoder.error(span, "this `from` names no clients");
+            diagnostic.help = Some("leave `from` out if the route is for everyone".to_owned());
+        }
         built
     }
 
@@ -74,6 +105,20 @@ impl Builder<'_> {
                     members.iter().map(|to| self.target(pools, to, depth + 1)).collect();
                 targets.into_iter().collect::<Option<_>>().map(Target::Failover)
             }
+            To::Nearest(names) => {
+                self.at_most_pools(to, names.len())?;
+                let pools: Vec<Option<PoolIndex>> =
+                    names.iter().map(|name| self.located_pool(pools, name)).collect();
+                pools.into_iter().collect::<Option<_>>().map(Target::Nearest)
+            }
+            To::All(members) => {
+                self.at_most_pools(to, members.len())?;
+                let targets: Vec<Option<Target>> =
+                    members.iter().map(|to| self.target(pools, to, depth + 1)).collect();
+                let all = targets.into_iter().collect::<Option<_>>().map(Target::All)?;
+                self.check_union(pools, to, &all);
+                Some(all)
+            }
             To::Split(shares) => {
                 self.at_most_pools(to, shares.len())?;
                 if !shares.is_empty() && shares.iter().all(|(_, weight)| weight.as_u32() == 0) {
@@ -85,6 +130,42 @@ impl Builder<'_> {
                     .collect();
                 targets.into_iter().collect::<Option<_>>().map(Target::Split)
             }
+        }
+    }
+
+    /// The pool called `name`, which must say where it is.
+    fn located_pool(&mut self, pools: &mut Pools<'_>, name: &Spanned<String>) -> Option<PoolIndex> {
+        let index = self.pool(pools, &name.value, name)?;
+        let pool = pools.built.get(usize::from(index.0));
+        if pool.is_some_and(|pool| pool.location.is_none()) {
+            let message = format!("the pool `{}` does not say where it is", name.value);
+            self.decoder.error(&name.span, message).help =
+                Some("give it `location = { lat = 50.1, lon = 8.7 }`".to_owned());
+        }
+        Some(index)
+    }
+
+    /// What is taken together must be addresses, and not more than one draw can hold.
+    fn check_union(&mut self, pools: &Pools<'_>, to: &Spanned<To>, all: &Target) {
+        let mut named = Vec::new();
+        all.pools(&mut named);
+        named.sort_unstable();
+        named.dedup();
+        let named = || named.iter().filter_map(|at| pools.built.get(usize::from(at.0)));
+        let is_target = |pool: &&Pool| {
+            pool.endpoints.iter().any(|endpoint| matches!(endpoint.place, Place::Target(_)))
+        };
+        if let Some(pool) = named().find(is_target) {
+            let message = format!("the endpoints of the pool `{}` are targets", pool.name);
+            self.decoder.error(&to.span, message).help =
+                Some("`all` can only take addresses together: an answer has one CNAME".to_owned());
+        }
+        let blocks: usize = named().map(|pool| pool.endpoints.len().div_ceil(BLOCK)).sum();
+        if blocks > BLOCK {
+            let message =
+                format!("`all` takes too many endpoints together ({blocks} times {BLOCK})");
+            self.decoder.error(&to.span, message).help =
+                Some(format!("{BLOCK} pools of {BLOCK} endpoints are the most"));
         }
     }
 

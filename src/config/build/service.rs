@@ -13,7 +13,7 @@ use crate::config::spec::service::{
 };
 use crate::wire::name::Name;
 use crate::zone::limits::{ENDPOINTS_PER_POOL_MAX, ENDPOINTS_PER_SERVICE_MAX, POOLS_MAX};
-use crate::zone::{Answers, Endpoint, MinUp, OnAllDown, Place, Pool, Service};
+use crate::zone::{Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolLocation, Service};
 
 /// The longest TTL of a service.
 const TTL_MAX: Period = Period::secs(86_400);
@@ -49,12 +49,23 @@ impl Builder<'_> {
         }
         let srv = self.srv(spec, &shared);
         let names = spec.pools.iter().flat_map(|pools| &pools.value.0).map(|(name, _)| name);
-        let mut named = Pools { names: names.collect(), used: HashSet::new() };
+        let mut named = Pools { names: names.collect(), built: &pools, used: HashSet::new() };
         let on_all_down = self.on_all_down(&mut named, &spec.on_all_down);
         let routes = self.routes(&mut named, spec.routes.as_ref());
         let answers = answers(spec);
         let label = key.value.clone();
-        Some(Service { label, owner: owner?, ttl, srv, answers, on_all_down, pools, routes })
+        let sticky = spec.sticky.value;
+        Some(Service {
+            label,
+            owner: owner?,
+            ttl,
+            srv,
+            answers,
+            on_all_down,
+            sticky,
+            pools,
+            routes,
+        })
     }
 
     fn pools(
@@ -67,7 +78,7 @@ impl Builder<'_> {
         let pools: Vec<Pool> = match (&spec.endpoints, &spec.pools) {
             (Some(endpoints), None) => {
                 let endpoints = self.endpoints(shared, endpoints);
-                vec![Pool { name: ONLY_POOL.to_owned(), min_up, endpoints }]
+                vec![Pool { name: ONLY_POOL.to_owned(), min_up, location: None, endpoints }]
             }
             (None, Some(pools)) => self.named_pools(&pools.value.0, min_up, shared),
             (Some(endpoints), Some(_)) => {
@@ -114,7 +125,10 @@ impl Builder<'_> {
             let endpoints =
                 pool.endpoints.as_ref().map_or(Vec::new(), |list| self.endpoints(shared, list));
             let min_up = pool.min_up.as_ref().map_or(min_up, |share| share.value.0);
-            pools.push(Pool { name: name.value.clone(), min_up, endpoints });
+            let located = pool.location.as_ref().and_then(|location| location.value.coordinates());
+            let bias_km = pool.bias.value.0;
+            let location = located.map(|coordinates| PoolLocation { coordinates, bias_km });
+            pools.push(Pool { name: name.value.clone(), min_up, location, endpoints });
         }
         pools
     }

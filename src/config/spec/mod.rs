@@ -7,6 +7,7 @@
 pub(crate) mod check;
 pub(crate) mod endpoint;
 pub(crate) mod network;
+pub(crate) mod place;
 pub(crate) mod records;
 pub(crate) mod route;
 pub(crate) mod server;

@@ -1,9 +1,11 @@
 //! Networks, wherever a table names clients.
 
 use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
 
 use crate::config::decode::{Decode, Decoder, Node, OneOrMany, Spanned};
 
@@ -14,7 +16,7 @@ pub(crate) struct Network(pub(crate) IpNet);
 impl Decode for Network {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let text = String::decode(node, decoder)?;
-        let single = || text.parse().ok().map(|address: std::net::IpAddr| address.into());
+        let single = || text.parse().ok().map(|address: IpAddr| address.into());
         let Some(network) = text.parse::<IpNet>().ok().or_else(single) else {
             let message = format!("expected a network, found \"{text}\"");
             decoder.error(&node.span(), message).help = Some("such as \"10.0.0.0/8\"".to_owned());
@@ -41,6 +43,68 @@ impl JsonSchema for Network {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "examples": ["10.0.0.0/8", "2001:db8::/32"] })
+    }
+}
+
+/// Resolvers whose client subnets count.
+#[derive(Clone, Debug)]
+pub(crate) enum ClientSubnet {
+    /// None.
+    Nobody,
+    /// All.
+    Everybody,
+    /// Those in these networks.
+    Of(Vec<IpNet>),
+}
+
+impl ClientSubnet {
+    /// Their networks.
+    pub(crate) fn networks(&self) -> Vec<IpNet> {
+        let everybody = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+        match self {
+            Self::Nobody => Vec::new(),
+            Self::Everybody => everybody.map(|ip| IpNet::new_assert(ip, 0)).into(),
+            Self::Of(networks) => networks.clone(),
+        }
+    }
+}
+
+impl Decode for ClientSubnet {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        match node.get_ref().as_bool() {
+            Some(true) => Some(Self::Everybody),
+            Some(false) => Some(Self::Nobody),
+            None if node.get_ref().is_array() || node.get_ref().is_str() => {
+                let OneOrMany(networks) = OneOrMany::<Network>::decode(node, decoder)?;
+                Some(Self::Of(networks.iter().map(|net| net.value.0).collect()))
+            }
+            None => {
+                decoder.expected("true, false or networks of resolvers", node);
+                None
+            }
+        }
+    }
+}
+
+impl Serialize for ClientSubnet {
+    /// For the schema's default.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bool(matches!(self, Self::Everybody))
+    }
+}
+
+impl JsonSchema for ClientSubnet {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ClientSubnet".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let networks = generator.subschema_for::<OneOrMany<Network>>();
+        json_schema!({ "anyOf": [{ "type": "boolean" }, networks] })
     }
 }
 

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::network::Network;
+use super::place::{Asn, Continent, Country, Subdivision};
 use crate::config::decode::{
-    Decode, Decoder, Fields, Int, List, Node, OneOrMany, Spanned, decode_spanned, each, table,
+    Decode, Decoder, Int, List, Node, OneOrMany, Spanned, decode_spanned, each, table,
 };
 
 table! {
@@ -15,16 +16,25 @@ table! {
         /// The clients. Default: everyone.
         from: From;
         /// Where they go: a pool; a list, in which the next one serves when the one before is
-        /// down; or a split by weight. Nested freely, eight deep.
+        /// down; a split by weight; the nearest of several pools; or all of several. Nested freely,
+        /// eight deep.
         to: To, required;
     }
 }
 
 table! {
-    /// Clients, by what is known about them.
+    /// Clients, by what is known about them. All keys that are written must match; of a list, one.
     pub(crate) struct From {
-        /// Networks, such as "10.0.0.0/8"; one of them must contain the client.
-        net: OneOrMany<Network>, required;
+        /// Networks, such as "10.0.0.0/8".
+        net: OneOrMany<Network>;
+        /// Continents: "AF", "AN", "AS", "EU", "NA", "OC", "SA".
+        continent: OneOrMany<Continent>;
+        /// Countries, by ISO 3166-1: "DE".
+        country: OneOrMany<Country>;
+        /// Parts of countries, by ISO 3166-2: "US-CA".
+        subdivision: OneOrMany<Subdivision>;
+        /// Autonomous systems, by number.
+        asn: OneOrMany<Asn>;
     }
 }
 
@@ -37,6 +47,10 @@ pub(crate) enum To {
     Failover(Vec<Spanned<To>>),
     /// By weight.
     Split(Vec<(Spanned<To>, Weight)>),
+    /// The nearest of these pools.
+    Nearest(Vec<Spanned<String>>),
+    /// All of these together.
+    All(Vec<Spanned<To>>),
 }
 
 /// The weight of a share; its range is that of endpoints.
@@ -52,17 +66,43 @@ impl Decode for To {
             return List::decode(node, decoder).map(|List(members)| Self::Failover(members));
         }
         if !value.is_table() {
-            decoder.expected("a pool, a list or { split = … }", node);
+            decoder.expected("a pool, a list, { split = … }, { nearest = … } or { all = … }", node);
             return None;
         }
-        Fields::open(node, &["split"], decoder)?.required::<Shares>("split").map(|shares| {
-            let Shares(shares) = shares.value;
-            Self::Split(shares)
-        })
+        let ToTable { split, nearest, all, broken } = ToTable::decode(node, decoder)?;
+        match (split, nearest, all) {
+            (Some(split), None, None) => Some(Self::Split(split.value.0)),
+            (None, Some(nearest), None) => Some(Self::Nearest(nearest.value.0)),
+            (None, None, Some(all)) => Some(Self::All(all.value.0)),
+            (None, None, None) if broken => None,
+            _ => {
+                let message = "expected one of `split`, `nearest` and `all`";
+                decoder.error(&node.span(), message).help = Some(
+                    "write one inside another to have both: \
+                     to = [{ nearest = [\"eu\", \"us\"] }, { split = { a = 1, b = 1 } }]"
+                        .to_owned(),
+                );
+                None
+            }
+        }
+    }
+}
+
+table! {
+    /// One way of choosing among several.
+    struct ToTable {
+        /// Shares by weight: { eu = 95, us = 5 }, or a list of { to = …, weight = … }.
+        split: Shares;
+        /// The pool that is nearest to the client, the next nearest when it is down. Each has a
+        /// `location`. The order written where nobody knows where the client is.
+        nearest: List<String>;
+        /// The endpoints of all of them that are usable, together.
+        all: List<To>;
     }
 }
 
 /// What `split` divides: `{ eu = 95, us = 5 }`, or a list of shares.
+#[derive(Clone, Debug)]
 struct Shares(Vec<(Spanned<To>, Weight)>);
 
 table! {
@@ -122,20 +162,12 @@ impl JsonSchema for To {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let list = generator.subschema_for::<List<To>>();
-        let shares = generator.subschema_for::<Shares>();
+        let table = generator.subschema_for::<ToTable>();
         json_schema!({
             "description": "A pool; a list in which the next one serves when the one before is \
-                            down; or { split = { pool = weight } }.",
-            "anyOf": [
-                { "type": "string", "description": "The name of a pool." },
-                list,
-                {
-                    "type": "object",
-                    "properties": { "split": shares },
-                    "required": ["split"],
-                    "additionalProperties": false,
-                },
-            ],
+                            down; { split = { pool = weight } }; { nearest = [pools] }; or \
+                            { all = [pools] }.",
+            "anyOf": [{ "type": "string", "description": "The name of a pool." }, list, table],
         })
     }
 }

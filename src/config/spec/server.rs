@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::network::Network;
-use crate::config::decode::{Decode, Decoder, Int, Node, OneOrMany, Period, table, words};
+use super::place::{Asn, Continent, Country, Location, Subdivision};
+use crate::config::decode::{Decode, Decoder, Int, List, Node, OneOrMany, Period, table, words};
 
 /// Where the server listens unless told otherwise.
 pub(crate) const LISTEN_DEFAULT: SocketAddr =
@@ -46,6 +47,8 @@ table! {
         checks: Checks;
         /// The certificate of encrypted listeners.
         tls: Tls;
+        /// Where clients are.
+        geo: Geo;
         /// What clients may use up.
         limits: Limits;
         /// What the server says of itself when asked.
@@ -96,6 +99,37 @@ table! {
         certificate: String, required;
         /// The file with its private key in PEM form, without a passphrase.
         key: String, required;
+    }
+}
+
+table! {
+    /// Where clients are, for routes that ask.
+    pub(crate) struct Geo {
+        /// Databases in MaxMind's format (GeoLite2, GeoIP2, DB-IP); read again when a file changes.
+        /// Of several that know where an address is the first counts; the same for its autonomous
+        /// system.
+        databases: OneOrMany<String>;
+        /// What is known better than the databases know.
+        networks: List<GeoNetwork>;
+    }
+}
+
+table! {
+    /// What is known of some networks. Of several that hold an address the longest counts. What
+    /// is said of a place takes the place of all that databases say of it.
+    pub(crate) struct GeoNetwork {
+        /// The networks.
+        net: OneOrMany<Network>, required;
+        /// The continent; default: that of the country.
+        continent: Continent;
+        /// The country, by ISO 3166-1: "DE"; default: that of the subdivision.
+        country: Country;
+        /// The part of the country, by ISO 3166-2: "US-CA".
+        subdivision: Subdivision;
+        /// The point.
+        location: Location;
+        /// The number of the autonomous system.
+        asn: Asn;
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::check::CheckUse;
 use super::endpoint::Endpoint;
+use super::place::{Bias, Location};
 use super::route::Route;
 use crate::config::decode::{Decode, Decoder, Int, List, Map, Node, OneOrMany, Period, table};
 use crate::zone::MinUp;
@@ -36,6 +37,10 @@ table! {
         /// What to answer when no pool of the route is usable: "all", as if everything were up;
         /// "none", no data; or the name of a pool.
         on_all_down: String = ON_ALL_DOWN_DEFAULT;
+        /// Whether a client, by the first 24 bits of its IPv4 address or the first 56 of its IPv6
+        /// address, gets the same endpoints as long as they may serve. Shares are then those of
+        /// clients, by weight, not of answers.
+        sticky: bool = false;
         /// The endpoints of a service that needs no pools.
         endpoints: List<Endpoint>;
         /// Groups of endpoints, such as sites. Clients that no route matches go to the first
@@ -54,6 +59,10 @@ table! {
         /// The share of weight, 0 to 1, that must be up for the pool to be usable. Default: the
         /// service's.
         min_up: Share;
+        /// Where it is, for `nearest`.
+        location: Location;
+        /// How many kilometres nearer it counts than it is, for `nearest`; below 0: farther.
+        bias: Bias = Bias(0);
     }
 }
 

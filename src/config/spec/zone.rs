@@ -1,7 +1,7 @@
 //! A zone file as a whole, and its SOA.
 
 use super::check::Check;
-use super::network::Network;
+use super::network::{ClientSubnet, Network};
 use super::records::OwnerRecords;
 use super::service::Service;
 use crate::config::decode::{Int, List, Map, OneOrMany, Period, table};
@@ -39,6 +39,11 @@ table! {
         records_file: String;
         /// Which clients may ask for the names of this zone; default: all. The others are refused.
         clients: Clients;
+        /// Resolvers that are believed when they say for which of their clients they ask (EDNS
+        /// Client Subnet, RFC 7871): true for all, or their networks. The client's network then
+        /// takes the place of the resolver's address in routes. All servers of a zone should say
+        /// the same.
+        client_subnet: ClientSubnet = ClientSubnet::Nobody;
         /// Static records: for each name, relative to the zone ("@" is the zone itself), its
         /// data by type.
         records: Map<OwnerRecords>;

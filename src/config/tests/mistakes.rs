@@ -223,12 +223,11 @@ fn a_service_has_places_and_settings_in_range() {
              (write `port = …` in the service)"],
         ),
         (
-            "sticky = true\nlocation = {}",
+            "sticky = 1\nlocation = {}",
             &[
-                "5:1 `sticky`: unknown key `sticky` (known keys: ttl, port, srv, check, answers, \
-             min_up, on_all_down, endpoints, pools, routes)",
+                "5:10 `1`: expected true or false, found the number 1",
                 "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, check, answers, \
-             min_up, on_all_down, endpoints, pools, routes)",
+             min_up, on_all_down, sticky, endpoints, pools, routes)",
             ],
         ),
     ]);
@@ -387,73 +386,6 @@ fn a_check_has_only_what_its_kind_understands() {
             &["3:9 `none`: a check cannot be called \"none\": that word turns checks off"],
         ),
     ]);
-}
-
-#[test]
-fn a_route_names_networks_and_pools() {
-    let pools = "[services.web.pools]\neu = { endpoints = [\"192.0.2.1\"] }\n\
-                 us = { endpoints = [\"192.0.2.2\"] }\n[services.web]\nroutes = ";
-    let deep =
-        |depth: usize| format!("[{{ to = {}\"eu\"{} }}]", "[".repeat(depth), "]".repeat(depth));
-    assert_eq!(mistakes_in(&format!("{pools}{}", deep(7))).len(), 1, "us is not reached");
-    assert_eq!(
-        mistakes_in(&format!("{pools}{}", deep(8))),
-        ["7:26 `\"eu\"`: `to` nests deeper than 8 levels"]
-    );
-    for (routes, expected) in [
-        (
-            "[{ to = \"eu\" }, { to = \"us\" }]",
-            &["warning: 7:26 `{ to = \"us\" }`: no client can reach this route \
-             (a route before it has no `from`: it takes everyone)"][..],
-        ),
-        ("[{ to = \"eu\" }]", &["warning: 5:1 `us`: no route goes to the pool `us`"]),
-        ("[{ from = { net = \"10.0.0.0/8\" }, to = \"eu\" }]", &[]),
-        ("[{}]", &["7:11 `{}`: missing key `to`"]),
-        ("[{ from = {}, to = \"eu\" }]", &["7:20 `{}`: missing key `net`"]),
-        (
-            "[{ from = { continent = \"EU\" }, to = \"eu\" }]",
-            &[
-                "7:20 `{ continent = \"EU\" }`: missing key `net`",
-                "7:22 `continent`: unknown key `continent` (known keys: net)",
-            ],
-        ),
-        (
-            "[{ from = { net = \"10/8\" }, to = [\"eu\", \"es\"] }]",
-            &[
-                "7:28 `\"10/8\"`: expected a network, found \"10/8\" (such as \"10.0.0.0/8\")",
-                "7:50 `\"es\"`: unknown pool `es` (did you mean \"eu\"?)",
-            ],
-        ),
-        (
-            "[{ to = { split = { eu = 0, us = 0 } } }]",
-            &["7:18 `{ split = { eu = 0, us = 0 } }`: the weights of this split are all 0"],
-        ),
-        (
-            "[{ to = { split = { eu = 1, us = 70000 } } }]",
-            &["7:43 `70000`: expected a whole number from 0 to 65535, found the number 70000"],
-        ),
-        (
-            "[{ from = { net = \"::/0\" }, to = { split = {} } }, { to = [] }]",
-            &["7:53 `{}`: this split is empty", "7:68 `[]`: this list is empty"],
-        ),
-        (
-            "[{ to = { split = [{ to = \"eu\" }] } }]",
-            &["7:29 `{ to = \"eu\" }`: missing key `weight`"],
-        ),
-        (
-            "[{ to = { nearest = [\"eu\"] } }]",
-            &[
-                "7:18 `{ nearest = [\"eu\"] }`: missing key `split`",
-                "7:20 `nearest`: unknown key `nearest` (known keys: split)",
-            ],
-        ),
-        (
-            "[{ to = 1 }]",
-            &["7:18 `1`: expected a pool, a list or { split = … }, found the number 1"],
-        ),
-    ] {
-        assert_eq!(mistakes_in(&format!("{pools}{routes}")), expected, "{routes}");
-    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod fixtures;
 mod mistakes;
 mod mutation;
 mod rendering;
+mod routes;
 mod server;
 mod zones;
 

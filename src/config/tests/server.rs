@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
+use crate::geo::{Code, Coordinates, OwnNetwork, Place};
 
 fn server(text: &str) -> (Option<ServerConfig>, Vec<String>) {
     let path = PathBuf::from("waypost.toml");
@@ -19,7 +20,7 @@ fn an_empty_file_says_the_defaults() {
     assert_eq!(config.listen, ["127.0.0.1:5300".parse().unwrap()]);
     assert_eq!(config.zones, PathBuf::from("zones"));
     assert_eq!(
-        server("[listen]\n[checks]\n[limits]\n[identity]\n[cookies]\n[rate_limit]\n[log]").0,
+        server("[listen]\n[checks]\n[geo]\n[limits]\n[identity]\n[cookies]\n[rate_limit]\n[log]").0,
         Some(config)
     );
 }
@@ -56,6 +57,7 @@ fn every_key_is_read() {
         zones: PathBuf::from("/etc/waypost/zones"),
         start_wait: Duration::from_millis(500),
         check_concurrency: 64,
+        geo: GeoConfig::default(),
         limits: Limits {
             tcp_connections: 10,
             tcp_connections_per_source: 2,
@@ -82,6 +84,45 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn networks_are_where_the_operator_says() {
+    let (config, mistakes) = server(
+        "[geo]\ndatabases = [\"city.mmdb\", \"/var/lib/asn.mmdb\"]\n\
+         [[geo.networks]]\nnet = [\"10.1.0.0/16\", \"2001:db8:1::/48\"]\nsubdivision = \"de-be\"\n\
+         location = { lat = 52.5, lon = 13.4 }\nasn = 64500\n",
+    );
+    assert_eq!(mistakes, [""; 0]);
+    let network = OwnNetwork {
+        nets: vec!["10.1.0.0/16".parse().unwrap(), "2001:db8:1::/48".parse().unwrap()],
+        place: Some(Place {
+            continent: Code::new("EU"),
+            country: Code::new("DE"),
+            subdivisions: ["DE-BE".parse().ok(), None],
+            coordinates: Coordinates::new(52.5, 13.4),
+        }),
+        asn: Some(64_500),
+    };
+    let databases = vec!["city.mmdb".into(), "/var/lib/asn.mmdb".into()];
+    assert_eq!(config.unwrap().geo, GeoConfig { databases, networks: vec![network] });
+    let (_, mut mistakes) = server(
+        "[[geo.networks]]\nnet = \"10.0.0.0/8\"\n[[geo.networks]]\nnet = \"10.0.0.0/8\"\n\
+         country = \"FR\"\nsubdivision = \"US-CA\"\nlocation = { lat = 91 }\n",
+    );
+    mistakes.sort();
+    assert_eq!(
+        mistakes,
+        [
+            "waypost.toml:1:1 `[[geo.networks]]`: nothing is said of this network \
+             (add a country, a subdivision, a continent, a location or an asn)",
+            "waypost.toml:3:1 `[[geo.networks]]`: US-CA is no part of FR",
+            "waypost.toml:4:7 `\"10.0.0.0/8\"`: 10.0.0.0/8 is written twice \
+             (say all that is known of a network in one place)",
+            "waypost.toml:7:12 `{ lat = 91 }`: missing key `lon`",
+            "waypost.toml:7:20 `91`: expected degrees from -90 to 90, found the number 91",
+        ]
+    );
+}
+
+#[test]
 fn its_mistakes_come_all_at_once() {
     let (config, mistakes) = server(
         "[listen]\naddresses = \"127.0.0.1\"\nworkers = -1\n[limits]\ntcp_idle = \"2h\"\n\
@@ -96,7 +137,7 @@ fn its_mistakes_come_all_at_once() {
         "waypost.toml:5:12 `\"2h\"`: expected a period from 100ms to 1h, found 2h",
         "waypost.toml:7:9 `\"warning\"`: unknown value \"warning\" (did you mean \"warn\"?)",
         "waypost.toml:8:2 `admin`: unknown key `admin` (known keys: zones, listen, checks, \
-         tls, limits, identity, cookies, rate_limit, log)",
+         tls, geo, limits, identity, cookies, rate_limit, log)",
     ] {
         assert!(mistakes.contains(&mistake.to_owned()), "{mistake}\n{mistakes:#?}");
     }

@@ -1,0 +1,194 @@
+//! Where clients go by where they are, and for whom an answer holds.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::*;
+use crate::geo::{Code, Coordinates, Place as GeoPlace, Ranges, Sourced};
+use crate::wire::edns::code;
+use crate::zone::{Clients, PoolLocation};
+
+/// Two countries, each in a network of its own.
+fn geo() -> Arc<Geo> {
+    let place = |country, lat, lon| {
+        let (country, coordinates) = (Code::new(country), Coordinates::new(lat, lon));
+        Sourced { value: GeoPlace { country, coordinates, ..GeoPlace::default() }, source: 0 }
+    };
+    let nets = [("198.51.100.0/24", 1), ("203.0.113.0/24", 2), ("2001:db8::/32", 1)];
+    let nets = nets.map(|(net, number)| (net.parse().unwrap(), number));
+    let unknown = Sourced { value: GeoPlace::default(), source: 0 };
+    let table = [unknown, place("DE", 50.1, 8.7), place("US", 39.0, -77.5)];
+    let systems = (Ranges::everywhere(0), [Sourced { value: 0, source: 0 }].into());
+    Arc::new(Geo::new((Ranges::of_networks(0, nets), table.into()), systems, Box::default()))
+}
+
+fn engine(services: Vec<Service>, subnets: &[&str]) -> Engine {
+    let subnets = subnets.iter().map(|net| net.parse().unwrap()).collect();
+    let zone = crate::zone::Zone::new(name("@"), records(STATIC), services).unwrap();
+    let zone = zone.with_clients(Clients { subnets, ..Clients::default() });
+    Engine::of(zone, &geo())
+}
+
+fn from_country(country: &str) -> RouteFrom {
+    RouteFrom { countries: vec![Code::new(country).unwrap()], ..RouteFrom::default() }
+}
+
+fn to(pool: u16) -> Target {
+    Target::Pool(PoolIndex(pool))
+}
+
+fn two_pools() -> Vec<Pool> {
+    vec![pool("eu", &[("192.0.2.1", 1)]), pool("us", &[("192.0.2.2", 1)])]
+}
+
+/// The client subnet option: 1 for IPv4 or 2, the prefix, the address.
+fn subnet(net: &str) -> Vec<u8> {
+    let net: ipnet::IpNet = net.parse().unwrap();
+    let (family, octets) = match net.network() {
+        IpAddr::V4(address) => (1, address.octets().to_vec()),
+        IpAddr::V6(address) => (2, address.octets().to_vec()),
+    };
+    let len = usize::from(net.prefix_len());
+    [&[0, family, net.prefix_len(), 0], &octets[..len.div_ceil(8)]].concat()
+}
+
+impl Engine {
+    /// The answer's data for a client subnet, and the option that came back.
+    fn ask_for(
+        &mut self,
+        source: [u8; 4],
+        qname: &str,
+        net: &str,
+    ) -> (Vec<String>, Option<Vec<u8>>) {
+        let mut asked = edns::asked(qname, &[(code::CLIENT_SUBNET, &subnet(net))]);
+        asked.source = (source, 4000).into();
+        let message = asked.answered(&mut self.0);
+        assert_eq!(message.rcode, 0, "{net}");
+        let data = |record: &crate::wire::message::Record| {
+            record.to_string().rsplit(' ').next().unwrap().to_owned()
+        };
+        let option = message.options.iter().find(|(number, _)| *number == code::CLIENT_SUBNET);
+        (message.answer.iter().map(data).collect(), option.map(|(_, data)| data.clone()))
+    }
+}
+
+const RESOLVER: [u8; 4] = [192, 0, 2, 200];
+
+#[test]
+fn a_believed_subnet_decides_and_the_scope_says_for_whom() {
+    let routes = vec![
+        Route { from: from_country("DE"), to: to(0) },
+        Route { from: RouteFrom::default(), to: to(1) },
+    ];
+    let mut engine = engine(vec![service(two_pools(), routes)], &["192.0.2.0/24"]);
+    let echo = |net: &str, scope: u8| {
+        let mut option = subnet(net);
+        option[3] = scope;
+        Some(option)
+    };
+    let mut check = |net: &str, address: &str, scope| {
+        let answered = engine.ask_for(RESOLVER, "web", net);
+        assert_eq!(answered, (vec![address.to_owned()], echo(net, scope)), "{net}");
+    };
+    check("198.51.100.0/24", "192.0.2.1", 24);
+    check("198.51.100.77/32", "192.0.2.1", 24);
+    // Too little was said: the scope tells what would have been enough.
+    check("198.51.0.0/16", "192.0.2.2", 18);
+    check("203.0.113.0/24", "192.0.2.2", 5);
+    check("2001:db8:7::/56", "192.0.2.1", 32);
+    check("0.0.0.0/0", "192.0.2.2", 0);
+    // Where nothing depends on the client, the answer is everybody's.
+    assert_eq!(engine.ask_for(RESOLVER, "ns1", "198.51.100.0/24").1, echo("198.51.100.0/24", 0));
+    assert_eq!(engine.ask_for(RESOLVER, "alias", "198.51.100.0/24").1, echo("198.51.100.0/24", 0));
+    let other = engine.ask_for([198, 51, 100, 7], "web", "203.0.113.0/24");
+    assert_eq!(other, (vec!["192.0.2.1".to_owned()], None), "a source that is not believed");
+}
+
+#[test]
+fn no_data_for_a_client_says_for_whom_too() {
+    let routes = vec![Route { from: from_country("DE"), to: to(0) }];
+    let mut none = service(two_pools(), routes);
+    none.on_all_down = OnAllDown::None;
+    let mut engine = engine(vec![none], &["0.0.0.0/0"]);
+    engine.down("eu-192-0-2-1");
+    let (answer, option) = engine.ask_for(RESOLVER, "web", "198.51.100.0/24");
+    assert_eq!((answer.len(), option.unwrap()[3]), (0, 24));
+}
+
+#[test]
+fn without_belief_the_resolver_itself_is_located() {
+    let routes = vec![
+        Route { from: from_country("DE"), to: to(0) },
+        Route { from: RouteFrom::default(), to: to(1) },
+    ];
+    let mut engine = engine(vec![service(two_pools(), routes)], &[]);
+    let mut from = |ip: [u8; 4]| {
+        engine.ask_from(ip.into(), "web", Type::A).answer[0].to_string().ends_with("192.0.2.1")
+    };
+    assert!(from([198, 51, 100, 9]) && !from([203, 0, 113, 9]) && !from([127, 0, 0, 1]));
+}
+
+#[test]
+fn the_nearest_usable_pool_answers() {
+    let mut pools = two_pools();
+    for (pool, (lat, lon)) in pools.iter_mut().zip([(52.4, 4.9), (40.7, -74.0)]) {
+        let coordinates = Coordinates::new(lat, lon).unwrap();
+        pool.location = Some(PoolLocation { coordinates, bias_km: 0 });
+    }
+    let nearest = Target::Nearest(vec![PoolIndex(0), PoolIndex(1)]);
+    let routes = vec![Route { from: RouteFrom::default(), to: nearest }];
+    let mut engine = engine(vec![service(pools, routes)], &["0.0.0.0/0"]);
+    let mut ask = |net: &str| engine.ask_for(RESOLVER, "web", net).0.join(" ");
+    assert_eq!(ask("198.51.100.0/24"), "192.0.2.1");
+    assert_eq!(ask("203.0.113.0/24"), "192.0.2.2");
+    engine.down("us-192-0-2-2");
+    assert_eq!(engine.ask_for(RESOLVER, "web", "203.0.113.0/24").0, ["192.0.2.1"]);
+    let srv = text(&engine.ask_from([198, 51, 100, 1].into(), "_http._tcp.web", Type::SRV));
+    assert!(srv.contains("SRV 0 1 8080 eu-192-0-2-1.web.~"), "{srv}");
+}
+
+#[test]
+fn all_of_several_pools_answer_together_by_weight() {
+    let pools =
+        vec![pool("a", &[("192.0.2.1", 3)]), pool("b", &[("192.0.2.2", 1), ("192.0.2.3", 0)])];
+    let all = || Target::All(vec![to(0), to(1)]);
+    let routes = vec![Route { from: RouteFrom::default(), to: all() }];
+    let mut both = service(pools, routes);
+    let mut engine = Engine::new(vec![both.clone()]);
+    let shares = engine.shares(400);
+    assert_eq!(shares.len(), 2, "{shares:?}");
+    assert!(shares[0].1.abs_diff(300) <= 2, "{shares:?}");
+    let srv = engine.ask("_http._tcp.web", Type::SRV);
+    assert!(srv.answer.iter().all(|record| record.to_string().contains(" SRV 0 ")));
+    engine.down("a-192-0-2-1");
+    assert_eq!(engine.shares(10), [("192.0.2.2".to_owned(), 10)]);
+    engine.down("b-192-0-2-2");
+    assert_eq!(engine.shares(10), [("192.0.2.3".to_owned(), 10)], "0 when nothing else is up");
+    both.answers = Answers::All;
+    assert_eq!(Engine::new(vec![both]).ask("web", Type::A).answer.len(), 2);
+}
+
+#[test]
+fn a_sticky_client_stays_and_only_the_clients_of_a_dead_endpoint_move() {
+    let mut sticky =
+        service(vec![pool("p", &[("192.0.2.1", 1), ("192.0.2.2", 1), ("192.0.2.3", 1)])], vec![]);
+    sticky.sticky = true;
+    let mut engine = engine(vec![sticky], &["0.0.0.0/0"]);
+    let everyone = |engine: &mut Engine| -> BTreeMap<u8, String> {
+        (0..200)
+            .map(|client| {
+                let net = format!("10.0.{client}.0/24");
+                let (answer, option) = engine.ask_for(RESOLVER, "web", &net);
+                assert_eq!(option.unwrap()[3], 24);
+                assert_eq!(engine.ask_for(RESOLVER, "web", &net).0, answer);
+                (client, answer[0].clone())
+            })
+            .collect()
+    };
+    let before = everyone(&mut engine);
+    engine.down("p-192-0-2-2");
+    let after = everyone(&mut engine);
+    let moved = before.iter().filter(|(client, address)| &after[*client] != *address);
+    let moved: Vec<&String> = moved.map(|(_, address)| address).collect();
+    assert!(moved.len() > 40 && moved.iter().all(|address| *address == "192.0.2.2"), "{moved:?}");
+}

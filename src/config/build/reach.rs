@@ -1,0 +1,131 @@
+//! Warns of routes, and of what they name, that no client gets to: the first match decides.
+
+use ipnet::IpNet;
+
+use super::Builder;
+use crate::config::decode::{OneOrMany, Spanned};
+use crate::config::spec::route::{From, Route as RouteSpec};
+use crate::geo::{Code, Subdivision, continent_of};
+use crate::zone::RouteFrom;
+
+/// One key of a route with one of its values.
+#[derive(Clone, Copy)]
+enum Value {
+    Net(IpNet),
+    Continent(Code),
+    Country(Code),
+    Subdivision(Subdivision),
+    Asn(u32),
+}
+
+impl Value {
+    /// Whether a client of this value, of whom `with` is known as well, is taken by `earlier`.
+    fn is_taken_by(self, earlier: &RouteFrom, with: &RouteFrom) -> bool {
+        let RouteFrom { nets, asns, .. } = earlier;
+        let net = match self {
+            Self::Net(net) => nets.is_empty() || nets.iter().any(|outer| outer.contains(&net)),
+            _ => {
+                let held = |net: &IpNet| nets.iter().any(|outer| outer.contains(net));
+                nets.is_empty() || !with.nets.is_empty() && with.nets.iter().all(held)
+            }
+        };
+        let asn = match self {
+            Self::Asn(asn) => asns.is_empty() || asns.contains(&asn),
+            _ => {
+                let known = |asn| asns.contains(asn);
+                asns.is_empty() || !with.asns.is_empty() && with.asns.iter().all(known)
+            }
+        };
+        net && asn && self.has_place_of(earlier, with)
+    }
+
+    /// The same for place alone.
+    fn has_place_of(self, earlier: &RouteFrom, with: &RouteFrom) -> bool {
+        let countries: Vec<Code> = match self {
+            Self::Subdivision(part) => vec![part.country],
+            Self::Country(country) => vec![country],
+            _ if !with.countries.is_empty() => with.countries.clone(),
+            _ => with.subdivisions.iter().map(|part| part.country).collect(),
+        };
+        let continents: Vec<Code> = match self {
+            Self::Continent(continent) => vec![continent],
+            _ if !with.continents.is_empty() => with.continents.clone(),
+            _ => countries.iter().filter_map(|&country| continent_of(country)).collect(),
+        };
+        let parts = match self {
+            Self::Subdivision(part) => vec![part],
+            _ => with.subdivisions.clone(),
+        };
+        is_within(&continents, &earlier.continents)
+            && is_within(&countries, &earlier.countries)
+            && is_within(&parts, &earlier.subdivisions)
+    }
+}
+
+/// Whether whoever is known to be in one of `known` is taken by a key with `list`.
+fn is_within<T: PartialEq>(known: &[T], list: &[T]) -> bool {
+    list.is_empty() || !known.is_empty() && known.iter().all(|one| list.contains(one))
+}
+
+impl Builder<'_> {
+    /// Warns where `route`, whose clients are `from`, comes too late for all or some of them.
+    pub(super) fn warn_of_reach(
+        &mut self,
+        route: &Spanned<RouteSpec>,
+        from: &RouteFrom,
+        earlier: &[RouteFrom],
+    ) {
+        let Some(written) = route.value.from.as_ref() else { return };
+        let groups = values(&written.value);
+        let mut dead: Vec<Spanned<usize>> = Vec::new();
+        for group in groups {
+            let taken = |value: Value| earlier.iter().position(|e| value.is_taken_by(e, from));
+            let found: Vec<Spanned<usize>> = group
+                .iter()
+                .filter_map(|value| Some(Spanned::new(taken(value.value)?, value.span.clone())))
+                .collect();
+            if found.len() == group.len() && !group.is_empty() {
+                let diagnostic =
+                    self.decoder.warning(&route.span, "no client can reach this route");
+                diagnostic.help = Some(taken_before(&found));
+                return;
+            }
+            dead.extend(found);
+        }
+        for Spanned { value: before, span } in dead {
+            let diagnostic = self.decoder.warning(&span, "no client gets here by this");
+            diagnostic.help = Some(taken_before(&[Spanned::new(before, span)]));
+        }
+    }
+}
+
+fn taken_before(routes: &[Spanned<usize>]) -> String {
+    let mut numbers: Vec<usize> = routes.iter().map(|route| route.value + 1).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let numbers: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
+    let (routes, take) = if numbers.len() == 1 { ("route", "takes") } else { ("routes", "take") };
+    format!(
+        "{routes} {} of this service {take} it before: the first match decides",
+        numbers.join(", ")
+    )
+}
+
+/// What each key of a `from` lists.
+fn values(from: &From) -> Vec<Vec<Spanned<Value>>> {
+    fn list<T>(
+        key: Option<&Spanned<OneOrMany<T>>>,
+        value: impl Fn(&T) -> Value,
+    ) -> Vec<Spanned<Value>> {
+        let members = key.map_or(&[][..], |key| &key.value.0);
+        let spanned = |member: &Spanned<T>| Spanned::new(value(&member.value), member.span.clone());
+        members.iter().map(spanned).collect()
+    }
+    vec![
+        list(from.net.as_ref(), |net| Value::Net(net.0)),
+        list(from.continent.as_ref(), |continent| Value::Continent(continent.0)),
+        list(from.country.as_ref(), |country| Value::Country(country.0)),
+        list(from.subdivision.as_ref(), |part| Value::Subdivision(part.0)),
+        list(from.asn.as_ref(), |asn| Value::Asn(asn.as_u32())),
+    ]
+}

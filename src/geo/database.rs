@@ -1,0 +1,243 @@
+//! Databases in MaxMind's format: which prefix is where, and in which autonomous system.
+//!
+//! What a database is good for is told by what its records hold, not by what it is called:
+//! GeoLite2 and GeoIP2 (City, Country, ASN, ISP, Enterprise) and those of DB-IP have the same keys.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use maxminddb::{MaxMindDbError, Reader, WithinOptions};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::{Code, Coordinates, Cutter, Place, Ranges, Subdivision};
+
+/// What one database says, without its octets.
+#[derive(Debug)]
+pub struct Database {
+    /// Its file's name.
+    pub name: String,
+    /// What it calls itself: `GeoLite2-City`.
+    pub kind: String,
+    /// When it was built, in seconds since 1970.
+    pub built: u64,
+    /// How many networks it knows.
+    pub networks: usize,
+    /// The number of each address's place, and the places by number; 0 is the unknown one.
+    pub(super) places: (Arc<Ranges<u32>>, Vec<Place>),
+    /// The same of autonomous systems.
+    pub(super) systems: (Arc<Ranges<u32>>, Vec<u32>),
+}
+
+/// The record of a network, as far as it is of use here.
+#[derive(Debug, Default, Deserialize)]
+struct Record {
+    continent: Option<Continent>,
+    country: Option<Coded>,
+    registered_country: Option<Coded>,
+    #[serde(default)]
+    subdivisions: Vec<Coded>,
+    location: Option<Point>,
+    autonomous_system_number: Option<Number>,
+    traits: Option<Traits>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Continent {
+    code: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Coded {
+    iso_code: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Point {
+    latitude: Option<Number>,
+    longitude: Option<Number>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Traits {
+    autonomous_system_number: Option<Number>,
+}
+
+/// A number of any type: makers differ in how they write them. Up to 2⁵³ it is exact.
+#[derive(Clone, Copy, Debug)]
+struct Number(f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyNumber)
+    }
+}
+
+struct AnyNumber;
+
+impl Visitor<'_> for AnyNumber {
+    type Value = Number;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Number, E> {
+        Ok(Number(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Number, E> {
+        Ok(Number(number as f64))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number, E> {
+        Ok(Number(number as f64))
+    }
+}
+
+impl Record {
+    fn place(&self) -> Place {
+        let code = |coded: &Option<Coded>| Code::new(coded.as_ref()?.iso_code.as_ref()?);
+        let country = code(&self.country).or_else(|| code(&self.registered_country));
+        let part = |coded: &Coded| Subdivision::new(country?, coded.iso_code.as_ref()?);
+        let mut parts = self.subdivisions.iter().filter_map(part);
+        let point = self.location.as_ref();
+        Place {
+            continent: self.continent.as_ref().and_then(|c| Code::new(c.code.as_ref()?)),
+            country,
+            subdivisions: [parts.next(), parts.next()],
+            coordinates: point.and_then(|p| Coordinates::new(p.latitude?.0, p.longitude?.0)),
+        }
+    }
+
+    fn asn(&self) -> u32 {
+        let of_traits = || self.traits.as_ref()?.autonomous_system_number;
+        let number = self.autonomous_system_number.or_else(of_traits);
+        number.map_or(0, |Number(number)| number as u32)
+    }
+}
+
+impl Database {
+    /// Reads the octets of the file called `name`.
+    ///
+    /// # Errors
+    /// One line that says what is wrong with them.
+    ///
+    /// # Cost
+    /// A pass over all networks; each distinct record is decoded once.
+    pub fn read(name: &str, octets: &[u8]) -> Result<Self, String> {
+        if octets.is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        let reader = Reader::from_source(octets).map_err(|error| match error {
+            MaxMindDbError::InvalidDatabase { .. } => {
+                format!("it is no database in MaxMind's format, or only a part of one: {error}")
+            }
+            error => error.to_string(),
+        })?;
+        let mut found = Found::new();
+        found.walk(&reader)?;
+        let metadata = reader.metadata();
+        let (kind, built) = (metadata.database_type.clone(), metadata.build_epoch);
+        if found.knows_nothing() {
+            return Err(format!(
+                "it knows neither places nor autonomous systems; it calls itself \"{kind}\""
+            ));
+        }
+        let Found { networks, places, systems, .. } = found;
+        let (places, systems) = (places.finish(), systems.finish());
+        Ok(Self { name: name.to_owned(), kind, built, networks, places, systems })
+    }
+}
+
+/// What a walk has found so far.
+struct Found {
+    networks: usize,
+    places: Numbered<Place>,
+    systems: Numbered<u32>,
+    /// The numbers of the place and the system of each record, by where it stands.
+    records: HashMap<usize, (u32, u32)>,
+}
+
+/// Numbers by address, and what they stand for.
+struct Numbered<T> {
+    cutter: Cutter<u32>,
+    table: Vec<T>,
+    /// The number of each value, by its text: floats have no equality that a table could use.
+    by_text: HashMap<String, u32>,
+}
+
+impl<T: Default + fmt::Debug> Numbered<T> {
+    fn new() -> Self {
+        let by_text = HashMap::from([(format!("{:?}", T::default()), 0)]);
+        Self { cutter: Cutter::new(0), table: vec![T::default()], by_text }
+    }
+
+    fn number(&mut self, value: T) -> u32 {
+        let next = self.table.len() as u32;
+        let number = *self.by_text.entry(format!("{value:?}")).or_insert(next);
+        if number == next {
+            self.table.push(value);
+        }
+        number
+    }
+
+    fn finish(self) -> (Arc<Ranges<u32>>, Vec<T>) {
+        (Arc::new(self.cutter.finish()), self.table)
+    }
+}
+
+impl Found {
+    fn new() -> Self {
+        Self {
+            networks: 0,
+            places: Numbered::new(),
+            systems: Numbered::new(),
+            records: HashMap::new(),
+        }
+    }
+
+    fn walk(&mut self, reader: &Reader<&[u8]>) -> Result<(), String> {
+        let broken = |error: MaxMindDbError| format!("it is damaged: {error}");
+        // What looks like a tree but is none would never end.
+        let leaves_max = reader.metadata().node_count as usize + 1;
+        // Networks without data count as well, to see that.
+        let options = WithinOptions::default().include_networks_without_data();
+        for (leaf, result) in reader.networks(options).map_err(broken)?.enumerate() {
+            if leaf >= leaves_max {
+                return Err("it is damaged: its networks form no tree".to_owned());
+            }
+            let result = result.map_err(broken)?;
+            let Some(offset) = result.offset() else { continue };
+            let (place, system) = match self.records.get(&offset) {
+                Some(&known) => known,
+                None => {
+                    let record: Option<Record> = result.decode().map_err(broken)?;
+                    let record = record.unwrap_or_default();
+                    let known =
+                        (self.places.number(record.place()), self.systems.number(record.asn()));
+                    self.records.insert(offset, known);
+                    known
+                }
+            };
+            let network = result.network().map_err(broken)?;
+            let network = match network.ip() {
+                // Within ::/96 an IPv6 database has IPv4.
+                IpAddr::V4(ip) => IpNet::new(ip.into(), network.prefix()),
+                IpAddr::V6(ip) => IpNet::new(ip.into(), network.prefix()),
+            };
+            let network = network.map_err(|_| "it is damaged: a prefix is too long")?;
+            self.networks += 1;
+            self.places.cutter.add(network, place);
+            self.systems.cutter.add(network, system);
+        }
+        Ok(())
+    }
+
+    fn knows_nothing(&self) -> bool {
+        self.places.table.len() == 1 && self.systems.table.len() == 1
+    }
+}

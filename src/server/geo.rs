@@ -1,0 +1,142 @@
+//! The databases that say where clients are: read from files, and again when they change.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tracing::{error, info};
+
+use super::seen::Fingerprint;
+use crate::config::GeoConfig;
+use crate::geo::{Database, Geo};
+
+/// The largest file that is read: the largest databases there are have about a gigabyte.
+const FILE_LEN_MAX: u64 = 4 << 30;
+
+/// What the operator's own networks are called where it is said who knows a place.
+const OWN_NAME: &str = "waypost.toml";
+
+/// Databases as they were last read, and what they and the operator say together.
+#[derive(Debug)]
+pub struct GeoFiles {
+    config: GeoConfig,
+    files: Vec<Followed>,
+    geo: Arc<Geo>,
+}
+
+/// One database and its file.
+#[derive(Debug)]
+struct Followed {
+    path: PathBuf,
+    /// How the file looked when it was last read.
+    seen: Option<Fingerprint>,
+    /// The last good one.
+    database: Option<Arc<Database>>,
+}
+
+/// Why a database cannot be used: which file, what is wrong, what to do.
+#[derive(Debug)]
+pub struct GeoError(String);
+
+impl fmt::Display for GeoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for GeoError {}
+
+impl GeoFiles {
+    /// Reads what `config` names. A database that cannot be used is left out, and said.
+    pub fn load(config: GeoConfig) -> (Self, Vec<GeoError>) {
+        let mut problems = Vec::new();
+        let files = config.databases.iter().map(|path| {
+            let seen = Fingerprint::of(path);
+            let database = read(path).map_err(|problem| problems.push(problem)).ok();
+            Followed { path: path.clone(), seen, database }
+        });
+        let files = files.collect();
+        let mut loaded = Self { config, files, geo: Arc::default() };
+        loaded.put_together();
+        (loaded, problems)
+    }
+
+    /// What is known.
+    pub fn geo(&self) -> &Arc<Geo> {
+        &self.geo
+    }
+
+    /// Reads again what changed, or all if `forced`; says whether anything is known otherwise now.
+    /// A file that cannot be used is logged, and what was read of it before stays.
+    pub(super) fn refresh(&mut self, forced: bool) -> bool {
+        let mut changed = false;
+        for file in &mut self.files {
+            changed |= file.refresh(forced);
+        }
+        if changed {
+            self.put_together();
+        }
+        changed
+    }
+
+    /// Logs what was read.
+    pub(super) fn log(&self) {
+        self.files.iter().filter_map(|file| file.database.as_deref()).for_each(log_read);
+    }
+
+    fn put_together(&mut self) {
+        let databases: Vec<Arc<Database>> =
+            self.files.iter().filter_map(|file| file.database.clone()).collect();
+        self.geo = Arc::new(Geo::of(&self.config.networks, OWN_NAME, &databases));
+    }
+}
+
+impl Followed {
+    fn refresh(&mut self, forced: bool) -> bool {
+        let looks = Fingerprint::of(&self.path);
+        // One that is still being written is read once that is done.
+        let is_new = looks != self.seen && looks.is_none_or(|looks| looks.if_settled().is_some());
+        if !is_new && !forced {
+            return false;
+        }
+        self.seen = looks;
+        match read(&self.path) {
+            Ok(database) => {
+                log_read(&database);
+                self.database = Some(database);
+                true
+            }
+            Err(problem) => {
+                let goes_on = match self.database {
+                    Some(_) => "what was read before goes on being used",
+                    None => "clients are located without it",
+                };
+                error!("database refused: {goes_on}: {problem}");
+                false
+            }
+        }
+    }
+}
+
+fn log_read(database: &Database) {
+    let Database { name, kind, built, networks, .. } = database;
+    info!(file = name, kind, built, networks, "database read");
+}
+
+fn read(path: &Path) -> Result<Arc<Database>, GeoError> {
+    let fail = |why: &dyn fmt::Display| {
+        let path = path.display();
+        GeoError(format!(
+            "cannot use {path}, which [geo] names: {why}; put a database in MaxMind's format \
+             there, such as GeoLite2-City.mmdb"
+        ))
+    };
+    let metadata = std::fs::metadata(path).map_err(|error| fail(&error))?;
+    // Opening a pipe would wait for whoever writes to it.
+    if !metadata.is_file() || metadata.len() > FILE_LEN_MAX {
+        return Err(fail(&"it is no regular file of at most 4 GiB"));
+    }
+    let octets = std::fs::read(path).map_err(|error| fail(&error))?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    Database::read(&name, &octets).map(Arc::new).map_err(|problem| fail(&problem))
+}

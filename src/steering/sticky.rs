@@ -1,0 +1,156 @@
+//! The same endpoint for the same client: weighted rendezvous hashing.
+//!
+//! Every endpoint gets a score from the client's key and its own identity, and the best is taken
+//! (Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998; weights by
+//! exponentially distributed scores). When an endpoint goes, only its own clients move; when one
+//! comes, it takes its share and nothing else moves. Any number of servers agree without talking.
+
+use std::net::IpAddr;
+
+use siphasher::sip::SipHasher13;
+
+use super::draw::Picks;
+use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
+
+/// Clients that share this many leading bits of an IPv4 address stick to the same endpoint: what
+/// resolvers send of a client (RFC 7871 §11.1).
+pub(super) const STICKY_PREFIX_V4: u8 = 24;
+
+/// The same of an IPv6 address.
+pub(super) const STICKY_PREFIX_V6: u8 = 56;
+
+/// What stands for an endpoint or a branch wherever it is hashed: its name, not its place, so that
+/// nothing moves when the file is put in another order.
+pub(super) fn identity(name: &[u8]) -> u64 {
+    SipHasher13::new_with_keys(0, 0).hash(name)
+}
+
+/// A client's key, and the length of the prefix that shares it.
+pub(super) fn client_key(client: IpAddr) -> (u64, u8) {
+    match client {
+        IpAddr::V4(client) => {
+            let prefix = client.to_bits() >> (32 - STICKY_PREFIX_V4);
+            (mix(u64::from(prefix)), STICKY_PREFIX_V4)
+        }
+        IpAddr::V6(client) => {
+            let prefix = client.to_bits() >> (128 - STICKY_PREFIX_V6);
+            // Apart from IPv4 ones, whose prefixes are all shorter than this bit.
+            (mix(prefix as u64 | 1 << 63), STICKY_PREFIX_V6)
+        }
+    }
+}
+
+/// How far behind the one of this identity comes for the client: the least wins.
+pub(super) fn score(key: u64, identity: u64, weight: u32) -> f64 {
+    // 53 bits, the middle of its step: never 0 and never 1.
+    let uniform = ((mix(key ^ identity) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    -uniform.ln() / f64::from(weight.max(1))
+}
+
+/// Spreads every bit over all (the finalizer of splitmix64).
+fn mix(bits: u64) -> u64 {
+    let bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
+}
+
+/// The few of the least scores, in order.
+pub(super) struct Best {
+    most: usize,
+    found: [(f64, u16); ADDRESSES_PER_ANSWER_MAX],
+    len: usize,
+}
+
+impl Best {
+    /// Keeps `most`, 8 at the most.
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.min(ADDRESSES_PER_ANSWER_MAX);
+        Self { most, found: [(f64::INFINITY, 0); ADDRESSES_PER_ANSWER_MAX], len: 0 }
+    }
+
+    /// Notes a member.
+    pub(super) fn add(&mut self, score: f64, member: u16) {
+        let kept = self.found.get(..self.len).unwrap_or(&[]);
+        let at = kept.partition_point(|&(other, _)| other <= score);
+        if at == self.most {
+            return;
+        }
+        self.len = (self.len + 1).min(self.most);
+        if let Some(behind) = self.found.get_mut(at..self.len) {
+            behind.rotate_right(1);
+            if let Some(place) = behind.first_mut() {
+                *place = (score, member);
+            }
+        }
+    }
+
+    /// The members, the best first.
+    pub(super) fn picks(&self) -> Picks {
+        let mut picks = Picks::default();
+        self.found.iter().take(self.len).for_each(|&(_, member)| picks.push(member));
+        picks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which of the endpoints each of many clients sticks to.
+    fn clients(endpoints: &[(&str, u32)]) -> Vec<usize> {
+        let choose = |client: u32| {
+            let (key, _) = client_key(IpAddr::V4((client << 8).into()));
+            let scored = endpoints.iter().enumerate();
+            let scored = scored
+                .map(|(at, (name, weight))| (score(key, identity(name.as_bytes()), *weight), at));
+            scored.min_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap().1
+        };
+        (0..20_000).map(choose).collect()
+    }
+
+    #[test]
+    fn shares_are_as_the_weights() {
+        let mut counts = [0; 3];
+        clients(&[("a", 3), ("b", 2), ("c", 1)]).into_iter().for_each(|at| counts[at] += 1);
+        for (count, share) in counts.into_iter().zip([10_000, 6_667, 3_333]) {
+            // Five standard deviations of a random choice.
+            assert!(i32::abs(count - share) < 360, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_clients_of_the_one_that_goes_move() {
+        let before = clients(&[("a", 1), ("b", 1), ("c", 1)]);
+        let after = clients(&[("a", 1), ("b", 1)]);
+        for (before, after) in before.into_iter().zip(after) {
+            assert!(before == after || before == 2);
+        }
+    }
+
+    #[test]
+    fn more_weight_only_draws_clients_in() {
+        let before = clients(&[("a", 1), ("b", 1), ("c", 1)]);
+        let after = clients(&[("a", 1), ("b", 3), ("c", 1)]);
+        for (before, after) in before.into_iter().zip(after) {
+            assert!(before == after || after == 1);
+        }
+    }
+
+    #[test]
+    fn one_prefix_is_one_client() {
+        let key = |text: &str| client_key(text.parse().unwrap());
+        assert_eq!(key("192.0.2.1"), key("192.0.2.255"));
+        assert_ne!(key("192.0.2.1"), key("192.0.3.1"));
+        assert_eq!(key("2001:db8::1"), key("2001:db8:0:ff::"));
+        assert_ne!(key("2001:db8::1"), key("2001:db8:0:100::"));
+    }
+
+    #[test]
+    fn the_best_are_kept_in_order() {
+        let mut best = Best::new(3);
+        for (score, member) in [(5.0, 0), (1.0, 1), (3.0, 2), (2.0, 3), (9.0, 4), (0.5, 5)] {
+            best.add(score, member);
+        }
+        assert_eq!(best.picks().as_slice(), [5, 1, 3]);
+    }
+}
