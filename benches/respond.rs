@@ -39,6 +39,7 @@ nameservers = ["ns1", "ns2"]
 [services.weighted]
 port = 8080
 srv = "_http._tcp"
+https = true
 endpoints = [
   { name = "a", address = ["192.0.2.11", "2001:db8::11"], weight = 3 },
   { name = "b", address = ["192.0.2.12", "2001:db8::12"], weight = 2 },
@@ -103,6 +104,7 @@ const KINDS: &[Kind] = &[
     kind("weighted-a", "weighted.example.com.", Type::A, NOERROR, 1),
     kind("weighted-aaaa", "weighted.example.com.", Type::AAAA, NOERROR, 1),
     kind("all-of-8", "eight.example.com.", Type::A, NOERROR, 8),
+    kind("https", "weighted.example.com.", Type::HTTPS, NOERROR, 1),
     kind("srv-of-5", "_http._tcp.five.example.com.", Type::SRV, NOERROR, 5),
     kind("cname-chain", "one.example.com.", Type::A, NOERROR, 3),
     kind("dname", "x.old.example.com.", Type::A, NOERROR, 3),

@@ -18,6 +18,7 @@
 mod ahead;
 mod chaos;
 mod cookies;
+mod https;
 mod options;
 mod outcome;
 mod policy;

@@ -3,7 +3,7 @@
 use super::options::Why;
 use super::resolve::{Here, Resolve, Step};
 use crate::snapshot::{Endpoint, Service};
-use crate::steering::{Family, Picks, Routed, Select, Share, Stream};
+use crate::steering::{Choice, Draws, Family, Picks, Routed, Select, Share, Stream};
 use crate::wire::kind::Type;
 use crate::wire::writer::{Full, pointer_to};
 
@@ -19,6 +19,11 @@ impl<'r> Resolve<'r, '_> {
         service: &'r Service,
         qtype: Type,
     ) -> Step {
+        if qtype == Type::HTTPS
+            && let Some(head) = here.zone.https_head(service)
+        {
+            return self.give_https(here, service, head);
+        }
         let (family, stream) = match qtype {
             Type::A => (Family::V4, Stream::A),
             Type::AAAA => (Family::V6, Stream::Aaaa),
@@ -38,21 +43,28 @@ impl<'r> Resolve<'r, '_> {
             self.deny_service(here, service, family);
             return Step::Done;
         };
-        let endpoint = |&pick: &u16| here.zone.endpoints(service).get(usize::from(pick));
         if is_target {
-            let Some(drawn) = picks.as_slice().first().and_then(endpoint) else {
-                return Step::Done;
-            };
-            let target = here.zone.endpoint_owner(drawn);
-            let step = self.give_cname(here, service.ttl, target);
+            let step = self.give_target(here, service, &picks);
             return if matches!(qtype, Type::CNAME | Type::ANY) { Step::Done } else { step };
         }
         match family {
+            Family::V4 | Family::V6 => self.give_addresses(here, service, &picks, qtype),
             Family::Any if qtype == Type::ANY => self.give_hinfo(here),
             Family::Any => self.deny(here),
-            _ => self.give_addresses(here, service, &picks, qtype),
         }
         Step::Done
+    }
+
+    /// Answers the CNAME to the target that was drawn.
+    pub(super) fn give_target(
+        &mut self,
+        here: Here<'r>,
+        service: &'r Service,
+        picks: &Picks,
+    ) -> Step {
+        let endpoint = |&pick: &u16| here.zone.endpoints(service).get(usize::from(pick));
+        let Some(drawn) = picks.as_slice().first().and_then(endpoint) else { return Step::Done };
+        self.give_cname(here, service.ttl, here.zone.endpoint_owner(drawn))
     }
 
     /// Draws endpoints; says whether they are targets.
@@ -85,16 +97,12 @@ impl<'r> Resolve<'r, '_> {
         if family == Family::Any {
             return Some((Picks::default(), false));
         }
-        if own.can_serve(choice) {
-            return Some((own.draw(choice, draws, stream), false));
-        }
-        // Splits above are drawn apart, or the two walks would disturb each other's shares.
-        let choice = own.choose(draws, Stream::Srv)?;
-        Some((own.draw(choice, draws, stream), false))
+        let picks = draw_family(own, choice, draws, (stream, Stream::Srv))?;
+        Some((picks, false))
     }
 
     /// Where the client goes. The response holds for no more clients than that does.
-    fn route(&mut self, here: &Here<'r>, service: &Service) -> Routed {
+    pub(super) fn route(&mut self, here: &Here<'r>, service: &Service) -> Routed {
         let source = self.client.source.ip();
         let subnet = self.subnet.and_then(|subnet| subnet.address());
         let subnet = subnet.filter(|_| here.zone.subnets().admits(source));
@@ -104,7 +112,7 @@ impl<'r> Resolve<'r, '_> {
     }
 
     /// Denies, and says so if there is something that could be up.
-    fn deny_service(&mut self, here: Here<'r>, service: &Service, family: Family) {
+    pub(super) fn deny_service(&mut self, here: Here<'r>, service: &Service, family: Family) {
         let could_serve = |endpoint: &Endpoint| match family {
             Family::V4 => endpoint.v4.is_some(),
             Family::V6 => endpoint.v6.is_some(),
@@ -229,7 +237,21 @@ impl<'r> Resolve<'r, '_> {
     }
 }
 
-fn address_of(endpoint: &Endpoint, rtype: Type) -> Option<&[u8]> {
+/// Draws what `own` looks for from the pool that was chosen for any family, or, where that pool
+/// lacks it, from another one. That one is looked for in the second of the `streams`: the splits
+/// above are drawn apart, or the two walks would disturb each other's shares.
+pub(super) fn draw_family(
+    own: Select<'_>,
+    choice: Choice,
+    draws: &mut Draws,
+    streams: (Stream, Stream),
+) -> Option<Picks> {
+    let serves = Some(choice).filter(|&choice| own.can_serve(choice));
+    let choice = serves.or_else(|| own.choose(draws, streams.1))?;
+    Some(own.draw(choice, draws, streams.0))
+}
+
+pub(super) fn address_of(endpoint: &Endpoint, rtype: Type) -> Option<&[u8]> {
     match rtype {
         Type::A => endpoint.v4.as_ref().map(<[u8; 4]>::as_slice),
         Type::AAAA => endpoint.v6.as_ref().map(<[u8; 16]>::as_slice),

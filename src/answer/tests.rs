@@ -82,6 +82,7 @@ fn service(pools: Vec<Pool>, routes: Vec<Route>) -> Service {
         owner: name("web"),
         ttl: ttl(10),
         srv: vec![name("_http._tcp.web")],
+        https: None,
         answers: Answers::Count(1),
         on_all_down: OnAllDown::All,
         sticky: false,
@@ -270,4 +271,5 @@ fn a_big_pool_keeps_its_shares_too() {
 
 mod ahead;
 mod edns;
+mod https;
 mod located;

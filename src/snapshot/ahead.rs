@@ -43,6 +43,7 @@ impl Zone {
         let stream = match qtype {
             Type::A => Stream::A,
             Type::AAAA => Stream::Aaaa,
+            Type::HTTPS => Stream::Ipv4Hint,
             _ => Stream::Srv,
         };
         lines.fetch(&self.plans, &self.board, draws, stream);

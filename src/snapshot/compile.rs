@@ -8,6 +8,7 @@ use super::{Access, Endpoint, Service, Text, Zone};
 use crate::health::{Binding, Bit, Board, Probed};
 use crate::steering::{Lines, Plans, PointCounts, RouteTables};
 use crate::wire::kind::Type;
+use crate::wire::rdata::service_head;
 use crate::zone::{self, Index, NameTree, Parts, Place, Ttl, with_room};
 
 /// The octets of a name and its one set without RDATA, for the room to begin with.
@@ -186,7 +187,12 @@ impl Services {
             });
         }
         let (label, ttl) = (self.text(service.label.as_bytes()), service.ttl.as_secs());
-        self.services.push(Service { ttl, plan: place, label });
+        let head = service.https.as_ref().map(|https| service_head(&https.alpn, https.port));
+        let https = self.text(&head.unwrap_or_default());
+        if https.len > 0 {
+            self.points.add_https();
+        }
+        self.services.push(Service { ttl, plan: place, label, https });
     }
 
     fn text(&mut self, text: &[u8]) -> Text {

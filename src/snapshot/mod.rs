@@ -165,6 +165,11 @@ impl Zone {
         std::str::from_utf8(self.text(service.label)).unwrap_or("")
     }
 
+    /// The data of the HTTPS record of `service` up to its hints; `None`: it answers none.
+    pub fn https_head(&self, service: &Service) -> Option<&[u8]> {
+        Some(self.text(service.https)).filter(|head| !head.is_empty())
+    }
+
     /// The endpoints of `service` by [`crate::steering::Member`].
     pub fn endpoints(&self, service: &Service) -> &[Endpoint] {
         let Range { start, end } = service.plan.members();
@@ -225,6 +230,8 @@ pub struct Service {
     /// Where [`Zone::plan`] finds how its answers are drawn.
     pub plan: PlanPlace,
     label: Text,
+    /// Empty: it does not answer HTTPS.
+    https: Text,
 }
 
 /// What records need to know of an endpoint; only good in the zone that gave it.

@@ -26,9 +26,17 @@ pub enum Stream {
     Aaaa,
     /// The order of SRV answers.
     Srv,
+    /// Which pool HTTPS answers are from.
+    Https,
+    /// Their IPv4 hints.
+    Ipv4Hint,
+    /// Their IPv6 hints.
+    Ipv6Hint,
 }
 
-const STREAMS: usize = 3;
+/// How many streams every zone draws in; those of HTTPS come behind them.
+const STREAMS_PLAIN: usize = Stream::Https as usize;
+const STREAMS: usize = Stream::Ipv6Hint as usize + 1;
 
 /// Something to draw from: up to 64 members with weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,9 +54,15 @@ pub struct Point {
 pub struct PointCounts {
     slots: u32,
     cells: u32,
+    https: bool,
 }
 
 impl PointCounts {
+    /// Notes that HTTPS is drawn too: without it there is no memory for its streams.
+    pub fn add_https(&mut self) {
+        self.https = true;
+    }
+
     /// A new point of `len` members, 64 at most.
     pub fn add(&mut self, len: usize) -> Point {
         let len = len.min(MEMBERS_MAX) as u16;
@@ -128,9 +142,10 @@ impl Draws {
     /// # Cost
     /// Zeroed pages that the kernel provides when they are first touched.
     pub fn new(counts: PointCounts, seed: u64) -> Self {
+        let streams = if counts.https { STREAMS } else { STREAMS_PLAIN };
         Self {
-            slots: vec![Slot::default(); counts.slots as usize * STREAMS],
-            cells: vec![Cell::default(); counts.cells as usize * STREAMS],
+            slots: vec![Slot::default(); counts.slots as usize * streams],
+            cells: vec![Cell::default(); counts.cells as usize * streams],
             counts,
             rng: Rng::with_seed(seed),
         }
@@ -376,6 +391,24 @@ mod tests {
             together[(4 + a - aaaa) % 4] += 1;
         }
         assert!(together.iter().all(|&n| (700..1300).contains(&n)), "{together:?}");
+    }
+
+    #[test]
+    fn the_streams_of_https_take_memory_only_where_there_is_https() {
+        let mut counts = PointCounts::default();
+        let point = counts.add(4);
+        let drawn = |counts| {
+            let mut draws = Draws::new(counts, 7);
+            let streams = [Stream::Srv, Stream::Https, Stream::Ipv4Hint, Stream::Ipv6Hint];
+            let drawn = streams.map(|stream| {
+                draws.prepare((point, stream), (0b1111, 0), 1, |_| 1);
+                draws.next((point, stream), 0).is_some()
+            });
+            (draws.slots.len(), draws.cells.len(), drawn)
+        };
+        assert_eq!(drawn(counts), (3, 12, [true, false, false, false]));
+        counts.add_https();
+        assert_eq!(drawn(counts), (6, 24, [true; 4]));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use records::{Owner, RecordError, Records};
 pub(crate) use room::with_room;
 pub use route::{PoolLocation, Route, RouteFrom, Target};
 pub use rrset::{Rrset, Ttl};
-pub use service::{Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Service};
+pub use service::{Answers, Endpoint, Https, MinUp, OnAllDown, Place, Pool, PoolIndex, Service};
 pub(crate) use sets::Set;
 pub use validate::{Conflict, Problem};
 
@@ -44,6 +44,8 @@ pub mod limits {
     /// Addresses that one A or AAAA answer holds at the most; more do not help a client and cost
     /// every resolver.
     pub const ADDRESSES_PER_ANSWER_MAX: usize = 8;
+    /// ALPN names in one HTTPS record.
+    pub const ALPN_NAMES_MAX: usize = 64;
 }
 
 /// One zone: static records and services under an origin.

@@ -19,6 +19,8 @@ pub struct Service {
     pub ttl: Ttl,
     /// The owners that answer SRV, such as `_http._tcp.web.example.com.`; may be empty.
     pub srv: Vec<Name>,
+    /// What its HTTPS answers say beside addresses; `None`: it answers none.
+    pub https: Option<Box<Https>>,
     /// How many endpoints one A or AAAA answer names.
     pub answers: Answers,
     /// What to answer when no pool of the route is usable.
@@ -38,6 +40,16 @@ pub enum Answers {
     Count(u8),
     /// Every endpoint that may serve, 8 at most.
     All,
+}
+
+/// What the HTTPS record of a service says beside addresses (RFC 9460 §7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Https {
+    /// The ALPN names of what its endpoints speak beside HTTP/1.1: at least one and
+    /// [`ALPN_NAMES_MAX`](super::limits::ALPN_NAMES_MAX) at most, each of 1 to 255 octets.
+    pub alpn: Vec<String>,
+    /// The port that clients connect to; `None`: 443, that of the scheme.
+    pub port: Option<u16>,
 }
 
 /// What a service answers when nothing is usable.

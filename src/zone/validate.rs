@@ -32,6 +32,8 @@ pub enum Problem {
     ServiceNotInAuthority,
     /// A service's own names meet static addresses, a CNAME, or another service's names.
     ServiceBesideData,
+    /// A service's `https`, and static records of that type at its name.
+    ServiceBesideSameType,
     /// A pool of targets, answered as CNAME, beside static data or at the apex.
     TargetBesideData,
     /// No SOA at the origin.
@@ -76,6 +78,7 @@ impl fmt::Display for Problem {
             Self::DataAtZoneCut => "only NS and DS may stand at a delegation",
             Self::ServiceNotInAuthority => "this service lies under a delegation or DNAME",
             Self::ServiceBesideData => "a service cannot share its name with addresses, a CNAME or another service",
+            Self::ServiceBesideSameType => "the service of this name has records of this type by its `https`",
             Self::TargetBesideData => "a service with `target` endpoints answers CNAME, which cannot stand beside other data",
             Self::NoSoa => "the zone has no SOA record",
             Self::SeveralSoa => "the zone has more than one SOA record",
@@ -123,7 +126,7 @@ pub(super) fn conflicts(
     found: &mut Vec<Conflict>,
 ) -> Result<u32, Full> {
     let apex = names.add(origin.as_wire())?;
-    let mut check = Check { names, apex, at: Vec::new(), found };
+    let mut check = Check { names, sets, apex, at: Vec::new(), found };
     check.note_new_names();
     for sets in sets.chunk_by(|a, b| a.owner == b.owner) {
         check.owner(sets);
@@ -139,6 +142,8 @@ pub(super) fn conflicts(
 
 struct Check<'a> {
     names: &'a mut NameTree,
+    /// By node, then by type.
+    sets: &'a [Set],
     apex: u32,
     /// By node: what stands there.
     at: Vec<u8>,
@@ -276,6 +281,7 @@ impl Check<'_> {
             self.push(node, None, Problem::ServiceNotInAuthority);
         }
         self.at[node as usize] |= at::CLAIM | at::STEERED_ADDRESS;
+        self.own_records(node, service);
         let srv = service.srv.iter().map(|name| (name, false));
         let endpoints =
             service.endpoints().map(|(_, endpoint)| (&endpoint.owner, !is_target(endpoint)));
@@ -291,6 +297,15 @@ impl Check<'_> {
             self.at[node as usize] |= if has_address { at::STEERED_ADDRESS } else { 0 };
         }
         Ok(())
+    }
+
+    /// What the records that a service writes at its own name meet there.
+    fn own_records(&mut self, node: u32, service: &Service) {
+        let key = (node, Type::HTTPS);
+        let at = self.sets.binary_search_by_key(&key, |set| (set.owner, set.rtype));
+        if service.https.is_some() && at.is_ok() {
+            self.push(node, Some(Type::HTTPS), Problem::ServiceBesideSameType);
+        }
     }
 
     /// Whether a zone cut stands at or above a name, or a DNAME above it, the apex's own NS left

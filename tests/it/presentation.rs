@@ -248,6 +248,10 @@ fn parameter(word: &[u8], out: &mut Vec<u8>) {
             let octets = |text: &str| text.parse::<Ipv4Addr>().expect("an address").octets();
             (4, value.split(',').flat_map(octets).collect())
         }
+        "ipv6hint" => {
+            let octets = |text: &str| text.parse::<Ipv6Addr>().expect("an address").octets();
+            (6, value.split(',').flat_map(octets).collect())
+        }
         other => panic!("tests do not know the service parameter {other}"),
     };
     out.extend(number.to_be_bytes());

@@ -34,7 +34,8 @@ fn large() -> Arc<Snapshot> {
         };
         let srv = vec![name(&format!("_http._tcp.s{at}"))];
         let label = format!("s{at}");
-        Service { owner, label, srv, ..service(vec![pool(1), pool(2)], vec![]) }
+        let https = (at % 2 == 0).then(https::plain);
+        Service { owner, label, srv, https, ..service(vec![pool(1), pool(2)], vec![]) }
     });
     let services = services.collect();
     let zone = crate::zone::Zone::new(name("@"), records, services).unwrap();
@@ -44,7 +45,7 @@ fn large() -> Arc<Snapshot> {
 /// Queries for what is there, what is not, and octets that are no query.
 fn queries(rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
     let names = ["s7", "nothing", "x.wild", "lab", "www.lab", "old", "x.old", "@", "alias", "pool"];
-    let types = [Type::A, Type::AAAA, Type::SRV, Type::TXT, Type::DS, Type::ANY];
+    let types = [Type::A, Type::AAAA, Type::HTTPS, Type::SRV, Type::TXT, Type::DS, Type::ANY];
     let query = |rng: &mut fastrand::Rng| {
         let qname = match rng.u8(0..4) {
             0 => names[rng.usize(0..names.len())].to_owned(),

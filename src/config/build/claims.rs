@@ -176,6 +176,7 @@ fn help(problem: Problem) -> Option<&'static str> {
     Some(match problem {
         Problem::NoNs => "write `nameservers = [\"ns1\", \"ns2\"]` and their addresses",
         Problem::UnequalTtls => "give all records of one name and type the same TTL",
+        Problem::ServiceBesideSameType => "keep one of the two",
         Problem::TargetBesideData => "move the service to a name of its own, below the apex",
         Problem::NameserverWithoutAddress => {
             "add its A or AAAA record, or end the name with a dot if it lies elsewhere"

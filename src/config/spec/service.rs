@@ -26,6 +26,9 @@ table! {
         port: Int<1, 65_535>;
         /// Names that answer SRV, relative to the service: "_http._tcp".
         srv: OneOrMany<String>;
+        /// Whether the service answers HTTPS with hints of its addresses: true, or a table.
+        /// Default: false.
+        https: HttpsUse;
         /// The check of every endpoint that sets none: the name of one in `checks`, or a table.
         check: CheckUse;
         /// How many endpoints one answer names: 1 to 8, or "all" (8 addresses at most). Default:
@@ -63,6 +66,92 @@ table! {
         location: Location;
         /// How many kilometres nearer it counts than it is, for `nearest`; below 0: farther.
         bias: Bias = Bias(0);
+    }
+}
+
+table! {
+    /// What the HTTPS record of a service says beside its addresses.
+    pub(crate) struct Https {
+        /// What its endpoints speak beside HTTP/1.1, by ALPN names, the first preferred. Default:
+        /// "h2".
+        alpn: OneOrMany<AlpnName>;
+        /// The port that clients connect to, which is not the service's `port`. Default: 443.
+        port: Int<1, 65_535>;
+    }
+}
+
+/// Whether a service answers HTTPS, and how.
+#[derive(Clone, Debug)]
+pub(crate) enum HttpsUse {
+    /// As by an empty table, or not at all.
+    Plain(bool),
+    /// With what the table says.
+    Table(Box<Https>),
+}
+
+impl Decode for HttpsUse {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let value = node.get_ref();
+        if value.is_table() {
+            return Https::decode(node, decoder).map(|table| Self::Table(Box::new(table)));
+        }
+        let plain = value.as_bool().map(Self::Plain);
+        if plain.is_none() {
+            decoder.expected("true, false or a table", node);
+        }
+        plain
+    }
+}
+
+impl JsonSchema for HttpsUse {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "HttpsUse".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<Https>();
+        json_schema!({ "anyOf": [{ "type": "boolean" }, table] })
+    }
+}
+
+/// The ALPN name of a protocol (RFC 7301 §3.1): 1 to 255 octets.
+#[derive(Clone, Debug)]
+pub(crate) struct AlpnName(pub(crate) String);
+
+impl AlpnName {
+    const LEN_MAX: usize = 255;
+}
+
+impl Decode for AlpnName {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let name = String::decode(node, decoder)?;
+        if (1..=Self::LEN_MAX).contains(&name.len()) {
+            return Some(Self(name));
+        }
+        let (most, len) = (Self::LEN_MAX, name.len());
+        let message = format!("expected an ALPN name of 1 to {most} octets, found one of {len}");
+        decoder.error(&node.span(), message).help = Some("such as \"h2\" or \"h3\"".to_owned());
+        None
+    }
+}
+
+impl JsonSchema for AlpnName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AlpnName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string", "minLength": 1, "maxLength": Self::LEN_MAX, "examples": ["h2", "h3"],
+        })
     }
 }
 

@@ -226,11 +226,69 @@ fn a_service_has_places_and_settings_in_range() {
             "sticky = 1\nlocation = {}",
             &[
                 "5:10 `1`: expected true or false, found the number 1",
-                "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, check, answers, \
-             min_up, on_all_down, sticky, endpoints, pools, routes)",
+                "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, https, check, \
+             answers, min_up, on_all_down, sticky, endpoints, pools, routes)",
             ],
         ),
     ]);
+}
+
+#[test]
+fn https_of_a_service_is_checked() {
+    let long = "x".repeat(256);
+    let many = format!("https = {{ alpn = [{}] }}", "\"h2\", ".repeat(65));
+    check_service(&[
+        ("https = 443", &["5:9 `443`: expected true, false or a table, found the number 443"]),
+        ("https = { }", &[]),
+        ("https = false", &[]),
+        (
+            "https = { alpn = [\"h2\", \"\"], prt = 1 }",
+            &[
+                "5:25 `\"\"`: expected an ALPN name of 1 to 255 octets, found one of 0 \
+                 (such as \"h2\" or \"h3\")",
+                "5:30 `prt`: unknown key `prt` (did you mean \"port\"?)",
+            ],
+        ),
+        (
+            &format!("https = {{ alpn = \"{long}\", port = 0 }}"),
+            &[
+                &format!(
+                    "5:18 `\"{long}\"`: expected an ALPN name of 1 to 255 octets, found one of 256 \
+                     (such as \"h2\" or \"h3\")"
+                ),
+                "5:285 `0`: expected a whole number from 1 to 65535, found the number 0",
+            ],
+        ),
+        (&many, &[&format!("5:18 `[{}]`: 65 ALPN names; 64 at the most", "\"h2\", ".repeat(65))]),
+    ]);
+}
+
+#[test]
+fn one_type_at_the_name_of_a_service_is_written_in_one_place() {
+    let text = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n\
+                records = { web = { HTTPS = \"1 .\"} }\n\
+                [services.web]\nendpoints = [\"192.0.2.1\"]\n";
+    assert_eq!(mistakes(text), [""; 0], "records alone");
+    let why = "the service of this name has records of this type by its `https`";
+    assert_eq!(
+        mistakes(&format!("{text}https = true\n")),
+        [format!("3:13 `web`: web.example.com.: {why} (keep one of the two)"),]
+    );
+}
+
+#[test]
+fn what_a_service_of_targets_alone_never_answers_is_a_warning() {
+    let help = "every pool is of targets (what stands at the targets is answered instead)";
+    let own = "https = true\n";
+    let only = "[services.web]\nendpoints = [{ target = \"a.example.net\" }]\n";
+    assert_eq!(
+        mistakes_in(&format!("{only}{own}")),
+        [format!("warning: 5:9 `true`: `https` is never answered: {help}"),]
+    );
+    let mixed = "[services.web.pools]\nown = { endpoints = [\"192.0.2.1\"] }\n\
+                 cdn = { endpoints = [{ target = \"a.example.net\" }] }\n";
+    assert_eq!(mistakes_in(&format!("[services.web]\n{own}{mixed}")), [""; 0]);
+    assert_eq!(mistakes_in(&format!("{only}https = false\n")), [""; 0]);
 }
 
 #[test]

@@ -22,8 +22,40 @@ const KEYS: [(&str, Value); 9] = [
     ("ohttp", Value::Empty),
 ];
 const MANDATORY: u16 = 0;
-const ALPN: u16 = 1;
 const NO_DEFAULT_ALPN: u16 = 2;
+
+/// The numbers of keys that other layers write (RFC 9460 §14.3.2).
+pub mod svc_key {
+    /// ALPN protocol names, each behind its length.
+    pub const ALPN: u16 = 1;
+    /// A port of two octets.
+    pub const PORT: u16 = 3;
+    /// IPv4 addresses.
+    pub const IPV4HINT: u16 = 4;
+    /// IPv6 addresses.
+    pub const IPV6HINT: u16 = 6;
+}
+use svc_key::{ALPN, PORT};
+
+/// The data of a record in ServiceMode, of priority 1, that is about its own owner (RFC 9460
+/// §2.4.3), up to where hints of addresses follow.
+///
+/// `alpn`: at least one, each of 1 to 255 octets, fewer than 65,536 octets together with a length
+/// octet each. No `port`: that of the scheme.
+pub fn service_head(alpn: &[String], port: Option<u16>) -> Vec<u8> {
+    let octets: usize = alpn.iter().map(|protocol| 1 + protocol.len()).sum();
+    let mut head = vec![0, 1, 0];
+    head.extend(ALPN.to_be_bytes());
+    head.extend((octets as u16).to_be_bytes());
+    for protocol in alpn {
+        head.push(protocol.len() as u8);
+        head.extend_from_slice(protocol.as_bytes());
+    }
+    if let Some(port) = port {
+        head.extend([PORT, 2, port].map(u16::to_be_bytes).concat());
+    }
+    head
+}
 
 /// The form of a value.
 #[derive(Clone, Copy)]

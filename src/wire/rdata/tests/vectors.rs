@@ -2,6 +2,19 @@
 
 use super::*;
 
+#[test]
+fn what_a_record_in_service_mode_begins_with_is_what_its_text_says() {
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<String>>();
+    let long = "x".repeat(255);
+    for (alpn, port, text) in [
+        (&["h2"][..], None, "1 . alpn=h2".to_owned()),
+        (&["h2", "h3"], Some(8443), "1 . alpn=h2,h3 port=8443".to_owned()),
+        (&[&long], None, format!("1 . alpn={long}")),
+    ] {
+        assert_eq!(service_head(&names(alpn), port), wire(Type::HTTPS, &text), "{text}");
+    }
+}
+
 /// `16 foo.example.org.` and the like: a priority and a target on the wire.
 const FOO_COM: &str = "03666f6f076578616d706c6503636f6d00";
 const FOO_ORG: &str = "03666f6f076578616d706c65036f726700";

@@ -1,0 +1,89 @@
+//! HTTPS answers of services: where clients of the web connect, in one record (RFC 9460).
+
+use super::resolve::{Here, Resolve, Step};
+use super::steered::{address_of, draw_family};
+use crate::snapshot::Service;
+use crate::steering::{Family, Picks, Select, Stream};
+use crate::wire::kind::Type;
+use crate::wire::rdata::svc_key;
+use crate::wire::writer::Full;
+
+/// The addresses of one family that go into a record.
+struct Hint {
+    key: u16,
+    family: Type,
+    picks: Picks,
+}
+
+impl<'r> Resolve<'r, '_> {
+    /// Answers HTTPS with one record in ServiceMode about the name itself: `head`, and as hints
+    /// what A and AAAA would answer.
+    ///
+    /// The pool is chosen as if families did not count, so that both hints are of one pool
+    /// wherever it has both. All is drawn apart from A and AAAA, whose shares it must not disturb.
+    pub(super) fn give_https(
+        &mut self,
+        here: Here<'r>,
+        service: &'r Service,
+        head: &'r [u8],
+    ) -> Step {
+        let routed = self.route(&here, service);
+        let (plan, board) = (here.zone.plan(service), here.zone.board());
+        let any = Select { plan, board, routed, family: Family::Any, addresses_only: false };
+        let Some(draws) = self.draws.get_mut(here.zone_at) else { return Step::Done };
+        let Some(choice) = any.choose(draws, Stream::Https) else {
+            self.deny_service(here, service, Family::Any);
+            return Step::Done;
+        };
+        if any.is_target(choice) {
+            let picks = any.draw(choice, draws, Stream::Https);
+            return self.give_target(here, service, &picks);
+        }
+        let mut hint = |family, stream| {
+            let own = Select { family, addresses_only: true, ..any };
+            draw_family(own, choice, draws, (stream, stream)).unwrap_or_default()
+        };
+        let v4 = hint(Family::V4, Stream::Ipv4Hint);
+        let v6 = hint(Family::V6, Stream::Ipv6Hint);
+        let hints = [
+            Hint { key: svc_key::IPV4HINT, family: Type::A, picks: v4 },
+            Hint { key: svc_key::IPV6HINT, family: Type::AAAA, picks: v6 },
+        ];
+        let mark = self.writer.mark();
+        match self.write_https(here, service, head, &hints) {
+            Ok(()) => self.head.answers += 1,
+            Err(Full) => {
+                self.writer.undo(mark);
+                self.head.truncated = true;
+            }
+        }
+        Step::Done
+    }
+
+    fn write_https(
+        &mut self,
+        here: Here<'r>,
+        service: &Service,
+        head: &[u8],
+        hints: &[Hint],
+    ) -> Result<(), Full> {
+        self.writer.put_u16(here.owner)?;
+        let start = self.writer.begin_rdata(Type::HTTPS, service.ttl)?;
+        self.writer.put(head)?;
+        for Hint { key, family, picks } in hints {
+            let endpoints = here.zone.endpoints(service);
+            let picked = picks.as_slice().iter();
+            let picked = picked.filter_map(|&pick| endpoints.get(usize::from(pick)));
+            let addresses = picked.filter_map(|endpoint| address_of(endpoint, *family));
+            let len: usize = addresses.clone().map(<[u8]>::len).sum();
+            // A family without addresses has no parameter: an empty one would be malformed.
+            if len > 0 {
+                self.writer.put_u16(*key)?;
+                self.writer.put_u16(len as u16)?;
+                addresses.clone().try_for_each(|address| self.writer.put(address))?;
+            }
+        }
+        self.writer.end_rdata(start);
+        Ok(())
+    }
+}
