@@ -109,7 +109,7 @@ fn no_kind_of_answer_allocates() {
     let mut responder = responder(policy(10_000_000));
     type Expected = fn(&Outcome) -> bool;
     let answer: Expected = |outcome| matches!(outcome, Outcome::Answer(_));
-    let table: [(&str, Type, Expected); 30] = [
+    let table: [(&str, Type, Expected); 32] = [
         ("www.example.com.", Type::A, answer),
         ("ns1.example.com.", Type::AAAA, answer),
         ("example.com.", Type::MX, answer),
@@ -125,6 +125,7 @@ fn no_kind_of_answer_allocates() {
         ("web.example.com.", Type::A, answer),
         ("web.example.com.", Type::AAAA, answer),
         ("web.example.com.", Type::HTTPS, answer),
+        ("web.example.com.", Type::TXT, answer),
         ("_http._tcp.web.example.com.", Type::SRV, answer),
         ("all.example.com.", Type::A, answer),
         ("cdn.example.com.", Type::A, answer),
@@ -133,6 +134,7 @@ fn no_kind_of_answer_allocates() {
         ("_http._tcp.placed.example.com.", Type::SRV, answer),
         ("stuck.example.com.", Type::A, answer),
         ("cdn.example.com.", Type::HTTPS, answer),
+        ("cdn.example.com.", Type::TXT, answer),
         ("nope.example.com.", Type::A, |outcome| matches!(outcome, Outcome::NxDomain(_))),
         ("www.example.com.", Type::MX, |outcome| matches!(outcome, Outcome::NoData(_))),
         ("b.c.example.com.", Type::A, |outcome| matches!(outcome, Outcome::NoData(_))),

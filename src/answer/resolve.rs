@@ -146,7 +146,9 @@ impl<'r> Resolve<'r, '_> {
     }
 
     fn visit_node(&mut self, here: Here<'r>, node: NodeId, qtype: Type) -> Step {
-        if let Some(set) = here.zone.set(node, qtype) {
+        if let Some(set) = here.zone.set(node, qtype)
+            && !(qtype == Type::TXT && may_be_alias(here.zone, node))
+        {
             self.give_set(here, &set);
             return Step::Done;
         }
@@ -161,7 +163,7 @@ impl<'r> Resolve<'r, '_> {
         }
         match here.zone.steered(node) {
             Some(Steered::Service(service)) => {
-                return self.give_service(here, service, qtype);
+                return self.give_service(here, node, service, qtype);
             }
             Some(Steered::Srv(service)) if qtype == Type::SRV => {
                 self.give_srv(here, service);
@@ -224,4 +226,10 @@ impl<'r> Resolve<'r, '_> {
         // The CNAME is itself what was asked for, as one in the zone would be.
         if matches!(qtype, Type::CNAME | Type::ANY) { Step::Done } else { step }
     }
+}
+
+/// Whether a service stands at `node` that can answer CNAME: then what it draws decides whether
+/// its TXT, the only set that can stand there, is answered.
+fn may_be_alias(zone: &Zone, node: NodeId) -> bool {
+    matches!(zone.steered(node), Some(Steered::Service(service)) if service.plan.has_targets())
 }

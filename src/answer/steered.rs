@@ -2,7 +2,7 @@
 
 use super::options::Why;
 use super::resolve::{Here, Resolve, Step};
-use crate::snapshot::{Endpoint, Service};
+use crate::snapshot::{Endpoint, NodeId, Service};
 use crate::steering::{Choice, Draws, Family, Picks, Routed, Select, Share, Stream};
 use crate::wire::kind::Type;
 use crate::wire::writer::{Full, pointer_to};
@@ -16,6 +16,7 @@ impl<'r> Resolve<'r, '_> {
     pub(super) fn give_service(
         &mut self,
         here: Here<'r>,
+        node: NodeId,
         service: &'r Service,
         qtype: Type,
     ) -> Step {
@@ -40,7 +41,11 @@ impl<'r> Resolve<'r, '_> {
             }
         };
         let Some((picks, is_target)) = self.draw(&here, service, family, stream) else {
-            self.deny_service(here, service, family);
+            // What is down takes no text with it.
+            match here.zone.set(node, qtype) {
+                Some(set) => self.give_set(here, &set),
+                None => self.deny_service(here, service, family),
+            }
             return Step::Done;
         };
         if is_target {
@@ -50,7 +55,10 @@ impl<'r> Resolve<'r, '_> {
         match family {
             Family::V4 | Family::V6 => self.give_addresses(here, service, &picks, qtype),
             Family::Any if qtype == Type::ANY => self.give_hinfo(here),
-            Family::Any => self.deny(here),
+            Family::Any => match here.zone.set(node, qtype) {
+                Some(set) => self.give_set(here, &set),
+                None => self.deny(here),
+            },
         }
         Step::Done
     }

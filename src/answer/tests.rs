@@ -83,6 +83,7 @@ fn service(pools: Vec<Pool>, routes: Vec<Route>) -> Service {
         ttl: ttl(10),
         srv: vec![name("_http._tcp.web")],
         https: None,
+        txt: vec![],
         answers: Answers::Count(1),
         on_all_down: OnAllDown::All,
         sticky: false,

@@ -32,6 +32,9 @@ impl Zone {
             let numbers = std::iter::once(number).chain(std::iter::repeat(number | SRV_FLAG));
             for (number, name) in numbers.zip(claims.by_ref().take(1 + service.srv.len())) {
                 steered[name as usize] = number;
+                if number & SRV_FLAG == 0 && !service.txt.is_empty() {
+                    sets.add(name, Type::TXT, service.ttl, service.txt.iter().map(|txt| &**txt));
+                }
             }
             for ((_, endpoint), name) in service.endpoints().zip(claims.by_ref()) {
                 sets.add_own_records(name, service.ttl, endpoint);
@@ -70,11 +73,20 @@ struct Sets {
 }
 
 impl Sets {
-    fn add(&mut self, owner: u32, rtype: Type, ttl: Ttl, wire: &[u8]) {
-        let rdata = self.rdata.len() as u32;
-        self.rdata.extend_from_slice(&(wire.len() as u16).to_be_bytes());
-        self.rdata.extend_from_slice(wire);
-        self.found.push(zone::Set { owner, rtype, count: 1, ttl, rdata });
+    fn add<'w>(
+        &mut self,
+        owner: u32,
+        rtype: Type,
+        ttl: Ttl,
+        records: impl IntoIterator<Item = &'w [u8]>,
+    ) {
+        let (rdata, mut count) = (self.rdata.len() as u32, 0);
+        for wire in records {
+            self.rdata.extend_from_slice(&(wire.len() as u16).to_be_bytes());
+            self.rdata.extend_from_slice(wire);
+            count += 1;
+        }
+        self.found.push(zone::Set { owner, rtype, count, ttl, rdata });
     }
 
     /// An endpoint's own name holds its addresses, or a CNAME to its target, whatever its state:
@@ -83,13 +95,13 @@ impl Sets {
         match &endpoint.place {
             Place::Addresses { v4, v6 } => {
                 if let Some(v4) = v4 {
-                    self.add(owner, Type::A, ttl, &v4.octets());
+                    self.add(owner, Type::A, ttl, [&v4.octets()[..]]);
                 }
                 if let Some(v6) = v6 {
-                    self.add(owner, Type::AAAA, ttl, &v6.octets());
+                    self.add(owner, Type::AAAA, ttl, [&v6.octets()[..]]);
                 }
             }
-            Place::Target(target) => self.add(owner, Type::CNAME, ttl, target.as_wire()),
+            Place::Target(target) => self.add(owner, Type::CNAME, ttl, [target.as_wire()]),
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Service {
     pub srv: Vec<Name>,
     /// What its HTTPS answers say beside addresses; `None`: it answers none.
     pub https: Option<Box<Https>>,
+    /// The data of its TXT records in wire format, no two alike; may be empty.
+    pub txt: Vec<Box<[u8]>>,
     /// How many endpoints one A or AAAA answer names.
     pub answers: Answers,
     /// What to answer when no pool of the route is usable.

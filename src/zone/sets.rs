@@ -10,7 +10,7 @@ use super::validate::{Conflict, Problem};
 use crate::wire::kind::Type;
 
 /// What a message leaves for one RRset beside the header, the longest question and OPT.
-const RRSET_LEN_MAX: usize = 65_535 - 12 - 259 - 11;
+pub(super) const RRSET_LEN_MAX: usize = 65_535 - 12 - 259 - 11;
 
 /// Up to so many records of one RRset are compared one by one.
 const COMPARED_MAX: usize = 16;
@@ -45,6 +45,12 @@ impl Set {
         let (owner, rdatas) = (names.name(self.owner), self.rdatas(rdata).collect());
         Rrset { owner, rtype: self.rtype, ttl: self.ttl, rdatas }
     }
+}
+
+/// What records take up in a message, by the lengths of their data: the owner is a pointer of two
+/// octets; type, class, TTL and length take ten.
+pub(super) fn set_len(data: impl Iterator<Item = usize>) -> usize {
+    data.map(|len| 12 + len).sum()
 }
 
 /// Puts the records of one owner and type together, and leaves out those written twice. Gives the
@@ -104,8 +110,7 @@ impl Grouping<'_> {
             if is_new {
                 self.rdata.extend_from_slice(&(data.len() as u16).to_be_bytes());
                 self.rdata.extend_from_slice(data);
-                // The owner is a pointer of two octets; type, class, TTL and length take ten.
-                len += 12 + data.len();
+                len += set_len(std::iter::once(data.len()));
                 count = count.saturating_add(1);
             }
         }

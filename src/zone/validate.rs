@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::names::{Full, NameTree};
 use super::service::{Endpoint, Place, Service};
-use super::sets::Set;
+use super::sets::{RRSET_LEN_MAX, Set, set_len};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
@@ -32,7 +32,7 @@ pub enum Problem {
     ServiceNotInAuthority,
     /// A service's own names meet static addresses, a CNAME, or another service's names.
     ServiceBesideData,
-    /// A service's `https`, and static records of that type at its name.
+    /// A service's `https` or `txt`, and static records of that type at its name.
     ServiceBesideSameType,
     /// A pool of targets, answered as CNAME, beside static data or at the apex.
     TargetBesideData,
@@ -78,7 +78,7 @@ impl fmt::Display for Problem {
             Self::DataAtZoneCut => "only NS and DS may stand at a delegation",
             Self::ServiceNotInAuthority => "this service lies under a delegation or DNAME",
             Self::ServiceBesideData => "a service cannot share its name with addresses, a CNAME or another service",
-            Self::ServiceBesideSameType => "the service of this name has records of this type by its `https`",
+            Self::ServiceBesideSameType => "the service of this name has records of this type by its `https` or `txt`",
             Self::TargetBesideData => "a service with `target` endpoints answers CNAME, which cannot stand beside other data",
             Self::NoSoa => "the zone has no SOA record",
             Self::SeveralSoa => "the zone has more than one SOA record",
@@ -301,10 +301,15 @@ impl Check<'_> {
 
     /// What the records that a service writes at its own name meet there.
     fn own_records(&mut self, node: u32, service: &Service) {
-        let key = (node, Type::HTTPS);
-        let at = self.sets.binary_search_by_key(&key, |set| (set.owner, set.rtype));
-        if service.https.is_some() && at.is_ok() {
-            self.push(node, Some(Type::HTTPS), Problem::ServiceBesideSameType);
+        let writes = [(Type::HTTPS, service.https.is_some()), (Type::TXT, !service.txt.is_empty())];
+        for (rtype, _) in writes.into_iter().filter(|&(_, writes)| writes) {
+            let at = self.sets.binary_search_by_key(&(node, rtype), |set| (set.owner, set.rtype));
+            if at.is_ok() {
+                self.push(node, Some(rtype), Problem::ServiceBesideSameType);
+            }
+        }
+        if set_len(service.txt.iter().map(|text| text.len())) > RRSET_LEN_MAX {
+            self.push(node, Some(Type::TXT), Problem::RrsetTooLarge);
         }
     }
 

@@ -1,4 +1,4 @@
-//! HTTPS answers of services.
+//! HTTPS answers, and TXT, of services.
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -154,12 +154,15 @@ fn eight_addresses_a_family_are_hinted_at_the_most() {
 #[test]
 fn with_nothing_up_and_nothing_to_say_there_is_no_data() {
     let service = web(vec![dual("p", &[(1, 1)])], vec![]);
-    let mut engine = Engine::new(vec![Service { on_all_down: OnAllDown::None, ..service }]);
+    let txt = vec![Box::from(&b"\x01a"[..])];
+    let mut engine = Engine::new(vec![Service { on_all_down: OnAllDown::None, txt, ..service }]);
     engine.down("p-1");
     for rtype in [Type::A, Type::HTTPS] {
         let negative = text(&engine.ask("web", rtype));
         assert!(negative.starts_with("NOERROR qr aa |  | ~ 60 SOA"), "{rtype} {negative}");
     }
+    let expected = "NOERROR qr aa | web.~ 10 TXT \"a\" |  | ";
+    assert_eq!(text(&engine.ask("web", Type::TXT)), expected, "a text has no health");
 }
 
 #[test]
@@ -167,8 +170,18 @@ fn where_a_target_is_drawn_nothing_stands_beside_its_cname() {
     let pools = vec![dual("a", &[(1, 1)]), pool("t", &[("mail", 1)])];
     let to = |at| Route { from: RouteFrom::default(), to: Target::Pool(PoolIndex(at)) };
     let inside = Route { from: from_net("10.0.0.0/8"), ..to(1) };
-    let mut engine = Engine::new(vec![web(pools, vec![inside, to(0)])]);
+    let txt = vec![Box::from(&b"\x01a"[..]), Box::from(&b"\x01b"[..])];
+    let service = Service { txt, ..web(pools, vec![inside, to(0)]) };
+    let down = Service { on_all_down: OnAllDown::None, ..service.clone() };
+    let mut engine = Engine::new(vec![service]);
+    let own = "NOERROR qr aa | web.~ 10 TXT \"a\", web.~ 10 TXT \"b\" |  | ";
+    assert_eq!(text(&engine.ask("web", Type::TXT)), own);
     assert_eq!(hints(&engine.ask("web", Type::HTTPS)), [vec![1], vec![1]]);
-    let led = text(&engine.ask_from([10, 1, 2, 3].into(), "web", Type::HTTPS));
-    assert!(led.starts_with("NOERROR qr aa | web.~ 10 CNAME mail.~ | ~ 60 SOA"), "{led}");
+    for rtype in [Type::TXT, Type::HTTPS] {
+        let led = text(&engine.ask_from([10, 1, 2, 3].into(), "web", rtype));
+        assert!(led.starts_with("NOERROR qr aa | web.~ 10 CNAME mail.~ | ~ 60 SOA"), "{led}");
+    }
+    let mut engine = Engine::new(vec![down]);
+    engine.down("a-1");
+    assert_eq!(text(&engine.ask("web", Type::TXT)), own, "nothing up, so no CNAME either");
 }

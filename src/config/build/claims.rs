@@ -16,7 +16,7 @@ use crate::zone::{Conflict, Owner, Problem, Records, Rejected};
 /// What stands at an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
-    /// A static record of this type.
+    /// A record of this type that the file writes.
     Record(Type),
     /// A service, its endpoint or its SRV name.
     Service,

@@ -1,8 +1,13 @@
-//! What a service answers at its own name beside addresses: HTTPS.
+//! What a service answers at its own name beside addresses: HTTPS and TXT.
+
+use std::collections::HashSet;
 
 use super::Builder;
-use crate::config::decode::OneOrMany;
+use super::claims::By;
+use crate::config::decode::{OneOrMany, Spanned};
 use crate::config::spec::service::{Https as HttpsSpec, HttpsUse, Service as ServiceSpec};
+use crate::wire::kind::Type;
+use crate::wire::name::Name;
 use crate::zone::limits::ALPN_NAMES_MAX;
 use crate::zone::{Https, Place, Pool};
 
@@ -12,19 +17,30 @@ const ALPN_DEFAULT: &str = "h2";
 const HTTPS_PORT: u16 = 443;
 
 impl Builder<'_> {
-    /// Reads `https`, and warns where no answer can hold it.
-    pub(super) fn own_records(&mut self, spec: &ServiceSpec, pools: &[Pool]) -> Option<Box<Https>> {
-        let https = spec.https.as_ref()?;
-        let read = self.https(&https.value);
+    /// Reads `https` and `txt` of the service `owner`, and warns where no answer can hold them.
+    pub(super) fn own_records(
+        &mut self,
+        spec: &ServiceSpec,
+        owner: &Name,
+        pools: &[Pool],
+    ) -> (Option<Box<Https>>, Vec<Box<[u8]>>) {
+        let https = spec.https.as_ref().and_then(|https| self.https(&https.value));
+        let txt = spec.txt.as_ref().map_or(Vec::new(), |txt| self.txt(txt, owner));
         let is_target = |pool: &Pool| {
             pool.endpoints.first().is_some_and(|first| matches!(first.place, Place::Target(_)))
         };
-        if read.is_some() && !pools.is_empty() && pools.iter().all(is_target) {
-            let message = "`https` is never answered: every pool is of targets";
-            self.decoder.warning(&https.span, message).help =
-                Some("what stands at the targets is answered instead".to_owned());
+        if !pools.is_empty() && pools.iter().all(is_target) {
+            let written = [
+                spec.https.as_ref().filter(|_| https.is_some()).map(|https| ("https", &https.span)),
+                spec.txt.as_ref().map(|txt| ("txt", &txt.span)),
+            ];
+            for (key, span) in written.into_iter().flatten() {
+                let message = format!("`{key}` is never answered: every pool is of targets");
+                self.decoder.warning(span, message).help =
+                    Some("what stands at the targets is answered instead".to_owned());
+            }
         }
-        read
+        (https, txt)
     }
 
     fn https(&mut self, https: &HttpsUse) -> Option<Box<Https>> {
@@ -49,5 +65,13 @@ impl Builder<'_> {
             None => vec![ALPN_DEFAULT.to_owned()],
         };
         Some(Box::new(Https { alpn: names, port: port.filter(|&port| port != HTTPS_PORT) }))
+    }
+
+    /// Reads texts as those of static TXT records; one that is written twice is one record.
+    fn txt(&mut self, texts: &Spanned<OneOrMany<String>>, owner: &Name) -> Vec<Box<[u8]>> {
+        self.claims.add(owner, By::Record(Type::TXT), &texts.span);
+        let mut known = HashSet::new();
+        let read = texts.value.0.iter().filter_map(|text| self.rdata(Type::TXT, text));
+        read.filter(|wire| known.insert(wire.clone())).map(Into::into).collect()
     }
 }

@@ -54,7 +54,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Adds one record; an error points into its text.
+    /// Adds one record.
     fn record(
         &mut self,
         owner: &Name,
@@ -62,14 +62,18 @@ impl Builder<'_> {
         ttl: Ttl,
         text: &Spanned<String>,
     ) -> Option<()> {
-        match parse_value(rtype, &text.value, &self.origin) {
-            Ok(wire) => self.push(owner, rtype, ttl, &wire, &text.span),
-            Err(error) => {
-                let span = self.decoder.within(&text.span, &text.value, &error.at);
-                self.decoder.error(&span, error.message);
-                None
-            }
-        }
+        let wire = self.rdata(rtype, text)?;
+        self.push(owner, rtype, ttl, &wire, &text.span)
+    }
+
+    /// Reads the data of one record; an error points into its text.
+    pub(super) fn rdata(&mut self, rtype: Type, text: &Spanned<String>) -> Option<Vec<u8>> {
+        let read = parse_value(rtype, &text.value, &self.origin);
+        read.map_err(|error| {
+            let span = self.decoder.within(&text.span, &text.value, &error.at);
+            self.decoder.error(&span, error.message);
+        })
+        .ok()
     }
 
     /// Adds one record that the text at `span` writes.

@@ -48,7 +48,7 @@ impl Builder<'_> {
             self.decoder.warning(&spec.ttl.span, message);
         }
         let srv = self.srv(spec, &shared);
-        let https = self.own_records(spec, &pools);
+        let (https, txt) = self.own_records(spec, shared.owner, &pools);
         let names = spec.pools.iter().flat_map(|pools| &pools.value.0).map(|(name, _)| name);
         let mut named = Pools { names: names.collect(), built: &pools, used: HashSet::new() };
         let on_all_down = self.on_all_down(&mut named, &spec.on_all_down);
@@ -62,6 +62,7 @@ impl Builder<'_> {
             ttl,
             srv,
             https,
+            txt,
             answers,
             on_all_down,
             sticky,

@@ -29,6 +29,8 @@ table! {
         /// Whether the service answers HTTPS with hints of its addresses: true, or a table.
         /// Default: false.
         https: HttpsUse;
+        /// The text of a TXT record, or a list, one for each; as in `records`.
+        txt: OneOrMany<String>;
         /// The check of every endpoint that sets none: the name of one in `checks`, or a table.
         check: CheckUse;
         /// How many endpoints one answer names: 1 to 8, or "all" (8 addresses at most). Default:

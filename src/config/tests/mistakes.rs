@@ -226,7 +226,7 @@ fn a_service_has_places_and_settings_in_range() {
             "sticky = 1\nlocation = {}",
             &[
                 "5:10 `1`: expected true or false, found the number 1",
-                "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, https, check, \
+                "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, https, txt, check, \
              answers, min_up, on_all_down, sticky, endpoints, pools, routes)",
             ],
         ),
@@ -234,13 +234,13 @@ fn a_service_has_places_and_settings_in_range() {
 }
 
 #[test]
-fn https_of_a_service_is_checked() {
+fn https_and_txt_of_a_service_are_checked_one_by_one() {
     let long = "x".repeat(256);
     let many = format!("https = {{ alpn = [{}] }}", "\"h2\", ".repeat(65));
     check_service(&[
         ("https = 443", &["5:9 `443`: expected true, false or a table, found the number 443"]),
-        ("https = { }", &[]),
-        ("https = false", &[]),
+        ("https = { }\ntxt = \"one\"", &[]),
+        ("https = false\ntxt = ['\"a\" \"b\"', '']", &[]),
         (
             "https = { alpn = [\"h2\", \"\"], prt = 1 }",
             &[
@@ -260,30 +260,53 @@ fn https_of_a_service_is_checked() {
             ],
         ),
         (&many, &[&format!("5:18 `[{}]`: 65 ALPN names; 64 at the most", "\"h2\", ".repeat(65))]),
+        (
+            "txt = [1, '\"one', '\"\\300\"']",
+            &[
+                "5:8 `1`: expected a string, found the number 1",
+                "5:12 `\"`: this quote is not closed on its line",
+                "5:21 `\\`: a backslash must be followed by three digits (0 to 255) or a character",
+            ],
+        ),
     ]);
 }
 
 #[test]
 fn one_type_at_the_name_of_a_service_is_written_in_one_place() {
     let text = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n\
-                records = { web = { HTTPS = \"1 .\"} }\n\
+                records = { web = { HTTPS = \"1 .\", TXT = \"a\" } }\n\
                 [services.web]\nendpoints = [\"192.0.2.1\"]\n";
     assert_eq!(mistakes(text), [""; 0], "records alone");
-    let why = "the service of this name has records of this type by its `https`";
+    let why = "the service of this name has records of this type by its `https` or `txt`";
     assert_eq!(
-        mistakes(&format!("{text}https = true\n")),
-        [format!("3:13 `web`: web.example.com.: {why} (keep one of the two)"),]
+        mistakes(&format!("{text}https = true\ntxt = \"b\"\n")),
+        [
+            format!("3:21 `HTTPS`: web.example.com.: {why} (keep one of the two)"),
+            format!("3:36 `TXT`: web.example.com.: {why} (keep one of the two)"),
+        ]
+    );
+    let texts: Vec<String> = (0..300).map(|at| format!("\"{at}{}\"", "x".repeat(250))).collect();
+    let texts = format!("[{}]", texts.join(", "));
+    assert_eq!(
+        mistakes_in(&format!("[services.web]\nendpoints = [\"192.0.2.1\"]\ntxt = {texts}\n")),
+        [format!(
+            "5:7 `{texts}`: web.example.com.: these records are too many for one message of 65,535 \
+             octets"
+        )]
     );
 }
 
 #[test]
 fn what_a_service_of_targets_alone_never_answers_is_a_warning() {
     let help = "every pool is of targets (what stands at the targets is answered instead)";
-    let own = "https = true\n";
+    let own = "https = true\ntxt = \"a\"\n";
     let only = "[services.web]\nendpoints = [{ target = \"a.example.net\" }]\n";
     assert_eq!(
         mistakes_in(&format!("{only}{own}")),
-        [format!("warning: 5:9 `true`: `https` is never answered: {help}"),]
+        [
+            format!("warning: 5:9 `true`: `https` is never answered: {help}"),
+            format!("warning: 6:7 `\"a\"`: `txt` is never answered: {help}"),
+        ]
     );
     let mixed = "[services.web.pools]\nown = { endpoints = [\"192.0.2.1\"] }\n\
                  cdn = { endpoints = [{ target = \"a.example.net\" }] }\n";
