@@ -28,7 +28,7 @@ struct Case {
     write: fn(&Path) -> Outcome<()>,
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case {
         about: "1,000,000 names in a master file",
         parts: (1_000_000, "name"),
@@ -54,6 +54,12 @@ const CASES: [Case; 4] = [
         parts: (1000, "zone"),
         changes: "z7.example.toml",
         write: |zones| small_zones(zones, 1000),
+    },
+    Case {
+        about: "a database of 5,000,000 networks, two services that ask",
+        parts: (5_000_000, "network"),
+        changes: "example.com.toml",
+        write: |zones| located(zones, 3_000_000, 2_000_000),
     },
 ];
 
@@ -125,6 +131,55 @@ fn small_zones(zones: &Path, count: u32) -> Outcome<()> {
     Ok(())
 }
 
+/// Services that ask where clients are, and beside `zones` a database of `v4` and `v6` networks in
+/// 20,000 places, no two neighbours in one place.
+fn located(zones: &Path, v4: u32, v6: u32) -> Outcome<()> {
+    const PLACES: u32 = 20_000;
+    const COUNTRIES: [(&str, &str); 5] =
+        [("EU", "DE"), ("EU", "FR"), ("NA", "US"), ("AS", "JP"), ("SA", "BR")];
+    let mut database = maxminddb_writer::Database::default();
+    database.metadata.ip_version = maxminddb_writer::metadata::IpVersion::V6;
+    database.metadata.database_type = "Generated-City".to_owned();
+    database.metadata.binary_format_major_version = 2;
+    let mut places = Vec::new();
+    for n in 0..PLACES {
+        let (continent, country) = COUNTRIES[n as usize % COUNTRIES.len()];
+        let latitude = f64::from(n % 170) - 85.0 + f64::from(n) / f64::from(PLACES);
+        places.push(database.insert_value(serde_json::json!({
+            "continent": { "code": continent },
+            "country": { "iso_code": country },
+            "location": { "latitude": latitude, "longitude": f64::from(n % 359) - 179.0 },
+        }))?);
+    }
+    // Within an IPv6 database IPv4 lies in ::/96.
+    let v4 = (0..v4).map(|n| (u128::from((1 << 24) + (n << 8)), 120));
+    let v6 = (0..u128::from(v6)).map(|n| ((0x2001 << 112) + (n << 80), 48));
+    for (n, (start, len)) in v4.chain(v6).enumerate() {
+        let place = places[(n as u32).wrapping_mul(2_654_435_761) as usize % PLACES as usize];
+        database.insert_node((0..len).map(|at| start >> (127 - at) & 1 == 1), place);
+    }
+    let directory = zones.parent().ok_or("no directory")?;
+    database.write_to(std::io::BufWriter::new(fs::File::create(directory.join("city.mmdb"))?))?;
+    fs::write(directory.join("waypost.toml"), "[geo]\ndatabases = \"city.mmdb\"\n")?;
+    let text = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n\
+                [services.www.pools]\neu = { endpoints = [\"192.0.2.1\"] }\n\
+                us = { endpoints = [\"192.0.2.2\"] }\n\
+                [[services.www.routes]]\nfrom = { continent = \"EU\" }\nto = \"eu\"\n\
+                [[services.www.routes]]\nto = \"us\"\n[services.near.pools]\n";
+    let pools = [(50.1, 8.7), (39.0, -77.5), (1.3, 103.8), (-23.5, -46.6), (35.7, 139.7)];
+    let mut text = text.to_owned();
+    for (n, (lat, lon)) in pools.iter().enumerate() {
+        writeln!(
+            text,
+            "p{n} = {{ location = {{ lat = {lat}, lon = {lon} }}, endpoints = [\"192.0.2.{n}\"] }}"
+        )?;
+    }
+    text.push_str(
+        "[[services.near.routes]]\nto = { nearest = [\"p0\", \"p1\", \"p2\", \"p3\", \"p4\"] }\n",
+    );
+    Ok(fs::write(zones.join("example.com.toml"), text)?)
+}
+
 /// The release binary, on one core.
 struct Server {
     child: Child,
@@ -139,7 +194,7 @@ impl Server {
             .args(["-c", "1", env!("CARGO_BIN_EXE_waypost"), "serve"])
             .args(["--listen", "127.0.0.1:0", "--workers", "1", "--zones"])
             .arg(zones)
-            .current_dir(zones)
+            .current_dir(zones.parent().ok_or("no directory")?)
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;

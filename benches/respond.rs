@@ -175,7 +175,7 @@ fn client() -> Client {
 
 fn query(kind: &Kind) -> Vec<u8> {
     let qname = Name::parse(kind.qname, None).expect("a name");
-    let mut query = write_query(0x1234, &qname, kind.qtype, UDP_PAYLOAD_MAX);
+    let mut query = write_query(0x1234, &qname, kind.qtype, UDP_PAYLOAD_MAX, None);
     if !kind.edns {
         query.truncate(query.len() - OPT_LEN);
         query[ARCOUNT_LOW] = 0;

@@ -71,7 +71,7 @@ fn policy(per_source: u32) -> Policy {
 }
 
 fn query(name: &str, qtype: Type, options: &[(u16, &[u8])]) -> Vec<u8> {
-    let mut query = write_query(7, &Name::parse(name, None).expect("a name"), qtype, 1232);
+    let mut query = write_query(7, &Name::parse(name, None).expect("a name"), qtype, 1232, None);
     let option = |(code, data): &(u16, &[u8])| {
         [&code.to_be_bytes(), &(data.len() as u16).to_be_bytes(), *data].concat()
     };

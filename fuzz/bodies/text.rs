@@ -50,7 +50,7 @@ pub(crate) fn load(path: &str, text: &str) {
     let unsafe_to_print = |c: char| c.is_control() && c != '\n';
     assert!(!rendered.contains(unsafe_to_print), "{rendered:?}");
     let Some(zone) = loaded.zone else { return };
-    let query = write_query(1, zone.origin(), Type::SOA, 1232);
+    let query = write_query(1, zone.origin(), Type::SOA, 1232, None);
     let snapshot =
         Snapshot::new(1, vec![Arc::new(Zone::compile(zone, &mut RouteTables::default()))]);
     let mut responder = Responder::new(Arc::new(snapshot), 1);

@@ -119,7 +119,7 @@ impl Engine {
 
     fn ask_from(&mut self, ip: Ipv4Addr, qname: &str, qtype: Type) -> Message {
         let mut out = vec![0; 65535];
-        let query = write_query(7, &name(qname), qtype, 1232);
+        let query = write_query(7, &name(qname), qtype, 1232, None);
         let client = Client { source: (ip, 4000).into(), over: Over::Tcp };
         let len = self.0.respond(&query, client, &mut out).len().unwrap();
         Message::read(&out[..len]).unwrap()

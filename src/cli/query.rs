@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{Failed, dig, load_config, loader, print_diagnostics, shares};
@@ -21,6 +22,7 @@ use crate::wire::name::Name;
     waypost query web.example.com\n  \
     waypost query _http._tcp.web.example.com SRV --format json\n  \
     waypost query web.example.com A --client 10.1.2.3 --down web/fra1\n  \
+    waypost query web.example.com A --subnet 198.51.100.0/24\n  \
     waypost query web.example.com A --count 6000\n  \
     printf 'web.example.com A\\n' | waypost query --batch -")]
 pub(super) struct Query {
@@ -39,6 +41,9 @@ pub(super) struct Query {
     /// Who asks: the address that routes see
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     client: IpAddr,
+    /// For whom it asks, as resolvers say by EDNS Client Subnet: a network such as 198.51.100.0/24
+    #[arg(long, value_name = "CIDR", value_parser = parse_subnet)]
+    subnet: Option<IpNet>,
     /// Hold this endpoint to be down; may be given several times
     #[arg(long, value_name = "SERVICE/ENDPOINT")]
     down: Vec<String>,
@@ -145,7 +150,8 @@ impl Query {
         let responder = Responder::new(snapshot, self.seed);
         let source = SocketAddr::new(self.client, 53);
         let out = vec![0; usize::from(u16::MAX)].into();
-        Ok(Engine { responder, client: Client { source, over: Over::Tcp }, out })
+        let client = Client { source, over: Over::Tcp };
+        Ok(Engine { responder, client, subnet: self.subnet, out })
     }
 
     fn print(&self, name: &Name, qtype: Type, message: &Message, format: Format) {
@@ -161,7 +167,7 @@ impl Query {
             answer: texts(&message.answer),
             authority: texts(&message.authority),
             additional: texts(&message.additional),
-            scope: 0,
+            scope: message.edns.and_then(|edns| edns.subnet).map_or(0, |subnet| subnet.scope),
         };
         match serde_json::to_string(&json) {
             Ok(line) => say!("{line}"),
@@ -174,12 +180,13 @@ impl Query {
 struct Engine {
     responder: Responder,
     client: Client,
+    subnet: Option<IpNet>,
     out: Box<[u8]>,
 }
 
 impl Engine {
     fn ask(&mut self, name: &Name, qtype: Type) -> Message {
-        let query = write_query(0, name, qtype, 1232);
+        let query = write_query(0, name, qtype, 1232, self.subnet);
         let outcome = self.responder.respond(&query, self.client, &mut self.out);
         let response = self.out.get(..outcome.len().unwrap_or(0)).unwrap_or(&[]);
         #[allow(clippy::expect_used, reason = "a response that cannot be read is a bug, not input")]
@@ -227,6 +234,15 @@ fn parse_name(text: &str) -> Result<Name, Failed> {
         eprintln!("error: {text}: {error}");
         Failed
     })
+}
+
+/// Reads a network; what stands behind its prefix is cut off, as resolvers do.
+fn parse_subnet(text: &str) -> Result<IpNet, String> {
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let subnet = text.parse::<IpNet>().ok().or_else(single);
+    subnet
+        .map(|subnet| subnet.trunc())
+        .ok_or_else(|| "expected a network, such as 198.51.100.0/24".to_owned())
 }
 
 fn parse_type(text: &str) -> Result<Type, String> {

@@ -30,6 +30,8 @@ struct Followed {
     path: PathBuf,
     /// How the file looked when it was last read.
     seen: Option<Fingerprint>,
+    /// Whether it could not be used then.
+    failed: bool,
     /// The last good one.
     database: Option<Arc<Database>>,
 }
@@ -53,7 +55,7 @@ impl GeoFiles {
         let files = config.databases.iter().map(|path| {
             let seen = Fingerprint::of(path);
             let database = read(path).map_err(|problem| problems.push(problem)).ok();
-            Followed { path: path.clone(), seen, database }
+            Followed { path: path.clone(), seen, failed: database.is_none(), database }
         });
         let files = files.collect();
         let mut loaded = Self { config, files, geo: Arc::default() };
@@ -66,12 +68,13 @@ impl GeoFiles {
         &self.geo
     }
 
-    /// Reads again what changed, or all if `forced`; says whether anything is known otherwise now.
-    /// A file that cannot be used is logged, and what was read of it before stays.
-    pub(super) fn refresh(&mut self, forced: bool) -> bool {
+    /// Reads again what changed; says whether anything is known otherwise now. A file that cannot be
+    /// used is logged, and what was read of it before stays. `wished`: what could not be used is
+    /// tried once more, and what still changes is not waited for.
+    pub(super) fn refresh(&mut self, wished: bool) -> bool {
         let mut changed = false;
         for file in &mut self.files {
-            changed |= file.refresh(forced);
+            changed |= file.refresh(wished);
         }
         if changed {
             self.put_together();
@@ -92,15 +95,19 @@ impl GeoFiles {
 }
 
 impl Followed {
-    fn refresh(&mut self, forced: bool) -> bool {
+    fn refresh(&mut self, wished: bool) -> bool {
         let looks = Fingerprint::of(&self.path);
         // One that is still being written is read once that is done.
-        let is_new = looks != self.seen && looks.is_none_or(|looks| looks.if_settled().is_some());
-        if !is_new && !forced {
+        let is_settled = || looks.is_none_or(|looks| looks.if_settled().is_some());
+        let is_new = looks != self.seen && (wished || is_settled());
+        let is_tried_again = wished && self.failed;
+        if !is_new && !is_tried_again {
             return false;
         }
         self.seen = looks;
-        match read(&self.path) {
+        let read = read(&self.path);
+        self.failed = read.is_err();
+        match read {
             Ok(database) => {
                 log_read(&database);
                 self.database = Some(database);

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 use super::kind::Type;
 use super::query::Malformed;
 use super::writer::{Full, Writer};
@@ -194,6 +196,18 @@ impl Subnet {
             && octets.len() == usize::from(source).div_ceil(8)
             && u128::from_be_bytes(address) & behind == 0;
         is_well_formed.then_some(Self { family, source, scope, address }).ok_or(Malformed)
+    }
+
+    /// The whole option of a query that asks for `subnet`, number and length included.
+    pub fn option(subnet: IpNet) -> Vec<u8> {
+        let (family, octets) = match subnet.network() {
+            IpAddr::V4(address) => (1, address.octets().to_vec()),
+            IpAddr::V6(address) => (2, address.octets().to_vec()),
+        };
+        let len = usize::from(subnet.prefix_len()).div_ceil(8);
+        let head =
+            [0, code::CLIENT_SUBNET as u8, 0, 4 + len as u8, 0, family, subnet.prefix_len(), 0];
+        head.into_iter().chain(octets.into_iter().take(len)).collect()
     }
 
     /// The first address of the subnet; `None` if the client does not want it known

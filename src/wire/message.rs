@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::edns::{self, Edns};
+use ipnet::IpNet;
+
+use super::edns::{self, Edns, Subnet};
 use super::header::{AA, AD, CD, HEADER_LEN, Header, QR, RA, RD, TC};
 use super::kind::{CLASS_IN, Rcode, Type};
 use super::name::Name;
@@ -116,8 +118,15 @@ impl fmt::Display for Record {
     }
 }
 
-/// A query with EDNS, as a stub resolver sends it. `payload_size` is what it says it takes.
-pub fn write_query(id: u16, qname: &Name, qtype: Type, payload_size: u16) -> Vec<u8> {
+/// A query with EDNS. `payload_size` is what it says it takes; `subnet` for whom it asks, if it says
+/// (RFC 7871).
+pub fn write_query(
+    id: u16,
+    qname: &Name,
+    qtype: Type,
+    payload_size: u16,
+    subnet: Option<IpNet>,
+) -> Vec<u8> {
     let header = Header { id, flags: 0, counts: [1, 0, 0, 1] };
     let mut wire = header.to_wire().to_vec();
     wire.extend_from_slice(qname.as_wire());
@@ -125,9 +134,11 @@ pub fn write_query(id: u16, qname: &Name, qtype: Type, payload_size: u16) -> Vec
         wire.extend_from_slice(&number.to_be_bytes());
     }
     wire.push(0);
-    for number in [Type::OPT.0, payload_size, 0, 0, 0] {
+    let option = subnet.map(Subnet::option).unwrap_or_default();
+    for number in [Type::OPT.0, payload_size, 0, 0, option.len() as u16] {
         wire.extend_from_slice(&number.to_be_bytes());
     }
+    wire.extend(option);
     wire
 }
 

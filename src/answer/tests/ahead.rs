@@ -53,7 +53,7 @@ fn queries(rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
             2 => format!("2-1.s{}", rng.u32(0..8000)),
             _ => format!("s{}", rng.u32(0..8010)),
         };
-        let mut query = write_query(7, &name(&qname), types[rng.usize(0..types.len())], 1232);
+        let mut query = write_query(7, &name(&qname), types[rng.usize(0..types.len())], 1232, None);
         match rng.u8(0..8) {
             0 => query.truncate(rng.usize(0..=query.len())),
             1 => query.iter_mut().for_each(|octet| *octet = rng.u8(..)),

@@ -32,7 +32,7 @@ pub(super) fn asked(qname: &str, options: &[(u16, &[u8])]) -> Asked {
 
 impl Asked {
     fn wire(&self) -> Vec<u8> {
-        let mut wire = write_query(7, &self.name, self.qtype, 1232);
+        let mut wire = write_query(7, &self.name, self.qtype, 1232, None);
         let question_end = 12 + self.name.as_wire().len() + 4;
         wire[question_end - 2..question_end].copy_from_slice(&self.class.to_be_bytes());
         let Some(options) = &self.options else {

@@ -75,7 +75,7 @@ fn an_independent_codec_reads_parameters_in_ascending_order() {
         ..web(vec![dual("p", &[(1, 1), (2, 1), (3, 1)])], vec![])
     };
     let mut engine = Engine::new(vec![service]);
-    let (mut out, query) = (vec![0; 1232], write_query(7, &name("web"), Type::HTTPS, 1232));
+    let (mut out, query) = (vec![0; 1232], write_query(7, &name("web"), Type::HTTPS, 1232, None));
     let client = Client { source: ([127, 0, 0, 1], 4000).into(), over: Over::Udp };
     let len = engine.0.respond(&query, client, &mut out).len().unwrap();
     let theirs = TheirMessage::from_vec(&out[..len]).unwrap();
@@ -138,7 +138,7 @@ fn eight_addresses_a_family_are_hinted_at_the_most() {
     let mut engine = Engine::new(vec![service]);
     assert_eq!(hints(&engine.ask("web", Type::HTTPS)).map(|hints| hints.len()), [8, 8]);
     let mut out = vec![0; 512];
-    let query = write_query(7, &name("web"), Type::HTTPS, 512);
+    let query = write_query(7, &name("web"), Type::HTTPS, 512, None);
     let client = Client { source: ([127, 0, 0, 1], 4000).into(), over: Over::Udp };
     assert!(matches!(engine.0.respond(&query, client, &mut out), Outcome::Answer(_)));
     let https = Https { alpn: vec!["x".repeat(255); 2], port: None };
