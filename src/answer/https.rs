@@ -27,8 +27,8 @@ impl<'r> Resolve<'r, '_> {
         service: &'r Service,
         head: &'r [u8],
     ) -> Step {
-        let routed = self.route(&here, service);
         let (plan, board) = (here.zone.plan(service), here.zone.board());
+        let routed = self.route(&here, &plan);
         let any = Select { plan, board, routed, family: Family::Any, addresses_only: false };
         let Some(draws) = self.draws.get_mut(here.zone_at) else { return Step::Done };
         let Some(choice) = any.choose(draws, Stream::Https) else {

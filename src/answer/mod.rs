@@ -256,7 +256,7 @@ impl Responder {
         let Ok(read) = Query::read(&header, query, &mut self.scratch.qname) else {
             return self.bare(&header, Rcode::FormErr, client, out);
         };
-        let pass = self.pass(client, read.edns);
+        let pass = self.pass(client, read.edns.as_ref());
         if pass == Pass::Drop {
             return Outcome::Drop(Dropped::RateLimit);
         }
@@ -269,7 +269,7 @@ impl Responder {
 
     /// Whether a response may be sent: rates bound what goes out over UDP, where sources can be
     /// forged, but not to who has shown a cookie that only it can have.
-    fn pass(&mut self, client: Client, edns: Option<Edns>) -> Pass {
+    fn pass(&mut self, client: Client, edns: Option<&Edns>) -> Pass {
         let Self { policy, now, limited, .. } = self;
         let Some(rates) = policy.rates.as_ref().filter(|_| !client.over.is_stream()) else {
             return Pass::Whole;
@@ -295,10 +295,10 @@ impl Responder {
         let Self { snapshot, policy, now, draws, scratch, .. } = self;
         let Scratch { qname, alias, target, names, shares, trail } = scratch;
         trail.clear();
-        let limit = size_limit(client.over, query.edns);
+        let limit = size_limit(client.over, query.edns.as_ref());
         let mut writer = Writer::start(out, limit, names, question, qname).ok()?;
-        let options = query.edns.map(|edns| Options::new(policy, edns, client, now.unix));
-        let opt_len = options.map_or(0, |options| options.len());
+        let options = query.edns.as_ref().map(|edns| Options::new(policy, edns, client, now.unix));
+        let opt_len = options.as_ref().map_or(0, Options::len);
         writer.reserve(opt_len);
         let head = match refuse(query) {
             _ if pass == Pass::Slip => Head { truncated: true, ..Head::default() },
@@ -315,7 +315,7 @@ impl Responder {
                     target,
                     shares,
                     client,
-                    subnet: query.edns.and_then(|edns| edns.subnet),
+                    subnet: query.edns.as_ref().and_then(|edns| edns.subnet.as_ref()),
                     writer: &mut writer,
                     head: Head::default(),
                     trail,
@@ -326,7 +326,7 @@ impl Responder {
         };
         writer.release(opt_len);
         let rcode = head.rcode.unwrap_or(Rcode::NoError);
-        if let Some(options) = options {
+        if let Some(options) = &options {
             options.put(&mut writer, rcode, &head).ok()?;
         }
         let mut response = header.response(rcode);
@@ -349,13 +349,13 @@ impl Responder {
         client: Client,
         out: &mut [u8],
     ) -> Outcome {
-        if self.pass(client, Some(edns)) != Pass::Whole {
+        if self.pass(client, Some(&edns)) != Pass::Whole {
             return Outcome::Drop(Dropped::RateLimit);
         }
-        let limit = size_limit(client.over, Some(edns));
+        let limit = size_limit(client.over, Some(&edns));
         let known = edns.version == edns::VERSION;
         let rcode = if known { Rcode::NoError } else { Rcode::BadVers };
-        let options = Options::new(&self.policy, edns, client, self.now.unix);
+        let options = Options::new(&self.policy, &edns, client, self.now.unix);
         let Scratch { qname, names, .. } = &mut self.scratch;
         qname.clear();
         let written = Writer::start(out, limit, names, &[], qname).and_then(|mut writer| {
@@ -385,7 +385,7 @@ impl Responder {
 }
 
 /// How long a response may be (RFC 6891 §6.2.3, §6.2.5).
-fn size_limit(over: Over, edns: Option<Edns>) -> usize {
+fn size_limit(over: Over, edns: Option<&Edns>) -> usize {
     usize::from(match (over, edns) {
         (over, _) if over.is_stream() => u16::MAX,
         (_, None) => UDP_PAYLOAD_PLAIN,

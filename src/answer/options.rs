@@ -42,7 +42,7 @@ impl Why {
 #[derive(Clone, Copy)]
 pub(super) struct Options<'p> {
     policy: &'p Policy,
-    edns: Edns,
+    edns: &'p Edns,
     over: Over,
     /// The client's cookie and ours.
     cookie: Option<(Cookie, [u8; 16])>,
@@ -50,7 +50,7 @@ pub(super) struct Options<'p> {
 
 impl<'p> Options<'p> {
     /// The options for a query that said `edns`; `now` in seconds since 1970.
-    pub(super) fn new(policy: &'p Policy, edns: Edns, client: Client, now: u32) -> Self {
+    pub(super) fn new(policy: &'p Policy, edns: &'p Edns, client: Client, now: u32) -> Self {
         let cookie = policy
             .cookies
             .as_ref()

@@ -23,7 +23,7 @@ pub(super) struct Resolve<'r, 'w> {
     pub(super) shares: &'r mut Vec<Share>,
     pub(super) client: Client,
     /// For whom it asks, as it says (RFC 7871).
-    pub(super) subnet: Option<Subnet>,
+    pub(super) subnet: Option<&'r Subnet>,
     pub(super) writer: &'r mut Writer<'w>,
     pub(super) head: Head,
     pub(super) trail: &'r mut Trail,

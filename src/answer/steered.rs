@@ -3,7 +3,8 @@
 use super::options::Why;
 use super::resolve::{Here, Resolve, Step};
 use crate::snapshot::{Endpoint, NodeId, Service};
-use crate::steering::{Choice, Draws, Family, Picks, Routed, Select, Share, Stream};
+use crate::steering::{Choice, Draws, Family, Picks, Plan, Routed, Select, Share, Stream};
+use crate::wire::edns::Subnet;
 use crate::wire::kind::Type;
 use crate::wire::writer::{Full, pointer_to};
 
@@ -88,8 +89,8 @@ impl<'r> Resolve<'r, '_> {
         family: Family,
         stream: Stream,
     ) -> Option<(Picks, bool)> {
-        let routed = self.route(here, service);
         let (plan, board) = (here.zone.plan(service), here.zone.board());
+        let routed = self.route(here, &plan);
         let draws = self.draws.get_mut(here.zone_at)?;
         let addresses_only = service.plan.has_targets();
         let own = Select { plan, board, routed, family, addresses_only };
@@ -110,11 +111,11 @@ impl<'r> Resolve<'r, '_> {
     }
 
     /// Where the client goes. The response holds for no more clients than that does.
-    pub(super) fn route(&mut self, here: &Here<'r>, service: &Service) -> Routed {
+    pub(super) fn route(&mut self, here: &Here<'r>, plan: &Plan<'_>) -> Routed {
         let source = self.client.source.ip();
-        let subnet = self.subnet.and_then(|subnet| subnet.address());
+        let subnet = self.subnet.and_then(Subnet::address);
         let subnet = subnet.filter(|_| here.zone.subnets().admits(source));
-        let routed = here.zone.plan(service).route(subnet.unwrap_or(source));
+        let routed = plan.route(subnet.unwrap_or(source));
         self.head.scope = self.head.scope.max(routed.scope);
         routed
     }
@@ -152,8 +153,8 @@ impl<'r> Resolve<'r, '_> {
     /// Answers SRV (RFC 2782): every endpoint that may serve, with weight and port; failover
     /// tiers are priorities; the endpoints' own addresses ride along.
     pub(super) fn give_srv(&mut self, here: Here<'r>, service: &'r Service) {
-        let routed = self.route(&here, service);
         let (plan, board) = (here.zone.plan(service), here.zone.board());
+        let routed = self.route(&here, &plan);
         let (family, addresses_only) = (Family::Any, false);
         let select = Select { plan, board, routed, family, addresses_only };
         let Some(draws) = self.draws.get_mut(here.zone_at) else { return };

@@ -43,7 +43,9 @@ impl Select<'_> {
             return self.stick(key, most, choice);
         }
         let point = match choice.pools {
-            Chosen::Several(_, point) => point,
+            Chosen::Several(_, at) => {
+                self.plan.split(at).map_or_else(Point::default, |all| all.point)
+            }
             Chosen::One(at) => match self.pool(at) {
                 None => return Picks::default(),
                 Some(pool) => match &pool.blocks {

@@ -48,9 +48,7 @@ pub struct Plan<'a> {
     otherwise: To,
     routes: Option<&'a Routes>,
     /// Those of all services.
-    splits: &'a [Split],
-    /// Those of all services.
-    branches: &'a [Branch],
+    all: &'a Plans,
     /// Its own.
     pub(super) pools: &'a [PlanPool],
     /// Weights of all members, pool by pool.
@@ -263,8 +261,7 @@ impl Plans {
         Plan {
             otherwise: place.otherwise,
             routes: place.routes.and_then(|at| self.routes.get(at as usize)),
-            splits: &self.splits,
-            branches: &self.branches,
+            all: self,
             pools: part(&self.pools, &place.pools),
             weights: part(&self.weights, &place.members),
             answers: place.answers,
@@ -346,12 +343,12 @@ impl<'a> Plan<'a> {
 
     /// A split by its number.
     pub(super) fn split(&self, at: u32) -> Option<Split> {
-        self.splits.get(at as usize).copied()
+        self.all.splits.get(at as usize).copied()
     }
 
     /// The branches themselves.
     pub(super) fn branches(&self, Branches { start, end }: Branches) -> &'a [Branch] {
-        self.branches.get(start as usize..end as usize).unwrap_or(&[])
+        self.all.branches.get(start as usize..end as usize).unwrap_or(&[])
     }
 
     /// The bits of the `at`-th endpoint of `pool`: IPv4, IPv6.

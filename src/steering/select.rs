@@ -1,7 +1,7 @@
 //! From a client and the states to the pools of one answer.
 
 use super::draw::{Draws, MEMBERS_MAX, Point, Stream};
-use super::plan::{Block, Branch, Branches, Member, Plan, PlanPool, Routed, Split, Tier, To};
+use super::plan::{Block, Branch, Branches, Member, Plan, PlanPool, Routed, Tier, To};
 use super::sticky;
 use crate::health::Board;
 use crate::zone::OnAllDown;
@@ -40,8 +40,8 @@ pub struct Choice {
 pub(super) enum Chosen {
     /// By its number in the service.
     One(u16),
-    /// The bits of their numbers, and what draws among them.
-    Several(u64, Point),
+    /// The bits of their numbers, and the number of the union that draws among them.
+    Several(u64, u32),
 }
 
 impl Chosen {
@@ -139,11 +139,11 @@ impl<'a> Select<'a> {
                 self.walk(branches.get(drawn)?.to, mode, draws, stream)
             }
             To::All(at) => {
-                let Split { branches, point } = self.plan.split(at)?;
-                let branches = self.plan.branches(branches).iter();
+                let union = self.plan.split(at)?;
+                let branches = self.plan.branches(union.branches).iter();
                 let walked = branches.filter_map(|b| self.walk(b.to, mode, draws, stream));
                 let bits = walked.fold(0, |bits, chosen| bits | chosen.bits());
-                (bits != 0).then_some(Chosen::Several(bits, point))
+                (bits != 0).then_some(Chosen::Several(bits, at))
             }
         }
     }
