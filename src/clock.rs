@@ -1,4 +1,4 @@
-//! The only file that reads the time.
+//! The only file that reads the time by which anything is answered, checked or awaited.
 //!
 //! Everything below the outside world takes a [`Moment`] as an argument; who needs to read one
 //! holds a [`Clock`]. Tests hold a manual one.

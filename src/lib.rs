@@ -6,7 +6,7 @@
 //! ```text
 //! ── L0  knows nothing else in the crate
 //!    wire       bytes ⇄ DNS messages: name, header, question, EDNS, RDATA, writer
-//!    clock      the only file that reads the time
+//!    clock      the only file below the server that reads the time
 //! ── L1  the nouns: pure values
 //!    zone       Zone, Rrset, Service, Pool, Endpoint, Route, Check: valid by construction
 //!    geo        prefix → place and autonomous system, and how far that holds

@@ -116,7 +116,9 @@ impl<'r> Resolve<'r, '_> {
         let subnet = self.subnet.and_then(Subnet::address);
         let subnet = subnet.filter(|_| here.zone.subnets().admits(source));
         let routed = plan.route(subnet.unwrap_or(source));
-        self.head.scope = self.head.scope.max(routed.scope);
+        if subnet.is_some() {
+            self.head.scope = self.head.scope.max(routed.scope);
+        }
         routed
     }
 

@@ -35,7 +35,8 @@ pub(super) struct Query {
     /// The zone directory [default: zones]
     #[arg(long, value_name = "DIR")]
     zones: Option<PathBuf>,
-    /// The server's own settings [default: waypost.toml, if it is there]
+    /// The server's own settings, with the databases of places [default: waypost.toml, if it is
+    /// there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Who asks: the address that routes see

@@ -6,7 +6,7 @@
 //! client address ─ Geo::locate ─▶ Location                       (explain)
 //! ```
 //!
-//! A query never comes here: what a route needs of a place is worked out when it is loaded.
+//! A query only searches [`Ranges`]: what a route needs of a place is worked out when it is loaded.
 
 mod countries;
 mod database;

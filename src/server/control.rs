@@ -170,6 +170,7 @@ impl Control {
             error!(
                 "reload refused: loading the zones panicked; what was served goes on being served"
             );
+            memory::give_back();
             return;
         };
         watcher.extend(&self.loader);
@@ -178,6 +179,8 @@ impl Control {
             let generation = self.publish.borrow().generation();
             error!(errors, generation, "reload refused: what was served goes on being served");
             log_diagnostics(&load.diagnostics, Severity::Error);
+            // No snapshot retires whose end would give back what this load has left behind.
+            memory::give_back();
             return;
         };
         log_diagnostics(&load.diagnostics, Severity::Warning);

@@ -68,9 +68,9 @@ impl GeoFiles {
         &self.geo
     }
 
-    /// Reads again what changed; says whether anything is known otherwise now. A file that cannot be
-    /// used is logged, and what was read of it before stays. `wished`: what could not be used is
-    /// tried once more, and what still changes is not waited for.
+    /// Reads again what changed; says whether anything is known otherwise now. A file that cannot
+    /// be used is logged, and what was read of it before stays. `wished`: what could not be used
+    /// is tried once more, and what still changes is not waited for.
     pub(super) fn refresh(&mut self, wished: bool) -> bool {
         let mut changed = false;
         for file in &mut self.files {

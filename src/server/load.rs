@@ -91,19 +91,18 @@ impl Loader {
         let is_master = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "zone");
         let (masters, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_master);
         let mut before = std::mem::take(&mut self.known);
-        let mut tables = std::mem::take(&mut self.tables);
+        let tables = &mut self.tables;
         let mut read = |path: PathBuf| {
             let old = before.remove(&path).and_then(Known::if_current);
-            let known = old.unwrap_or_else(|| Known::load(&path, &files, &mut tables));
+            let known = old.unwrap_or_else(|| Known::load(&path, &files, tables));
             (path, known)
         };
         self.known = others.into_iter().map(&mut read).collect();
-        let included = self.included();
-        self.known
-            .extend(masters.into_iter().filter(|path| !included.contains(path)).map(&mut read));
-        self.tables = tables;
-        let included = self.included();
-        self.known.retain(|path, _| !included.contains(path));
+        let parts = included(&self.known);
+        let masters = masters.into_iter().filter(|path| !parts.contains(path));
+        self.known.extend(masters.map(read));
+        let parts = included(&self.known);
+        self.known.retain(|path, _| !parts.contains(path));
         self.collect()
     }
 
@@ -117,14 +116,6 @@ impl Loader {
         paths.sort();
         paths.dedup();
         paths
-    }
-
-    /// The files that another file names: they are that file's, not zones of their own.
-    fn included(&self) -> HashSet<PathBuf> {
-        let others = self.known.iter().flat_map(|(path, known)| {
-            known.read.iter().map(|seen| &seen.path).filter(move |seen| *seen != path)
-        });
-        others.cloned().collect()
     }
 
     fn collect(&self) -> Load {
@@ -173,6 +164,14 @@ impl Known {
         let current = self.zone.is_some() && self.read.iter_mut().all(Seen::is_current);
         current.then_some(self)
     }
+}
+
+/// The files that another file names: they are that file's, not zones of their own.
+fn included(known: &BTreeMap<PathBuf, Known>) -> HashSet<PathBuf> {
+    let others = known.iter().flat_map(|(path, known)| {
+        known.read.iter().map(|seen| &seen.path).filter(move |seen| *seen != path)
+    });
+    others.cloned().collect()
 }
 
 /// The zone files of a directory, sorted: `*.toml` and `*.zone`, hidden ones left out.

@@ -7,7 +7,7 @@
 ///
 /// # Cost
 /// A walk over the heaps, tenths of a second after a large load; who allocates meanwhile may wait,
-/// and who answers queries does not allocate.
+/// and who answers queries over UDP, TCP and TLS does not allocate.
 pub(super) fn give_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it takes a number by value, and any thread may call it at any time.

@@ -20,11 +20,12 @@ pub(super) const MEMBERS_MAX: usize = 64;
 /// and AAAA in turn do not get every second endpoint of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// A answers, and CNAME answers.
+    /// A answers.
     A,
     /// AAAA answers.
     Aaaa,
-    /// The order of SRV answers.
+    /// The order of SRV answers; what other types get where a service has targets; the other pool
+    /// that A or AAAA turns to when the chosen one lacks the family.
     Srv,
     /// Which pool HTTPS answers are from.
     Https,

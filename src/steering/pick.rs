@@ -121,7 +121,8 @@ impl Select<'_> {
         draws: &mut Draws,
     ) -> Picks {
         let mut picks = Picks::default();
-        let (mut open, mut salt, mut count) = (0u64, 0u64, 0);
+        // Which pools the parts are of varies where a `to` stands inside `all`.
+        let (mut open, mut salt, mut count) = (0u64, choice.pools.bits(), 0);
         let mut parts = [None; MEMBERS_MAX];
         for (at, (place, part)) in parts.iter_mut().zip(self.parts(choice)).enumerate() {
             *place = Some(part);

@@ -12,10 +12,13 @@ use std::sync::Arc;
 use super::draw::{MEMBERS_MAX, Point, PointCounts};
 use super::lines::Lines;
 use super::routes::{Decision, RouteTable, RouteTables};
-use super::sticky;
+use super::sticky::{self, Kind};
 use crate::geo::Found;
 use crate::health::Bit;
 use crate::zone::{Answers, MinUp, OnAllDown, Place, Pool, PoolIndex, Service, Target, with_room};
+
+/// The prefix behind which IPv6 has IPv4 (RFC 4291 §2.5.5.2).
+const MAPPED_LEN: u8 = 96;
 
 /// The compiled services of a zone, their parts one behind the other: few large pieces of memory,
 /// however many services there are.
@@ -200,16 +203,16 @@ impl Plans {
         }
         let in_file_order = 0..service.pools.len();
         let in_file_order = in_file_order.map(|at| Target::Pool(PoolIndex(at as u16))).collect();
-        let otherwise =
-            Tree { plans: self, pools: &service.pools, points: [].iter(), orders: [].iter() }
-                .add(&Target::Failover(in_file_order));
+        let otherwise = Tree { plans: self, service, points: [].iter(), orders: [].iter() }
+            .add(&Target::Failover(in_file_order));
         let routes = (!service.routes.is_empty() || service.sticky).then(|| {
             let mut routes = match service.routes[..] {
                 [] => Routes::default(),
                 _ => self.compile_routes(service, tables.table(service), otherwise, points),
             };
             let names = service.endpoints().map(|(_, endpoint)| endpoint.name.as_bytes());
-            routes.identities = service.sticky.then(|| names.map(sticky::identity).collect());
+            let identities = || names.map(|name| sticky::identity(Kind::Endpoint, name)).collect();
+            routes.identities = service.sticky.then(identities);
             self.routes.push(routes);
             self.routes.len() as u32 - 1
         });
@@ -241,12 +244,8 @@ impl Plans {
             .collect();
         let to = |Decision { route, orders }: &Decision| {
             let Some(at) = route.map(usize::from) else { return otherwise };
-            let mut tree = Tree {
-                plans: self,
-                pools: &service.pools,
-                points: drawing[at].iter(),
-                orders: orders.iter(),
-            };
+            let mut tree =
+                Tree { plans: self, service, points: drawing[at].iter(), orders: orders.iter() };
             tree.add(&service.routes[at].to)
         };
         let to = table.decisions.iter().map(to).collect();
@@ -321,17 +320,19 @@ impl<'a> Plan<'a> {
     pub fn route(&self, client: IpAddr) -> Routed {
         let everyone = Routed { to: self.otherwise, scope: 0, sticky: None };
         let Some(Routes { table, to, identities }) = self.routes else { return everyone };
-        let client = client.to_canonical();
+        let (asked, client) = (client, client.to_canonical());
+        // An IPv4 address inside an IPv6 one is counted as the latter by whoever hears of it.
+        let mapped = if asked.is_ipv4() == client.is_ipv4() { 0 } else { MAPPED_LEN };
         let routed = table.as_ref().map_or(everyone, |table| {
             let Found { value: decision, scope } = table.find(client);
             let to = to.get(decision as usize).copied().unwrap_or(self.otherwise);
-            Routed { to, scope, ..everyone }
+            Routed { to, scope: mapped + scope, ..everyone }
         });
         if identities.is_none() {
             return routed;
         }
         let (key, prefix) = sticky::client_key(client);
-        Routed { scope: routed.scope.max(prefix), sticky: Some(key), ..routed }
+        Routed { scope: routed.scope.max(mapped + prefix), sticky: Some(key), ..routed }
     }
 
     /// What stands for a member in a sticky service.
@@ -376,8 +377,7 @@ fn lens_drawn_from(to: &Target) -> Box<dyn Iterator<Item = usize> + '_> {
 /// A `to` being flattened for one decision.
 struct Tree<'a> {
     plans: &'a mut Plans,
-    /// Those of the service.
-    pools: &'a [Pool],
+    service: &'a Service,
     /// What draws, in the order of [`lens_drawn_from`].
     points: std::slice::Iter<'a, Point>,
     /// What takes the place of each `nearest`, in the order in which they are come upon.
@@ -413,11 +413,14 @@ impl Tree<'_> {
 
     /// What stands for a branch: the names of its pools.
     fn identity(&self, target: &Target) -> u64 {
+        if !self.service.sticky {
+            return 0;
+        }
         let mut found = Vec::new();
         target.pools(&mut found);
-        let pools = found.iter().filter_map(|at| self.pools.get(usize::from(at.0)));
+        let pools = found.iter().filter_map(|at| self.service.pools.get(usize::from(at.0)));
         let names: Vec<&str> = pools.map(|pool| pool.name.as_str()).collect();
-        sticky::identity(names.join("\0").as_bytes())
+        sticky::identity(Kind::Branch, names.join("\0").as_bytes())
     }
 
     fn point(&mut self) -> Point {

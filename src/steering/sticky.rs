@@ -19,10 +19,18 @@ pub(super) const STICKY_PREFIX_V4: u8 = 24;
 /// The same of an IPv6 address.
 pub(super) const STICKY_PREFIX_V6: u8 = 56;
 
+/// What is chosen among. Each kind hashes apart: an endpoint that is called like its pool must not
+/// win what the pool has won already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Endpoint,
+    Branch,
+}
+
 /// What stands for an endpoint or a branch wherever it is hashed: its name, not its place, so that
 /// nothing moves when the file is put in another order.
-pub(super) fn identity(name: &[u8]) -> u64 {
-    SipHasher13::new_with_keys(0, 0).hash(name)
+pub(super) fn identity(kind: Kind, name: &[u8]) -> u64 {
+    SipHasher13::new_with_keys(kind as u64, 0).hash(name)
 }
 
 /// A client's key, and the length of the prefix that shares it.
@@ -101,8 +109,9 @@ mod tests {
         let choose = |client: u32| {
             let (key, _) = client_key(IpAddr::V4((client << 8).into()));
             let scored = endpoints.iter().enumerate();
-            let scored = scored
-                .map(|(at, (name, weight))| (score(key, identity(name.as_bytes()), *weight), at));
+            let scored = scored.map(|(at, (name, weight))| {
+                (score(key, identity(Kind::Endpoint, name.as_bytes()), *weight), at)
+            });
             scored.min_by(|(a, _), (b, _)| a.total_cmp(b)).unwrap().1
         };
         (0..20_000).map(choose).collect()

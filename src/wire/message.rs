@@ -118,8 +118,8 @@ impl fmt::Display for Record {
     }
 }
 
-/// A query with EDNS. `payload_size` is what it says it takes; `subnet` for whom it asks, if it says
-/// (RFC 7871).
+/// A query with EDNS. `payload_size` is what it says it takes; `subnet` for whom it asks, if it
+/// says (RFC 7871).
 pub fn write_query(
     id: u16,
     qname: &Name,

@@ -192,3 +192,77 @@ fn a_sticky_client_stays_and_only_the_clients_of_a_dead_endpoint_move() {
     let moved: Vec<&String> = moved.map(|(_, address)| address).collect();
     assert!(moved.len() > 40 && moved.iter().all(|address| *address == "192.0.2.2"), "{moved:?}");
 }
+
+#[test]
+fn shares_of_all_follow_which_pools_a_failover_inside_leads_to() {
+    let pools = ["a", "b", "c"].into_iter().zip([1, 9, 1]).zip(1..);
+    let pools = pools.map(|((name, weight), at)| pool(name, &[(&format!("192.0.2.{at}"), weight)]));
+    let all = Target::All(vec![Target::Failover(vec![to(0), to(1)]), to(2)]);
+    let routes = vec![Route { from: RouteFrom::default(), to: all }];
+    let mut engine = Engine::new(vec![service(pools.collect(), routes)]);
+    assert!(engine.shares(100)[0].1.abs_diff(50) <= 2);
+    engine.down("a-192-0-2-1");
+    let shares = engine.shares(100);
+    assert!(shares[0].1.abs_diff(90) <= 2, "{shares:?}");
+}
+
+#[test]
+fn endpoints_called_like_their_pools_have_no_more_clients_for_it() {
+    let named = |name: &str, endpoints: [&str; 2]| {
+        let mut pool = pool(name, &[("192.0.2.1", 1), ("192.0.2.2", 1)]);
+        for (at, endpoint) in pool.endpoints.iter_mut().enumerate() {
+            endpoint.name = endpoints[at].to_owned();
+            endpoint.owner = super::name(&format!("{}.web", endpoints[at]));
+        }
+        pool
+    };
+    let pools = vec![named("fra", ["fra", "fra2"]), named("ams", ["ams", "ams2"])];
+    let split = Target::Split(vec![(to(0), 1), (to(1), 1)]);
+    let mut sticky = service(pools, vec![Route { from: RouteFrom::default(), to: split }]);
+    sticky.sticky = true;
+    let mut engine = engine(vec![sticky], &["0.0.0.0/0"]);
+    let client = |at: u32| format!("10.{}.{}.0/24", at >> 8, at & 255);
+    let first = |at| engine.ask_for(RESOLVER, "web", &client(at)).0[0] == "192.0.2.1";
+    let count = (0..2000).map(first).filter(|&first| first).count();
+    // Six standard deviations of a random choice; two thirds would be 1,333.
+    assert!(count.abs_diff(1000) < 135, "{count}");
+}
+
+#[test]
+fn a_scope_is_only_told_of_what_went_by_the_subnet() {
+    let routes = vec![
+        Route { from: from_country("DE"), to: to(0) },
+        Route { from: RouteFrom::default(), to: to(1) },
+    ];
+    let steered = service(two_pools(), routes);
+    let believing = "@ SOA ns1 hostmaster 1 14400 3600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n\
+                     door CNAME www.in";
+    let subnets = vec!["0.0.0.0/0".parse().unwrap()];
+    let believing = crate::zone::Zone::new(name("@"), records(believing), vec![]).unwrap();
+    let believing = believing.with_clients(Clients { subnets, ..Clients::default() });
+    let records = records("in SOA ns1 hostmaster 1 14400 3600 1209600 60\nin NS ns1");
+    let service = Service { owner: name("www.in"), srv: vec![], ..steered };
+    let mut service = service;
+    for endpoint in service.pools.iter_mut().flat_map(|pool| &mut pool.endpoints) {
+        endpoint.owner = name(&format!("{}.www.in", endpoint.name));
+    }
+    let other = crate::zone::Zone::new(name("in"), records, vec![service]).unwrap();
+    let mut tables = RouteTables::new(geo());
+    let zones = [believing, other].map(|zone| Arc::new(Zone::compile(zone, &mut tables)));
+    let snapshot = Snapshot::new(1, zones.into());
+    let mut engine = Engine(Responder::new(Arc::new(snapshot), 1));
+    let (answer, option) = engine.ask_for([198, 51, 100, 7], "door", "203.0.113.0/24");
+    assert_eq!(answer.last().unwrap(), "192.0.2.1", "the resolver is in Germany");
+    assert_eq!(option.unwrap()[3], 0);
+}
+
+#[test]
+fn an_ipv4_address_in_an_ipv6_subnet_has_a_scope_of_ipv6() {
+    let routes = vec![
+        Route { from: from_country("DE"), to: to(0) },
+        Route { from: RouteFrom::default(), to: to(1) },
+    ];
+    let mut engine = engine(vec![service(two_pools(), routes)], &["0.0.0.0/0"]);
+    let (answer, option) = engine.ask_for(RESOLVER, "web", "::ffff:198.51.100.0/120");
+    assert_eq!((&*answer[0], option.unwrap()[3]), ("192.0.2.1", 120));
+}

@@ -5,8 +5,12 @@ use ipnet::IpNet;
 use super::Builder;
 use crate::config::decode::{OneOrMany, Spanned};
 use crate::config::spec::route::{From, Route as RouteSpec};
-use crate::geo::{Code, Subdivision, continent_of};
+use crate::geo::{Code, Ranges, Subdivision, continent_of};
 use crate::zone::RouteFrom;
+
+/// Every route is compared with those before it; behind so many, no more: these are warnings, and
+/// loading must not wait for them.
+const ROUTES_COMPARED_MAX: usize = 256;
 
 /// One key of a route with one of its values.
 #[derive(Clone, Copy)]
@@ -18,25 +22,47 @@ enum Value {
     Asn(u32),
 }
 
+/// A route that comes before another, ready to be asked what it takes.
+pub(super) struct Earlier {
+    from: RouteFrom,
+    /// Whether its networks hold an address.
+    nets: Ranges<bool>,
+}
+
+impl Earlier {
+    /// From the clients of a route.
+    pub(super) fn new(from: RouteFrom) -> Self {
+        let nets = Ranges::of_networks(false, from.nets.iter().map(|&net| (net, true)));
+        Self { from, nets }
+    }
+
+    /// Whether its networks, if it names any, hold all of `net`.
+    fn holds(&self, net: IpNet) -> bool {
+        let found = self.nets.find(net.network());
+        self.from.nets.is_empty() || found.value && found.scope <= net.prefix_len()
+    }
+
+    /// Whether its networks, if it names any, hold all of those that `with` names.
+    fn holds_all(&self, with: &RouteFrom) -> bool {
+        let held = || with.nets.iter().all(|&net| self.holds(net));
+        self.from.nets.is_empty() || !with.nets.is_empty() && held()
+    }
+}
+
 impl Value {
     /// Whether a client of this value, of whom `with` is known as well, is taken by `earlier`.
-    fn is_taken_by(self, earlier: &RouteFrom, with: &RouteFrom) -> bool {
-        let RouteFrom { nets, asns, .. } = earlier;
+    /// `holds_all`: whether that holds all networks of `with`.
+    fn is_taken_by(self, earlier: &Earlier, holds_all: bool, with: &RouteFrom) -> bool {
+        let asns = &earlier.from.asns;
         let net = match self {
-            Self::Net(net) => nets.is_empty() || nets.iter().any(|outer| outer.contains(&net)),
-            _ => {
-                let held = |net: &IpNet| nets.iter().any(|outer| outer.contains(net));
-                nets.is_empty() || !with.nets.is_empty() && with.nets.iter().all(held)
-            }
+            Self::Net(net) => earlier.holds(net),
+            _ => holds_all,
         };
         let asn = match self {
             Self::Asn(asn) => asns.is_empty() || asns.contains(&asn),
-            _ => {
-                let known = |asn| asns.contains(asn);
-                asns.is_empty() || !with.asns.is_empty() && with.asns.iter().all(known)
-            }
+            _ => is_within(&with.asns, asns),
         };
-        net && asn && self.has_place_of(earlier, with)
+        net && asn && self.has_place_of(&earlier.from, with)
     }
 
     /// The same for place alone.
@@ -73,13 +99,20 @@ impl Builder<'_> {
         &mut self,
         route: &Spanned<RouteSpec>,
         from: &RouteFrom,
-        earlier: &[RouteFrom],
+        earlier: &[Earlier],
     ) {
+        if earlier.len() > ROUTES_COMPARED_MAX {
+            return;
+        }
         let Some(written) = route.value.from.as_ref() else { return };
         let groups = values(&written.value);
+        let holding: Vec<bool> = earlier.iter().map(|earlier| earlier.holds_all(from)).collect();
+        let taken = |value: Value| {
+            let mut earlier = earlier.iter().zip(&holding);
+            earlier.position(|(earlier, &holds_all)| value.is_taken_by(earlier, holds_all, from))
+        };
         let mut dead: Vec<Spanned<usize>> = Vec::new();
         for group in groups {
-            let taken = |value: Value| earlier.iter().position(|e| value.is_taken_by(e, from));
             let found: Vec<Spanned<usize>> = group
                 .iter()
                 .filter_map(|value| Some(Spanned::new(taken(value.value)?, value.span.clone())))

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Builder;
+use super::reach::Earlier;
 use crate::config::decode::{List, OneOrMany, Spanned, one_of};
 use crate::config::spec::network::networks;
 use crate::config::spec::route::{From, Route as RouteSpec, To};
@@ -32,7 +33,7 @@ impl Builder<'_> {
         let Some(Spanned { value: List(routes), .. }) = routes else { return Vec::new() };
         let mut built = Vec::new();
         let mut catch_all = false;
-        let mut froms: Vec<RouteFrom> = Vec::new();
+        let mut earlier: Vec<Earlier> = Vec::new();
         for (at, written) in routes.iter().enumerate() {
             let Spanned { value: route, span } = written;
             if at == ROUTES_MAX {
@@ -48,9 +49,9 @@ impl Builder<'_> {
             catch_all |= route.from.is_none();
             let from = self.route_from(route.from.as_ref());
             if !catch_all {
-                self.warn_of_reach(written, &from, &froms);
+                self.warn_of_reach(written, &from, &earlier);
             }
-            froms.push(from.clone());
+            earlier.push(Earlier::new(from.clone()));
             let to = route.to.as_ref().and_then(|to| self.target(pools, to, 1));
             built.extend(to.map(|to| Route { from, to }));
         }
