@@ -47,7 +47,8 @@ for document in "${documents[@]}"; do
     ' "$document"
     for zone in "$work"/zones/*; do
         [[ -e $zone ]] || continue
-        test_that "$document:$((10#${zone##*/})): this zone loads" prints_not 'warning' waypost check "$zone"
+        test_that "$document:$((10#${zone##*/})): this zone loads" prints_not 'warning' \
+            waypost check --config "$here/places.toml" "$zone"
     done
 done
 

@@ -12,12 +12,14 @@ $problems = [];
 $look = function (array $node) use (&$look, &$found, &$problems, $rows): void {
     foreach ($node['properties'] ?? [] as $key => $about) {
         // Record types are documented as a group, and what holds other keys by those.
-        $is_group = in_array($key, ['expect', 'from', 'split'], true) || ctype_upper($key[0]);
+        $is_group = in_array($key, ['expect', 'from'], true) || ctype_upper($key[0]);
         if ($is_group) {
             continue;
         }
         $found++;
-        $own = preg_grep('/^\| `([a-z]+\.)?' . preg_quote($key, '/') . '` \|/', $rows);
+        // A row for the key, or for the form that it begins: `{ split = …`.
+        $written = preg_quote($key, '/');
+        $own = preg_grep("/^\| `([a-z]+\.)?{$written}` \||^\| `\{ {$written} = /", $rows);
         $default = isset($about['default']) ? '`' . json_encode($about['default']) . '`' : '';
         if ($own === []) {
             $problems[] = "no row for `{$key}`";
