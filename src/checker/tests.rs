@@ -1,7 +1,9 @@
 //! The checker as a whole, against real sockets on the loopback.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -241,13 +243,17 @@ async fn a_stopped_checker_probes_nothing_more() {
     assert!(tokio::time::timeout(short * 4, listener.accept()).await.is_err());
 }
 
-/// What was logged, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread logged, as text.
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl Write for Log {
+/// Writes to [`LOGGED`].
+struct ThreadLog;
+
+impl Write for ThreadLog {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -256,12 +262,20 @@ impl Write for Log {
     }
 }
 
+/// Lets every thread log to a text of its own. A subscriber of one thread alone would miss lines
+/// that another thread, which has none, came upon first: tracing remembers then that nobody wants
+/// them.
+fn log_to_threads() {
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(|| ThreadLog);
+        tracing::subscriber::set_global_default(subscriber.finish()).expect("no other one");
+    });
+}
+
 #[tokio::test]
 async fn every_endpoint_that_turns_gets_one_line() {
-    let log = Log::default();
-    let sink = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || sink.clone());
-    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    log_to_threads();
     let refusing = refusing();
     let address = refusing.local_addr().unwrap();
     let mut scene = Scene::new(256);
@@ -271,7 +285,7 @@ async fn every_endpoint_that_turns_gets_one_line() {
     scene.checker.sync();
     assert!(scene.checker.first_verdicts(AMPLE).await);
     scene.checker.stop().await;
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = String::from_utf8(LOGGED.take()).unwrap();
     assert_eq!(text.lines().count(), 2, "{text}");
     for (line, endpoint) in text.lines().zip(["e0", "e1"]) {
         let message =
