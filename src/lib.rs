@@ -1,7 +1,8 @@
 //! Waypost: an authoritative DNS server that steers.
 //!
 //! You point a domain's NS at it; it answers service names with A, AAAA, HTTPS, SRV and CNAME
-//! records chosen by where the client is, weight and live health. This page is the map of the crate.
+//! records chosen by where the client is, weight and live health. This page is the map of the
+//! crate.
 //!
 //! ```text
 //! ── L0  knows nothing else in the crate

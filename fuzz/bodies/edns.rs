@@ -4,18 +4,22 @@ use std::net::SocketAddr;
 
 use waypost::answer::{Client, Over};
 
-const QUESTIONS: [&[u8]; 4] = [
+const QUESTIONS: [&[u8]; 8] = [
     b"\x03www\x07example\x03com\0\0\x01\0\x01",
     b"\x03web\x07example\x03com\0\0\x01\0\x01",
     b"\x03big\x07example\x03com\0\0\x10\0\x01",
     b"\x07version\x04bind\0\0\x10\0\x03",
+    b"\x06placed\x07example\x03com\0\0\x01\0\x01",
+    b"\x05stuck\x07example\x03com\0\0\x1c\0\x01",
+    b"\x03web\x07example\x03com\0\0\x41\0\x01",
+    b"\x05_http\x04_tcp\x06placed\x07example\x03com\0\0\x21\0\x01",
 ];
 
 /// The first octet chooses question and transport, the next six are class and TTL of the OPT
 /// record, the rest is its RDATA.
 pub(crate) fn run(data: &[u8]) {
     let Some((&[choice, fixed @ ..], rdata)) = data.split_first_chunk::<7>() else { return };
-    let question = QUESTIONS[usize::from(choice & 3)];
+    let question = QUESTIONS[usize::from(choice & 3 | choice >> 2 & 4)];
     // With a question or, to fetch a cookie, without.
     let questions = u8::from(choice & 0x80 == 0);
     let mut query = vec![0x12, 0x34, 1, 0, 0, questions, 0, 0, 0, 0, 0, 1];

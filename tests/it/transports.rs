@@ -14,6 +14,7 @@ use crate::server::TestServer;
 const ZONE: &str = r#"
 zone = "example.com"
 nameservers = ["ns1"]
+client_subnet = true
 
 [records]
 "@" = { MX = ["10 mail", "20 mail2"], TXT = ["v=spf1 mx -all"] }
@@ -44,6 +45,15 @@ endpoints = [
   { name = "one", address = ["192.0.2.31", "2001:db8::31"] },
   { name = "two", address = ["192.0.2.32", "2001:db8::32"] },
 ]
+
+[services.placed.pools]
+inside = { endpoints = ["192.0.2.41"] }
+outside = { endpoints = ["192.0.2.42"] }
+[[services.placed.routes]]
+from = { net = ["10.1.0.0/16", "2001:db8:1::/48"] }
+to = "inside"
+[[services.placed.routes]]
+to = "outside"
 "#;
 
 /// The OPT record of a query: version, DO, options.
@@ -104,6 +114,10 @@ fn questions() -> Vec<(String, Vec<u8>)> {
     let a = [("static.example.com.", "A", 1)];
     let notify = [("example.com.", "SOA", 1)];
     let option = [0xfd, 0xe9, 0, 2, 0, 0xff];
+    let placed = |subnet: &[u8]| {
+        let option = [&[0, 8, 0, subnet.len() as u8], subnet].concat();
+        query(plain, &[("placed.example.com.", "A", 1)], &opt(0, 0, &option))
+    };
     table.extend(
         [
             ("no EDNS", query(plain, &a, &[])),
@@ -112,6 +126,11 @@ fn questions() -> Vec<(String, Vec<u8>)> {
             ("DO", query(plain, &a, &opt(0, 0x8000, &[]))),
             ("BADVERS", query(plain, &a, &opt(1, 0, &[]))),
             ("an unknown option", query(plain, &a, &opt(0, 0, &option))),
+            ("a subnet inside", placed(&[0, 1, 24, 0, 10, 1, 2])),
+            ("a subnet outside", placed(&[0, 1, 24, 0, 10, 2, 2])),
+            ("an IPv6 subnet", placed(&[0, 2, 48, 0, 0x20, 0x01, 0x0d, 0xb8, 0, 1])),
+            ("nobody's subnet", placed(&[0, 1, 0, 0])),
+            ("a subnet with bits behind its prefix", placed(&[0, 1, 23, 0, 10, 1, 3])),
             ("NOTIFY", query(4 << 11, &notify, &edns)),
             ("UPDATE", query(5 << 11, &notify, &[])),
             ("STATUS", query(2 << 11, &a, &[])),
