@@ -22,6 +22,9 @@ pub(super) fn print(message: &Message) {
     if let Some(edns) = message.edns {
         say!("\n;; OPT PSEUDOSECTION:");
         say!("; EDNS: version: {}, flags:; udp: {}", edns.version, edns.payload_size);
+        if let Some(subnet) = edns.subnet {
+            say!("; CLIENT-SUBNET: {subnet}");
+        }
         for (code, data) in &message.options {
             print_option(*code, data);
         }

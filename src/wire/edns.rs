@@ -1,5 +1,6 @@
 //! EDNS: what the OPT record of a query says, and the options of a response (RFC 6891).
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
@@ -239,6 +240,17 @@ impl Subnet {
     }
 }
 
+impl fmt::Display for Subnet {
+    /// The address, its prefix and the scope, as dig prints them: `198.51.100.0/24/18`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, scope, .. } = self;
+        match self.address() {
+            Some(address) => write!(f, "{address}/{source}/{scope}"),
+            None => write!(f, "0/{source}/{scope}"),
+        }
+    }
+}
+
 /// An OPT record being written, the last record of a response.
 #[derive(Clone, Copy, Debug)]
 pub struct Opt {
@@ -369,7 +381,8 @@ mod tests {
         }
         let scope = option(code::CLIENT_SUBNET, b"\0\x01\x18\x18\xc0\0\x02");
         assert_eq!(Edns::read_query(1232, [0; 4], &scope), Err(Malformed));
-        assert_eq!(Edns::read(1232, [0; 4], &scope).unwrap().subnet.unwrap().scope, 24);
+        let subnet = Edns::read(1232, [0; 4], &scope).unwrap().subnet.unwrap();
+        assert_eq!(subnet.to_string(), "192.0.2.0/24/24");
     }
 
     #[test]
