@@ -62,6 +62,8 @@ fn large() -> Responder {
 fn policy(per_source: u32) -> Policy {
     let limit = RateLimit { per_source, per_network: 0, slip: 2, exempt: Access::only(&[]) };
     Policy {
+        max_nocookie_response: Some(400),
+        own: vec![([127, 0, 0, 1], 53).into()],
         name: Text::new("ns1"),
         version: Text::new("waypost"),
         cookies: Some(Cookies::new(&[[1; 16], [2; 16]])),

@@ -55,6 +55,8 @@ pub(crate) fn run(data: &[u8]) {
 pub(crate) fn check(query: &[u8], client: Client) {
     let limit = RateLimit { per_source: 8, per_network: 0, slip: 2, exempt: Access::only(&[]) };
     let policy = Policy {
+        max_nocookie_response: Some(200),
+        own: vec![([192, 0, 2, 53], 53).into()],
         name: Text::new("ns1"),
         version: Text::new("waypost"),
         cookies: Some(Cookies::new(&[[1; 16], [2; 16]])),

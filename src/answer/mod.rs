@@ -242,6 +242,9 @@ impl Responder {
         if client.source.port() == 0 {
             return Outcome::Drop(Dropped::SourcePortZero);
         }
+        if self.policy.is_own(client.source) {
+            return Outcome::Drop(Dropped::SourceOwn);
+        }
         if header.opcode() != OPCODE_QUERY {
             return self.bare(&header, Rcode::NotImp, client, out);
         }
@@ -256,30 +259,40 @@ impl Responder {
         let Ok(read) = Query::read(&header, query, &mut self.scratch.qname) else {
             return self.bare(&header, Rcode::FormErr, client, out);
         };
-        let pass = self.pass(client, read.edns.as_ref());
+        let is_vouched = self.is_vouched(client, read.edns.as_ref());
+        let pass = if is_vouched { Pass::Whole } else { self.pass(client) };
         if pass == Pass::Drop {
             return Outcome::Drop(Dropped::RateLimit);
         }
         let question = query.get(HEADER_LEN..read.question_end()).unwrap_or(&[]);
-        match self.answer(&header, &read, question, client, pass, out) {
+        match self.answer(&header, &read, question, client, (pass, is_vouched), out) {
             Some(outcome) => outcome,
             None => self.bare(&header, Rcode::ServFail, client, out),
         }
     }
 
-    /// Whether a response may be sent: rates bound what goes out over UDP, where sources can be
-    /// forged, but not to who has shown a cookie that only it can have.
-    fn pass(&mut self, client: Client, edns: Option<&Edns>) -> Pass {
-        let Self { policy, now, limited, .. } = self;
-        let Some(rates) = policy.rates.as_ref().filter(|_| !client.over.is_stream()) else {
-            return Pass::Whole;
-        };
-        let source = client.source.ip();
-        let cookie = edns.and_then(|edns| edns.cookie).zip(policy.cookies.as_ref());
-        match cookie {
-            Some((cookie, cookies)) if cookies.recognize(&cookie, source, now.unix) => Pass::Whole,
-            _ => rates.pass(source, now.moment, limited),
+    /// Whether nobody can have forged the client's address: a stream has been set up with it, or it
+    /// shows a cookie that only it can have.
+    fn is_vouched(&self, client: Client, edns: Option<&Edns>) -> bool {
+        let Self { policy, now, .. } = self;
+        if client.over.is_stream() {
+            return true;
         }
+        // Recognizing a cookie takes time; it matters only where something depends on it.
+        if policy.rates.is_none() && policy.max_nocookie_response.is_none() {
+            return false;
+        }
+        let cookie = edns.and_then(|edns| edns.cookie).zip(policy.cookies.as_ref());
+        cookie.is_some_and(|(cookie, cookies)| {
+            cookies.recognize(&cookie, client.source.ip(), now.unix)
+        })
+    }
+
+    /// Whether a response may be sent to a client whose address may be forged.
+    fn pass(&mut self, client: Client) -> Pass {
+        let Self { policy, now, limited, .. } = self;
+        let rates = policy.rates.as_ref();
+        rates.map_or(Pass::Whole, |rates| rates.pass(client.source.ip(), now.moment, limited))
     }
 
     /// Answers a well-formed query; `None` if `out` does not even hold the question.
@@ -289,16 +302,23 @@ impl Responder {
         query: &Query,
         question: &[u8],
         client: Client,
-        pass: Pass,
+        (pass, is_vouched): (Pass, bool),
         out: &mut [u8],
     ) -> Option<Outcome> {
         let Self { snapshot, policy, now, draws, scratch, .. } = self;
         let Scratch { qname, alias, target, names, shares, trail } = scratch;
         trail.clear();
-        let limit = size_limit(client.over, query.edns.as_ref());
-        let mut writer = Writer::start(out, limit, names, question, qname).ok()?;
         let options = query.edns.as_ref().map(|edns| Options::new(policy, edns, client, now.unix));
         let opt_len = options.as_ref().map_or(0, Options::len);
+        let limit = size_limit(client.over, query.edns.as_ref());
+        let limit = match policy.max_nocookie_response {
+            // However little that is: it can always be said that there is more.
+            Some(most) if !is_vouched => {
+                limit.min(usize::from(most).max(HEADER_LEN + question.len() + opt_len))
+            }
+            _ => limit,
+        };
+        let mut writer = Writer::start(out, limit, names, question, qname).ok()?;
         writer.reserve(opt_len);
         let head = match refuse(query) {
             _ if pass == Pass::Slip => Head { truncated: true, ..Head::default() },
@@ -349,7 +369,7 @@ impl Responder {
         client: Client,
         out: &mut [u8],
     ) -> Outcome {
-        if self.pass(client, Some(&edns)) != Pass::Whole {
+        if !self.is_vouched(client, Some(&edns)) && self.pass(client) != Pass::Whole {
             return Outcome::Drop(Dropped::RateLimit);
         }
         let limit = size_limit(client.over, Some(&edns));
@@ -370,7 +390,7 @@ impl Responder {
 
     /// A response that is nothing but a header.
     fn bare(&mut self, header: &Header, rcode: Rcode, client: Client, out: &mut [u8]) -> Outcome {
-        if self.pass(client, None) != Pass::Whole {
+        if !self.is_vouched(client, None) && self.pass(client) != Pass::Whole {
             return Outcome::Drop(Dropped::RateLimit);
         }
         let wire = header.response(rcode).to_wire();

@@ -42,6 +42,8 @@ pub enum Dropped {
     Response,
     /// From port 0, where no response can arrive.
     SourcePortZero,
+    /// From an address that we listen on: a forged one, meant to have us talk to ourselves.
+    SourceOwn,
     /// The output buffer does not hold a header.
     NoRoom,
     /// Above the rate limit.
@@ -50,7 +52,7 @@ pub enum Dropped {
 
 impl Outcome {
     /// How many kinds there are, each kind of drop counted apart.
-    pub const COUNT: usize = 17;
+    pub const COUNT: usize = 18;
 
     /// Every kind's name, at its [`Outcome::index`].
     pub const NAMES: [&'static str; Self::COUNT] = [
@@ -69,6 +71,7 @@ impl Outcome {
         "dropped_short",
         "dropped_response",
         "dropped_source_port_zero",
+        "dropped_source_own",
         "dropped_no_room",
         "dropped_rate_limit",
     ];
@@ -115,8 +118,9 @@ impl Outcome {
             Self::Drop(Dropped::Short) => 12,
             Self::Drop(Dropped::Response) => 13,
             Self::Drop(Dropped::SourcePortZero) => 14,
-            Self::Drop(Dropped::NoRoom) => 15,
-            Self::Drop(Dropped::RateLimit) => 16,
+            Self::Drop(Dropped::SourceOwn) => 15,
+            Self::Drop(Dropped::NoRoom) => 16,
+            Self::Drop(Dropped::RateLimit) => 17,
         }
     }
 

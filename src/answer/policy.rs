@@ -1,5 +1,6 @@
 //! What an operator decided for all zones: who the server says it is, cookies, rates.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::cookies::Cookies;
@@ -17,8 +18,27 @@ pub struct Policy {
     pub cookies: Option<Cookies>,
     /// Response rate limits over UDP.
     pub rates: Option<Arc<Rates>>,
+    /// The longest response over UDP to a client without a cookie of ours, in octets: what is
+    /// longer is cut to nothing but TC. `None`: as to anybody else.
+    pub max_nocookie_response: Option<u16>,
+    /// Where we listen ourselves: no client asks from there.
+    pub own: Vec<SocketAddr>,
     /// How long a stream may stay idle, in units of 100 ms (RFC 7828 §3.1); 0: not told.
     pub stream_idle: u16,
+}
+
+impl Policy {
+    /// Whether `source` is one of our own sockets. Of a socket for all addresses those of loopback
+    /// are known; that others are our own the system knows, and lets nobody else send from them.
+    pub(super) fn is_own(&self, source: SocketAddr) -> bool {
+        let is_it = |own: &SocketAddr| {
+            own.port() == source.port()
+                && own.is_ipv4() == source.is_ipv4()
+                && (own.ip() == source.ip()
+                    || own.ip().is_unspecified() && source.ip().is_loopback())
+        };
+        self.own.iter().any(is_it)
+    }
 }
 
 /// A text of at most 255 octets, kept as the one character string of a TXT record.

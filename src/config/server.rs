@@ -51,6 +51,8 @@ pub struct ServerConfig {
     pub identity: Identity,
     /// Cookies; `None`: clients get none.
     pub cookies: Option<CookieSecrets>,
+    /// The longest response over UDP to a client without a cookie, in octets; `None`: as to others.
+    pub max_nocookie_response: Option<u16>,
     /// How much one source is sent over UDP.
     pub rate_limit: RateLimit,
     /// What is logged, and how.
@@ -140,6 +142,7 @@ impl Default for ServerConfig {
             },
             identity: Identity::default(),
             cookies: Some(CookieSecrets::default()),
+            max_nocookie_response: None,
             rate_limit: RateLimit {
                 per_source: spec::PER_SOURCE_DEFAULT,
                 per_network: spec::PER_NETWORK_DEFAULT,
@@ -193,6 +196,8 @@ fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
     }
     if let Some(Spanned { value: cookies, .. }) = file.cookies {
         config.cookies = build_cookies(&cookies, decoder);
+        let most = cookies.max_nocookie_response.value.as_u32() as u16;
+        config.max_nocookie_response = Some(most).filter(|&most| most > 0);
     }
     if let Some(Spanned { value: limit, .. }) = file.rate_limit {
         config.rate_limit = RateLimit {

@@ -145,7 +145,7 @@ impl Server {
 
         let outcomes = worker::Outcomes::new(bound.responders());
         let (snapshots, counted) = (control.snapshots(), outcomes.clone());
-        let policy = Arc::new(policy::policy(&config)?);
+        let policy = Arc::new(policy::policy(&config, addresses.clone())?);
         let running = bound.start(stream_limits(&config), move |number| {
             let (snapshots, policy) = (snapshots.clone(), Arc::clone(&policy));
             Worker::new(snapshots, policy, clock.clone(), counted.clone(), number)

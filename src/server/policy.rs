@@ -1,6 +1,7 @@
 //! From the server's settings to the policy that every responder follows.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -9,8 +10,9 @@ use crate::answer::{Cookies, Policy, RateLimit, Rates, Secret, Text};
 use crate::config::{self, ServerConfig};
 use crate::snapshot::Access;
 
-/// The policy that `config` asks for; fails if the system has no random numbers to give.
-pub(super) fn policy(config: &ServerConfig) -> io::Result<Policy> {
+/// The policy that `config` asks for, of a server that listens on `own`; fails if the system has no
+/// random numbers to give.
+pub(super) fn policy(config: &ServerConfig, own: Vec<SocketAddr>) -> io::Result<Policy> {
     let text = |text: &Option<String>| text.as_deref().and_then(Text::new);
     let idle = config.limits.tcp_idle.as_millis() / 100;
     let random = random()?;
@@ -22,6 +24,8 @@ pub(super) fn policy(config: &ServerConfig) -> io::Result<Policy> {
             secrets => Cookies::new(secrets),
         }),
         rates: rates(&config.rate_limit)?.map(Arc::new),
+        max_nocookie_response: config.max_nocookie_response,
+        own,
         stream_idle: u16::try_from(idle).unwrap_or(u16::MAX),
     })
 }

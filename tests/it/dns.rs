@@ -232,7 +232,11 @@ pub(crate) struct Tcp(TcpStream);
 
 impl Tcp {
     pub(crate) fn connect(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).expect("loopback accepts");
+        Self::over(TcpStream::connect(server).expect("loopback accepts"))
+    }
+
+    /// A client of a connection that stands.
+    pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("TCP_NODELAY");
         Self(stream)

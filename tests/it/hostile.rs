@@ -1,7 +1,7 @@
 //! Clients that mean harm, or behave as if: what they take is bounded, and others do not notice.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -135,4 +135,107 @@ fn without_descriptors_it_answers_over_udp_does_not_spin_and_recovers() {
     drop(crowd);
     let response = Tcp::connect(address).ask(&question);
     assert_eq!(response.data.answer.len(), 1);
+}
+
+/// Responses a second that the flood's victim may be sent whole.
+const RATE: u32 = 500;
+/// Queries a second that claim to be the victim's, and for how long.
+const FLOOD: u32 = 100_000;
+const FLOOD_TIME: Duration = Duration::from_secs(4);
+
+/// What a flood of queries brought its victim.
+#[derive(Default)]
+struct Reflected {
+    asked: u64,
+    octets_asked: u64,
+    whole: u64,
+    octets: u64,
+}
+
+/// Sends queries in the name of `victim` for as long as the flood takes, and sees what it is sent.
+fn flood(server: SocketAddr, victim: UdpSocket) -> Reflected {
+    let mut query = Question::new("www.example.com.", "A").encode(7);
+    let mut reply = [0; 4096];
+    let (begin, mut seen) = (Instant::now(), Reflected::default());
+    victim.set_nonblocking(true).expect("a socket");
+    while begin.elapsed() < FLOOD_TIME {
+        let due = begin.elapsed().as_micros() as u64 * u64::from(FLOOD) / 1_000_000;
+        while seen.asked < due {
+            query[..2].copy_from_slice(&(seen.asked as u16).to_be_bytes());
+            victim.send_to(&query, server).expect("loopback takes it");
+            seen.asked += 1;
+            seen.octets_asked += query.len() as u64;
+            while let Ok(len) = victim.recv(&mut reply) {
+                seen.octets += len as u64;
+                // Not cut.
+                seen.whole += u64::from(reply[2] & 2 == 0);
+            }
+        }
+    }
+    seen
+}
+
+/// Resolves as resolvers do, from the victim's own address: over UDP, three times if need be, and
+/// over TCP where it is told so.
+fn resolves(server: SocketAddr, victim: Ipv4Addr, id: u16) -> bool {
+    let query = Question::new("www.example.com.", "A").encode(id);
+    let socket = UdpSocket::bind((victim, 0)).expect("an address of loopback");
+    socket.set_read_timeout(Some(Duration::from_millis(400))).expect("a timeout");
+    let mut reply = [0; 4096];
+    let cut = (0..3).find_map(|_| {
+        socket.send_to(&query, server).expect("loopback takes it");
+        let len = socket.recv(&mut reply).ok()?;
+        (len > 12 && reply[..2] == id.to_be_bytes()).then_some(reply[2] & 2 != 0)
+    });
+    match cut {
+        Some(false) => true,
+        Some(true) => {
+            let tcp = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+            tcp.bind(&SocketAddr::from((victim, 0)).into()).expect("an address of loopback");
+            if tcp.connect_timeout(&server.into(), Duration::from_secs(2)).is_err() {
+                return false;
+            }
+            let response = Tcp::over(tcp.into()).ask(&Question::new("www.example.com.", "A"));
+            response.data.answer.len() == 1
+        }
+        None => false,
+    }
+}
+
+#[test]
+fn a_flood_in_a_resolvers_name_is_not_reflected_and_does_not_silence_it() {
+    let victim = Ipv4Addr::new(127, 9, 9, 9);
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = directory.path().join("waypost.toml");
+    let limits = format!("[rate_limit]\nper_source = {RATE}\nexempt = \"192.0.2.0/24\"\n");
+    std::fs::write(&config, limits).expect("a file");
+    let zones = directory.path().join("zones");
+    std::fs::create_dir(&zones).expect("a directory");
+    std::fs::write(zones.join("example.com.toml"), ZONE).expect("a zone");
+    let config = config.to_str().expect("a path of letters");
+    let server = TestServer::start_with(&zones, &["--workers", "1", "--config", config]);
+    let address = server.address();
+    let forged = UdpSocket::bind((victim, 0)).expect("an address of loopback");
+    let flooding = std::thread::spawn(move || flood(address, forged));
+    let (mut tried, mut resolved) = (0u16, 0u16);
+    while !flooding.is_finished() {
+        tried += 1;
+        resolved += u16::from(resolves(address, victim, tried));
+    }
+    let seen = flooding.join().expect("the flood ends by itself");
+    #[allow(clippy::print_stdout, reason = "figures, for `--nocapture`")]
+    {
+        println!(
+            "{} queries in the victim's name; sent to it: {} answers, {:.2} octets an octet asked; \
+             it resolved {resolved} of {tried}",
+            seen.asked,
+            seen.whole,
+            seen.octets as f64 / seen.octets_asked as f64
+        );
+    }
+    // One second's worth may come at once.
+    let most = f64::from(RATE) * (FLOOD_TIME.as_secs_f64() + 1.0) * 1.1;
+    assert!((seen.whole as f64) < most, "{} answers reflected, at most {most}", seen.whole);
+    assert!(seen.octets * 10 <= seen.octets_asked * 11, "more came out than went in");
+    assert!(tried >= 100 && resolved == tried, "it resolved {resolved} of {tried}");
 }

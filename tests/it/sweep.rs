@@ -6,7 +6,9 @@
 //! types that holds one of each row of the table. That they do is tried at random points of the
 //! whole, anew each time.
 
-use waypost::answer::{Client, Dropped, Outcome, Over, Responder};
+use std::sync::Arc;
+
+use waypost::answer::{Client, Dropped, Outcome, Over, Policy, Responder};
 
 use crate::agreement::responder;
 use crate::dns::{Question, Response};
@@ -142,6 +144,20 @@ fn what_may_be_an_attack_or_an_echo_is_dropped() {
     let nobody = Client { source: ([192, 0, 2, 1], 0).into(), over: Over::Udp };
     let outcome = responder.respond(&query, nobody, &mut out);
     assert_eq!(outcome, Outcome::Drop(Dropped::SourcePortZero));
+    let own = ["192.0.2.53:53", "[::]:53"].map(|own| own.parse().expect("an address")).to_vec();
+    let mut responder = responder.with_policy(Arc::new(Policy { own, ..Policy::default() }));
+    for (source, is_own) in [
+        ("192.0.2.53:53", true),
+        ("[::1]:53", true),
+        ("192.0.2.53:5353", false),
+        ("192.0.2.54:53", false),
+        ("127.0.0.1:53", false),
+    ] {
+        let source = Client { source: source.parse().expect("an address"), over: Over::Udp };
+        let outcome = responder.respond(&query, source, &mut out);
+        let dropped = outcome == Outcome::Drop(Dropped::SourceOwn);
+        assert_eq!(dropped, is_own, "{source:?} {outcome:?}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::wire::kind::CLASS_CH;
 use crate::zone::Clients;
 
 /// A query, octet by octet.
+#[derive(Clone)]
 pub(super) struct Asked {
     name: Name,
     qtype: Type,
@@ -243,6 +244,38 @@ fn above_the_rate_a_client_is_sent_to_tcp_unless_it_has_a_cookie() {
     }
     responder.tick(Moment::at(Duration::from_secs(2)), 5_000_001);
     assert!(matches!(plain.of(&mut responder).0, Outcome::Answer(_)), "a second later");
+}
+
+#[test]
+fn without_a_cookie_a_response_is_no_longer_than_allowed() {
+    let long = ["n".repeat(60).as_str(); 4].join(".")[..230].to_owned();
+    let lines = format!(
+        "@ SOA ns1 hostmaster 1 14400 3600 1209600 60\n@ NS ns1\nns1 A 192.0.2.53\n\
+         big TXT {}\n{long} A 192.0.2.1",
+        "x".repeat(200)
+    );
+    let zone = crate::zone::Zone::new(name("@"), records(&lines), vec![]).unwrap();
+    let zone = Arc::new(Zone::compile(zone, &mut RouteTables::default()));
+    let policy = Policy { max_nocookie_response: Some(128), ..named() };
+    let mut responder =
+        Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1).with_policy(Arc::new(policy));
+    responder.tick(Moment::default(), 5_000_000);
+    let mut is_whole = |asked: &Asked| {
+        let message = asked.answered(&mut responder);
+        assert_eq!(message.flags().contains(&"tc"), message.answer.is_empty(), "{message:?}");
+        (!message.answer.is_empty(), message)
+    };
+    assert!(is_whole(&asked("ns1", &[])).0);
+    assert!(!is_whole(&asked(&long, &[])).0, "cut, but said, however long the question");
+    let plain = Asked { qtype: Type::TXT, ..asked("big", &[]) };
+    assert!(!is_whole(&plain).0);
+    assert!(is_whole(&Asked { over: Over::Tcp, ..plain.clone() }).0);
+    let with = |cookie: &[u8]| Asked {
+        options: Some(vec![(code::COOKIE, cookie.to_vec())]),
+        ..plain.clone()
+    };
+    let (first, message) = is_whole(&with(CLIENT_COOKIE));
+    assert!(!first && is_whole(&with(&message.options[0].1)).0);
 }
 
 #[test]

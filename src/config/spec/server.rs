@@ -167,6 +167,9 @@ table! {
         /// One or two secrets, each 32 hexadecimal digits. Cookies are made with the first and
         /// recognized with both. Default: one at random, anew at each start.
         secrets: OneOrMany<Secret>;
+        /// The longest response over UDP to a client without a cookie of ours, in octets; what is
+        /// longer is cut, so that a real client comes back over TCP. 0: as to anybody else.
+        max_nocookie_response: Int<0, 1232> = 0;
     }
 }
 

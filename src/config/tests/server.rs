@@ -37,7 +37,8 @@ fn every_key_is_read() {
          [limits]\ntcp_connections = 10\ntcp_connections_per_source = 2\ntcp_idle = \"1m\"\n\
          tcp_first_query = \"1s\"\n\
          [identity]\nname = \"ns1-fra\"\nversion = \"none of your business\"\n\
-         [cookies]\nsecrets = [\"000102030405060708090a0b0c0d0e0f\", \"FF000000000000000000000000000000\"]\n\
+         [cookies]\nmax_nocookie_response = 200\n\
+         secrets = [\"000102030405060708090a0b0c0d0e0f\", \"FF000000000000000000000000000000\"]\n\
          [rate_limit]\nper_source = 20\nper_network = 0\nslip = 2\nexempt = [\"10.0.0.0/8\"]\n\
          [log]\nformat = \"json\"\nlevel = \"debug\"\n",
     );
@@ -72,6 +73,7 @@ fn every_key_is_read() {
             std::array::from_fn(|at| at as u8),
             std::array::from_fn(|at| if at == 0 { 255 } else { 0 }),
         ])),
+        max_nocookie_response: Some(200),
         rate_limit: RateLimit {
             per_source: 20,
             per_network: 0,
