@@ -17,6 +17,7 @@
 //!    config     TOML and master files → zone::*, with every diagnostic
 //! ── L3  snapshot   compile → immutable, numbered, indexed
 //! ── L4  answer     query bytes → response bytes
+//!        explain    what the engine noted on the way → why
 //! ── L5  the outside world: I/O, threads, async
 //!    transport  udp (a blocking thread per worker, batched), stream (TCP, TLS), encrypted
 //!    checker    the probes and their schedule
@@ -39,6 +40,7 @@ pub mod checker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod explain;
 pub mod geo;
 pub mod health;
 pub mod server;

@@ -27,9 +27,7 @@ impl<'r> Resolve<'r, '_> {
         service: &'r Service,
         head: &'r [u8],
     ) -> Step {
-        let (plan, board) = (here.zone.plan(service), here.zone.board());
-        let routed = self.route(&here, &plan);
-        let any = Select { plan, board, routed, family: Family::Any, addresses_only: false };
+        let any = self.select(&here, service, Family::Any);
         let Some(draws) = self.draws.get_mut(here.zone_at) else { return Step::Done };
         let Some(choice) = any.choose(draws, Stream::Https) else {
             self.deny_service(here, service, Family::Any);
@@ -45,6 +43,8 @@ impl<'r> Resolve<'r, '_> {
         };
         let v4 = hint(Family::V4, Stream::Ipv4Hint);
         let v6 = hint(Family::V6, Stream::Ipv6Hint);
+        self.note_named(&v4);
+        self.note_named(&v6);
         let hints = [
             Hint { key: svc_key::IPV4HINT, family: Type::A, picks: v4 },
             Hint { key: svc_key::IPV6HINT, family: Type::AAAA, picks: v6 },

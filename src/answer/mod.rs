@@ -26,6 +26,7 @@ mod rates;
 mod resolve;
 mod sections;
 mod steered;
+mod trace;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -42,6 +43,7 @@ use crate::wire::query::{Query, read_without_question};
 use crate::wire::writer::{Names, Writer};
 use options::{Options, Why};
 use rates::Pass;
+use trace::Trace;
 
 pub use ahead::AHEAD_MAX;
 pub use cookies::{Cookies, Secret};
@@ -49,6 +51,7 @@ pub use options::PADDING_BLOCK;
 pub use outcome::{Dropped, Outcome};
 pub use policy::{Policy, Text};
 pub use rates::{RateLimit, Rates};
+pub use trace::{Hop, Met, Steered};
 
 /// The largest UDP response, and what OPT advertises: what crosses the Internet unfragmented
 /// (DNS flag day 2020).
@@ -235,6 +238,26 @@ impl Responder {
     /// # Cost
     /// No allocation, lock or I/O. A steered A answer reads one word a pool of its route.
     pub fn respond(&mut self, query: &[u8], client: Client, out: &mut [u8]) -> Outcome {
+        self.respond_traced(query, client, out, None)
+    }
+
+    /// The same, and what was met on the way: one [`Hop`] for each name that was looked up.
+    ///
+    /// # Cost
+    /// As [`Responder::respond`], and some allocations.
+    pub fn explain(&mut self, query: &[u8], client: Client, out: &mut [u8]) -> (Outcome, Vec<Hop>) {
+        let trace = Trace::default();
+        let outcome = self.respond_traced(query, client, out, Some(&trace));
+        (outcome, trace.into_hops())
+    }
+
+    fn respond_traced(
+        &mut self,
+        query: &[u8],
+        client: Client,
+        out: &mut [u8],
+        trace: Option<&Trace>,
+    ) -> Outcome {
         let Some(header) = Header::read(query) else { return Outcome::Drop(Dropped::Short) };
         if header.is_response() {
             return Outcome::Drop(Dropped::Response);
@@ -265,7 +288,7 @@ impl Responder {
             return Outcome::Drop(Dropped::RateLimit);
         }
         let question = query.get(HEADER_LEN..read.question_end()).unwrap_or(&[]);
-        match self.answer(&header, &read, question, client, (pass, is_vouched), out) {
+        match self.answer(&header, &read, question, client, (pass, is_vouched), (out, trace)) {
             Some(outcome) => outcome,
             None => self.bare(&header, Rcode::ServFail, client, out),
         }
@@ -303,7 +326,7 @@ impl Responder {
         question: &[u8],
         client: Client,
         (pass, is_vouched): (Pass, bool),
-        out: &mut [u8],
+        (out, trace): (&mut [u8], Option<&Trace>),
     ) -> Option<Outcome> {
         let Self { snapshot, policy, now, draws, scratch, .. } = self;
         let Scratch { qname, alias, target, names, shares, trail } = scratch;
@@ -339,6 +362,7 @@ impl Responder {
                     writer: &mut writer,
                     head: Head::default(),
                     trail,
+                    trace,
                 };
                 resolve.run(query.qtype);
                 resolve.head

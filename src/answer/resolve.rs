@@ -1,6 +1,7 @@
 //! RFC 1034 §4.3.2: from the question, through aliases, to the records.
 
 use super::options::Why;
+use super::trace::{Met, Trace};
 use super::{Client, Head};
 use crate::snapshot::{Found, NodeId, Snapshot, Steered, Zone};
 use crate::steering::{Draws, Share};
@@ -27,6 +28,8 @@ pub(super) struct Resolve<'r, 'w> {
     pub(super) writer: &'r mut Writer<'w>,
     pub(super) head: Head,
     pub(super) trail: &'r mut Trail,
+    /// Where it is noted what was met; queries need not.
+    pub(super) trace: Option<&'r Trace>,
 }
 
 /// Where aliases led so far.
@@ -98,15 +101,20 @@ impl<'r> Resolve<'r, '_> {
                 return;
             }
             let found = match self.snapshot.zone_of(name, qtype) {
-                Some((_, zone)) if !zone.access().admits(source) => Err(Why::Prohibited),
+                Some((at, zone)) if !zone.access().admits(source) => {
+                    Err((Why::Prohibited, Met::Prohibited(at)))
+                }
                 Some(found) => Ok(found),
-                None => Err(Why::NotAuthoritative),
+                None => Err((Why::NotAuthoritative, Met::NoZone)),
             };
+            if let (Some(trace), Err((_, met))) = (self.trace, found) {
+                trace.meet(name, met);
+            }
             let (zone_at, zone) = match found {
                 Ok(found) => found,
                 // The answer so far stands: whoever asks can go on by itself.
                 Err(_) if aliased => return,
-                Err(why) => {
+                Err((why, _)) => {
                     self.head = Head::refused(why);
                     return;
                 }
@@ -127,6 +135,9 @@ impl<'r> Resolve<'r, '_> {
 
     fn visit(&mut self, here: Here<'r>, depth: usize, qtype: Type) -> Step {
         let found = here.zone.find(self.name(&here), qtype);
+        if let Some(trace) = self.trace {
+            trace.meet(self.name(&here), Met::Found(here.zone_at, found));
+        }
         if !matches!(found, Found::Cut(_)) {
             self.head.authoritative = true;
         }

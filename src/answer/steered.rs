@@ -2,8 +2,9 @@
 
 use super::options::Why;
 use super::resolve::{Here, Resolve, Step};
+use super::trace::Trace;
 use crate::snapshot::{Endpoint, NodeId, Service};
-use crate::steering::{Choice, Draws, Family, Picks, Plan, Routed, Select, Share, Stream};
+use crate::steering::{Choice, Draws, Family, Picks, Select, Share, Stream};
 use crate::wire::edns::Subnet;
 use crate::wire::kind::Type;
 use crate::wire::writer::{Full, pointer_to};
@@ -73,6 +74,7 @@ impl<'r> Resolve<'r, '_> {
     ) -> Step {
         let endpoint = |&pick: &u16| here.zone.endpoints(service).get(usize::from(pick));
         let Some(drawn) = picks.as_slice().first().and_then(endpoint) else { return Step::Done };
+        self.note_named(picks);
         self.give_cname(here, service.ttl, here.zone.endpoint_owner(drawn))
     }
 
@@ -89,11 +91,9 @@ impl<'r> Resolve<'r, '_> {
         family: Family,
         stream: Stream,
     ) -> Option<(Picks, bool)> {
-        let (plan, board) = (here.zone.plan(service), here.zone.board());
-        let routed = self.route(here, &plan);
+        let select = self.select(here, service, family);
         let draws = self.draws.get_mut(here.zone_at)?;
-        let addresses_only = service.plan.has_targets();
-        let own = Select { plan, board, routed, family, addresses_only };
+        let own = Select { addresses_only: service.plan.has_targets(), ..select };
         if !service.plan.has_targets() {
             let choice = own.choose(draws, stream)?;
             return Some((own.draw(choice, draws, stream), false));
@@ -110,8 +110,15 @@ impl<'r> Resolve<'r, '_> {
         Some((picks, false))
     }
 
-    /// Where the client goes. The response holds for no more clients than that does.
-    pub(super) fn route(&mut self, here: &Here<'r>, plan: &Plan<'_>) -> Routed {
+    /// What selects endpoints for the client, by where it goes. The response holds for no more
+    /// clients than that does.
+    pub(super) fn select(
+        &mut self,
+        here: &Here<'r>,
+        service: &Service,
+        family: Family,
+    ) -> Select<'r> {
+        let (plan, board) = (here.zone.plan(service), here.zone.board());
         let source = self.client.source.ip();
         let subnet = self.subnet.and_then(Subnet::address);
         let subnet = subnet.filter(|_| here.zone.subnets().admits(source));
@@ -119,7 +126,19 @@ impl<'r> Resolve<'r, '_> {
         if subnet.is_some() {
             self.head.scope = self.head.scope.max(routed.scope);
         }
-        routed
+        if let Some(trace) = self.trace {
+            let client = (subnet.unwrap_or(source), subnet.is_some());
+            trace.route(here, service, client, routed);
+        }
+        let trace = self.trace.map(Trace::steps);
+        Select { plan, board, routed, family, addresses_only: false, trace }
+    }
+
+    /// Notes which endpoints the answer names.
+    pub(super) fn note_named(&self, picks: &Picks) {
+        if let Some(trace) = self.trace {
+            trace.name(picks.as_slice().iter().copied());
+        }
     }
 
     /// Denies, and says so if there is something that could be up.
@@ -137,6 +156,7 @@ impl<'r> Resolve<'r, '_> {
 
     fn give_addresses(&mut self, here: Here<'r>, service: &Service, picks: &Picks, rtype: Type) {
         let endpoints = here.zone.endpoints(service);
+        self.note_named(picks);
         let mark = self.writer.mark();
         let mut count = 0;
         for &pick in picks.as_slice() {
@@ -155,13 +175,13 @@ impl<'r> Resolve<'r, '_> {
     /// Answers SRV (RFC 2782): every endpoint that may serve, with weight and port; failover
     /// tiers are priorities; the endpoints' own addresses ride along.
     pub(super) fn give_srv(&mut self, here: Here<'r>, service: &'r Service) {
-        let (plan, board) = (here.zone.plan(service), here.zone.board());
-        let routed = self.route(&here, &plan);
-        let (family, addresses_only) = (Family::Any, false);
-        let select = Select { plan, board, routed, family, addresses_only };
+        let select = self.select(&here, service, Family::Any);
         let Some(draws) = self.draws.get_mut(here.zone_at) else { return };
         let mut shares = std::mem::take(self.shares);
         select.tiers(draws, &mut shares);
+        if let Some(trace) = self.trace {
+            trace.name(shares.iter().map(|share| share.member));
+        }
         if shares.is_empty() {
             self.deny_service(here, service, Family::Any);
         } else {
@@ -232,7 +252,7 @@ impl<'r> Resolve<'r, '_> {
         endpoint: &Endpoint,
     ) {
         let board = here.zone.board();
-        let serves = endpoint.bits().map(|bit| board.word(bit.word) >> (bit.at & 63) & 1 == 1);
+        let serves = endpoint.bits().map(|bit| board.is_set(bit));
         // Where everything is down and answered all the same, the addresses are too.
         let any_serves =
             (serves[0] && endpoint.v4.is_some()) || (serves[1] && endpoint.v6.is_some());

@@ -12,6 +12,8 @@ macro_rules! say {
 
 mod check;
 mod dig;
+mod engine;
+mod explain;
 mod query;
 mod schema;
 mod serve;
@@ -37,6 +39,7 @@ const ZONES: &str = "zones";
     after_help = "Try it:\n  \
         waypost check zones                     are the zone files right?\n  \
         waypost query web.example.com           what would be answered, no socket needed\n  \
+        waypost explain web.example.com         why is it that?\n  \
         waypost serve                           serve ./zones on 127.0.0.1:5300\n  \
         dig @127.0.0.1 -p 5300 web.example.com  ask it\n\n\
         Exit codes: 0 all is well, 1 something is wrong (all of it is printed), 2 usage."
@@ -54,6 +57,8 @@ enum Command {
     Check(check::Check),
     /// Answer from the zone files through the real engine, without a socket.
     Query(query::Query),
+    /// Tell why an answer is what it is: routes, pools, states, the draw.
+    Explain(explain::Explain),
     /// Print the JSON Schema of zone files, for completion in editors.
     Schema,
 }
@@ -67,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Query(query) => query.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Schema => schema::run(),
     };
     match result {

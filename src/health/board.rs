@@ -36,6 +36,11 @@ impl Board {
         self.0.get(at as usize).map_or(u64::MAX, |word| word.load(Ordering::Acquire))
     }
 
+    /// Whether what the bit stands for may serve.
+    pub fn is_set(&self, bit: Bit) -> bool {
+        self.word(bit.word) >> (bit.at & 63) & 1 == 1
+    }
+
     /// Sets or clears one bit; nothing beyond the end.
     pub fn set(&self, bit: Bit, may_serve: bool) {
         if let Some(word) = self.0.get(bit.word as usize) {

@@ -63,6 +63,11 @@ impl Loader {
         self
     }
 
+    /// Where clients are.
+    pub fn geo(&self) -> &Arc<Geo> {
+        self.tables.geo()
+    }
+
     /// From the next load on clients are where `geo` says. Zones whose routes ask for that are then
     /// read anew.
     pub fn set_geo(&mut self, geo: Arc<Geo>) {

@@ -1,5 +1,6 @@
 //! From a zone as it is written to a zone as it is answered.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -56,6 +57,7 @@ impl Zone {
             services: compiled.services.into(),
             plans: compiled.plans,
             endpoints: compiled.endpoints.into(),
+            pools: compiled.pools.into(),
             texts: compiled.texts.into(),
             board: Arc::new(Board::new(compiled.words as usize)),
             bindings: compiled.bindings.into(),
@@ -155,6 +157,9 @@ struct Services {
     services: Vec<Service>,
     plans: Plans,
     endpoints: Vec<Endpoint>,
+    pools: Vec<Text>,
+    /// Where names of pools stand: those of sites come again in service after service.
+    pool_names: HashMap<String, Text>,
     texts: Vec<u8>,
     bindings: Vec<Binding>,
     words: u32,
@@ -169,6 +174,8 @@ impl Services {
             services: with_room(written.len()),
             plans: Plans::with_room(written.len()),
             endpoints: with_room(endpoints),
+            pools: with_room(written.len()),
+            pool_names: HashMap::new(),
             texts: with_room(endpoints),
             bindings: Vec::new(),
             words: 0,
@@ -178,6 +185,7 @@ impl Services {
 
     fn add(&mut self, service: &zone::Service, tables: &mut RouteTables) {
         let place = self.plans.add(service, tables, &mut self.words, &mut self.points);
+        service.pools.iter().for_each(|pool| self.add_pool(&pool.name));
         let members = service.pools.iter().flat_map(|pool| pool.endpoints.iter().enumerate());
         for ((pool, endpoint), (at, _)) in service.endpoints().zip(members) {
             let none = Bit { word: NONE, at: 0 };
@@ -205,6 +213,18 @@ impl Services {
             self.points.add_https();
         }
         self.services.push(Service { ttl, plan: place, label, https });
+    }
+
+    fn add_pool(&mut self, name: &str) {
+        let text = match self.pool_names.get(name) {
+            Some(&text) => text,
+            None => {
+                let text = self.text(name.as_bytes());
+                self.pool_names.insert(name.to_owned(), text);
+                text
+            }
+        };
+        self.pools.push(text);
     }
 
     fn text(&mut self, text: &[u8]) -> Text {

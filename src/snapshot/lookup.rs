@@ -79,6 +79,11 @@ impl Zone {
         self.nodes.node(id).is_some_and(|node| node.sets().next().is_some())
     }
 
+    /// Whether the node is a wildcard.
+    pub fn is_wildcard(&self, id: NodeId) -> bool {
+        self.below_origin(id).starts_with(b"\x01*")
+    }
+
     /// What steers the node, if anything does.
     pub fn steered(&self, id: NodeId) -> Option<Steered<'_>> {
         let steered = self.nodes.node(id)?.steered();

@@ -132,7 +132,9 @@ pub struct Zone {
     plans: Plans,
     /// Of all services.
     endpoints: Box<[Endpoint]>,
-    /// The labels of services, the names and owners of endpoints.
+    /// The names of the pools of all services.
+    pools: Box<[Text]>,
+    /// The labels of services, the names of pools, the names and owners of endpoints.
     texts: Box<[u8]>,
     board: Arc<Board>,
     bindings: Box<[Binding]>,
@@ -168,6 +170,13 @@ impl Zone {
     /// The data of the HTTPS record of `service` up to its hints; `None`: it answers none.
     pub fn https_head(&self, service: &Service) -> Option<&[u8]> {
         Some(self.text(service.https)).filter(|head| !head.is_empty())
+    }
+
+    /// The names of the pools of `service`, by their number.
+    pub fn pool_names(&self, service: &Service) -> impl Iterator<Item = &str> {
+        let Range { start, end } = service.plan.pools();
+        let pools = self.pools.get(start as usize..end as usize).unwrap_or(&[]);
+        pools.iter().map(|&name| std::str::from_utf8(self.text(name)).unwrap_or(""))
     }
 
     /// The endpoints of `service` by [`crate::steering::Member`].

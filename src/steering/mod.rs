@@ -18,9 +18,11 @@ mod routes;
 mod select;
 mod sticky;
 mod tiers;
+mod trace;
 
 pub use draw::{Draws, Picks, Point, PointCounts, Stream};
 pub use lines::Lines;
 pub use plan::{Member, Plan, PlanPlace, PlanPool, Plans, Routed, Tier};
 pub use routes::RouteTables;
-pub use select::{Choice, Family, Select, Share};
+pub use select::{Choice, Family, Mode, Select, Share};
+pub use trace::{Fate, PoolSeen, Step, Trace};

@@ -9,13 +9,13 @@ use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
 
 /// A block of members that one draw takes from, among others.
 #[derive(Clone, Copy)]
-struct Part<'a> {
-    pool: &'a PlanPool,
+pub(super) struct Part<'a> {
+    pub(super) pool: &'a PlanPool,
     /// The place of its first member in the pool.
-    start: usize,
+    pub(super) start: usize,
     point: Point,
     /// What the draws may name.
-    mask: u64,
+    pub(super) mask: u64,
 }
 
 impl Select<'_> {
@@ -39,6 +39,9 @@ impl Select<'_> {
         draws: &mut Draws,
         stream: Stream,
     ) -> Picks {
+        if self.trace.is_some() {
+            self.note_draw(choice);
+        }
         if let Some(key) = self.routed.sticky {
             return self.stick(key, most, choice);
         }
@@ -71,7 +74,7 @@ impl Select<'_> {
     }
 
     /// The weight by which a member is drawn, which is one where all are 0.
-    fn drawn_weight(&self, pool: &PlanPool, at: usize) -> u32 {
+    pub(super) fn drawn_weight(&self, pool: &PlanPool, at: usize) -> u32 {
         self.weight(pool, at).max(1)
     }
 
@@ -169,7 +172,7 @@ impl Select<'_> {
 
     /// All blocks of the chosen pools. A weight of 0 is drawn only when nothing else may be, in any
     /// of them.
-    fn parts(&self, Choice { pools, mode }: Choice) -> impl Iterator<Item = Part<'_>> {
+    pub(super) fn parts(&self, Choice { pools, mode }: Choice) -> impl Iterator<Item = Part<'_>> {
         let chosen = move || rotated(pools.bits(), 0).filter_map(|at| self.pool(at as u16));
         let weighted = move |block: &Block| self.mask(block, mode) & block.weighted;
         let any_weighted = chosen().any(|pool| pool.blocks.iter().any(|b| weighted(b) != 0));

@@ -15,7 +15,10 @@ use super::routes::{Decision, RouteTable, RouteTables};
 use super::sticky::{self, Kind};
 use crate::geo::Found;
 use crate::health::Bit;
-use crate::zone::{Answers, MinUp, OnAllDown, Place, Pool, PoolIndex, Service, Target, with_room};
+use crate::zone::{
+    Answers, MinUp, OnAllDown, Place, Pool, PoolIndex, PoolLocation, RouteFrom, Service, Target,
+    with_room,
+};
 
 /// The prefix behind which IPv6 has IPv4 (RFC 4291 §2.5.5.2).
 const MAPPED_LEN: u8 = 96;
@@ -84,6 +87,10 @@ struct Routes {
     table: Option<Arc<RouteTable>>,
     /// By decision.
     to: Box<[To]>,
+    /// What each route says, for whoever asks why.
+    written: Box<[Target]>,
+    /// Where its pools are, for the same.
+    locations: Box<[Option<PoolLocation>]>,
     /// What stands for each of its endpoints if it is sticky.
     identities: Option<Box<[u64]>>,
 }
@@ -96,6 +103,8 @@ pub struct Routed {
     pub scope: u8,
     /// What decides instead of draws in a sticky service.
     pub(super) sticky: Option<u64>,
+    /// The number of what was decided for the client; `None`: there are no routes.
+    decision: Option<u32>,
 }
 
 /// A compiled split, or a union.
@@ -171,6 +180,16 @@ impl PlanPool {
     /// Whether its endpoints are targets, answered as CNAME.
     pub fn is_target(&self) -> bool {
         self.is_target
+    }
+
+    /// Its members' numbers.
+    pub fn members(&self) -> Range<Member> {
+        self.members.clone()
+    }
+
+    /// The share of its weight that must be up.
+    pub fn min_up(&self) -> MinUp {
+        self.min_up
     }
 }
 
@@ -249,7 +268,9 @@ impl Plans {
             tree.add(&service.routes[at].to)
         };
         let to = table.decisions.iter().map(to).collect();
-        Routes { table: Some(table), to, identities: None }
+        let written = service.routes.iter().map(|route| route.to.clone()).collect();
+        let locations = service.pools.iter().map(|pool| pool.location).collect();
+        Routes { table: Some(table), to, written, locations, identities: None }
     }
 
     /// The plan at `place`, which is of these plans.
@@ -306,9 +327,21 @@ impl PlanPlace {
         self.has_targets
     }
 
+    /// Its pools among those of all services of the zone, in the order of [`Plans::add`].
+    pub fn pools(&self) -> Range<u32> {
+        self.pools.clone()
+    }
+
     /// Its endpoints among those of all services of the zone, in the order of [`Plans::add`].
     pub fn members(&self) -> Range<u32> {
         self.members.clone()
+    }
+}
+
+impl Routed {
+    /// Whether the client gets the same endpoints as long as they may serve.
+    pub fn is_sticky(&self) -> bool {
+        self.sticky.is_some()
     }
 }
 
@@ -318,15 +351,15 @@ impl<'a> Plan<'a> {
     /// # Cost
     /// Nothing where the service has no routes, else one search.
     pub fn route(&self, client: IpAddr) -> Routed {
-        let everyone = Routed { to: self.otherwise, scope: 0, sticky: None };
-        let Some(Routes { table, to, identities }) = self.routes else { return everyone };
+        let everyone = Routed { to: self.otherwise, scope: 0, sticky: None, decision: None };
+        let Some(Routes { table, to, identities, .. }) = self.routes else { return everyone };
         let (asked, client) = (client, client.to_canonical());
         // An IPv4 address inside an IPv6 one is counted as the latter by whoever hears of it.
         let mapped = if asked.is_ipv4() == client.is_ipv4() { 0 } else { MAPPED_LEN };
         let routed = table.as_ref().map_or(everyone, |table| {
             let Found { value: decision, scope } = table.find(client);
             let to = to.get(decision as usize).copied().unwrap_or(self.otherwise);
-            Routed { to, scope: mapped + scope, ..everyone }
+            Routed { to, scope: mapped + scope, decision: Some(decision), ..everyone }
         });
         if identities.is_none() {
             return routed;
@@ -350,6 +383,70 @@ impl<'a> Plan<'a> {
     /// The branches themselves.
     pub(super) fn branches(&self, Branches { start, end }: Branches) -> &'a [Branch] {
         self.all.branches.get(start as usize..end as usize).unwrap_or(&[])
+    }
+
+    /// The routes in order: whom each takes and where it leads; none if nobody is told apart.
+    pub fn routes(&self) -> impl Iterator<Item = (&'a RouteFrom, &'a Target)> {
+        let routes = self.routes.into_iter();
+        routes.flat_map(|routes| {
+            let from = routes.table.iter().flat_map(|table| table.from.iter());
+            from.zip(routes.written.iter())
+        })
+    }
+
+    /// The number of the route that took the client; `None`: none did, so that it goes to the
+    /// pools in file order.
+    pub fn taken(&self, routed: &Routed) -> Option<u16> {
+        let table = self.routes?.table.as_ref()?;
+        table.decisions.get(routed.decision? as usize)?.route
+    }
+
+    /// Where a pool is, if that matters to a route.
+    pub fn location(&self, pool: u16) -> Option<PoolLocation> {
+        *self.routes?.locations.get(usize::from(pool))?
+    }
+
+    /// The pools, in file order.
+    pub fn pools(&self) -> &'a [PlanPool] {
+        self.pools
+    }
+
+    /// The weight of a member.
+    pub fn weight(&self, member: Member) -> u16 {
+        self.weights.get(usize::from(member)).copied().unwrap_or_default()
+    }
+
+    /// How many endpoints an answer names.
+    pub fn answers(&self) -> Answers {
+        self.answers
+    }
+
+    /// What is answered where nothing may serve.
+    pub fn on_all_down(&self) -> OnAllDown {
+        self.on_all_down
+    }
+
+    /// The numbers of the pools that `routed` may lead to, in the order in which they are tried.
+    pub fn order(&self, routed: &Routed) -> Vec<u16> {
+        self.pools_of(routed.to)
+    }
+
+    /// The numbers of all pools in `to`, each once.
+    pub(super) fn pools_of(&self, to: To) -> Vec<u16> {
+        let branches = match to {
+            To::Pool(at) => return vec![at],
+            To::Failover(branches) => branches,
+            To::Split(at) | To::All(at) => {
+                self.split(at).map_or(Branches::default(), |split| split.branches)
+            }
+        };
+        let mut pools = Vec::new();
+        for at in self.branches(branches).iter().flat_map(|branch| self.pools_of(branch.to)) {
+            if !pools.contains(&at) {
+                pools.push(at);
+            }
+        }
+        pools
     }
 
     /// The bits of the `at`-th endpoint of `pool`: IPv4, IPv6.

@@ -32,6 +32,8 @@ pub(super) struct RouteTable {
     by_address: Ranges<u32>,
     /// What the numbers in `by_address` mean.
     pub(super) decisions: Vec<Decision>,
+    /// Whom each route takes, for whoever asks why.
+    pub(super) from: Vec<RouteFrom>,
     /// Whether a route asks for more than networks.
     pub(super) asks_geo: bool,
 }
@@ -74,6 +76,11 @@ impl RouteTables {
     /// Tables for clients that are where `geo` says.
     pub fn new(geo: Arc<Geo>) -> Self {
         Self { geo, made: HashMap::new() }
+    }
+
+    /// Where clients are.
+    pub fn geo(&self) -> &Arc<Geo> {
+        &self.geo
     }
 
     /// The table of a service with routes.
@@ -197,7 +204,7 @@ fn decide(asked: &Asked, geo: &Geo) -> RouteTable {
     });
     let asks_geo = |route: &RouteFrom| route.asks_place() || !route.asns.is_empty();
     let asks_geo = !asked.nearest.is_empty() || from.iter().any(asks_geo);
-    RouteTable { by_address, decisions: decisions.values, asks_geo }
+    RouteTable { by_address, decisions: decisions.values, from: asked.from.clone(), asks_geo }
 }
 
 /// The first route that takes a client: each of its keys must be among the takers by that key, in

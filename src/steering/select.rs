@@ -3,6 +3,7 @@
 use super::draw::{Draws, MEMBERS_MAX, Point, Stream};
 use super::plan::{Block, Branch, Branches, Member, Plan, PlanPool, Routed, Tier, To};
 use super::sticky;
+use super::trace::{Step, Trace};
 use crate::health::Board;
 use crate::zone::OnAllDown;
 
@@ -19,7 +20,7 @@ pub enum Family {
 
 /// How much of the states counts; each is tried when the one before leaves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub enum Mode {
     /// A pool needs its `min_up`.
     MinUp,
     /// One endpoint up is enough: better a thin pool than a down endpoint.
@@ -78,6 +79,8 @@ pub struct Select<'a> {
     pub family: Family,
     /// Whether pools of targets are passed over.
     pub addresses_only: bool,
+    /// Where it notes what it does; queries need not.
+    pub trace: Option<&'a Trace>,
 }
 
 impl<'a> Select<'a> {
@@ -105,6 +108,7 @@ impl<'a> Select<'a> {
     /// By the pools that the route names; no allocation.
     pub fn choose(&self, draws: &mut Draws, stream: Stream) -> Option<Choice> {
         let walk = |mode, draws: &mut Draws| {
+            self.note(Step::Walk(mode));
             let pools = self.walk(self.routed.to, mode, draws, stream)?;
             Some(Choice { pools, mode })
         };
@@ -114,6 +118,7 @@ impl<'a> Select<'a> {
                 OnAllDown::None => None,
                 OnAllDown::Pool(at) => {
                     let pool = self.pool(at.0)?;
+                    self.note(Step::Walk(Mode::Open));
                     let choice = Choice { pools: Chosen::One(at.0), mode: Mode::Open };
                     self.is_usable(pool, Mode::Open).then_some(choice)
                 }
@@ -167,10 +172,14 @@ impl<'a> Select<'a> {
             let scored = rotated(mask, 0).filter_map(|at| {
                 Some((sticky::score(key, branches.get(at)?.identity, weight(at)), at))
             });
-            return scored.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, at)| at);
+            let best = scored.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, at)| at);
+            self.note_split(branches, mask, best);
+            return best;
         }
         draws.prepare((point, stream), (mask, 0), 1, weight);
-        draws.next((point, stream), 0)
+        let drawn = draws.next((point, stream), 0);
+        self.note_split(branches, mask, drawn);
+        drawn
     }
 
     /// The usable branches of a split; those of weight 0 only when no other is.
@@ -202,18 +211,34 @@ impl<'a> Select<'a> {
     pub(super) fn is_usable(&self, pool: &PlanPool, mode: Mode) -> bool {
         let passed_over = self.addresses_only && pool.is_target;
         let any_up = || pool.blocks.iter().any(|block| self.mask(block, mode) != 0);
-        !passed_over && any_up() && (mode != Mode::MinUp || self.meets_min_up(pool))
+        let usable = !passed_over && any_up() && (mode != Mode::MinUp || self.meets_min_up(pool));
+        if self.trace.is_some() {
+            self.note_pool(pool, mode, usable);
+        }
+        usable
+    }
+
+    pub(super) fn note(&self, step: Step) {
+        if let Some(trace) = self.trace {
+            trace.note(step);
+        }
     }
 
     fn meets_min_up(&self, pool: &PlanPool) -> bool {
         if pool.min_up == Default::default() {
             return true;
         }
+        let (up, total) = self.weight_up(pool, Mode::MinUp);
+        pool.min_up.is_met(up, total)
+    }
+
+    /// The weight of a pool that may serve, and all of it.
+    pub(super) fn weight_up(&self, pool: &PlanPool, mode: Mode) -> (u32, u32) {
         // Where nothing has a weight, heads are counted.
         let weighted = pool.blocks.iter().any(|block| self.members(block) & block.weighted != 0);
         let (mut up, mut total) = (0, 0);
         for (at, block) in pool.blocks.iter().enumerate() {
-            let (mut members, serving) = (self.members(block), self.mask(block, Mode::MinUp));
+            let (mut members, serving) = (self.members(block), self.mask(block, mode));
             while members != 0 {
                 let bit = members.trailing_zeros() as usize;
                 members &= members - 1;
@@ -222,11 +247,11 @@ impl<'a> Select<'a> {
                 up += weight * u32::from(serving >> bit & 1 == 1);
             }
         }
-        pool.min_up.is_met(up, total)
+        (up, total)
     }
 
     /// Members that have an address of the family.
-    fn members(&self, block: &Block) -> u64 {
+    pub(super) fn members(&self, block: &Block) -> u64 {
         match self.family {
             Family::V4 => block.v4,
             Family::V6 => block.v6,

@@ -94,6 +94,11 @@ impl MinUp {
         (0.0..=1.0).contains(&fraction).then(|| Self((fraction * Self::ONE as f64).round() as u32))
     }
 
+    /// The share, 0 to 1.
+    pub fn as_fraction(self) -> f64 {
+        f64::from(self.0) / Self::ONE as f64
+    }
+
     /// Whether `up` of `total` weight is enough.
     pub fn is_met(self, up: u32, total: u32) -> bool {
         u64::from(up) * Self::ONE >= u64::from(total) * u64::from(self.0)

@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["steering", "config"],
     &["snapshot"],
     &["answer"],
+    &["explain"],
     &["transport", "checker"],
     &["server", "cli"],
 ];

@@ -1,0 +1,59 @@
+//! `waypost explain`: why an answer is what it is.
+
+use clap::{Args, ValueEnum};
+
+use super::engine::{Asking, Response, parse_name, parse_type};
+use super::{Failed, dig};
+use crate::explain::Explanation;
+use crate::wire::kind::Type;
+
+/// Arguments of `waypost explain`.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    waypost explain web.example.com\n  \
+    waypost explain web.example.com AAAA --client 198.51.100.7\n  \
+    waypost explain web.example.com A --down web/fra1 --down web/ams1\n  \
+    waypost explain web.example.com A --subnet 198.51.100.0/24 --format json")]
+pub(super) struct Explain {
+    /// The name to ask for
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The type to ask for
+    #[arg(value_name = "TYPE", default_value = "A", value_parser = parse_type)]
+    qtype: Type,
+    #[command(flatten)]
+    asking: Asking,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// How explanations are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people, with the response behind it.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+impl Explain {
+    /// Asks, and prints why.
+    pub(super) fn run(self) -> Result<(), Failed> {
+        let mut engine = self.asking.engine()?;
+        let name = parse_name(&self.name)?;
+        let (message, hops) = engine.explain(&name, self.qtype);
+        let why = Explanation::new(engine.snapshot(), engine.geo(), &hops);
+        match self.format {
+            Format::Text => {
+                say!("{why}");
+                dig::print(&message);
+            }
+            Format::Json => {
+                let response = Response::new(&name, self.qtype, &message);
+                say!("{}", serde_json::json!({ "response": response, "hops": why.hops }));
+            }
+        }
+        Ok(())
+    }
+}
