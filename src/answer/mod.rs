@@ -251,6 +251,7 @@ impl Responder {
         (outcome, trace.into_hops())
     }
 
+    #[inline(always)]
     fn respond_traced(
         &mut self,
         query: &[u8],
@@ -312,10 +313,13 @@ impl Responder {
     }
 
     /// Whether a response may be sent to a client whose address may be forged.
+    #[inline]
     fn pass(&mut self, client: Client) -> Pass {
         let Self { policy, now, limited, .. } = self;
-        let rates = policy.rates.as_ref();
-        rates.map_or(Pass::Whole, |rates| rates.pass(client.source.ip(), now.moment, limited))
+        match &policy.rates {
+            Some(rates) => rates.pass(client.source.ip(), now.moment, limited),
+            None => Pass::Whole,
+        }
     }
 
     /// Answers a well-formed query; `None` if `out` does not even hold the question.

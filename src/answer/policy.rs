@@ -30,15 +30,17 @@ pub struct Policy {
 impl Policy {
     /// Whether `source` is one of our own sockets. Of a socket for all addresses those of loopback
     /// are known; that others are our own the system knows, and lets nobody else send from them.
+    #[inline]
     pub(super) fn is_own(&self, source: SocketAddr) -> bool {
-        let is_it = |own: &SocketAddr| {
-            own.port() == source.port()
-                && own.is_ipv4() == source.is_ipv4()
-                && (own.ip() == source.ip()
-                    || own.ip().is_unspecified() && source.ip().is_loopback())
-        };
-        self.own.iter().any(is_it)
+        self.own.iter().any(|own| own.port() == source.port() && is_it(*own, source))
     }
+}
+
+/// Whether a socket at `own` can send from `source`, whose port is its own.
+#[cold]
+fn is_it(own: SocketAddr, source: SocketAddr) -> bool {
+    let is_every = own.ip().is_unspecified() && own.is_ipv4() == source.is_ipv4();
+    own.ip() == source.ip() || is_every && source.ip().is_loopback()
 }
 
 /// A text of at most 255 octets, kept as the one character string of a TXT record.

@@ -112,6 +112,7 @@ impl<'r> Resolve<'r, '_> {
 
     /// What selects endpoints for the client, by where it goes. The response holds for no more
     /// clients than that does.
+    #[inline(always)]
     pub(super) fn select(
         &mut self,
         here: &Here<'r>,
@@ -135,6 +136,7 @@ impl<'r> Resolve<'r, '_> {
     }
 
     /// Notes which endpoints the answer names.
+    #[inline]
     pub(super) fn note_named(&self, picks: &Picks) {
         if let Some(trace) = self.trace {
             trace.name(picks.as_slice().iter().copied());

@@ -69,12 +69,14 @@ impl Trace {
         &self.steps
     }
 
+    #[cold]
     pub(super) fn meet(&self, name: &Qname, met: Met) {
         self.end_service();
         let name = Name::from_wire(name.as_wire()).unwrap_or_else(Name::root);
         self.hops.borrow_mut().push(Hop { name, met, steered: None });
     }
 
+    #[cold]
     pub(super) fn route(
         &self,
         here: &Here<'_>,
@@ -90,6 +92,7 @@ impl Trace {
         }
     }
 
+    #[cold]
     pub(super) fn name(&self, members: impl Iterator<Item = Member>) {
         if let Some(steered) = self.hops.borrow_mut().last_mut().and_then(|h| h.steered.as_mut()) {
             for member in members {

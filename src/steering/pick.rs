@@ -39,9 +39,7 @@ impl Select<'_> {
         draws: &mut Draws,
         stream: Stream,
     ) -> Picks {
-        if self.trace.is_some() {
-            self.note_draw(choice);
-        }
+        self.note_draw(choice);
         if let Some(key) = self.routed.sticky {
             return self.stick(key, most, choice);
         }

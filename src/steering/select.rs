@@ -3,7 +3,7 @@
 use super::draw::{Draws, MEMBERS_MAX, Point, Stream};
 use super::plan::{Block, Branch, Branches, Member, Plan, PlanPool, Routed, Tier, To};
 use super::sticky;
-use super::trace::{Step, Trace};
+use super::trace::Trace;
 use crate::health::Board;
 use crate::zone::OnAllDown;
 
@@ -108,7 +108,7 @@ impl<'a> Select<'a> {
     /// By the pools that the route names; no allocation.
     pub fn choose(&self, draws: &mut Draws, stream: Stream) -> Option<Choice> {
         let walk = |mode, draws: &mut Draws| {
-            self.note(Step::Walk(mode));
+            self.note_walk(mode);
             let pools = self.walk(self.routed.to, mode, draws, stream)?;
             Some(Choice { pools, mode })
         };
@@ -118,7 +118,7 @@ impl<'a> Select<'a> {
                 OnAllDown::None => None,
                 OnAllDown::Pool(at) => {
                     let pool = self.pool(at.0)?;
-                    self.note(Step::Walk(Mode::Open));
+                    self.note_walk(Mode::Open);
                     let choice = Choice { pools: Chosen::One(at.0), mode: Mode::Open };
                     self.is_usable(pool, Mode::Open).then_some(choice)
                 }
@@ -212,16 +212,8 @@ impl<'a> Select<'a> {
         let passed_over = self.addresses_only && pool.is_target;
         let any_up = || pool.blocks.iter().any(|block| self.mask(block, mode) != 0);
         let usable = !passed_over && any_up() && (mode != Mode::MinUp || self.meets_min_up(pool));
-        if self.trace.is_some() {
-            self.note_pool(pool, mode, usable);
-        }
+        self.note_pool(pool, mode, usable);
         usable
-    }
-
-    pub(super) fn note(&self, step: Step) {
-        if let Some(trace) = self.trace {
-            trace.note(step);
-        }
     }
 
     fn meets_min_up(&self, pool: &PlanPool) -> bool {

@@ -3,7 +3,6 @@
 use super::draw::{Draws, MEMBERS_MAX, Stream};
 use super::plan::{Tier, To};
 use super::select::{Choice, Chosen, Mode, Select, Share, rotated};
-use super::trace::Step;
 use crate::zone::OnAllDown;
 
 impl Select<'_> {
@@ -16,7 +15,7 @@ impl Select<'_> {
         shares.clear();
         let to = self.routed.to;
         for mode in [Mode::MinUp, Mode::AnyUp, Mode::Open] {
-            self.note(Step::Walk(mode));
+            self.note_walk(mode);
             let mut tiers = Tiers { select: self, mode, seen: 0, shares: &mut *shares };
             match self.plan.on_all_down {
                 OnAllDown::None if mode == Mode::Open => {}

@@ -69,57 +69,93 @@ impl Trace {
         self.0.take()
     }
 
-    pub(super) fn note(&self, step: Step) {
+    #[cold]
+    fn note(&self, step: Step) {
         self.0.borrow_mut().push(step);
     }
 
-    /// Notes what was seen of a pool, unless the present walk has seen it.
-    fn note_pool(&self, seen: PoolSeen) {
+    /// Unless the present walk has seen it.
+    #[cold]
+    fn note_pool(&self, select: &Select<'_>, pool: &PlanPool, mode: Mode, usable: bool) {
+        let mut pools = select.plan.pools.iter();
+        // No two pools start with the same member.
+        let Some(at) = pools.position(|other| other.members == pool.members) else { return };
+        let (up, total) = select.weight_up(pool, mode);
+        let fate = match usable {
+            true => Fate::Usable,
+            false if select.addresses_only && pool.is_target => Fate::OnlyTargets,
+            false if pool.blocks.iter().all(|block| select.members(block) == 0) => {
+                Fate::NoneOfFamily
+            }
+            false if pool.blocks.iter().all(|block| select.mask(block, mode) == 0) => Fate::NoneUp,
+            false => Fate::BelowMinUp,
+        };
+        let seen = PoolSeen { pool: at as u16, family: select.family, fate, up, total };
         let mut steps = self.0.borrow_mut();
         let mut of_walk = steps.iter().rev().take_while(|step| !matches!(step, Step::Walk(_)));
         if !of_walk.any(|step| *step == Step::Pool(seen)) {
             steps.push(Step::Pool(seen));
         }
     }
-}
 
-impl Select<'_> {
-    /// Notes what [`Select::is_usable`] found.
-    pub(super) fn note_pool(&self, pool: &PlanPool, mode: Mode, usable: bool) {
-        let Some(trace) = self.trace else { return };
-        let mut pools = self.plan.pools.iter();
-        // No two pools start with the same member.
-        let Some(at) = pools.position(|other| other.members == pool.members) else { return };
-        let (up, total) = self.weight_up(pool, mode);
-        let fate = match usable {
-            true => Fate::Usable,
-            false if self.addresses_only && pool.is_target => Fate::OnlyTargets,
-            false if pool.blocks.iter().all(|block| self.members(block) == 0) => Fate::NoneOfFamily,
-            false if pool.blocks.iter().all(|block| self.mask(block, mode) == 0) => Fate::NoneUp,
-            false => Fate::BelowMinUp,
-        };
-        trace.note_pool(PoolSeen { pool: at as u16, family: self.family, fate, up, total });
-    }
-
-    /// Notes what is drawn among.
-    pub(super) fn note_draw(&self, choice: Choice) {
-        let Some(trace) = self.trace else { return };
-        let among = self.parts(choice).flat_map(|part| {
+    #[cold]
+    fn note_draw(&self, select: &Select<'_>, choice: Choice) {
+        let among = select.parts(choice).flat_map(|part| {
             rotated(part.mask, 0).map(move |bit| {
                 let at = part.start + bit;
-                (part.pool.members.start + at as Member, self.drawn_weight(part.pool, at))
+                (part.pool.members.start + at as Member, select.drawn_weight(part.pool, at))
             })
         });
-        trace.note(Step::Draw(among.collect()));
+        self.note(Step::Draw(among.collect()));
     }
 
-    /// Notes that the branch `drawn` was taken of the `usable` ones.
-    pub(super) fn note_split(&self, branches: &[Branch], usable: u64, drawn: Option<usize>) {
-        let Some(trace) = self.trace else { return };
+    #[cold]
+    fn note_split(
+        &self,
+        select: &Select<'_>,
+        branches: &[Branch],
+        usable: u64,
+        drawn: Option<usize>,
+    ) {
         let weight = |at: usize| branches.get(at).map_or(0, |b| u32::from(b.weight).max(1));
         let Some((at, branch)) = drawn.and_then(|at| Some((at, branches.get(at)?))) else { return };
         let total = rotated(usable, 0).take(MEMBERS_MAX).map(weight).sum();
-        let pools = self.plan.pools_of(branch.to);
-        trace.note(Step::Split { pools, weight: weight(at), total });
+        let pools = select.plan.pools_of(branch.to);
+        self.note(Step::Split { pools, weight: weight(at), total });
+    }
+}
+
+/// What a query pays for these is one comparison each; the rest is out of its way.
+impl Select<'_> {
+    /// Notes that a walk begins.
+    #[inline]
+    pub(super) fn note_walk(&self, mode: Mode) {
+        if let Some(trace) = self.trace {
+            trace.note(Step::Walk(mode));
+        }
+    }
+
+    /// Notes what [`Select::is_usable`] found.
+    #[inline]
+    pub(super) fn note_pool(&self, pool: &PlanPool, mode: Mode, usable: bool) {
+        if let Some(trace) = self.trace {
+            trace.note_pool(self, pool, mode, usable);
+        }
+    }
+
+    /// Notes what is drawn among.
+    #[inline]
+    pub(super) fn note_draw(&self, choice: Choice) {
+        if let Some(trace) = self.trace {
+            trace.note_draw(self, choice);
+        }
+    }
+
+    /// Notes that the branch `drawn` was taken of the `usable` ones.
+    #[inline]
+    pub(super) fn note_split(&self, branches: &[Branch], usable: u64, drawn: Option<usize>) {
+        if let Some(trace) = self.trace {
+            trace.note_split(self, branches, usable, drawn);
+        }
     }
 }

@@ -96,6 +96,7 @@ impl Edns {
     ///
     /// # Errors
     /// Those of [`Edns::read_query`].
+    #[inline]
     pub fn read(class: u16, ttl: [u8; 4], rdata: &[u8]) -> Result<Self, Malformed> {
         let [_, version, flags, _] = ttl;
         let dnssec_ok = flags & 0x80 != 0;
