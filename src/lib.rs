@@ -18,6 +18,7 @@
 //! ── L3  snapshot   compile → immutable, numbered, indexed
 //! ── L4  answer     query bytes → response bytes
 //!        explain    what the engine noted on the way → why
+//!        expect     the tests of a zone, asked before it is served
 //! ── L5  the outside world: I/O, threads, async
 //!    transport  udp (a blocking thread per worker, batched), stream (TCP, TLS), encrypted
 //!    checker    the probes and their schedule
@@ -40,6 +41,7 @@ pub mod checker;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod expect;
 pub mod explain;
 pub mod geo;
 pub mod health;

@@ -25,14 +25,18 @@ impl Check {
         let config = load_config(self.config.as_ref())?;
         let load = loader(Some(&self.directory), &config).load();
         print_diagnostics(&load.diagnostics);
-        let zones = load.zones.ok_or(Failed)?;
+        let zones = load.zones.filter(|_| load.is_as_expected).ok_or(Failed)?;
         let services: usize = zones.iter().map(|zone| zone.services().len()).sum();
         let in_zone = |zone: &Arc<Zone>| -> usize {
             zone.services().iter().map(|service| zone.endpoints(service).len()).sum()
         };
         let endpoints: usize = zones.iter().map(in_zone).sum();
+        let tests = match load.tests {
+            0 => String::new(),
+            tests => format!(", {} hold", count(tests, "test")),
+        };
         say!(
-            "{}: {}, {}, {}",
+            "{}: {}, {}, {}{tests}",
             self.directory.display(),
             count(zones.len(), "zone"),
             count(services, "service"),

@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::{Failed, load_config, loader, print_diagnostics};
 use crate::answer::{Client, Hop, Over, Responder};
+use crate::expect;
 use crate::geo::Geo;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Zone};
 use crate::wire::kind::Type;
 use crate::wire::message::{Message, Record, write_query};
 use crate::wire::name::Name;
@@ -32,8 +33,8 @@ pub(super) struct Asking {
     /// For whom it asks, as resolvers say by EDNS Client Subnet: a network such as 198.51.100.0/24
     #[arg(long, value_name = "CIDR", value_parser = parse_subnet)]
     subnet: Option<IpNet>,
-    /// Hold this endpoint to be down; may be given several times
-    #[arg(long, value_name = "SERVICE/ENDPOINT")]
+    /// Hold this endpoint, or all of a service, to be down; may be given several times
+    #[arg(long, value_name = "SERVICE[/ENDPOINT]")]
     down: Vec<String>,
     /// Make the draws repeatable
     #[arg(long, value_name = "S", default_value_t = 0)]
@@ -130,39 +131,29 @@ impl<'a> Response<'a> {
     }
 }
 
-/// Shows an endpoint's addresses as down on every board that has it.
+/// Shows an endpoint, or all of a service, as down in every zone that has it.
 fn take_down(snapshot: &Snapshot, given: &str) -> Result<(), Failed> {
-    let fail = |problem: String| {
-        eprintln!("error: --down {given}: {problem}");
-        Failed
+    let (label, name) = match given.rsplit_once('/') {
+        Some((label, name)) => (label, Some(name)),
+        None => (given, None),
     };
-    let (label, name) = given
-        .rsplit_once('/')
-        .ok_or_else(|| fail("write SERVICE/ENDPOINT, such as web/fra1".into()))?;
-    let services: Vec<_> = snapshot
-        .zones()
-        .iter()
-        .filter_map(|zone| Some((zone, zone.service_named(label)?)))
-        .collect();
-    let mut found = false;
-    for (zone, service) in &services {
-        let endpoints = zone.endpoints(service).iter();
-        for endpoint in endpoints.filter(|endpoint| zone.endpoint_name(endpoint) == name) {
-            endpoint.bits().iter().for_each(|bit| zone.board().set(*bit, false));
-            found = true;
+    let zones = snapshot.zones().iter();
+    let found: usize = zones.map(|zone| expect::set_states(zone, label, name, false)).sum();
+    if found > 0 {
+        return Ok(());
+    }
+    let with_service = |zone: &'_ Arc<Zone>| zone.service_named(label).is_some();
+    let problem = match snapshot.zones().iter().find(|zone| with_service(zone)) {
+        None => format!("no zone has a service {label}; write SERVICE/ENDPOINT, such as web/fra1"),
+        Some(zone) => {
+            let endpoints = zone.service_named(label).map_or(&[][..], |s| zone.endpoints(s));
+            let names: Vec<&str> = endpoints.iter().map(|e| zone.endpoint_name(e)).collect();
+            let name = name.unwrap_or_default();
+            format!("{label} has no endpoint {name}; it has {}", names.join(", "))
         }
-    }
-    let known = || {
-        let names = services.iter().flat_map(|(zone, service)| {
-            zone.endpoints(service).iter().map(|endpoint| zone.endpoint_name(endpoint))
-        });
-        names.collect::<Vec<_>>().join(", ")
     };
-    match found {
-        true => Ok(()),
-        false if services.is_empty() => Err(fail(format!("no zone has a service {label}"))),
-        false => Err(fail(format!("{label} has no endpoint {name}; it has {}", known()))),
-    }
+    eprintln!("error: --down {given}: {problem}");
+    Err(Failed)
 }
 
 pub(super) fn parse_name(text: &str) -> Result<Name, Failed> {

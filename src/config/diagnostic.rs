@@ -37,6 +37,8 @@ pub struct Diagnostic {
     pub label: String,
     /// What to do, or a near name: `did you mean "endpoints"?`.
     pub help: Option<String>,
+    /// More about it, in as many lines as it takes, shown below all else; may be empty.
+    pub background: String,
 }
 
 impl Diagnostic {
@@ -48,13 +50,15 @@ impl Diagnostic {
         span: Range<usize>,
     ) -> Self {
         let place = Some((source, span));
-        Self { severity, message: message.into(), place, label: String::new(), help: None }
+        let (label, background) = (String::new(), String::new());
+        Self { severity, message: message.into(), place, label, help: None, background }
     }
 
     /// An error about a file that could not be read.
     pub fn unplaced(message: impl Into<String>) -> Self {
-        let (label, severity) = (String::new(), Severity::Error);
-        Self { severity, message: message.into(), place: None, label, help: None }
+        let (label, background) = (String::new(), String::new());
+        let (severity, message) = (Severity::Error, message.into());
+        Self { severity, message, place: None, label, help: None, background }
     }
 
     /// The line and the column of the place, both from 1; columns count characters.

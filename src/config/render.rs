@@ -21,6 +21,10 @@ pub fn render(diagnostics: &[Diagnostic], color: bool) -> String {
     let mut text = String::new();
     for diagnostic in diagnostics {
         text.push_str(&one(diagnostic, &renderer, &mut lines));
+        for line in diagnostic.background.lines() {
+            text.push_str("\n  ");
+            text.push_str(&printable(line));
+        }
         text.push_str("\n\n");
     }
     let count = |severity, word| {

@@ -174,7 +174,7 @@ impl Control {
             return;
         };
         watcher.extend(&self.loader);
-        let Some(zones) = load.zones else {
+        let Some(zones) = load.zones.filter(|_| load.is_as_expected) else {
             let errors = load.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
             let generation = self.publish.borrow().generation();
             error!(errors, generation, "reload refused: what was served goes on being served");

@@ -10,11 +10,12 @@ use std::time::UNIX_EPOCH;
 
 use super::seen::{Fingerprint, Seen};
 use crate::config::{self, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
+use crate::expect::{self, Failure};
 use crate::geo::Geo;
 use crate::snapshot::{Snapshot, Zone};
 use crate::steering::RouteTables;
 use crate::wire::name::Name;
-use crate::zone::with_room;
+use crate::zone::{self, with_room};
 
 /// Reads a zone directory again and again, compiling only what changed.
 #[derive(Debug)]
@@ -35,13 +36,21 @@ struct Known {
     unread: Vec<PathBuf>,
     zone: Option<Arc<Zone>>,
     diagnostics: Vec<Diagnostic>,
+    /// How many tests it has, and those that fail.
+    tests: usize,
+    failures: Vec<Diagnostic>,
 }
 
 /// What a zone directory holds.
 #[derive(Debug)]
 pub struct Load {
-    /// Its zones, compiled; `None` if there is an error among the diagnostics.
+    /// Its zones, compiled; `None` if there is an error among the diagnostics other than a test
+    /// that fails.
     pub zones: Option<Vec<Arc<Zone>>>,
+    /// How many tests its zones have.
+    pub tests: usize,
+    /// Whether all of them hold.
+    pub is_as_expected: bool,
     /// All that is wrong with any of its files.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -87,8 +96,8 @@ impl Loader {
         let paths = match zone_files(&self.directory) {
             Ok(paths) => paths,
             Err(problem) => {
-                let diagnostics = vec![no_place(problem)];
-                return Load { zones: None, diagnostics };
+                let diagnostics = vec![Diagnostic::unplaced(problem)];
+                return Load { zones: None, tests: 0, is_as_expected: true, diagnostics };
             }
         };
         let files = Directory::new(&self.directory);
@@ -133,7 +142,7 @@ impl Loader {
             .collect();
         diagnostics.extend(config::duplicate_zones(&zones));
         if self.known.is_empty() {
-            diagnostics.push(no_place(format!(
+            diagnostics.push(Diagnostic::unplaced(format!(
                 "no zone file in {}: a zone stands in NAME.toml, or in NAME.zone if it is a \
                  master file",
                 self.directory.display()
@@ -146,21 +155,38 @@ impl Loader {
         if !self.has_geo {
             diagnostics.extend(zones.iter().flatten().find_map(|zone| cannot_locate(zone)));
         }
-        Load { zones, diagnostics }
+        let failures = self.known.values().flat_map(|known| known.failures.iter().cloned());
+        let before = diagnostics.len();
+        diagnostics.extend(failures);
+        let tests = self.known.values().map(|known| known.tests).sum();
+        Load { zones, tests, is_as_expected: diagnostics.len() == before, diagnostics }
     }
 }
 
 impl Known {
     fn load(path: &Path, files: &Directory<'_>, tables: &mut RouteTables) -> Self {
-        let Loaded { zone, diagnostics, read } = config::load_zone(path, files);
+        let Loaded { mut zone, diagnostics, read } = config::load_zone(path, files);
         let looked = files.looked.take();
         let seen =
             |source: &Arc<Source>| Seen::new(source, looked.get(&source.path).copied().flatten());
         let seen = read.iter().map(seen).collect();
+        let tests = zone.as_mut().map_or(Vec::new(), zone::Zone::take_tests);
         // A text is needed no longer than for what is wrong with it.
-        drop(read);
+        let source = read.into_iter().next().filter(|_| !tests.is_empty());
         let zone = zone.map(|zone| Arc::new(Zone::compile(zone, tables)));
-        Self { read: seen, unread: files.failed.take(), zone, diagnostics }
+        let failures = zone.iter().zip(&source).flat_map(|(zone, source)| {
+            let failures = expect::failures(zone, tables.geo(), &tests);
+            failures.into_iter().map(|(test, failure)| failed(source, test, &failure))
+        });
+        let failures = failures.collect();
+        Self {
+            read: seen,
+            unread: files.failed.take(),
+            zone,
+            diagnostics,
+            tests: tests.len(),
+            failures,
+        }
     }
 
     /// Itself, if nothing that it depends on has changed.
@@ -205,9 +231,26 @@ fn undelegated(zones: &[Arc<Zone>]) -> Vec<Diagnostic> {
             "give {child} in {parent} NS records: without them resolvers are told that there is \
              no such name"
         );
-        Diagnostic { severity: Severity::Warning, help: Some(help), ..no_place(message) }
+        Diagnostic {
+            severity: Severity::Warning,
+            help: Some(help),
+            ..Diagnostic::unplaced(message)
+        }
     };
     snapshot.undelegated().into_iter().map(warning).collect()
+}
+
+/// A test that does not hold.
+fn failed(source: &Arc<Source>, test: &zone::Test, failure: &Failure) -> Diagnostic {
+    let (message, place) =
+        ("this test fails".to_owned(), Some((Arc::clone(source), test.written.clone())));
+    let background = format!("why that came:\n{}", failure.why);
+    Diagnostic {
+        place,
+        label: failure.message.clone(),
+        background,
+        ..Diagnostic::unplaced(message)
+    }
 }
 
 /// Warns of routes that ask where clients are when nothing says so.
@@ -220,13 +263,8 @@ fn cannot_locate(zone: &Zone) -> Option<Diagnostic> {
     zone.asks_geo().then(|| Diagnostic {
         severity: Severity::Warning,
         help: Some(help.to_owned()),
-        ..no_place(message())
+        ..Diagnostic::unplaced(message())
     })
-}
-
-fn no_place(message: String) -> Diagnostic {
-    let (label, help) = (String::new(), None);
-    Diagnostic { severity: Severity::Error, message, place: None, label, help }
 }
 
 /// Reads the files of a zone directory and remembers those that it could not.

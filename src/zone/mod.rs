@@ -12,6 +12,7 @@ mod route;
 mod rrset;
 mod service;
 mod sets;
+mod test;
 mod validate;
 
 pub use check::{Check, CheckKind, HttpCheck, StatusRange, TcpCheck, TlsOptions};
@@ -23,6 +24,7 @@ pub use route::{PoolLocation, Route, RouteFrom, Target};
 pub use rrset::{Rrset, Ttl};
 pub use service::{Answers, Endpoint, Https, MinUp, OnAllDown, Place, Pool, PoolIndex, Service};
 pub(crate) use sets::Set;
+pub use test::{Down, Expect, Test};
 pub use validate::{Conflict, Problem};
 
 use ipnet::IpNet;
@@ -62,6 +64,8 @@ pub struct Zone {
     services: Vec<Service>,
     claims: Vec<u32>,
     clients: Clients,
+    /// What its operator expects of it.
+    tests: Vec<Test>,
 }
 
 /// Who may ask for the names of a zone: `allow`, or everyone if it is empty, without `deny`; of
@@ -134,7 +138,8 @@ impl Zone {
         match apex {
             Ok(apex) if conflicts.is_empty() => {
                 let (names, clients) = (records.names, Clients::default());
-                Ok(Self { origin, names, apex, sets, rdata, services, claims, clients })
+                let tests = Vec::new();
+                Ok(Self { origin, names, apex, sets, rdata, services, claims, clients, tests })
             }
             _ => Err(Box::new(Rejected { conflicts, records })),
         }
@@ -143,6 +148,16 @@ impl Zone {
     /// The same zone, open to `clients` only.
     pub fn with_clients(self, clients: Clients) -> Self {
         Self { clients, ..self }
+    }
+
+    /// The same zone, with what its operator expects of it.
+    pub fn with_tests(self, tests: Vec<Test>) -> Self {
+        Self { tests, ..self }
+    }
+
+    /// Takes what its operator expects of it; nothing is left.
+    pub fn take_tests(&mut self) -> Vec<Test> {
+        std::mem::take(&mut self.tests)
     }
 
     /// The apex.
@@ -165,7 +180,7 @@ impl Zone {
 
     /// Takes the zone apart.
     pub(crate) fn into_parts(self) -> Parts {
-        let Self { origin, names, apex, sets, rdata, services, claims, clients } = self;
+        let Self { origin, names, apex, sets, rdata, services, claims, clients, .. } = self;
         Parts { origin, names, apex, sets, rdata, services, claims, clients }
     }
 }

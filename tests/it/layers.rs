@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["snapshot"],
     &["answer"],
     &["explain"],
+    &["expect"],
     &["transport", "checker"],
     &["server", "cli"],
 ];

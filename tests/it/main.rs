@@ -15,6 +15,7 @@ mod differential;
 mod dns;
 mod encrypted;
 mod executors;
+mod expect;
 mod explain;
 mod fuzz;
 mod generate;

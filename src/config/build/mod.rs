@@ -18,6 +18,7 @@ mod records;
 mod route;
 mod service;
 mod soa;
+mod test;
 
 use std::sync::Arc;
 
@@ -79,11 +80,13 @@ pub(crate) fn zone(
         .collect();
     let written = builder.static_data(&file);
     builder.unused_checks();
+    let tests = builder.tests(file.tests.as_ref(), &services);
     let Builder { mut decoder, origin, records, claims, .. } = builder;
     if !sure {
         return (None, decoder.diagnostics);
     }
-    let zone = Zone::new(origin, records, services).map(|zone| zone.with_clients(clients(&file)));
+    let zone = Zone::new(origin, records, services)
+        .map(|zone| zone.with_clients(clients(&file)).with_tests(tests));
     let zone = zone.map_err(|rejected| claims.report(*rejected, &written, &file, &mut decoder));
     (zone.ok().filter(|_| !decoder.has_errors()), decoder.diagnostics)
 }

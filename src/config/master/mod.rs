@@ -173,6 +173,7 @@ impl Reader<'_> {
             place: Some((Arc::clone(source), error.at)),
             label: String::new(),
             help,
+            background: String::new(),
         });
     }
 }

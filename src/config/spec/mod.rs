@@ -12,4 +12,5 @@ pub(crate) mod records;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod service;
+pub(crate) mod test;
 pub(crate) mod zone;

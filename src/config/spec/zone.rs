@@ -4,6 +4,7 @@ use super::check::Check;
 use super::network::{ClientSubnet, Network};
 use super::records::OwnerRecords;
 use super::service::Service;
+use super::test::Test;
 use crate::config::decode::{Int, List, Map, OneOrMany, Period, table};
 
 /// The TTL of static records without one of their own.
@@ -51,6 +52,8 @@ table! {
         checks: Map<Check>;
         /// The steered names, relative to the zone ("@" is the zone itself).
         services: Map<Service>;
+        /// What the zone must answer.
+        tests: List<Test>;
     }
 }
 
