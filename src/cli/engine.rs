@@ -84,6 +84,18 @@ impl Engine {
         (self.read(outcome.len()), hops)
     }
 
+    /// Goes over to another client.
+    pub(super) fn set_client(&mut self, client: IpAddr) {
+        self.client.source.set_ip(client);
+    }
+
+    /// For how long a prefix of the client's address the answer is the same.
+    pub(super) fn scope(&mut self, name: &Name, qtype: Type) -> u8 {
+        let (_, hops) = self.explain(name, qtype);
+        let steered = hops.iter().filter_map(|hop| hop.steered.as_ref());
+        steered.map(|steered| steered.routed.scope).max().unwrap_or(0)
+    }
+
     fn read(&self, len: Option<usize>) -> Message {
         let response = self.out.get(..len.unwrap_or(0)).unwrap_or(&[]);
         #[allow(clippy::expect_used, reason = "a response that cannot be read is a bug, not input")]
@@ -91,7 +103,7 @@ impl Engine {
     }
 
     /// The zones that it answers from.
-    pub(super) fn snapshot(&self) -> &Snapshot {
+    pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         self.responder.snapshot()
     }
 

@@ -14,6 +14,7 @@ mod check;
 mod dig;
 mod engine;
 mod explain;
+mod population;
 mod query;
 mod schema;
 mod serve;

@@ -2,14 +2,18 @@
 
 use std::io::{self, BufRead};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
 use super::engine::{Asking, Engine, Response, parse_name, parse_type};
-use super::{Failed, dig, shares};
+use super::{Failed, dig, population, shares};
 use crate::wire::kind::Type;
 use crate::wire::message::Message;
 use crate::wire::name::Name;
+
+/// How often each client of `--clients` is asked for.
+const CLIENTS_COUNT: u32 = 100;
 
 /// Arguments of `waypost query`.
 #[derive(Args)]
@@ -19,6 +23,7 @@ use crate::wire::name::Name;
     waypost query web.example.com A --client 10.1.2.3 --down web/fra1\n  \
     waypost query web.example.com A --subnet 198.51.100.0/24\n  \
     waypost query web.example.com A --count 6000\n  \
+    waypost query web.example.com A --clients networks.txt\n  \
     printf 'web.example.com A\\n' | waypost query --batch -")]
 pub(super) struct Query {
     /// The name to ask for
@@ -32,6 +37,10 @@ pub(super) struct Query {
     /// Ask so many times and print how the answers are shared
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     count: Option<u32>,
+    /// Print how the clients of a file are spread: lines `ADDRESS-OR-NETWORK [WEIGHT]`, `-` for
+    /// standard input; each is asked for `--count` times [default: 100]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["batch", "client", "subnet"])]
+    clients: Option<PathBuf>,
     /// How to print answers [default: dig, with --batch json]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -57,16 +66,26 @@ impl Query {
             return self.run_batch(&mut engine, path);
         }
         let name = parse_name(self.name.as_deref().unwrap_or("."))?;
-        match self.count {
-            Some(count) => {
-                let answers = (0..count).map(|_| engine.ask(&name, self.qtype));
-                let tally = shares::Tally::of(answers);
-                let format = self.format.unwrap_or(Format::Dig);
-                tally.print(&name, self.qtype, engine.snapshot(), format);
+        let format = self.format.unwrap_or(Format::Dig);
+        let snapshot = Arc::clone(engine.snapshot());
+        let mut tally = shares::Tally::new(&snapshot);
+        match (&self.clients, self.count) {
+            (Some(path), count) => {
+                let population = population::read(path)?;
+                let count = count.unwrap_or(CLIENTS_COUNT);
+                let question = (&name, self.qtype);
+                population::ask(&mut engine, &mut tally, question, &population, count)?;
+                tally.print(&name, self.qtype, "clients", format);
             }
-            None => {
+            (None, Some(count)) => {
+                for _ in 0..count {
+                    tally.add(&engine.ask(&name, self.qtype), 1.0);
+                }
+                tally.print(&name, self.qtype, "answers", format);
+            }
+            (None, None) => {
                 let message = engine.ask(&name, self.qtype);
-                self.print(&name, self.qtype, &message, self.format.unwrap_or(Format::Dig));
+                self.print(&name, self.qtype, &message, format);
             }
         }
         Ok(())

@@ -48,6 +48,57 @@ fn count_prints_the_shares() {
 }
 
 #[test]
+fn clients_of_a_file_are_spread_by_what_each_part_of_a_network_gets() {
+    let zone = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n\
+                [services.web.pools]\n\
+                eu = { endpoints = [{ name = \"a\", address = \"192.0.2.1\", weight = 3 }, \
+                { name = \"b\", address = \"192.0.2.2\" }] }\n\
+                us = { endpoints = [\"192.0.2.3\"] }\n\
+                [[services.web.routes]]\nfrom = { net = \"10.64.0.0/10\" }\nto = \"us\"\n\
+                [[services.web.routes]]\nto = \"eu\"\n";
+    let directory = tempfile::tempdir().expect("a directory");
+    let population = directory.path().join("population");
+    // A quarter of the first network goes overseas.
+    let lines = "10.0.0.0/8 8\n\n# nobody\n10.64.1.2   # weighs one\n2001:db8::1 1\n";
+    std::fs::write(&population, lines).expect("the directory is ours");
+    let path = population.to_str().expect("a path of letters");
+    let arguments = ["query", "web.example.com", "--clients", path, "--format", "json"];
+    let (output, text) = waypost_with(&[("example.com.toml", zone)], &arguments);
+    assert!(output.status.success(), "{output:?}");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
+    assert_eq!(json["clients"], 10);
+    let expected = serde_json::json!([
+        { "pool": "web/eu", "count": 7, "share": 0.7 },
+        { "pool": "web/us", "count": 3, "share": 0.3 },
+    ]);
+    let rounded = |mut json: serde_json::Value| {
+        for line in json.as_array_mut().expect("a list") {
+            let share = line["share"].as_f64().expect("a number");
+            line["share"] = ((share * 1e6).round() / 1e6).into();
+        }
+        json
+    };
+    assert_eq!(rounded(json["pools"].clone()), expected);
+    let shares = rounded(json["shares"].clone());
+    let share = |endpoint: &str| {
+        let lines = shares.as_array().expect("a list").iter();
+        lines.clone().find(|line| line["endpoint"] == endpoint).expect(endpoint)["share"].as_f64()
+    };
+    // Each part is asked a hundred times.
+    for (endpoint, expected) in [("web/a", 0.525), ("web/b", 0.175)] {
+        let share = share(endpoint).expect("a number");
+        assert!((share - expected).abs() < 0.01, "{endpoint} {share}");
+    }
+
+    std::fs::write(&population, "10.0.0.0/8 x\nhere\n").expect("the directory is ours");
+    let (output, _) = waypost_with(&[("example.com.toml", zone)], &arguments);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors.contains("population:1: x is no weight: a number from 0 on"), "{errors}");
+    assert!(errors.contains("population:2: here is neither an address nor a network"), "{errors}");
+}
+
+#[test]
 fn down_takes_an_endpoint_out() {
     let arguments = ["query", "web.example.com", "A", "--format", "json", "--down", "web/a"];
     let (output, text) = waypost(&arguments);
