@@ -395,6 +395,54 @@ mod tests {
     }
 
     #[test]
+    fn two_workers_do_not_move_in_step() {
+        let (mut one, point) = point(4);
+        let mut other = Draws::new(one.counts, 8);
+        let mut together = [0; 4];
+        for _ in 0..4000 {
+            let [a, b] = [&mut one, &mut other].map(|draws| {
+                draws.prepare((point, Stream::A), (0b1111, 0), 1, |_| 1);
+                draws.next((point, Stream::A), 0).unwrap()
+            });
+            together[(4 + a - b) % 4] += 1;
+        }
+        assert!(together.iter().all(|&n| (700..1300).contains(&n)), "{together:?}");
+    }
+
+    /// By how many answers the count of one that has half of the weight is off after so many
+    /// answers, in one of twenty cases or more: drawn as here, and at random.
+    #[test]
+    fn the_error_is_one_answer_where_random_draws_are_off_by_dozens() {
+        const WEIGHTS: [u32; 3] = [3, 2, 1];
+        let mut errors = Vec::new();
+        for answers in [100usize, 1_000, 10_000] {
+            let worst_of_twenty = |drawn: &dyn Fn(u64) -> usize| {
+                let off = |seed| (drawn(seed) as f64 - answers as f64 / 2.0).abs();
+                let mut off: Vec<f64> = (0..200).map(off).collect();
+                off.sort_by(f64::total_cmp);
+                off[190]
+            };
+            let here = worst_of_twenty(&|seed| {
+                let (mut draws, point) = point(3);
+                draws.rng = Rng::with_seed(seed);
+                draws.prepare((point, Stream::A), (0b111, 0), 1, |i| WEIGHTS[i]);
+                (0..answers).filter(|_| draws.next((point, Stream::A), 0) == Some(0)).count()
+            });
+            let random = worst_of_twenty(&|seed| {
+                let mut rng = Rng::with_seed(seed);
+                (0..answers).filter(|_| rng.u32(0..6) < 3).count()
+            });
+            errors.push((answers, here, random));
+        }
+        #[allow(clippy::print_stdout, reason = "figures, for `--nocapture`")]
+        for (answers, here, random) in &errors {
+            println!("after {answers} answers: off by {here}, at random by {random}");
+        }
+        assert!(errors.iter().all(|&(_, here, _)| here < 2.0), "{errors:?}");
+        assert!(errors.iter().all(|&(answers, _, off)| off > (answers as f64).sqrt() / 2.0));
+    }
+
+    #[test]
     fn the_streams_of_https_take_memory_only_where_there_is_https() {
         let mut counts = PointCounts::default();
         let point = counts.add(4);
