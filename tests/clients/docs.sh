@@ -5,7 +5,7 @@
 # it must print. A line `…` stands for any number of lines. A `toml` block that starts with a `zone`
 # key is a whole zone and must load without a warning.
 
-documents=(README.md docs/*.md examples/php/README.md zones/README.md)
+documents=(README.md docs/*.md docs/steering/*.md examples/php/README.md zones/README.md)
 PATH=$(dirname "$WAYPOST"):$PATH
 serve
 
