@@ -7,7 +7,7 @@
 
 zones=$work/resolvers
 mkdir "$zones"
-cp "$here/internet/shop.test.toml" "$zones"
+cp "$here"/internet/{shop,near}.test.toml "$zones"
 
 # now: milliseconds.
 now() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
@@ -72,6 +72,39 @@ each_kind() {
     test_that "$how: the target of SRV" prints '\sA\s+127\.0\.0\.11$' "${ask[@]}" alpha.web.shop.test A
 }
 
+# Clients behind the resolver that tells their networks, and what they must get: whoever has no
+# route gets the rest.
+declare -A address_for=(
+    [198.51.100.7]=192.0.2.101 [203.0.113.7]=192.0.2.102 [192.0.2.7]=192.0.2.100
+    # Another client of a network that has asked.
+    [198.51.100.8]=192.0.2.101
+)
+
+# each_its_own NAME CLIENT...: whoever asks gets what is for its network.
+each_its_own() {
+    local name=$1 client answer
+    shift
+    for client; do
+        answer=$("${ask[@]}" -b "$client" +short "$name" A)
+        printf '%s got %s\n' "$client" "$answer"
+        [[ $answer == "${address_for[$client]}" ]] || return 1
+    done
+}
+
+# each_from_cache NAME CLIENT...: the same, without a question to our servers.
+each_from_cache() {
+    local before after
+    before=$(from_cache)
+    each_its_own "$@" || return 1
+    after=$(from_cache)
+    printf 'answers from the cache of subnets: %s, before: %s\n' "$after" "$before"
+    [[ -n $before ]] && ((after - before == $# - 1))
+}
+from_cache() {
+    unbound-control -c "$internet/unbound-subnet.conf" stats_noreset |
+        sed -n 's/^num\.query\.subnet_cache=//p'
+}
+
 backend alpha 11
 backend beta 12
 build_internet "$zones"
@@ -94,6 +127,20 @@ for resolver in unbound:127.0.0.2 bind:127.0.0.3; do
     test_that "$how: SRV goes on without it" wait_until 3 srv_without alpha
     backend alpha 11
 done
+
+# One cache for the clients of three networks.
+for address in "${!address_for[@]}"; do ip address replace "$address/32" dev lo; done
+resolver subnets 127.0.0.4 unbound -c unbound-subnet.conf
+ask=(dig @127.0.0.4 +time=5 +tries=2)
+east=198.51.100.7 west=203.0.113.7 elsewhere=192.0.2.7
+test_that "subnets: each network gets its own" each_its_own one.near.test $east $west $elsewhere
+test_that "subnets: and in the other order" each_its_own two.near.test $elsewhere $west $east
+for name in one two; do
+    test_that "subnets: from the cache, too, $name" each_from_cache "$name.near.test" \
+        $east $west $elsewhere $elsewhere $west $east $west $west $elsewhere $east $east
+done
+test_that "subnets: from the cache for another client of the network" \
+    each_from_cache one.near.test 198.51.100.8
 
 end ns2
 for resolver in unbound:127.0.0.2 bind:127.0.0.3; do

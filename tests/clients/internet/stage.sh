@@ -41,7 +41,7 @@ resolver() {
     local name=$1 address=$2 program
     # BIND listens on no address that it does not find at an interface.
     ip address replace "$address/8" dev lo
-    program=$internet/$3
+    program=$internet/$name
     cp "$(command -v "$3")" "$program"
     shift 3
     start "$name" env -C "$internet" "$program" "$@"
