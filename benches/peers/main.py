@@ -27,10 +27,11 @@ def arguments():
     add("--workload", action="append", choices=keys, help="only this; may be given several times")
     add("--peer", action="append", choices=list(servers.ALL), help="only this and the echo")
     add("--publish", action="store_true", help="write the tables into docs/performance.md")
-    add("--smoke", action="store_true", help="does it work: one second of Waypost and the echo")
+    add("--smoke", action="store_true", help="does it work: half a second of Waypost and the echo")
     given = parser.parse_args()
     if given.smoke:
-        given.rounds, given.seconds, given.workload, given.peer = 1, 1, ["static"], ["waypost"]
+        given.rounds, given.seconds, given.peer = 1, 0.5, ["waypost"]
+        given.workload = given.workload or ["static", "geo", "geo_ecs"]
     given.peer = ["echo", *(given.peer or servers.ALL)]
     given.peer = [name for name in servers.ALL if name in given.peer]
     given.workload = given.workload or keys

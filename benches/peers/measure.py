@@ -31,10 +31,10 @@ def dnsperf(port, queries, seconds, rate):
     return number("Queries completed"), number("Queries sent"), number(r"Run time \(s\)")
 
 
-def mixed(port, label, seconds, rate, part):
+def mixed(port, label, seconds, rate, packets):
     """Runs benches/peers/mixed.c; returns (well-formed answered, well-formed sent, seconds)."""
     text = generator(
-        ["target/peers/mixed", "127.0.0.1", str(port), label, str(seconds), str(rate), str(part)]
+        ["target/peers/mixed", "127.0.0.1", str(port), label, str(seconds), str(rate), packets]
     )
     answered, sent, took = map(float, text.split())
     return answered, sent, took

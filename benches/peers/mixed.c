@@ -1,12 +1,16 @@
-/* A load generator for packets of which some are malformed: dnsperf cannot send those.
+/* A load generator for packets that dnsperf cannot send: some are malformed, or each asks for the
+ * client of another network.
  *
- *   mixed ADDRESS PORT NAME SECONDS RATE PART
+ *   mixed ADDRESS PORT NAME SECONDS RATE PART|subnets
  *
  * Sends RATE packets a second (0: as many as are answered), of which PART, from 0 to 1, are
  * malformed: queries cut short, a name that points to itself, a count that lies, options past the
  * end, noise; an even mixture in a fixed order. The others ask for the address of NAME with EDNS.
+ * No more than WINDOW and a batch are under way, as with dnsperf: what a usual socket buffer holds.
  * Prints how many well-formed queries were answered, how many were sent, and the seconds it took.
  * Even message ids are those of well-formed queries, so that nothing else counts as an answer.
+ * With `subnets` all are well-formed, each with EDNS Client Subnet (RFC 7871) of an IPv4 /24, drawn
+ * from those of ordinary addresses in an order that is always the same.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -18,12 +22,13 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { BATCH = 32, LENGTH = 512, WINDOW = 1024, QUEUE = 4 << 20, HEADER = 12 };
+enum { BATCH = 32, LENGTH = 512, WINDOW = 192, QUEUE = 4 << 20, HEADER = 12 };
 
 struct state {
     int fd;
     unsigned char query[LENGTH];
     size_t length, question;
+    size_t subnet; /* where the network of the client stands in the query, or 0 */
     double malformed;
     uint64_t sent, sent_well, answered;
     uint32_t noise;
@@ -70,6 +75,28 @@ static void write_query(struct state *state, const char *name) {
     state->length = at + sizeof tail - state->query;
 }
 
+/* Adds Client Subnet to the query, whose last field is the length of its options. */
+static void add_subnet(struct state *state) {
+    static const unsigned char option[] = {0, 8, 0, 7, 0, 1, 24, 0, 0, 0, 0};
+    if (state->length + sizeof option > LENGTH) fail("the name");
+    memcpy(state->query + state->length, option, sizeof option);
+    state->query[state->length - 1] = sizeof option;
+    state->length += sizeof option;
+    state->subnet = state->length - 3;
+}
+
+static uint32_t draw(struct state *state) {
+    return state->noise = state->noise * 1664525 + 1013904223;
+}
+
+/* A network of 1.0.0.0 to 223.255.255.0 without those of loopback. */
+static void write_subnet(struct state *state, unsigned char *at) {
+    uint32_t drawn = draw(state);
+    at[0] = 1 + (drawn >> 24) * 222 / 256;
+    at[0] += at[0] >= 127;
+    at[1] = drawn >> 16, at[2] = drawn >> 8;
+}
+
 /* Makes a packet malformed; returns its length. */
 static size_t spoil(struct state *state, unsigned char *packet, unsigned way) {
     switch (way % 5) {
@@ -85,10 +112,8 @@ static size_t spoil(struct state *state, unsigned char *packet, unsigned way) {
         packet[state->length - 1] = 40;
         return state->length;
     default: /* noise behind a header that asks */
-        for (size_t i = HEADER; i < state->length; i++) {
-            state->noise = state->noise * 1664525 + 1013904223;
-            packet[i] = state->noise >> 24 | 0x40; /* no label is so long */
-        }
+        for (size_t i = HEADER; i < state->length; i++)
+            packet[i] = draw(state) >> 24 | 0x40; /* no label is so long */
         return state->length;
     }
 }
@@ -104,6 +129,7 @@ static void send_batch(struct state *state) {
         uint16_t id = (uint16_t)(state->sent << 1 | bad);
         memcpy(packets[i], state->query, state->length);
         packets[i][0] = id >> 8, packets[i][1] = id & 0xff;
+        if (state->subnet) write_subnet(state, packets[i] + state->subnet);
         size_t length = bad ? spoil(state, packets[i], spoiled) : state->length;
         state->sent_well += !bad;
         vectors[i] = (struct iovec){packets[i], length};
@@ -135,19 +161,23 @@ static int take(struct state *state, int wait) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 7) return fputs("usage: mixed ADDRESS PORT NAME SECONDS RATE PART\n", stderr), 2;
+    if (argc != 7)
+        return fputs("usage: mixed ADDRESS PORT NAME SECONDS RATE PART|subnets\n", stderr), 2;
     static struct state state = {.noise = 1};
     state.fd = connect_to(argv[1], argv[2]);
     write_query(&state, argv[3]);
     double seconds = atof(argv[4]), rate = atof(argv[5]), begin = now(), time;
-    state.malformed = atof(argv[6]);
+    if (strcmp(argv[6], "subnets") == 0)
+        add_subnet(&state);
+    else
+        state.malformed = atof(argv[6]);
     uint64_t lost = 0;
     while ((time = now() - begin) < seconds) {
         uint64_t under_way = state.sent_well - state.answered - lost;
-        int due = rate > 0 ? state.sent < time * rate : under_way < WINDOW;
-        if (due) send_batch(&state);
+        int room = under_way < WINDOW;
+        if (room && (rate == 0 || state.sent < time * rate)) send_batch(&state);
         /* With the window full and nothing coming, what is under way counts as lost. */
-        if (take(&state, due || rate > 0 ? 0 : 20000) <= 0 && !due && rate == 0) lost += under_way;
+        if (take(&state, room ? 0 : 20000) <= 0 && !room) lost += under_way;
     }
     while (take(&state, 50000) > 0) {
     }

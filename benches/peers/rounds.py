@@ -7,10 +7,14 @@ import tempfile
 import client
 import endpoints
 import measure
+import places
 import processes
 import servers
 from settings import FIRST_PORT, START_LIMIT
 from workloads import ENDPOINTS, write_queries
+
+# Networks in several countries, to see that servers tell them apart.
+SUBNETS = [f"{first}.{first % 7}.{first % 5}.0" for first in range(1, 120, 7)]
 
 
 class Stage:
@@ -39,7 +43,7 @@ class Stage:
         directory.mkdir()
         command = server.write(self.workload, directory, self.port(), self.workers)
         if command is None:
-            self.absent[name] = "nothing comparable"
+            self.absent[name] = server.note(self.workload)
             return
         self.launch(name, command, directory / "log")
         self.notes[name] = server.note(self.workload)
@@ -56,11 +60,16 @@ class Stage:
             process = processes.start(command, log=output, **self.cores)
         expected = None if "echo" in name else self.workload.expected
         alive = lambda: process.poll() is None
-        octets = client.wait_for(port, self.label, expected, START_LIMIT, alive)
+        subnet = SUBNETS[0] if self.workload.subnets else None
+        octets = client.wait_for(port, self.label, expected, START_LIMIT, alive, subnet)
+        why = None
         if octets is None:
             ended = process.poll() is not None
-            processes.end(process)
             why = "does not start" if ended else f"no such answer within {START_LIMIT} s"
+        elif expected and self.workload.located():
+            why = self.misled(port)
+        if why:
+            processes.end(process)
             self.absent[name] = why
             said = pathlib.Path(log).read_text()[-2000:] if log else ""
             print(f"{name}: not measured: {said}", file=sys.stderr)
@@ -69,12 +78,26 @@ class Stage:
             self.octets = octets
         self.running[name] = (process, port)
 
+    def misled(self, port):
+        """Which client a server sends to another pool than its own; `None` if it does not."""
+        service = self.workload.services()[0]
+        loopback = ("127.0.0.1", "127.128.0.1")
+        asking = [(loopback[0], net) for net in SUBNETS]
+        if not self.workload.subnets:
+            asking = [(source, None) for source in loopback]
+        for source, subnet in asking:
+            pool = service.pool_of(places.tree().continent(subnet or source))
+            address = client.address(port, self.label, source, subnet)
+            if address not in dict(pool.endpoints):
+                return f"sends {subnet or source} to {address}, not to {pool.name}"
+        return None
+
     def load(self, port, seconds, rate):
         """The load as `measure.sample` takes it."""
-        part = self.workload.malformed
-        if part:
+        packets = "subnets" if self.workload.subnets else str(self.workload.malformed or "")
+        if packets:
             name = f"{self.label}.{client.ORIGIN}"
-            return lambda warm_up: measure.mixed(port, name, warm_up or seconds, rate, part)
+            return lambda warm_up: measure.mixed(port, name, warm_up or seconds, rate, packets)
         return lambda warm_up: measure.dnsperf(port, self.queries, warm_up or seconds, rate)
 
     def sample(self, name, seconds, rate):

@@ -5,7 +5,7 @@ them in the language of its server.
 """
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 ORIGIN = "bench.example"
 TTL = 60
@@ -19,12 +19,32 @@ SEED = 20_261_123
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Endpoints for the clients of some continents."""
+
+    name: str
+    continents: tuple
+    endpoints: tuple  # of (address, weight)
+
+
+@dataclass(frozen=True)
 class Service:
     """A steered name. `every`: an answer has all endpoints; else one, drawn by weight."""
 
     label: str
     endpoints: tuple  # of (address, weight)
     every: bool = False
+    # With pools, clients go to that of their continent, by places.py, or if it is down to the next;
+    # those of other continents to the first, whose endpoints are those of the service.
+    pools: tuple = ()
+
+    def pool_of(self, continent):
+        """Where clients of a continent go."""
+        return next((pool for pool in self.pools if continent in pool.continents), self.pools[0])
+
+    def order_of(self, pool):
+        """The names of all pools, in the order in which clients of one try them."""
+        return [pool.name, *(other.name for other in self.pools if other != pool)]
 
 
 @dataclass(frozen=True)
@@ -39,7 +59,12 @@ class Workload:
     expected: tuple = (NOERROR, 1)
     # A part of all packets that is no well-formed query.
     malformed: float = 0.0
-    servers: tuple = field(default=("echo", "waypost", "gdnsd", "knot", "nsd", "pdns"))
+    # Each query tells another network of its client: EDNS Client Subnet, /24, at random.
+    subnets: bool = False
+
+    def located(self):
+        """Whether its services ask where clients are."""
+        return any(service.pools for service in self.services())
 
 
 def shuffled(labels):
@@ -59,6 +84,16 @@ def million_hosts():
 def three(label, first=0):
     picked = (ENDPOINTS[(first + i) % len(ENDPOINTS)] for i in range(3))
     return Service(label, tuple(zip(picked, (3, 2, 1))))
+
+
+def located(label):
+    weighted = [three(label, first).endpoints for first in (0, 3, 6)]
+    pools = (
+        Pool("east", ("AS", "OC"), weighted[0]),
+        Pool("europe", ("EU", "AF"), weighted[1]),
+        Pool("america", ("NA", "SA"), weighted[2]),
+    )
+    return Service(label, weighted[0], pools=pools)
 
 
 WORKLOADS = [
@@ -101,6 +136,19 @@ WORKLOADS = [
         lambda: ["www"],
         hosts=one_host,
         malformed=0.3,
+    ),
+    Workload(
+        "geo",
+        "one of three addresses by weight and health, from one of three pools by continent",
+        lambda: ["web"],
+        services=lambda: [located("web")],
+    ),
+    Workload(
+        "geo_ecs",
+        "the same by the client's network, told by EDNS Client Subnet, in each query another",
+        lambda: ["web"],
+        services=lambda: [located("web")],
+        subnets=True,
     ),
 ]
 

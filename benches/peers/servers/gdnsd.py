@@ -1,8 +1,9 @@
-"""gdnsd: the plugins weighted and multifo, monitored by tcp_connect. It has no rate limit."""
+"""gdnsd: the plugins weighted, multifo and geoip, monitored by tcp_connect; no rate limit exists."""
 
 import re
 import subprocess
 
+import places
 from settings import CHECKED_PORT
 from workloads import ORIGIN, TTL, master_lines
 
@@ -22,7 +23,7 @@ def write(workload, directory, port, workers):
     (directory / "run").mkdir()
 
     def steered(service):
-        plugin = "multifo" if service.every else "weighted"
+        plugin = "geoip" if service.pools else "multifo" if service.every else "weighted"
         return f"{service.label} {TTL} DYNA {plugin}!{service.label}\n"
 
     with open(directory / "zones" / ORIGIN, "w") as file:
@@ -39,13 +40,41 @@ def write(workload, directory, port, workers):
             plugin = "multifo" if services[0].every else "weighted"
             file.write(f"plugins => {{ {plugin} => {{ service_types = connect\n")
             file.writelines(map(service_text, services))
-            file.write("} }\n")
+            file.write("}\n")
+            file.writelines(map(places_text, (service for service in services if service.pools)))
+            file.write("}\n")
     return ["gdnsd", "-c", str(directory), "start"]
 
 
 def service_text(service):
-    members = " ".join(
-        f"e{at} = {address}" if service.every else f"e{at} = [ {address}, {weight} ]"
-        for at, (address, weight) in enumerate(service.endpoints)
+    if not service.pools:
+        return endpoints_text(service.label, service.endpoints, service.every)
+    return "".join(
+        endpoints_text(f"{service.label}-{pool.name}", pool.endpoints) for pool in service.pools
     )
-    return f"  {service.label} => {{ {members} }}\n"
+
+
+def endpoints_text(name, endpoints, every=False):
+    members = " ".join(
+        f"e{at} = {address}" if every else f"e{at} = [ {address}, {weight} ]"
+        for at, (address, weight) in enumerate(endpoints)
+    )
+    return f"  {name} => {{ {members} }}\n"
+
+
+def places_text(service):
+    """A service with pools: of the plugin geoip, which has the plugin weighted draw."""
+    names = ", ".join(pool.name for pool in service.pools)
+    where = " ".join(
+        f"{continent} => [ {', '.join(service.order_of(pool))} ]"
+        for pool in service.pools
+        for continent in pool.continents
+    )
+    to = " ".join(
+        f"{pool.name} => %weighted!{service.label}-{pool.name}" for pool in service.pools
+    )
+    return (
+        f"  geoip => {{ maps => {{ places => {{ geoip2_db => {places.database()}\n"
+        f"    datacenters => [ {names} ] map => {{ {where} }} }} }}\n"
+        f"    resources => {{ {service.label} => {{ map => places dcmap => {{ {to} }} }} }} }}\n"
+    )

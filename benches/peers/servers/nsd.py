@@ -11,10 +11,14 @@ def version():
 
 
 def note(workload):
+    if workload.located():
+        return "knows no places"
     return "static records" if workload.services() else ""
 
 
 def write(workload, directory, port, workers):
+    if workload.located():
+        return None
     with open(directory / "zone", "w") as file:
         file.writelines(master_lines(workload, services_too=True))
     config = directory / "nsd.conf"

@@ -17,6 +17,8 @@ def version():
 
 
 def note(workload):
+    if workload.located():
+        return "places need its GeoIP backend, which is not set up here"
     services = workload.services()
     if not services:
         return ""
@@ -24,6 +26,8 @@ def note(workload):
 
 
 def write(workload, directory, port, workers):
+    if workload.located():
+        return None
     with open(directory / "zone", "w") as file:
         file.writelines(master_lines(workload, services_too=True, steered=service_text))
     named = directory / "named.conf"

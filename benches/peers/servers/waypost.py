@@ -2,6 +2,7 @@
 
 import subprocess
 
+import places
 from settings import CHECKED_PORT
 from workloads import ORIGIN, master_lines
 
@@ -26,6 +27,8 @@ def write(workload, directory, port, workers):
     if services:
         with open(zones / f"{ORIGIN}.toml", "w") as file:
             file.write(f'zone = "{ORIGIN}"\nrecords_file = "{ORIGIN}.zone"\n')
+            if workload.subnets:
+                file.write("client_subnet = true\n")
             file.write(f'[checks.up]\nkind = "tcp"\nport = {CHECKED_PORT}\n')
             file.writelines(map(service_text, services))
     config = directory / "waypost.toml"
@@ -34,13 +37,28 @@ def write(workload, directory, port, workers):
         f'[listen]\naddresses = "127.0.0.1:{port}"\nworkers = {workers}\n'
         '[rate_limit]\nper_source = 0\nper_network = 0\n'
         '[log]\nlevel = "warn"\n'
+        + (f'[geo]\ndatabases = "{places.database()}"\n' if workload.located() else "")
     )
     return [PROGRAM, "serve", "--config", str(config)]
 
 
 def service_text(service):
-    endpoints = ", ".join(
-        f'"{address}"' if service.every else f'{{ address = "{address}", weight = {weight} }}'
-        for address, weight in service.endpoints
+    text = f'[services.{service.label}]\ncheck = "up"\n'
+    if not service.pools:
+        return text + endpoints_text(service.endpoints, service.every)
+    for pool in service.pools:
+        text += f"pools.{pool.name}." + endpoints_text(pool.endpoints)
+    routes = [
+        f"{{ from = {{ continent = {list(pool.continents)} }}, to = {service.order_of(pool)} }}"
+        for pool in service.pools
+    ]
+    # Those of no continent above take the pools in this order, too.
+    return text + f"routes = [{', '.join(routes)}]\n"
+
+
+def endpoints_text(endpoints, every=False):
+    members = ", ".join(
+        f'"{address}"' if every else f'{{ address = "{address}", weight = {weight} }}'
+        for address, weight in endpoints
     )
-    return f'[services.{service.label}]\ncheck = "up"\nendpoints = [{endpoints}]\n'
+    return f"endpoints = [{members}]\n"
