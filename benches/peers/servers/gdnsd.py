@@ -1,4 +1,4 @@
-"""gdnsd: the plugins weighted, multifo and geoip, monitored by tcp_connect; no rate limit exists."""
+"""gdnsd: the plugins weighted, multifo and geoip, monitored by tcp_connect. No rate limit."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Knot DNS: weights or places by its module geoip, which knows no health; no rate limit is loaded."""
+"""Knot DNS: weights or places by its module geoip, which knows no health. No rate limit."""
 
 import subprocess
 
