@@ -3,7 +3,9 @@
 
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 
+pub(crate) mod database;
 pub(crate) mod edns;
+pub(crate) mod latencies;
 pub(crate) mod master;
 pub(crate) mod query;
 pub(crate) mod respond;

@@ -16,8 +16,11 @@ struct Given<'a> {
     text: &'a str,
 }
 
-/// What `include` and `records_file` may name.
-const BESIDE: &str = "zones/beside.zone";
+/// What `include` and `records_file` may name, and `latencies`.
+const BESIDE: [(&str, &str); 2] = [
+    ("zones/beside.zone", "ns2 A 192.0.2.54\n"),
+    ("zones/beside.csv", "10.0.0.0/8,a,1\n10.0.0.0/8,b,2\n"),
+];
 
 impl Files for Given<'_> {
     fn root(&self) -> &Path {
@@ -25,10 +28,10 @@ impl Files for Given<'_> {
     }
 
     fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
-        let text = match path.to_str() {
-            Some(known) if known == self.path => self.text,
-            Some(BESIDE) => "ns2 A 192.0.2.54\n",
-            _ => return Err("no such file".to_owned()),
+        let path_text = path.to_str().unwrap_or_default();
+        let mut files = [(self.path, self.text)].into_iter().chain(BESIDE);
+        let Some((_, text)) = files.find(|(known, _)| *known == path_text) else {
+            return Err("no such file".to_owned());
         };
         Ok(Arc::new(Source { path: PathBuf::from(path), text: text.to_owned(), modified: 0 }))
     }

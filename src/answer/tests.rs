@@ -88,6 +88,7 @@ fn service(pools: Vec<Pool>, routes: Vec<Route>) -> Service {
         on_all_down: OnAllDown::All,
         sticky: false,
         pools,
+        latencies: None,
         routes,
     }
 }

@@ -171,9 +171,11 @@ impl Seen<'_> {
                 let away = client.distance_km(location.coordinates);
                 away.round() as i64 - i64::from(location.bias_km)
             });
+            let latency = self.plan.latency(self.steered.client, at);
             Some(Pool {
                 name: self.pool_name(at).to_owned(),
                 distance_km: distance,
+                latency_ms: latency.map(|micros| f64::from(micros) / 1000.0),
                 endpoints: pool.members().filter_map(|member| self.endpoint(member)).collect(),
             })
         });

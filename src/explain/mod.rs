@@ -176,9 +176,12 @@ pub struct PoolSeen {
 pub struct Pool {
     /// Its name.
     pub name: String,
-    /// How far from the client it is, in kilometres, where a route asks for the nearest and the
-    /// place of the client is known; what its `bias` takes away is taken away.
+    /// How far from the client it is, in kilometres, where both places are known; what its `bias`
+    /// takes away is taken away.
     pub distance_km: Option<i64>,
+    /// How long the client takes to it, in milliseconds, where a route asks for the fastest and
+    /// that was measured.
+    pub latency_ms: Option<f64>,
     /// Its endpoints.
     pub endpoints: Vec<Endpoint>,
 }

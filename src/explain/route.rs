@@ -40,6 +40,7 @@ pub(super) fn to(to: &Target, names: &[&str]) -> String {
         Target::Failover(targets) => list(targets),
         Target::All(targets) => format!("{{ all = {} }}", list(targets)),
         Target::Nearest(nearest) => format!("{{ nearest = [{}] }}", pools(nearest)),
+        Target::Fastest(fastest) => format!("{{ fastest = [{}] }}", pools(fastest)),
         Target::Split(branches) => {
             let branch = |(to, weight): &(Target, u16)| match to {
                 Target::Pool(pool) => format!("{} = {weight}", name(pool).trim_matches('"')),

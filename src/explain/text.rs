@@ -159,8 +159,9 @@ fn write_pools(f: &mut Formatter<'_>, pools: &[Pool]) -> fmt::Result {
     let name_len = endpoints().map(|endpoint| endpoint.name.len()).max().unwrap_or(0);
     let place_len = endpoints().map(|endpoint| places(endpoint).len()).max().unwrap_or(0);
     for pool in pools {
+        let took = pool.latency_ms.map_or(String::new(), |ms| format!(", measured {ms} ms away"));
         let away = pool.distance_km.map_or(String::new(), |km| format!(", counted {km} km away"));
-        out.line(format_args!("{}{away}", pool.name))?;
+        out.line(format_args!("{}{took}{away}", pool.name))?;
         for endpoint in &pool.endpoints {
             let mark = if endpoint.named { "◀ answered" } else { "" };
             let (name, place, weight) = (&endpoint.name, places(endpoint), endpoint.weight);

@@ -406,6 +406,12 @@ impl<'a> Plan<'a> {
         *self.routes?.locations.get(usize::from(pool))?
     }
 
+    /// How many microseconds `client` takes to a pool, if that was measured and matters to a route.
+    pub fn latency(&self, client: IpAddr, pool: u16) -> Option<u32> {
+        let table = self.routes?.table.as_ref()?;
+        table.latencies.as_ref()?.find(client.to_canonical(), PoolIndex(pool))
+    }
+
     /// The pools, in file order.
     pub fn pools(&self) -> &'a [PlanPool] {
         self.pools
@@ -461,7 +467,7 @@ impl<'a> Plan<'a> {
 /// them.
 fn lens_drawn_from(to: &Target) -> Box<dyn Iterator<Item = usize> + '_> {
     match to {
-        Target::Pool(_) | Target::Nearest(_) => Box::new(std::iter::empty()),
+        Target::Pool(_) | Target::Nearest(_) | Target::Fastest(_) => Box::new(std::iter::empty()),
         Target::Failover(list) => Box::new(list.iter().flat_map(lens_drawn_from)),
         Target::All(list) => Box::new(list.iter().flat_map(lens_drawn_from).chain([MEMBERS_MAX])),
         Target::Split(list) => {
@@ -477,7 +483,8 @@ struct Tree<'a> {
     service: &'a Service,
     /// What draws, in the order of [`lens_drawn_from`].
     points: std::slice::Iter<'a, Point>,
-    /// What takes the place of each `nearest`, in the order in which they are come upon.
+    /// What takes the place of each `nearest` and `fastest`, in the order in which they are come
+    /// upon.
     orders: std::slice::Iter<'a, Arc<[PoolIndex]>>,
 }
 
@@ -500,7 +507,7 @@ impl Tree<'_> {
                 self.plans.splits.push(Split { branches, point });
                 To::All(self.plans.splits.len() as u32 - 1)
             }
-            Target::Nearest(written) => {
+            Target::Nearest(written) | Target::Fastest(written) => {
                 let order: &[PoolIndex] = self.orders.next().map_or(written, |order| order);
                 let order: Vec<Target> = order.iter().map(|&pool| Target::Pool(pool)).collect();
                 self.add(&Target::Failover(order))

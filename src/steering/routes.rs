@@ -12,7 +12,7 @@ use std::sync::{Arc, Weak};
 use ipnet::IpNet;
 
 use crate::geo::{Coordinates, Found, Geo, Place, Ranges};
-use crate::zone::{Pool, PoolIndex, PoolLocation, RouteFrom, Service, Target};
+use crate::zone::{Latencies, Latency, Pool, PoolIndex, PoolLocation, RouteFrom, Service, Target};
 
 /// A route, by its place among those of its service; one past the last: none.
 type RouteAt = u16;
@@ -22,7 +22,8 @@ type RouteAt = u16;
 pub(super) struct Decision {
     /// The route; `None`: no route takes them.
     pub(super) route: Option<RouteAt>,
-    /// The pools of each `nearest` of the route in order of distance, as [`nearest_of`] finds them.
+    /// The pools of each `nearest` and `fastest` of the route in order, as [`orders_of`] finds
+    /// them.
     pub(super) orders: Vec<Arc<[PoolIndex]>>,
 }
 
@@ -34,6 +35,8 @@ pub(super) struct RouteTable {
     pub(super) decisions: Vec<Decision>,
     /// Whom each route takes, for whoever asks why.
     pub(super) from: Vec<RouteFrom>,
+    /// What was measured of clients, if a route asks for it.
+    pub(super) latencies: Option<Arc<Latencies>>,
     /// Whether a route asks for more than networks.
     pub(super) asks_geo: bool,
 }
@@ -60,15 +63,19 @@ pub struct RouteTables {
 struct Asked {
     from: Vec<RouteFrom>,
     nearest: Vec<Nearest>,
+    /// Only if a route asks for them.
+    latencies: Option<Arc<Latencies>>,
 }
 
 /// Where a pool is, for comparison: degrees north and east as bits, bias in kilometres.
 type Spot = ([u32; 2], i32);
 
-/// One `nearest` of a route.
+/// One `nearest`, or `fastest`, of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Nearest {
     route: RouteAt,
+    /// Whether latencies come before distances.
+    is_fastest: bool,
     pools: Vec<(PoolIndex, Option<Spot>)>,
 }
 
@@ -100,13 +107,15 @@ impl RouteTables {
     }
 }
 
-/// Every `nearest` in `to`, in the order in which a walk comes upon them.
-pub(super) fn nearest_of(to: &Target) -> Vec<&[PoolIndex]> {
+/// The pools of every `nearest` and `fastest` in `to`, in the order in which a walk comes upon
+/// them, and whether it is the latter.
+fn orders_of(to: &Target) -> Vec<(&[PoolIndex], bool)> {
     match to {
         Target::Pool(_) => Vec::new(),
-        Target::Nearest(pools) => vec![pools],
-        Target::Failover(list) | Target::All(list) => list.iter().flat_map(nearest_of).collect(),
-        Target::Split(list) => list.iter().flat_map(|(to, _)| nearest_of(to)).collect(),
+        Target::Nearest(pools) => vec![(pools, false)],
+        Target::Fastest(pools) => vec![(pools, true)],
+        Target::Failover(list) | Target::All(list) => list.iter().flat_map(orders_of).collect(),
+        Target::Split(list) => list.iter().flat_map(|(to, _)| orders_of(to)).collect(),
     }
 }
 
@@ -122,32 +131,61 @@ impl Asked {
             (at, location.map(bits))
         };
         let nearest = service.routes.iter().enumerate().flat_map(|(at, route)| {
-            nearest_of(&route.to).into_iter().map(move |pools| (at as RouteAt, pools))
+            orders_of(&route.to).into_iter().map(move |order| (at as RouteAt, order))
         });
+        let nearest: Vec<Nearest> = nearest
+            .map(|(route, (pools, is_fastest))| Nearest {
+                route,
+                is_fastest,
+                pools: pools.iter().map(located).collect(),
+            })
+            .collect();
+        let asks = nearest.iter().any(|nearest| nearest.is_fastest);
         Self {
             from: service.routes.iter().map(|route| route.from.clone()).collect(),
-            nearest: nearest
-                .map(|(route, pools)| Nearest { route, pools: pools.iter().map(located).collect() })
-                .collect(),
+            nearest,
+            latencies: service.latencies.clone().filter(|_| asks),
         }
     }
 }
 
 impl Nearest {
-    /// The pools, the nearest first. Pools as far as each other stay in the order written, as all
-    /// do where the client may be anywhere.
+    /// Whether it matters where the client is.
+    fn asks_place(&self) -> bool {
+        self.pools.iter().any(|(_, location)| location.is_some())
+    }
+
+    /// The pools, the nearest first, then those that may be anywhere. Pools as far as each other
+    /// stay in the order written, as all do where the client may be anywhere.
     fn order(&self, client: Option<Coordinates>) -> Arc<[PoolIndex]> {
         let distance = |(pool, location): &(PoolIndex, Option<Spot>)| {
-            let distance = location.zip(client).and_then(|(([lat, lon], bias_km), client)| {
+            let Some(client) = client else { return (*pool, 0.0) };
+            let distance = location.and_then(|([lat, lon], bias_km)| {
                 let [lat, lon] = [lat, lon].map(|bits| f64::from(f32::from_bits(bits)));
                 let pool = Coordinates::new(lat, lon)?;
                 Some(client.distance_km(pool) - f64::from(bias_km))
             });
-            (*pool, distance.unwrap_or(0.0))
+            (*pool, distance.unwrap_or(f64::INFINITY))
         };
         let mut pools: Vec<(PoolIndex, f64)> = self.pools.iter().map(distance).collect();
         pools.sort_by(|(_, a), (_, b)| a.total_cmp(b));
         pools.into_iter().map(|(pool, _)| pool).collect()
+    }
+
+    /// The pools of `by_distance`, those that something was measured of first.
+    fn refine(&self, by_distance: &Arc<[PoolIndex]>, measured: &Measured) -> Arc<[PoolIndex]> {
+        let micros = |pool: PoolIndex| {
+            let found = measured.iter().find(|(known, _)| *known == pool);
+            found.map(|&(_, micros)| micros)
+        };
+        if !self.is_fastest || !self.pools.iter().any(|(pool, _)| micros(*pool).is_some()) {
+            return Arc::clone(by_distance);
+        }
+        let measured = self.pools.iter().filter_map(|&(pool, _)| Some((micros(pool)?, pool)));
+        let mut pools: Vec<(u32, PoolIndex)> = measured.collect();
+        pools.sort_by_key(|&(micros, _)| micros);
+        let others = by_distance.iter().copied().filter(|&pool| micros(pool).is_none());
+        pools.into_iter().map(|(_, pool)| pool).chain(others).collect()
     }
 }
 
@@ -174,6 +212,9 @@ impl<T: Clone + Eq + Hash> Numbers<T> {
 /// The routes that take a client by one of their keys, of those that have that key; in order.
 type Takers = Vec<RouteAt>;
 
+/// What was measured of the pools that clients reach, by pool; in microseconds.
+type Measured = Vec<(PoolIndex, u32)>;
+
 /// All that the routes ask of a place: who takes it, and the order of each `nearest`.
 type Seen = (Takers, Vec<Arc<[PoolIndex]>>);
 
@@ -186,25 +227,38 @@ fn decide(asked: &Asked, geo: &Geo) -> RouteTable {
     let (nets, by_net) = networks(from);
     let (places, by_place) = places(from, &asked.nearest, geo);
     let (systems, by_system) = systems(from, geo);
+    let (measured, by_measured) = measurements(asked.latencies.as_deref());
     let mut pairs = Numbers::new();
     let net_and_place = nets.combine(&places, |net, place| pairs.of((net, place)));
     let pairs = pairs.values;
+    let mut triples = Numbers::new();
+    let and_system = net_and_place.combine(&systems, |pair, system| triples.of((pair, system)));
+    let triples = triples.values;
     let mut decisions = Numbers::new();
     let mut known: HashMap<(u32, u32), u32> = HashMap::new();
-    let by_address = net_and_place.combine(&systems, |pair, system| {
-        *known.entry((pair, system)).or_insert_with(|| {
+    let by_address = and_system.combine(&measured, |triple, measured| {
+        *known.entry((triple, measured)).or_insert_with(|| {
+            let (pair, system) = triples[triple as usize];
             let (net, place) = pairs[pair as usize];
             let (takers, orders) = &by_place[place as usize];
             let route = first(from, [&by_net[net as usize], takers, &by_system[system as usize]]);
             let of_route = |(nearest, _): &(&Nearest, _)| Some(nearest.route) == route;
             let orders = asked.nearest.iter().zip(orders).filter(of_route);
-            decisions
-                .of(Decision { route, orders: orders.map(|(_, order)| order.clone()).collect() })
+            let measured = &by_measured[measured as usize];
+            let orders = orders.map(|(nearest, order)| nearest.refine(order, measured)).collect();
+            decisions.of(Decision { route, orders })
         })
     });
     let asks_geo = |route: &RouteFrom| route.asks_place() || !route.asns.is_empty();
-    let asks_geo = !asked.nearest.is_empty() || from.iter().any(asks_geo);
-    RouteTable { by_address, decisions: decisions.values, from: asked.from.clone(), asks_geo }
+    let by_distance = asked.nearest.iter().any(Nearest::asks_place);
+    let asks_geo = by_distance || from.iter().any(asks_geo);
+    RouteTable {
+        by_address,
+        decisions: decisions.values,
+        from: asked.from.clone(),
+        latencies: asked.latencies.clone(),
+        asks_geo,
+    }
 }
 
 /// The first route that takes a client: each of its keys must be among the takers by that key, in
@@ -269,7 +323,7 @@ fn places(from: &[RouteFrom], nearest: &[Nearest], geo: &Geo) -> (Ranges<u32>, V
         let orders = nearest.iter().map(|nearest| nearest.order(place.coordinates));
         numbers.of((takers, orders.collect()))
     };
-    if nearest.is_empty() && !from.iter().any(RouteFrom::asks_place) {
+    if !nearest.iter().any(Nearest::asks_place) && !from.iter().any(RouteFrom::asks_place) {
         let nowhere = see(&Place::default());
         return (Ranges::everywhere(nowhere), numbers.values);
     }
@@ -293,6 +347,31 @@ fn systems(from: &[RouteFrom], geo: &Geo) -> (Ranges<u32>, Vec<Takers>) {
         })
     };
     (geo.systems().map(seen), numbers.values)
+}
+
+/// By address, what was measured: of each pool by the longest network.
+fn measurements(latencies: Option<&Latencies>) -> (Ranges<u32>, Vec<Measured>) {
+    let mut numbers: Numbers<Measured> = Numbers::new();
+    let nothing = numbers.of(Measured::new());
+    let rows = latencies.map_or(&[][..], Latencies::rows);
+    // Sorted, a network comes behind those that hold it: they are the ones still open.
+    let mut open: Vec<(IpNet, u32)> = Vec::new();
+    let mut cuts: Vec<(IpNet, u32)> = Vec::new();
+    for same in rows.chunk_by(|row, next| row.net == next.net) {
+        let Some(&Latency { net, .. }) = same.first() else { continue };
+        while open.last().is_some_and(|(outer, _)| !outer.contains(&net)) {
+            open.pop();
+        }
+        let outer = open.last().map_or(nothing, |&(_, measured)| measured);
+        let mut measured = numbers.values[outer as usize].clone();
+        measured.retain(|(pool, _)| same.iter().all(|row| row.pool != *pool));
+        measured.extend(same.iter().map(|row| (row.pool, row.micros)));
+        measured.sort_unstable();
+        let number = numbers.of(measured);
+        open.push((net, number));
+        cuts.push((net, number));
+    }
+    (Ranges::of_networks(nothing, cuts), numbers.values)
 }
 
 fn takers(from: &[RouteFrom], takes: impl Fn(&RouteFrom) -> bool) -> Takers {
@@ -416,7 +495,7 @@ mod tests {
             let (lat, lon) = Coordinates::new(lat, lon).unwrap().degrees();
             (PoolIndex(pool), Some(([lat.to_bits(), lon.to_bits()], bias)))
         };
-        Nearest { route, pools: pools.iter().map(located).collect() }
+        Nearest { route, is_fastest: false, pools: pools.iter().map(located).collect() }
     }
 
     proptest! {
@@ -424,7 +503,8 @@ mod tests {
         fn the_first_route_that_matches_decides(
             from in froms(), geo in geos(), clients in clients(),
         ) {
-            let table = decide(&Asked { from: from.clone(), nearest: vec![] }, &geo);
+            let asked = Asked { from: from.clone(), nearest: vec![], latencies: None };
+            let table = decide(&asked, &geo);
             for client in clients {
                 let decision = &table.decisions[table.find(client).value as usize];
                 prop_assert_eq!(decision.route, naive(&from, &geo, client), "{}", client);
@@ -433,17 +513,64 @@ mod tests {
 
         #[test]
         fn inside_a_scope_everyone_gets_the_same(
-            from in froms(), geo in geos(), clients in clients(),
+            from in froms(), geo in geos(), clients in clients(), latencies in latencies(),
         ) {
             let pools = [(0, 52.0, 13.0, 0), (1, 40.0, -75.0, 0), (2, 37.0, -122.0, 500)];
-            let everywhere = (0..8).map(|route| nearest(route, &pools)).collect();
-            let table = decide(&Asked { from, nearest: everywhere }, &geo);
+            let fastest = |route: RouteAt| Nearest {
+                is_fastest: route.is_multiple_of(2),
+                ..nearest(route, &pools)
+            };
+            let everywhere = (0..8).map(fastest).collect();
+            let latencies = Some(Arc::new(latencies));
+            let table = decide(&Asked { from, nearest: everywhere, latencies }, &geo);
             for &client in &clients {
                 let Found { value, scope } = table.find(client);
                 let prefix = IpNet::new_assert(client, scope);
                 for &other in clients.iter().filter(|other| prefix.contains(*other)) {
                     prop_assert_eq!(table.find(other).value, value, "{} and {}", client, other);
                 }
+            }
+        }
+    }
+
+    fn latencies() -> impl Strategy<Value = Latencies> {
+        let row = (nets(), 0u16..3, 0u32..4);
+        let row = row.prop_map(|(net, pool, millis)| Latency {
+            net,
+            pool: PoolIndex(pool),
+            micros: millis * 1000,
+        });
+        prop::collection::vec(row, 0..12).prop_map(Latencies::new)
+    }
+
+    proptest! {
+        #[test]
+        fn the_fastest_comes_first_by_the_longest_network_of_each_pool(
+            latencies in latencies(), geo in geos(), clients in clients(),
+        ) {
+            let pools = [(0, 52.0, 13.0, 0), (1, 40.0, -75.0, 0), (2, 37.0, -122.0, 500)];
+            let fastest = Nearest { is_fastest: true, ..nearest(0, &pools) };
+            let asked = Asked {
+                from: vec![RouteFrom::default()],
+                nearest: vec![fastest.clone()],
+                latencies: Some(Arc::new(latencies.clone())),
+            };
+            let table = decide(&asked, &geo);
+            for client in clients {
+                let micros = |pool: u16| {
+                    let of_pool = latencies.rows().iter().filter(|row| row.pool.0 == pool);
+                    let holding = of_pool.filter(|row| row.net.contains(&client));
+                    holding.max_by_key(|row| row.net.prefix_len()).map(|row| row.micros)
+                };
+                let place = geo.locate(client).place.and_then(|(place, _)| place.coordinates);
+                let mut expected: Vec<u16> = fastest.order(place).iter().map(|at| at.0).collect();
+                // Those that are known first, by time and as written; then the others, by distance.
+                expected.sort_by_key(|&at| {
+                    (micros(at).is_none(), micros(at), micros(at).map(|_| at))
+                });
+                let decision = &table.decisions[table.find(client).value as usize];
+                let order: Vec<u16> = decision.orders[0].iter().map(|at| at.0).collect();
+                prop_assert_eq!(order, expected, "{}", client);
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod check;
 mod index;
+mod latency;
 mod names;
 mod records;
 mod room;
@@ -17,6 +18,7 @@ mod validate;
 
 pub use check::{Check, CheckKind, HttpCheck, StatusRange, TcpCheck, TlsOptions};
 pub(crate) use index::Index;
+pub use latency::{Latencies, Latency};
 pub(crate) use names::NameTree;
 pub use records::{Owner, RecordError, Records};
 pub(crate) use room::with_room;

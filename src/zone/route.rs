@@ -54,16 +54,29 @@ pub enum Target {
     /// The usable one that is nearest to the client; the order written where nobody knows where
     /// that is.
     Nearest(Vec<PoolIndex>),
+    /// The usable one that the client reaches soonest, as the service's latencies say; those that
+    /// nothing is known of come behind, as in [`Target::Nearest`].
+    Fastest(Vec<PoolIndex>),
     /// The endpoints of all usable ones together.
     All(Vec<Target>),
 }
 
 impl Target {
+    /// Whether it depends on how long clients take.
+    pub fn asks_latencies(&self) -> bool {
+        match self {
+            Self::Fastest(_) => true,
+            Self::Pool(_) | Self::Nearest(_) => false,
+            Self::Failover(list) | Self::All(list) => list.iter().any(Self::asks_latencies),
+            Self::Split(list) => list.iter().any(|(to, _)| to.asks_latencies()),
+        }
+    }
+
     /// Adds every pool in it to `found`.
     pub fn pools(&self, found: &mut Vec<PoolIndex>) {
         match self {
             Self::Pool(pool) => found.push(*pool),
-            Self::Nearest(pools) => found.extend(pools),
+            Self::Nearest(pools) | Self::Fastest(pools) => found.extend(pools),
             Self::Failover(list) | Self::All(list) => list.iter().for_each(|to| to.pools(found)),
             Self::Split(list) => list.iter().for_each(|(to, _)| to.pools(found)),
         }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::Check;
+use super::latency::Latencies;
 use super::route::{PoolLocation, Route};
 use super::rrset::Ttl;
 use crate::wire::name::Name;
@@ -31,6 +32,8 @@ pub struct Service {
     pub sticky: bool,
     /// At least one, in file order.
     pub pools: Vec<Pool>,
+    /// How long clients take to reach its pools, for [`Target::Fastest`](super::Target::Fastest).
+    pub latencies: Option<Arc<Latencies>>,
     /// Tried in order; a client that none matches goes to the pools in file order.
     pub routes: Vec<Route>,
 }

@@ -42,6 +42,16 @@ fn zone_files_hold() {
 }
 
 #[test]
+fn latencies_hold() {
+    replay("latencies", bodies::latencies::run);
+}
+
+#[test]
+fn databases_hold() {
+    replay("database", bodies::database::run);
+}
+
+#[test]
 fn master_files_hold() {
     replay("master", bodies::master::run);
 }

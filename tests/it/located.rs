@@ -103,3 +103,38 @@ fn without_its_database_the_server_answers_all_the_same() {
         std::thread::yield_now();
     }
 }
+
+const FASTEST: &str = r#"
+zone = "example.com"
+nameservers = ["ns1"]
+[records]
+ns1 = { A = "192.0.2.53" }
+[services.web]
+latencies = "web.csv"
+[services.web.pools]
+de = { endpoints = ["192.0.2.1"] }
+rest = { endpoints = ["192.0.2.2"] }
+[[services.web.routes]]
+to = { fastest = ["rest", "de"] }
+"#;
+
+#[test]
+fn replaced_latencies_move_clients_and_broken_ones_do_not() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let table = directory.path().join("web.csv");
+    replace(&table, b"127.0.0.0/8,de,10\n127.0.0.0/8,rest,20\n");
+    replace(&directory.path().join("example.com.toml"), FASTEST.as_bytes());
+    let server = TestServer::start(directory.path(), 1);
+    let mut udp = Udp::connect(server.address());
+    assert_eq!(answer(&mut udp), IpAddr::from([192, 0, 2, 1]));
+    replace(&table, b"127.0.0.0/8,de,30\n127.0.0.0/8,rest,20\n");
+    let deadline = Instant::now() + PATIENCE;
+    while answer(&mut udp) != IpAddr::from([192, 0, 2, 2]) {
+        assert!(Instant::now() < deadline, "the new latencies are not read");
+        std::thread::yield_now();
+    }
+    replace(&table, b"127.0.0.0/8,de,1\n127.0.0.0/8,rost,20\n");
+    server.wait_for_line("reload refused", PATIENCE);
+    server.wait_for_line("web.csv:2:13", PATIENCE);
+    assert_eq!(answer(&mut udp), IpAddr::from([192, 0, 2, 2]));
+}

@@ -102,7 +102,7 @@ fn sections(file: &str, markdown: &str) -> Vec<Section> {
         let Some(info) = line.strip_prefix("```") else { continue };
         let block: Vec<_> = lines.by_ref().take_while(|(_, line)| *line != "```").collect();
         let blocks = &mut sections.last_mut().expect("one at least").blocks;
-        if info.starts_with("toml") || info.starts_with("zone") {
+        if ["toml", "zone", "csv"].iter().any(|kind| info.starts_with(kind)) {
             let named = info.split_once("file=").map(|(_, name)| name.trim().to_owned());
             let name = named.unwrap_or_else(|| "example.com.toml".to_owned());
             let lines = block.iter().map(|(_, line)| format!("{line}\n"));

@@ -12,6 +12,7 @@
 mod check;
 mod claims;
 mod endpoint;
+mod latencies;
 mod own;
 mod reach;
 mod records;

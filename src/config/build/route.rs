@@ -19,6 +19,8 @@ pub(super) struct Pools<'a> {
     pub(super) names: Vec<&'a Spanned<String>>,
     /// Themselves.
     pub(super) built: &'a [Pool],
+    /// Whether it is known how long clients take to reach them.
+    pub(super) has_latencies: bool,
     /// Those that a route or `on_all_down` names.
     pub(super) used: HashSet<u16>,
 }
@@ -92,6 +94,17 @@ impl Builder<'_> {
         }
     }
 
+    /// Warns of latencies that no route asks for.
+    pub(super) fn unused_latencies(&mut self, path: Option<&Spanned<String>>, routes: &[Route]) {
+        let asks = |route: &Route| route.to.asks_latencies();
+        if let Some(path) = path.filter(|_| !self.decoder.has_errors())
+            && !routes.iter().any(asks)
+        {
+            self.decoder.warning(&path.span, "no route asks for these latencies").help =
+                Some("such as `to = { fastest = [\"eu\", \"us\"] }`".to_owned());
+        }
+    }
+
     fn target(&mut self, pools: &mut Pools<'_>, to: &Spanned<To>, depth: usize) -> Option<Target> {
         if depth > TARGET_DEPTH_MAX {
             let message = format!("`to` nests deeper than {TARGET_DEPTH_MAX} levels");
@@ -111,6 +124,20 @@ impl Builder<'_> {
                 let pools: Vec<Option<PoolIndex>> =
                     names.iter().map(|name| self.located_pool(pools, name)).collect();
                 pools.into_iter().collect::<Option<_>>().map(Target::Nearest)
+            }
+            To::Fastest(names) => {
+                self.at_most_pools(to, names.len())?;
+                if !pools.has_latencies {
+                    let message = "`fastest` needs to know how long clients take";
+                    self.decoder.error(&to.span, message).help = Some(
+                        "write `latencies = \"web.csv\"` in the service: a file with lines \
+                         PREFIX,POOL,MILLISECONDS"
+                            .to_owned(),
+                    );
+                }
+                let pools: Vec<Option<PoolIndex>> =
+                    names.iter().map(|name| self.pool(pools, &name.value, name)).collect();
+                pools.into_iter().collect::<Option<_>>().map(Target::Fastest)
             }
             To::All(members) => {
                 self.at_most_pools(to, members.len())?;

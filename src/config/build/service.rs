@@ -50,9 +50,16 @@ impl Builder<'_> {
         let srv = self.srv(spec, &shared);
         let (https, txt) = self.own_records(spec, shared.owner, &pools);
         let names = spec.pools.iter().flat_map(|pools| &pools.value.0).map(|(name, _)| name);
-        let mut named = Pools { names: names.collect(), built: &pools, used: HashSet::new() };
+        let names: Vec<&Spanned<String>> = names.collect();
+        let latencies = spec.latencies.as_ref().and_then(|path| {
+            let names: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
+            self.latencies(path, &names)
+        });
+        let has_latencies = spec.latencies.is_some();
+        let mut named = Pools { names, built: &pools, has_latencies, used: HashSet::new() };
         let on_all_down = self.on_all_down(&mut named, &spec.on_all_down);
         let routes = self.routes(&mut named, spec.routes.as_ref());
+        self.unused_latencies(spec.latencies.as_ref(), &routes);
         let answers = answers(spec);
         let label = key.value.clone();
         let sticky = spec.sticky.value;
@@ -67,6 +74,7 @@ impl Builder<'_> {
             on_all_down,
             sticky,
             pools,
+            latencies,
             routes,
         })
     }

@@ -16,8 +16,8 @@ table! {
         /// The clients. Default: everyone.
         from: From;
         /// Where they go: a pool; a list, in which the next one serves when the one before is
-        /// down; a split by weight; the nearest of several pools; or all of several. Nested freely,
-        /// eight deep.
+        /// down; a split by weight; the nearest or the fastest of several pools; or all of
+        /// several. Nested freely, eight deep.
         to: To, required;
     }
 }
@@ -49,6 +49,8 @@ pub(crate) enum To {
     Split(Vec<(Spanned<To>, Weight)>),
     /// The nearest of these pools.
     Nearest(Vec<Spanned<String>>),
+    /// The fastest of these pools.
+    Fastest(Vec<Spanned<String>>),
     /// All of these together.
     All(Vec<Spanned<To>>),
 }
@@ -66,17 +68,21 @@ impl Decode for To {
             return List::decode(node, decoder).map(|List(members)| Self::Failover(members));
         }
         if !value.is_table() {
-            decoder.expected("a pool, a list, { split = … }, { nearest = … } or { all = … }", node);
+            decoder.expected(
+                "a pool, a list, { split = … }, { nearest = … }, { fastest = … } or { all = … }",
+                node,
+            );
             return None;
         }
-        let ToTable { split, nearest, all, broken } = ToTable::decode(node, decoder)?;
-        match (split, nearest, all) {
-            (Some(split), None, None) => Some(Self::Split(split.value.0)),
-            (None, Some(nearest), None) => Some(Self::Nearest(nearest.value.0)),
-            (None, None, Some(all)) => Some(Self::All(all.value.0)),
-            (None, None, None) if broken => None,
+        let ToTable { split, nearest, fastest, all, broken } = ToTable::decode(node, decoder)?;
+        match (split, nearest, fastest, all) {
+            (Some(split), None, None, None) => Some(Self::Split(split.value.0)),
+            (None, Some(nearest), None, None) => Some(Self::Nearest(nearest.value.0)),
+            (None, None, Some(fastest), None) => Some(Self::Fastest(fastest.value.0)),
+            (None, None, None, Some(all)) => Some(Self::All(all.value.0)),
+            (None, None, None, None) if broken => None,
             _ => {
-                let message = "expected one of `split`, `nearest` and `all`";
+                let message = "expected one of `split`, `nearest`, `fastest` and `all`";
                 decoder.error(&node.span(), message).help = Some(
                     "write one inside another to have both: \
                      to = [{ nearest = [\"eu\", \"us\"] }, { split = { a = 1, b = 1 } }]"
@@ -96,6 +102,9 @@ table! {
         /// The pool that is nearest to the client, the next nearest when it is down. Each has a
         /// `location`. The order written where nobody knows where the client is.
         nearest: List<String>;
+        /// The pool that the client reaches soonest, as `latencies` says, the next when it is down.
+        /// Those that nothing is known of come behind, the nearest first.
+        fastest: List<String>;
         /// The endpoints of all of them that are usable, together.
         all: List<To>;
     }
@@ -165,8 +174,8 @@ impl JsonSchema for To {
         let table = generator.subschema_for::<ToTable>();
         json_schema!({
             "description": "A pool; a list in which the next one serves when the one before is \
-                            down; { split = { pool = weight } }; { nearest = [pools] }; or \
-                            { all = [pools] }.",
+                            down; { split = { pool = weight } }; { nearest = [pools] }; \
+                            { fastest = [pools] }; or { all = [pools] }.",
             "anyOf": [{ "type": "string", "description": "The name of a pool." }, list, table],
         })
     }

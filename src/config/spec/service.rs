@@ -46,6 +46,9 @@ table! {
         /// address, gets the same endpoints as long as they may serve. Shares are then those of
         /// clients, by weight, not of answers.
         sticky: bool = false;
+        /// A file of the zone directory, relative to this one, that says how long clients take to
+        /// reach each pool: lines PREFIX,POOL,MILLISECONDS. For `fastest` in routes.
+        latencies: String;
         /// The endpoints of a service that needs no pools.
         endpoints: List<Endpoint>;
         /// Groups of endpoints, such as sites. Clients that no route matches go to the first
@@ -64,7 +67,7 @@ table! {
         /// The share of weight, 0 to 1, that must be up for the pool to be usable. Default: the
         /// service's.
         min_up: Share;
-        /// Where it is, for `nearest`.
+        /// Where it is, for `nearest` and `fastest`.
         location: Location;
         /// How many kilometres nearer it counts than it is, for `nearest`; below 0: farther.
         bias: Bias = Bias(0);

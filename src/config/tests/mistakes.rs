@@ -227,7 +227,7 @@ fn a_service_has_places_and_settings_in_range() {
             &[
                 "5:10 `1`: expected true or false, found the number 1",
                 "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, https, txt, check, \
-             answers, min_up, on_all_down, sticky, endpoints, pools, routes)",
+             answers, min_up, on_all_down, sticky, latencies, endpoints, pools, routes)",
             ],
         ),
     ]);

@@ -98,14 +98,15 @@ fn a_route_leads_to_pools() {
         ),
         (
             "[{ to = 1 }]",
-            &["7:18 `1`: expected a pool, a list, { split = … }, { nearest = … } or { all = … }, \
+            &["7:18 `1`: expected a pool, a list, { split = … }, { nearest = … }, \
+               { fastest = … } or { all = … }, \
                found the number 1"],
         ),
         (
             "[{ to = { all = [\"eu\"], split = { eu = 1 } } }]",
             &["7:18 `{ all = [\"eu\"], split = { eu = 1 } }`: \
-               expected one of `split`, `nearest` and `all` (write one inside another to have \
-               both: to = [{ nearest = [\"eu\", \"us\"] }, { split = { a = 1, b = 1 } }])"],
+               expected one of `split`, `nearest`, `fastest` and `all` (write one inside \
+               another to have both: to = [{ nearest = [\"eu\", \"us\"] }, { split = { a = 1, b = 1 } }])"],
         ),
     ]);
     let targets = "[services.web.pools]\neu = { endpoints = [\"192.0.2.1\"] }\n\
@@ -149,4 +150,58 @@ fn what_an_earlier_route_takes_is_said_to_be_out_of_reach() {
     ] {
         assert_eq!(routes(&froms), [""; 0], "{froms:?}");
     }
+}
+
+const FAST: &str = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n\
+                    [services.web]\nlatencies = \"web.csv\"\n[services.web.pools]\n\
+                    eu = { endpoints = [\"192.0.2.1\"] }\nus = { endpoints = [\"192.0.2.2\"] }\n\
+                    [[services.web.routes]]\n";
+
+#[test]
+fn latencies_are_read_line_by_line() {
+    let found = |route: &str, table: &str| -> Vec<String> {
+        let zone = format!("{FAST}{route}\n");
+        let files = [("zones/example.com.toml", &*zone), ("zones/web.csv", table)];
+        load_beside(&files).diagnostics.iter().map(shown).collect()
+    };
+    let fastest = "to = { fastest = [\"eu\", \"us\"] }";
+    let sound = "\u{feff}# of last week\n\nprefix,pool,ms\n198.51.100.0/24 , eu , 12.5\r\n\
+                 198.51.100.0/24,us,90 # far\n2001:db8::1,us,0\n";
+    assert_eq!(found(fastest, sound), [""; 0]);
+    assert_eq!(found(fastest, ""), [""; 0]);
+    for (line, expected) in [
+        (
+            "10.0.0.0/8,eu",
+            "1:1 `10.0.0.0/8,eu`: expected three fields, found 2 \
+                           (write PREFIX,POOL,MILLISECONDS, such as 198.51.100.0/24,eu,12.5)",
+        ),
+        ("here,eu,1", "1:1 `here`: expected a network, found \"here\" (such as 198.51.100.0/24)"),
+        (
+            "10.0.0.1/8,eu,1",
+            "1:1 `10.0.0.1/8`: the network 10.0.0.1/8 has bits set behind its \
+                             prefix (did you mean 10.0.0.0/8?)",
+        ),
+        ("10.0.0.0/8, eux,1", "1:13 `eux`: unknown pool `eux` (did you mean \"eu\"?)"),
+        ("10.0.0.0/8,eu,-1", "1:15 `-1`: expected milliseconds from 0 to 60000, found \"-1\""),
+        ("10.0.0.0/8,eu,nan", "1:15 `nan`: expected milliseconds from 0 to 60000, found \"nan\""),
+        (
+            "10.0.0.0/8,eu,1\n10.0.0.0/8,eu,2",
+            "2:12 `eu`: the latency from 10.0.0.0/8 to `eu` is \
+                                              given twice (leave one of the two)",
+        ),
+    ] {
+        assert_eq!(found(fastest, line), [format!("zones/web.csv:{expected}")], "{line}");
+    }
+    assert_eq!(found(fastest, &"x\n".repeat(1000)).len(), 21, "no more than can be read");
+    assert_eq!(
+        found("to = [\"eu\", \"us\"]", ""),
+        ["warning: 4:13 `\"web.csv\"`: no route asks for these latencies \
+          (such as `to = { fastest = [\"eu\", \"us\"] }`)"]
+    );
+    assert_eq!(
+        mistakes(&(FAST.replace("latencies = \"web.csv\"\n", "").to_owned() + fastest + "\n")),
+        ["8:6 `{ fastest = [\"eu\", \"us\"] }`: `fastest` needs to know how long clients take \
+          (write `latencies = \"web.csv\"` in the service: a file with lines \
+          PREFIX,POOL,MILLISECONDS)"]
+    );
 }
