@@ -20,7 +20,7 @@ use waypost::wire::message::Message;
 const ZONE: &str = include_str!("zone.toml");
 
 /// What a service of it knows of its clients.
-const LATENCIES: &str = "192.0.2.0/25,far,8\n192.0.2.0/24,near,9\n2001:db8::/126,far,1\n";
+const LATENCIES: &str = include_str!("placed.csv");
 
 struct Given;
 

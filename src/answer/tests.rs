@@ -73,7 +73,14 @@ fn pool(name: &str, endpoints: &[(&str, u16)]) -> Pool {
             }
         })
         .collect();
-    Pool { name: name.to_owned(), min_up: MinUp::default(), location: None, endpoints }
+    Pool {
+        name: name.to_owned(),
+        min_up: MinUp::default(),
+        location: None,
+        endpoints,
+        services: None,
+        is_nested: false,
+    }
 }
 
 fn service(pools: Vec<Pool>, routes: Vec<Route>) -> Service {
@@ -90,6 +97,7 @@ fn service(pools: Vec<Pool>, routes: Vec<Route>) -> Service {
         pools,
         latencies: None,
         routes,
+        nested: vec![],
     }
 }
 

@@ -28,7 +28,7 @@ impl Check {
         let zones = load.zones.filter(|_| load.is_as_expected).ok_or(Failed)?;
         let services: usize = zones.iter().map(|zone| zone.services().len()).sum();
         let in_zone = |zone: &Arc<Zone>| -> usize {
-            zone.services().iter().map(|service| zone.endpoints(service).len()).sum()
+            zone.services().iter().map(|service| zone.own_endpoint_count(service)).sum()
         };
         let endpoints: usize = zones.iter().map(in_zone).sum();
         let tests = match load.tests {

@@ -9,6 +9,7 @@
 
 mod seen;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -61,16 +62,31 @@ pub fn failures<'t>(zone: &Arc<Zone>, geo: &Geo, tests: &'t [Test]) -> Vec<(&'t 
     failures.collect()
 }
 
-/// Shows an endpoint of a service, or all of them, as up or as down; how many there are.
+/// Shows an endpoint of a service, or all of them, as up or as down, wherever the service is
+/// nested too; how many there are.
+///
+/// # Cost
+/// A pass over the endpoints of the zone.
 pub fn set_states(zone: &Zone, service: &str, endpoint: Option<&str>, may_serve: bool) -> usize {
     let Some(service) = zone.service_named(service) else { return 0 };
-    let is_meant =
-        |known: &&Endpoint| endpoint.is_none_or(|name| zone.endpoint_name(known) == name);
-    let meant = zone.endpoints(service).iter().filter(is_meant);
+    let key = |of: &Endpoint| (zone.endpoint_name(of).to_owned(), zone.endpoint_owner(of).to_vec());
     let set = |endpoint: &Endpoint| {
         endpoint.bits().iter().for_each(|bit| zone.board().set(*bit, may_serve));
     };
-    meant.map(set).count()
+    let is_meant =
+        |known: &&Endpoint| endpoint.is_none_or(|name| zone.endpoint_name(known) == name);
+    let meant: Vec<&Endpoint> = zone.endpoints(service).iter().filter(is_meant).collect();
+    meant.iter().for_each(|endpoint| set(endpoint));
+    let meant: HashSet<_> = meant.into_iter().map(key).collect();
+    for other in zone.services() {
+        let (plan, endpoints) = (zone.plan(other), zone.endpoints(other));
+        // Targets have no name that is theirs alone.
+        for pool in plan.pools().iter().filter(|pool| pool.is_nested() || !pool.is_target()) {
+            let members = pool.members().filter_map(|at| endpoints.get(usize::from(at)));
+            members.filter(|endpoint| meant.contains(&key(endpoint))).for_each(set);
+        }
+    }
+    meant.len()
 }
 
 fn ask(snapshot: &Arc<Snapshot>, geo: &Geo, test: &Test) -> Result<(), Failure> {

@@ -1,14 +1,14 @@
 //! From what was met, all numbers, to names.
 
 use super::{
-    Address, Client, Endpoint, Hop, Place, Pool, PoolSeen, Route, Service, Step, System, Walk,
-    route,
+    Address, Client, Endpoint, Hop, Nested, Place, Pool, PoolSeen, Route, Service, Step, System,
+    Walk, route,
 };
 use crate::answer::{Hop as MetHop, Met, Steered};
 use crate::geo::{Coordinates, Geo, Location};
 use crate::health::Bit;
 use crate::snapshot::{self, Found, Snapshot, Zone};
-use crate::steering::{self, Family, Fate, Member, Mode, Plan};
+use crate::steering::{self, Family, Fate, Followed, Member, Mode, Plan};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
@@ -62,10 +62,17 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn explained(&self) -> Service {
         let location = self.geo.locate(self.steered.client);
+        let followed = self.plan.followed(&self.steered.routed);
+        let (own, nested) = followed.split_first().unzip();
+        let nested = nested.into_iter().flatten().filter_map(|followed| {
+            let service = followed.label?.to_owned();
+            Some(Nested { service, routes: self.routes(followed, &location) })
+        });
         Service {
             service: self.zone.label(self.service).to_owned(),
             client: self.client(&location),
-            routes: self.routes(&location),
+            routes: own.map_or(Vec::new(), |own| self.routes(own, &location)),
+            nested: nested.collect(),
             sticky: self.steered.routed.is_sticky(),
             walks: self.walks(),
             pools: self.pools(location.place.and_then(|(place, _)| place.coordinates)),
@@ -94,10 +101,10 @@ impl Seen<'_> {
         self.zone.pool_names(self.service).nth(usize::from(at)).unwrap_or_default()
     }
 
-    fn routes(&self, location: &Location<'_>) -> Vec<Route> {
-        let taken = self.plan.taken(&self.steered.routed).map(usize::from);
+    fn routes(&self, followed: &Followed<'_>, location: &Location<'_>) -> Vec<Route> {
+        let taken = followed.taken.map(usize::from);
         let names: Vec<&str> = self.zone.pool_names(self.service).collect();
-        let routes = self.plan.routes().enumerate().map(|(at, (from, to))| Route {
+        let routes = followed.routes().enumerate().map(|(at, (from, to))| Route {
             from: route::from(from),
             to: route::to(to, &names),
             taken: taken == Some(at),

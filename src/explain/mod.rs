@@ -63,6 +63,8 @@ pub struct Service {
     pub client: Client,
     /// Its routes, in order.
     pub routes: Vec<Route>,
+    /// The services that the client was led to as members of pools.
+    pub nested: Vec<Nested>,
     /// Whether a client gets the same endpoints as long as they may serve.
     pub sticky: bool,
     /// The walks through the pools that the client is led to, in order: each counts more as
@@ -111,6 +113,15 @@ pub struct System {
     pub asn: u32,
     /// What knows it.
     pub source: String,
+}
+
+/// A service that is a member of a pool.
+#[derive(Clone, Debug, Serialize)]
+pub struct Nested {
+    /// Its name in the zone file.
+    pub service: String,
+    /// Its routes, in order.
+    pub routes: Vec<Route>,
 }
 
 /// What became of a route.

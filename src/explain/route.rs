@@ -37,6 +37,8 @@ pub(super) fn to(to: &Target, names: &[&str]) -> String {
     let pools = |pools: &[PoolIndex]| pools.iter().map(name).collect::<Vec<_>>().join(", ");
     match to {
         Target::Pool(pool) => name(pool),
+        // Only inside a pool of services, which is shown by its name.
+        Target::Service(_) => String::new(),
         Target::Failover(targets) => list(targets),
         Target::All(targets) => format!("{{ all = {} }}", list(targets)),
         Target::Nearest(nearest) => format!("{{ nearest = [{}] }}", pools(nearest)),

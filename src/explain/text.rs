@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use super::{Client, Endpoint, Explanation, Hop, Pool, PoolSeen, Service, Step, Walk, route};
+use super::{
+    Client, Endpoint, Explanation, Hop, Pool, PoolSeen, Route, Service, Step, Walk, route,
+};
 use crate::geo::{Code, continent_name, country_name};
 
 /// The width of the titles.
@@ -45,7 +47,12 @@ fn write_hop(f: &mut Formatter<'_>, hop: &Hop) -> fmt::Result {
     }
     let Some(service) = &hop.service else { return Ok(()) };
     write_client(f, &service.client)?;
-    write_routes(f, service)?;
+    write_routes(Titled::new(f, "routes"), &service.routes)?;
+    for nested in &service.nested {
+        let mut out = Titled::new(f, "");
+        out.line(format_args!("of the service {}, a member of a pool:", nested.service))?;
+        write_routes(out, &nested.routes)?;
+    }
     for walk in &service.walks {
         write_walk(f, walk)?;
     }
@@ -76,12 +83,11 @@ fn write_client(f: &mut Formatter<'_>, client: &Client) -> fmt::Result {
     }
 }
 
-fn write_routes(f: &mut Formatter<'_>, service: &Service) -> fmt::Result {
-    let mut out = Titled::new(f, "routes");
-    if service.routes.is_empty() {
+fn write_routes(mut out: Titled<'_, '_>, routes: &[Route]) -> fmt::Result {
+    if routes.is_empty() {
         return out.line("none: everyone is led to the pools in file order");
     }
-    for (at, route) in service.routes.iter().enumerate() {
+    for (at, route) in routes.iter().enumerate() {
         let from = match route.from.as_str() {
             "" => "everyone",
             from => from,
@@ -95,7 +101,7 @@ fn write_routes(f: &mut Formatter<'_>, service: &Service) -> fmt::Result {
         let colon = if route.why.is_empty() { "" } else { ": " };
         out.line(format_args!("   {fate}{colon}{}", route.why))?;
     }
-    if !service.routes.iter().any(|route| route.taken) {
+    if !routes.iter().any(|route| route.taken) {
         out.line("no route takes it: it is led to the pools in file order")?;
     }
     Ok(())
@@ -185,8 +191,9 @@ fn write_answer(f: &mut Formatter<'_>, service: &Service) -> fmt::Result {
         (false, true) => format!("{}, to which this client sticks", named.join(", ")),
         (false, false) => named.join(", "),
     };
-    out.line(format_args!(
-        "{how}; TTL {} s, the same for all of the client's /{}",
-        service.ttl, service.scope
-    ))
+    let whom = match service.scope {
+        0 => "everyone".to_owned(),
+        scope => format!("all of the client's /{scope}"),
+    };
+    out.line(format_args!("{how}; TTL {} s, the same for {whom}", service.ttl))
 }

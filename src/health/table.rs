@@ -1,6 +1,6 @@
 //! Every probed address, its state, and the bits that show it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +123,10 @@ impl Table {
         for shown in &entry.shown {
             shown.board.set(shown.bit, to.may_serve());
         }
-        let endpoints = entry.shown.iter().map(|shown| shown.endpoint.clone()).collect();
+        let endpoints = entry.shown.iter().map(|shown| shown.endpoint.clone());
+        // Nested services show an endpoint more than once.
+        let mut known = HashSet::new();
+        let endpoints = endpoints.filter(|endpoint| known.insert(endpoint.clone())).collect();
         Some(Turn { from, to, held, endpoints })
     }
 

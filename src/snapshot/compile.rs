@@ -9,6 +9,7 @@ use super::{Access, Endpoint, Service, Text, Zone};
 use crate::health::{Binding, Bit, Board, Probed};
 use crate::steering::{Lines, Plans, PointCounts, RouteTables};
 use crate::wire::kind::Type;
+use crate::wire::name::Name;
 use crate::wire::rdata::service_head;
 use crate::zone::{self, Index, NameTree, Parts, Place, Ttl, with_room};
 
@@ -37,7 +38,7 @@ impl Zone {
                     sets.add(name, Type::TXT, service.ttl, service.txt.iter().map(|txt| &**txt));
                 }
             }
-            for ((_, endpoint), name) in service.endpoints().zip(claims.by_ref()) {
+            for (endpoint, name) in service.own_endpoints().zip(claims.by_ref()) {
                 sets.add_own_records(name, service.ttl, endpoint);
             }
             compiled.add(&service, tables);
@@ -190,7 +191,7 @@ impl Services {
         for ((pool, endpoint), (at, _)) in service.endpoints().zip(members) {
             let none = Bit { word: NONE, at: 0 };
             let bits = self.plans.plan(&place).bits(pool, at).unwrap_or([none; 2]);
-            bind(service, endpoint, bits, &mut self.bindings);
+            bind(endpoint, bits, &mut self.bindings);
             let (v4, v6, target) = match &endpoint.place {
                 Place::Addresses { v4, v6 } => (*v4, *v6, None),
                 Place::Target(target) => (None, None, Some(target)),
@@ -246,18 +247,15 @@ impl Services {
 }
 
 /// Notes what decides the states of `endpoint`'s addresses.
-fn bind(
-    service: &zone::Service,
-    endpoint: &zone::Endpoint,
-    bits: [Bit; 2],
-    bindings: &mut Vec<Binding>,
-) {
+fn bind(endpoint: &zone::Endpoint, bits: [Bit; 2], bindings: &mut Vec<Binding>) {
     let Some(check) = &endpoint.check else { return };
     let Some(port) = check.port.or(endpoint.port).or(check.kind.default_port()) else { return };
+    // Its own name lies below the service that writes it, wherever it is nested.
+    let service = endpoint.owner.parent().unwrap_or_else(Name::root);
     for address in endpoint.addresses() {
         let bit = bits[usize::from(address.is_ipv6())];
         let probed = Probed { address: SocketAddr::new(address, port), check: Arc::clone(check) };
-        let endpoint = format!("{}/{}", service.owner, endpoint.name);
+        let endpoint = format!("{service}/{}", endpoint.name);
         bindings.push(Binding { probed, endpoint, bit });
     }
 }

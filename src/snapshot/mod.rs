@@ -185,6 +185,13 @@ impl Zone {
         self.endpoints.get(start as usize..end as usize).unwrap_or(&[])
     }
 
+    /// How many endpoints `service` has without those of nested services.
+    pub fn own_endpoint_count(&self, service: &Service) -> usize {
+        let plan = self.plan(service);
+        let own = plan.pools().iter().filter(|pool| !pool.is_nested());
+        own.map(|pool| pool.members().len()).sum()
+    }
+
     /// The name of `endpoint` in the zone file.
     pub fn endpoint_name(&self, endpoint: &Endpoint) -> &str {
         std::str::from_utf8(self.text(endpoint.name)).unwrap_or("")

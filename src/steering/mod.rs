@@ -10,6 +10,7 @@
 //! A [`Plan`] is immutable and shared; what a worker remembers between draws is its own
 //! [`Draws`]. No I/O, no clock, no allocation per query; the random source is an argument.
 
+mod compile;
 mod draw;
 mod lines;
 mod pick;
@@ -22,7 +23,7 @@ mod trace;
 
 pub use draw::{Draws, Picks, Point, PointCounts, Stream};
 pub use lines::Lines;
-pub use plan::{Member, Plan, PlanPlace, PlanPool, Plans, Routed, Tier};
+pub use plan::{Followed, Member, Plan, PlanPlace, PlanPool, Plans, Routed, Tier};
 pub use routes::RouteTables;
 pub use select::{Choice, Family, Mode, Select, Share};
 pub use trace::{Fate, PoolSeen, Step, Trace};

@@ -9,15 +9,14 @@ use std::net::IpAddr;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use super::draw::{MEMBERS_MAX, Point, PointCounts};
+use super::draw::{MEMBERS_MAX, Point};
 use super::lines::Lines;
-use super::routes::{Decision, RouteTable, RouteTables};
-use super::sticky::{self, Kind};
+use super::routes::{Decision, RouteTable};
+use super::sticky;
 use crate::geo::Found;
 use crate::health::Bit;
 use crate::zone::{
-    Answers, MinUp, OnAllDown, Place, Pool, PoolIndex, PoolLocation, RouteFrom, Service, Target,
-    with_room,
+    Answers, MinUp, OnAllDown, PoolIndex, PoolLocation, RouteFrom, Target, with_room,
 };
 
 /// The prefix behind which IPv6 has IPv4 (RFC 4291 §2.5.5.2).
@@ -28,24 +27,24 @@ const MAPPED_LEN: u8 = 96;
 #[derive(Debug)]
 pub struct Plans {
     /// Only of services that have routes or are sticky.
-    routes: Vec<Routes>,
-    splits: Vec<Split>,
-    branches: Vec<Branch>,
-    pools: Vec<PlanPool>,
-    weights: Vec<u16>,
+    pub(super) routes: Vec<Routes>,
+    pub(super) splits: Vec<Split>,
+    pub(super) branches: Vec<Branch>,
+    pub(super) pools: Vec<PlanPool>,
+    pub(super) weights: Vec<u16>,
 }
 
 /// Where the plan of one service stands in its zone's [`Plans`].
 #[derive(Clone, Debug)]
 pub struct PlanPlace {
     /// Where the clients go that no route takes.
-    otherwise: To,
-    routes: Option<u32>,
-    pools: Range<u32>,
-    members: Range<u32>,
-    answers: Answers,
-    on_all_down: OnAllDown,
-    has_targets: bool,
+    pub(super) otherwise: To,
+    pub(super) routes: Option<u32>,
+    pub(super) pools: Range<u32>,
+    pub(super) members: Range<u32>,
+    pub(super) answers: Answers,
+    pub(super) on_all_down: OnAllDown,
+    pub(super) has_targets: bool,
 }
 
 /// A compiled service: what [`super::Select`] walks.
@@ -83,16 +82,44 @@ pub(super) enum To {
 
 /// What of a service depends on the client.
 #[derive(Debug, Default)]
-struct Routes {
-    table: Option<Arc<RouteTable>>,
+pub(super) struct Routes {
+    pub(super) table: Option<Arc<RouteTable>>,
     /// By decision.
-    to: Box<[To]>,
+    pub(super) to: Box<[To]>,
     /// What each route says, for whoever asks why.
-    written: Box<[Target]>,
+    pub(super) written: Box<[Target]>,
+    /// The same of each nested service.
+    pub(super) nested: Box<[NestedRoutes]>,
     /// Where its pools are, for the same.
-    locations: Box<[Option<PoolLocation>]>,
+    pub(super) locations: Box<[Option<PoolLocation>]>,
     /// What stands for each of its endpoints if it is sticky.
-    identities: Option<Box<[u64]>>,
+    pub(super) identities: Option<Box<[u64]>>,
+}
+
+/// What the routes of a nested service say.
+#[derive(Debug)]
+pub(super) struct NestedRoutes {
+    pub(super) label: String,
+    pub(super) written: Box<[Target]>,
+}
+
+/// The routes of a service, and the one that took a client.
+#[derive(Clone, Copy, Debug)]
+pub struct Followed<'a> {
+    /// What the zone file calls a nested service; `None`: these are the service's own.
+    pub label: Option<&'a str>,
+    from: &'a [RouteFrom],
+    written: &'a [Target],
+    /// The number of the route; `None`: none took the client, so that it goes to the pools in file
+    /// order.
+    pub taken: Option<u16>,
+}
+
+impl<'a> Followed<'a> {
+    /// The routes in order: whom each takes and where it leads.
+    pub fn routes(&self) -> impl Iterator<Item = (&'a RouteFrom, &'a Target)> + use<'a> {
+        self.from.iter().zip(self.written)
+    }
 }
 
 /// Where a client goes.
@@ -117,8 +144,8 @@ pub(super) struct Split {
 /// Which branches a failover or split consists of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Branches {
-    start: u32,
-    end: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
 }
 
 /// One child of a failover or split.
@@ -138,6 +165,7 @@ pub struct PlanPool {
     pub(super) members: Range<u16>,
     pub(super) min_up: MinUp,
     pub(super) is_target: bool,
+    pub(super) is_nested: bool,
     pub(super) blocks: Blocks,
 }
 
@@ -182,6 +210,11 @@ impl PlanPool {
         self.is_target
     }
 
+    /// Whether it is the copy of a pool of a nested service.
+    pub fn is_nested(&self) -> bool {
+        self.is_nested
+    }
+
     /// Its members' numbers.
     pub fn members(&self) -> Range<Member> {
         self.members.clone()
@@ -203,74 +236,6 @@ impl Plans {
             pools: with_room(services),
             weights: with_room(services),
         }
-    }
-
-    /// Compiles `service`, whose routes `tables` makes; takes words of the zone's board from
-    /// `words` on and draw points from `points`.
-    pub fn add(
-        &mut self,
-        service: &Service,
-        tables: &mut RouteTables,
-        words: &mut u32,
-        points: &mut PointCounts,
-    ) -> PlanPlace {
-        let [pools, weights] = [self.pools.len(), self.weights.len()].map(|len| len as u32);
-        for pool in &service.pools {
-            let first = (self.weights.len() as u32 - weights) as u16;
-            self.weights.extend(pool.endpoints.iter().map(|endpoint| endpoint.weight));
-            self.pools.push(compile_pool(pool, first, words, points));
-        }
-        let in_file_order = 0..service.pools.len();
-        let in_file_order = in_file_order.map(|at| Target::Pool(PoolIndex(at as u16))).collect();
-        let otherwise = Tree { plans: self, service, points: [].iter(), orders: [].iter() }
-            .add(&Target::Failover(in_file_order));
-        let routes = (!service.routes.is_empty() || service.sticky).then(|| {
-            let mut routes = match service.routes[..] {
-                [] => Routes::default(),
-                _ => self.compile_routes(service, tables.table(service), otherwise, points),
-            };
-            let names = service.endpoints().map(|(_, endpoint)| endpoint.name.as_bytes());
-            let identities = || names.map(|name| sticky::identity(Kind::Endpoint, name)).collect();
-            routes.identities = service.sticky.then(identities);
-            self.routes.push(routes);
-            self.routes.len() as u32 - 1
-        });
-        let own_pools = &self.pools[pools as usize..];
-        PlanPlace {
-            otherwise,
-            routes,
-            has_targets: own_pools.iter().any(PlanPool::is_target),
-            pools: pools..self.pools.len() as u32,
-            members: weights..self.weights.len() as u32,
-            answers: service.answers,
-            on_all_down: service.on_all_down,
-        }
-    }
-
-    /// Compiles the `to` of each decision. What draws in a route is the same in all of its
-    /// decisions, so that their clients share it.
-    fn compile_routes(
-        &mut self,
-        service: &Service,
-        table: Arc<RouteTable>,
-        otherwise: To,
-        points: &mut PointCounts,
-    ) -> Routes {
-        let drawing: Vec<Vec<Point>> = service
-            .routes
-            .iter()
-            .map(|route| lens_drawn_from(&route.to).map(|len| points.add(len)).collect())
-            .collect();
-        let to = |Decision { route, orders }: &Decision| {
-            let Some(at) = route.map(usize::from) else { return otherwise };
-            let mut tree =
-                Tree { plans: self, service, points: drawing[at].iter(), orders: orders.iter() };
-            tree.add(&service.routes[at].to)
-        };
-        let to = table.decisions.iter().map(to).collect();
-        let written = service.routes.iter().map(|route| route.to.clone()).collect();
-        let locations = service.pools.iter().map(|pool| pool.location).collect();
-        Routes { table: Some(table), to, written, locations, identities: None }
     }
 
     /// The plan at `place`, which is of these plans.
@@ -385,20 +350,22 @@ impl<'a> Plan<'a> {
         self.all.branches.get(start as usize..end as usize).unwrap_or(&[])
     }
 
-    /// The routes in order: whom each takes and where it leads; none if nobody is told apart.
-    pub fn routes(&self) -> impl Iterator<Item = (&'a RouteFrom, &'a Target)> {
-        let routes = self.routes.into_iter();
-        routes.flat_map(|routes| {
-            let from = routes.table.iter().flat_map(|table| table.from.iter());
-            from.zip(routes.written.iter())
-        })
-    }
-
-    /// The number of the route that took the client; `None`: none did, so that it goes to the
-    /// pools in file order.
-    pub fn taken(&self, routed: &Routed) -> Option<u16> {
-        let table = self.routes?.table.as_ref()?;
-        table.decisions.get(routed.decision? as usize)?.route
+    /// The routes that were followed for a client: the service's own, then those of each nested
+    /// service that it was led to; none if nobody is told apart.
+    pub fn followed(&self, routed: &Routed) -> Vec<Followed<'a>> {
+        let Some((routes, table)) = self.routes.and_then(|r| Some((r, r.table.as_ref()?))) else {
+            return Vec::new();
+        };
+        let decision = routed.decision.and_then(|at| table.decisions.get(at as usize));
+        let Some(Decision { taken, nested }) = decision else { return Vec::new() };
+        let (from, written) = (&table.asked.own.from, &routes.written);
+        let own = Followed { label: None, from, written, taken: taken.route };
+        let nested = nested.iter().zip(&table.asked.nested).zip(&routes.nested);
+        let nested = nested.filter_map(|((taken, asked), written)| {
+            let (taken, label) = (taken.as_ref()?.route, Some(written.label.as_str()));
+            Some(Followed { label, from: &asked.from, written: &written.written, taken })
+        });
+        std::iter::once(own).chain(nested).collect()
     }
 
     /// Where a pool is, if that matters to a route.
@@ -409,7 +376,9 @@ impl<'a> Plan<'a> {
     /// How many microseconds `client` takes to a pool, if that was measured and matters to a route.
     pub fn latency(&self, client: IpAddr, pool: u16) -> Option<u32> {
         let table = self.routes?.table.as_ref()?;
-        table.latencies.as_ref()?.find(client.to_canonical(), PoolIndex(pool))
+        let (client, pool) = (client.to_canonical(), PoolIndex(pool));
+        let mut routings = std::iter::once(&table.asked.own).chain(&table.asked.nested);
+        routings.find_map(|routing| routing.latencies.as_ref()?.find(client, pool))
     }
 
     /// The pools, in file order.
@@ -461,114 +430,4 @@ impl<'a> Plan<'a> {
         let bit = |family| Bit { word: block.word + family, at: (at % MEMBERS_MAX) as u8 };
         Some([bit(0), bit(1)])
     }
-}
-
-/// How many branches each place in `to` draws from, in the order in which [`Tree::add`] comes upon
-/// them.
-fn lens_drawn_from(to: &Target) -> Box<dyn Iterator<Item = usize> + '_> {
-    match to {
-        Target::Pool(_) | Target::Nearest(_) | Target::Fastest(_) => Box::new(std::iter::empty()),
-        Target::Failover(list) => Box::new(list.iter().flat_map(lens_drawn_from)),
-        Target::All(list) => Box::new(list.iter().flat_map(lens_drawn_from).chain([MEMBERS_MAX])),
-        Target::Split(list) => {
-            let inside = list.iter().flat_map(|(to, _)| lens_drawn_from(to));
-            Box::new(inside.chain([list.len()]))
-        }
-    }
-}
-
-/// A `to` being flattened for one decision.
-struct Tree<'a> {
-    plans: &'a mut Plans,
-    service: &'a Service,
-    /// What draws, in the order of [`lens_drawn_from`].
-    points: std::slice::Iter<'a, Point>,
-    /// What takes the place of each `nearest` and `fastest`, in the order in which they are come
-    /// upon.
-    orders: std::slice::Iter<'a, Arc<[PoolIndex]>>,
-}
-
-impl Tree<'_> {
-    fn add(&mut self, target: &Target) -> To {
-        match target {
-            Target::Pool(pool) => To::Pool(pool.0),
-            // What fails over to nothing is what it consists of.
-            Target::Failover(list) if list.len() == 1 => self.add(&list[0]),
-            Target::Failover(list) => To::Failover(self.branches(list.iter().map(|to| (to, 0)))),
-            Target::Split(list) => {
-                let branches = self.branches(list.iter().map(|(to, weight)| (to, *weight)));
-                let point = self.point();
-                self.plans.splits.push(Split { branches, point });
-                To::Split(self.plans.splits.len() as u32 - 1)
-            }
-            Target::All(list) => {
-                let branches = self.branches(list.iter().map(|to| (to, 0)));
-                let point = self.point();
-                self.plans.splits.push(Split { branches, point });
-                To::All(self.plans.splits.len() as u32 - 1)
-            }
-            Target::Nearest(written) | Target::Fastest(written) => {
-                let order: &[PoolIndex] = self.orders.next().map_or(written, |order| order);
-                let order: Vec<Target> = order.iter().map(|&pool| Target::Pool(pool)).collect();
-                self.add(&Target::Failover(order))
-            }
-        }
-    }
-
-    /// What stands for a branch: the names of its pools.
-    fn identity(&self, target: &Target) -> u64 {
-        if !self.service.sticky {
-            return 0;
-        }
-        let mut found = Vec::new();
-        target.pools(&mut found);
-        let pools = found.iter().filter_map(|at| self.service.pools.get(usize::from(at.0)));
-        let names: Vec<&str> = pools.map(|pool| pool.name.as_str()).collect();
-        sticky::identity(Kind::Branch, names.join("\0").as_bytes())
-    }
-
-    fn point(&mut self) -> Point {
-        self.points.next().copied().unwrap_or_default()
-    }
-
-    fn branches<'t>(&mut self, list: impl Iterator<Item = (&'t Target, u16)>) -> Branches {
-        let branches: Vec<Branch> = list
-            .map(|(to, weight)| Branch { to: self.add(to), weight, identity: self.identity(to) })
-            .collect();
-        let start = self.plans.branches.len() as u32;
-        self.plans.branches.extend(branches);
-        Branches { start, end: self.plans.branches.len() as u32 }
-    }
-}
-
-fn compile_pool(pool: &Pool, first: u16, words: &mut u32, points: &mut PointCounts) -> PlanPool {
-    let is_target = pool.endpoints.iter().any(|e| matches!(e.place, Place::Target(_)));
-    let blocks: Vec<Block> = pool
-        .endpoints
-        .chunks(MEMBERS_MAX)
-        .map(|endpoints| {
-            let mask = |has: &dyn Fn(&crate::zone::Endpoint) -> bool| {
-                let bits = endpoints.iter().enumerate().filter(|(_, e)| has(e));
-                bits.fold(0u64, |mask, (at, _)| mask | 1 << at)
-            };
-            let word = *words;
-            *words += 2;
-            Block {
-                word,
-                v4: mask(&|e| !matches!(e.place, Place::Addresses { v4: None, .. })),
-                v6: mask(&|e| !matches!(e.place, Place::Addresses { v6: None, .. })),
-                weighted: mask(&|e| e.weight > 0),
-                point: points.add(endpoints.len()),
-            }
-        })
-        .collect();
-    let blocks = match blocks[..] {
-        [block] => Blocks::One(block),
-        _ => {
-            let point = points.add(blocks.len());
-            Blocks::Many(blocks.into(), point)
-        }
-    };
-    let members = first..first + pool.endpoints.len() as u16;
-    PlanPool { members, min_up: pool.min_up, is_target, blocks }
 }

@@ -12,7 +12,10 @@ use std::sync::{Arc, Weak};
 use ipnet::IpNet;
 
 use crate::geo::{Coordinates, Found, Geo, Place, Ranges};
-use crate::zone::{Latencies, Latency, Pool, PoolIndex, PoolLocation, RouteFrom, Service, Target};
+use crate::zone::{
+    Latencies, Latency, NestedIndex, Pool, PoolIndex, PoolLocation, Route, RouteFrom, Service,
+    Target,
+};
 
 /// A route, by its place among those of its service; one past the last: none.
 type RouteAt = u16;
@@ -20,6 +23,15 @@ type RouteAt = u16;
 /// What was decided for some clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Decision {
+    /// What the service's own routes say.
+    pub(super) taken: Taken,
+    /// What those of each nested service say; `None`: these clients are not led there.
+    pub(super) nested: Vec<Option<Taken>>,
+}
+
+/// What the routes of one service say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Taken {
     /// The route; `None`: no route takes them.
     pub(super) route: Option<RouteAt>,
     /// The pools of each `nearest` and `fastest` of the route in order, as [`orders_of`] finds
@@ -33,10 +45,8 @@ pub(super) struct RouteTable {
     by_address: Ranges<u32>,
     /// What the numbers in `by_address` mean.
     pub(super) decisions: Vec<Decision>,
-    /// Whom each route takes, for whoever asks why.
-    pub(super) from: Vec<RouteFrom>,
-    /// What was measured of clients, if a route asks for it.
-    pub(super) latencies: Option<Arc<Latencies>>,
+    /// What the decisions depend on, for whoever asks why.
+    pub(super) asked: Asked,
     /// Whether a route asks for more than networks.
     pub(super) asks_geo: bool,
 }
@@ -60,11 +70,22 @@ pub struct RouteTables {
 
 /// All that the decisions of a service depend on but the [`Geo`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Asked {
-    from: Vec<RouteFrom>,
+pub(super) struct Asked {
+    pub(super) own: Routing,
+    /// By nested service.
+    pub(super) nested: Vec<Routing>,
+}
+
+/// All that the routes of one service depend on but the [`Geo`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Routing {
+    /// Whom each route takes.
+    pub(super) from: Vec<RouteFrom>,
     nearest: Vec<Nearest>,
     /// Only if a route asks for them.
-    latencies: Option<Arc<Latencies>>,
+    pub(super) latencies: Option<Arc<Latencies>>,
+    /// The nested services that each route leads to; the last: whom no route takes.
+    leads: Vec<Vec<NestedIndex>>,
 }
 
 /// Where a pool is, for comparison: degrees north and east as bits, bias in kilometres.
@@ -111,7 +132,7 @@ impl RouteTables {
 /// them, and whether it is the latter.
 fn orders_of(to: &Target) -> Vec<(&[PoolIndex], bool)> {
     match to {
-        Target::Pool(_) => Vec::new(),
+        Target::Pool(_) | Target::Service(_) => Vec::new(),
         Target::Nearest(pools) => vec![(pools, false)],
         Target::Fastest(pools) => vec![(pools, true)],
         Target::Failover(list) | Target::All(list) => list.iter().flat_map(orders_of).collect(),
@@ -119,18 +140,66 @@ fn orders_of(to: &Target) -> Vec<(&[PoolIndex], bool)> {
     }
 }
 
+/// Adds the nested services that `to` leads to, through pools made of them, to `found`.
+fn nested_in(to: &Target, pools: &[Pool], found: &mut Vec<NestedIndex>) {
+    let mut of_pool = |at: &PoolIndex| {
+        let pool = pools.get(usize::from(at.0));
+        if let Some(services) = pool.and_then(|pool| pool.services.as_ref()) {
+            nested_in(services, pools, found);
+        }
+    };
+    match to {
+        Target::Service(nested) => found.push(*nested),
+        Target::Pool(at) => of_pool(at),
+        Target::Nearest(list) | Target::Fastest(list) => list.iter().for_each(of_pool),
+        Target::Failover(list) | Target::All(list) => {
+            list.iter().for_each(|to| nested_in(to, pools, found));
+        }
+        Target::Split(list) => list.iter().for_each(|(to, _)| nested_in(to, pools, found)),
+    }
+}
+
 impl Asked {
     fn by(service: &Service) -> Self {
+        let pools = &service.pools;
+        let nested = service.nested.iter();
+        Self {
+            own: Routing::by(pools, &service.routes, &service.otherwise(), &service.latencies),
+            nested: nested
+                .map(|one| Routing::by(pools, &one.routes, &one.otherwise, &one.latencies))
+                .collect(),
+        }
+    }
+
+    /// Whether `decision` leads its clients to a nested service, about which it says nothing yet.
+    fn leads(&self, decision: &Decision, to: NestedIndex) -> bool {
+        let nested = decision.nested.iter().zip(&self.nested);
+        let nested = nested.filter_map(|(taken, routing)| Some((taken.as_ref()?, routing)));
+        let mut all = std::iter::once((&decision.taken, &self.own)).chain(nested);
+        all.any(|(taken, routing)| {
+            let otherwise = routing.leads.len().saturating_sub(1);
+            let leads = routing.leads.get(taken.route.map_or(otherwise, usize::from));
+            leads.is_some_and(|leads| leads.contains(&to))
+        })
+    }
+}
+
+impl Routing {
+    fn by(
+        pools: &[Pool],
+        routes: &[Route],
+        otherwise: &Target,
+        latencies: &Option<Arc<Latencies>>,
+    ) -> Self {
         let located = |&at: &PoolIndex| {
-            let pool: Option<&Pool> = service.pools.get(usize::from(at.0));
-            let location = pool.and_then(|pool| pool.location);
+            let location = pools.get(usize::from(at.0)).and_then(|pool| pool.location);
             let bits = |PoolLocation { coordinates, bias_km }| {
                 let (lat, lon) = Coordinates::degrees(coordinates);
                 ([lat.to_bits(), lon.to_bits()], bias_km)
             };
             (at, location.map(bits))
         };
-        let nearest = service.routes.iter().enumerate().flat_map(|(at, route)| {
+        let nearest = routes.iter().enumerate().flat_map(|(at, route)| {
             orders_of(&route.to).into_iter().map(move |order| (at as RouteAt, order))
         });
         let nearest: Vec<Nearest> = nearest
@@ -141,11 +210,25 @@ impl Asked {
             })
             .collect();
         let asks = nearest.iter().any(|nearest| nearest.is_fastest);
+        let leads = routes.iter().map(|route| &route.to).chain([otherwise]).map(|to| {
+            let mut found = Vec::new();
+            nested_in(to, pools, &mut found);
+            found
+        });
         Self {
-            from: service.routes.iter().map(|route| route.from.clone()).collect(),
+            from: routes.iter().map(|route| route.from.clone()).collect(),
             nearest,
-            latencies: service.latencies.clone().filter(|_| asks),
+            latencies: latencies.clone().filter(|_| asks),
+            leads: leads.collect(),
         }
+    }
+}
+
+impl Routing {
+    /// Whether a route asks for more than networks.
+    fn asks_geo(&self) -> bool {
+        let asks = |route: &RouteFrom| route.asks_place() || !route.asns.is_empty();
+        self.nearest.iter().any(Nearest::asks_place) || self.from.iter().any(asks)
     }
 }
 
@@ -218,8 +301,29 @@ type Measured = Vec<(PoolIndex, u32)>;
 /// All that the routes ask of a place: who takes it, and the order of each `nearest`.
 type Seen = (Takers, Vec<Arc<[PoolIndex]>>);
 
-/// Cuts the address space by what the routes decide.
+/// Cuts the address space by what the routes decide, those of nested services too.
 fn decide(asked: &Asked, geo: &Geo) -> RouteTable {
+    let (mut by_address, own) = cut(&asked.own, geo);
+    let alone = |taken| Decision { taken, nested: Vec::new() };
+    let mut decisions: Vec<Decision> = own.into_iter().map(alone).collect();
+    for (at, routing) in (0..).zip(&asked.nested) {
+        let (by_nested, taken) = cut(routing, geo);
+        let mut numbers = Numbers::new();
+        by_address = by_address.combine(&by_nested, |decision, nested| {
+            let mut decision = decisions[decision as usize].clone();
+            let leads = asked.leads(&decision, NestedIndex(at));
+            decision.nested.push(leads.then(|| taken[nested as usize].clone()));
+            numbers.of(decision)
+        });
+        decisions = numbers.values;
+    }
+    let mut routings = std::iter::once(&asked.own).chain(&asked.nested);
+    let asks_geo = routings.any(Routing::asks_geo);
+    RouteTable { by_address, decisions, asked: asked.clone(), asks_geo }
+}
+
+/// Cuts the address space by what the routes of one service decide.
+fn cut(asked: &Routing, geo: &Geo) -> (Ranges<u32>, Vec<Taken>) {
     // Nothing behind a route that takes everyone is reached.
     let end =
         asked.from.iter().position(RouteFrom::is_everyone).map_or(asked.from.len(), |at| at + 1);
@@ -234,7 +338,7 @@ fn decide(asked: &Asked, geo: &Geo) -> RouteTable {
     let mut triples = Numbers::new();
     let and_system = net_and_place.combine(&systems, |pair, system| triples.of((pair, system)));
     let triples = triples.values;
-    let mut decisions = Numbers::new();
+    let mut taken = Numbers::new();
     let mut known: HashMap<(u32, u32), u32> = HashMap::new();
     let by_address = and_system.combine(&measured, |triple, measured| {
         *known.entry((triple, measured)).or_insert_with(|| {
@@ -246,19 +350,10 @@ fn decide(asked: &Asked, geo: &Geo) -> RouteTable {
             let orders = asked.nearest.iter().zip(orders).filter(of_route);
             let measured = &by_measured[measured as usize];
             let orders = orders.map(|(nearest, order)| nearest.refine(order, measured)).collect();
-            decisions.of(Decision { route, orders })
+            taken.of(Taken { route, orders })
         })
     });
-    let asks_geo = |route: &RouteFrom| route.asks_place() || !route.asns.is_empty();
-    let by_distance = asked.nearest.iter().any(Nearest::asks_place);
-    let asks_geo = by_distance || from.iter().any(asks_geo);
-    RouteTable {
-        by_address,
-        decisions: decisions.values,
-        from: asked.from.clone(),
-        latencies: asked.latencies.clone(),
-        asks_geo,
-    }
+    (by_address, taken.values)
 }
 
 /// The first route that takes a client: each of its keys must be among the takers by that key, in
@@ -389,206 +484,4 @@ fn takes_place(route: &RouteFrom, place: &Place) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::geo::{Code, Sourced, Subdivision};
-
-    fn code(text: &str) -> Code {
-        Code::new(text).unwrap()
-    }
-
-    /// The places that the tests know, by number.
-    fn known_places() -> Vec<Place> {
-        let part = |country: &str, part: &str| Subdivision::new(code(country), part);
-        let place = |continent, country: &str, subdivision, (lat, lon)| Place {
-            continent: Some(code(continent)),
-            country: Some(code(country)),
-            subdivisions: [subdivision, None],
-            coordinates: Coordinates::new(lat, lon),
-        };
-        vec![
-            Place::default(),
-            place("EU", "DE", part("DE", "BE"), (52.5, 13.4)),
-            place("EU", "FR", None, (48.9, 2.4)),
-            place("NA", "US", part("US", "CA"), (37.4, -122.1)),
-            place("NA", "US", part("US", "NY"), (40.7, -74.0)),
-        ]
-    }
-
-    const SYSTEMS: [u32; 3] = [0, 64_500, 64_501];
-
-    /// One net of a few in which routes, places and systems are.
-    fn nets() -> impl Strategy<Value = IpNet> {
-        let v4 = (0u32..32, 24u8..=32)
-            .prop_map(|(host, len)| IpNet::new_assert(Ipv4Addr::from_bits(host << 3).into(), len));
-        let v6 = (0u128..32, 120u8..=128)
-            .prop_map(|(host, len)| IpNet::new_assert(Ipv6Addr::from_bits(host << 3).into(), len));
-        prop_oneof![v4, v6].prop_map(|net| net.trunc())
-    }
-
-    fn geos() -> impl Strategy<Value = Geo> {
-        let places = prop::collection::vec((nets(), 1u32..5), 0..12);
-        let systems = prop::collection::vec((nets(), 1u32..3), 0..6);
-        (places, systems).prop_map(|(places, systems)| {
-            let sourced = |value| Sourced { value, source: 0 };
-            let table = known_places().into_iter().map(|value| Sourced { value, source: 0 });
-            Geo::new(
-                (Ranges::of_networks(0, places), table.collect()),
-                (Ranges::of_networks(0, systems), SYSTEMS.map(sourced).into()),
-                ["test".to_owned()].into(),
-            )
-        })
-    }
-
-    fn some<T: Clone + std::fmt::Debug + 'static>(of: Vec<T>) -> impl Strategy<Value = Vec<T>> {
-        let most = of.len();
-        prop_oneof![2 => Just(Vec::new()), 1 => prop::sample::subsequence(of, 1..=most)]
-    }
-
-    fn froms() -> impl Strategy<Value = Vec<RouteFrom>> {
-        let parts = ["DE-BE", "US-CA", "US-NY"].map(|part| part.parse().unwrap());
-        let from =
-            (
-                prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(nets(), 1..4)],
-                some(vec![code("EU"), code("NA")]),
-                some(vec![code("DE"), code("FR"), code("US")]),
-                some(parts.to_vec()),
-                some(vec![64_500, 64_501]),
-            )
-                .prop_map(|(nets, continents, countries, subdivisions, asns)| {
-                    RouteFrom { nets, continents, countries, subdivisions, asns }
-                });
-        prop::collection::vec(from, 0..8)
-    }
-
-    fn clients() -> impl Strategy<Value = Vec<IpAddr>> {
-        let v4 = (0u32..512).prop_map(|at| Ipv4Addr::from_bits(at).into());
-        let v6 = (0u128..512).prop_map(|at| Ipv6Addr::from_bits(at).into());
-        prop::collection::vec(prop_oneof![v4, v6], 1..40)
-    }
-
-    /// The naive way: each route in turn.
-    fn naive(from: &[RouteFrom], geo: &Geo, client: IpAddr) -> Option<RouteAt> {
-        let location = geo.locate(client);
-        let place = location.place.map_or(Place::default(), |(place, _)| place);
-        let takes = |route: &RouteFrom| {
-            let any_part = place.subdivisions.iter().flatten();
-            (route.nets.is_empty() || route.nets.iter().any(|net| net.contains(&client)))
-                && (route.continents.is_empty()
-                    || place.continent.is_some_and(|known| route.continents.contains(&known)))
-                && (route.countries.is_empty()
-                    || place.country.is_some_and(|known| route.countries.contains(&known)))
-                && (route.subdivisions.is_empty()
-                    || any_part.clone().any(|known| route.subdivisions.contains(known)))
-                && (route.asns.is_empty()
-                    || location.asn.is_some_and(|(asn, _)| route.asns.contains(&asn)))
-        };
-        from.iter().position(takes).map(|at| at as RouteAt)
-    }
-
-    fn nearest(route: RouteAt, pools: &[(u16, f64, f64, i32)]) -> Nearest {
-        let located = |&(pool, lat, lon, bias): &(u16, f64, f64, i32)| {
-            let (lat, lon) = Coordinates::new(lat, lon).unwrap().degrees();
-            (PoolIndex(pool), Some(([lat.to_bits(), lon.to_bits()], bias)))
-        };
-        Nearest { route, is_fastest: false, pools: pools.iter().map(located).collect() }
-    }
-
-    proptest! {
-        #[test]
-        fn the_first_route_that_matches_decides(
-            from in froms(), geo in geos(), clients in clients(),
-        ) {
-            let asked = Asked { from: from.clone(), nearest: vec![], latencies: None };
-            let table = decide(&asked, &geo);
-            for client in clients {
-                let decision = &table.decisions[table.find(client).value as usize];
-                prop_assert_eq!(decision.route, naive(&from, &geo, client), "{}", client);
-            }
-        }
-
-        #[test]
-        fn inside_a_scope_everyone_gets_the_same(
-            from in froms(), geo in geos(), clients in clients(), latencies in latencies(),
-        ) {
-            let pools = [(0, 52.0, 13.0, 0), (1, 40.0, -75.0, 0), (2, 37.0, -122.0, 500)];
-            let fastest = |route: RouteAt| Nearest {
-                is_fastest: route.is_multiple_of(2),
-                ..nearest(route, &pools)
-            };
-            let everywhere = (0..8).map(fastest).collect();
-            let latencies = Some(Arc::new(latencies));
-            let table = decide(&Asked { from, nearest: everywhere, latencies }, &geo);
-            for &client in &clients {
-                let Found { value, scope } = table.find(client);
-                let prefix = IpNet::new_assert(client, scope);
-                for &other in clients.iter().filter(|other| prefix.contains(*other)) {
-                    prop_assert_eq!(table.find(other).value, value, "{} and {}", client, other);
-                }
-            }
-        }
-    }
-
-    fn latencies() -> impl Strategy<Value = Latencies> {
-        let row = (nets(), 0u16..3, 0u32..4);
-        let row = row.prop_map(|(net, pool, millis)| Latency {
-            net,
-            pool: PoolIndex(pool),
-            micros: millis * 1000,
-        });
-        prop::collection::vec(row, 0..12).prop_map(Latencies::new)
-    }
-
-    proptest! {
-        #[test]
-        fn the_fastest_comes_first_by_the_longest_network_of_each_pool(
-            latencies in latencies(), geo in geos(), clients in clients(),
-        ) {
-            let pools = [(0, 52.0, 13.0, 0), (1, 40.0, -75.0, 0), (2, 37.0, -122.0, 500)];
-            let fastest = Nearest { is_fastest: true, ..nearest(0, &pools) };
-            let asked = Asked {
-                from: vec![RouteFrom::default()],
-                nearest: vec![fastest.clone()],
-                latencies: Some(Arc::new(latencies.clone())),
-            };
-            let table = decide(&asked, &geo);
-            for client in clients {
-                let micros = |pool: u16| {
-                    let of_pool = latencies.rows().iter().filter(|row| row.pool.0 == pool);
-                    let holding = of_pool.filter(|row| row.net.contains(&client));
-                    holding.max_by_key(|row| row.net.prefix_len()).map(|row| row.micros)
-                };
-                let place = geo.locate(client).place.and_then(|(place, _)| place.coordinates);
-                let mut expected: Vec<u16> = fastest.order(place).iter().map(|at| at.0).collect();
-                // Those that are known first, by time and as written; then the others, by distance.
-                expected.sort_by_key(|&at| {
-                    (micros(at).is_none(), micros(at), micros(at).map(|_| at))
-                });
-                let decision = &table.decisions[table.find(client).value as usize];
-                let order: Vec<u16> = decision.orders[0].iter().map(|at| at.0).collect();
-                prop_assert_eq!(order, expected, "{}", client);
-            }
-        }
-    }
-
-    #[test]
-    fn the_nearest_comes_first_and_a_bias_brings_pools_nearer() {
-        let pools = [(0, 50.1, 8.7, 0), (1, 39.0, -77.5, 0), (2, 1.3, 103.8, 0)];
-        let order = |pools: &[(u16, f64, f64, i32)], client| {
-            nearest(0, pools).order(client).iter().map(|pool| pool.0).collect::<Vec<_>>()
-        };
-        let at = Coordinates::new;
-        assert_eq!(order(&pools, at(48.9, 2.4)), [0, 1, 2], "Paris");
-        assert_eq!(order(&pools, at(40.7, -74.0)), [1, 0, 2], "New York");
-        assert_eq!(order(&pools, at(35.7, 139.7)), [2, 0, 1], "Tokyo");
-        assert_eq!(order(&pools, None), [0, 1, 2], "somewhere");
-        let twins = [(3, 50.0, 8.0, 0), (1, 50.0, 8.0, 0), (2, 50.0, 8.0, 0)];
-        assert_eq!(order(&twins, at(48.9, 2.4)), [3, 1, 2], "ties stay in the order written");
-        let biased = [(0, 50.1, 8.7, 0), (1, 39.0, -77.5, 6000)];
-        assert_eq!(order(&biased, at(48.9, 2.4)), [1, 0]);
-    }
-}
+mod tests;

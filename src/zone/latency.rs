@@ -32,6 +32,12 @@ impl Latencies {
         Self { rows }
     }
 
+    /// The same where each pool stands behind `pools` others.
+    pub fn moved(&self, pools: u16) -> Self {
+        let moved = |row: &Latency| Latency { pool: PoolIndex(row.pool.0 + pools), ..*row };
+        Self { rows: self.rows.iter().map(moved).collect() }
+    }
+
     /// How many microseconds `client` takes to `pool`, as the longest network says that holds it.
     ///
     /// # Cost

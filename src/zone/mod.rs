@@ -24,7 +24,10 @@ pub use records::{Owner, RecordError, Records};
 pub(crate) use room::with_room;
 pub use route::{PoolLocation, Route, RouteFrom, Target};
 pub use rrset::{Rrset, Ttl};
-pub use service::{Answers, Endpoint, Https, MinUp, OnAllDown, Place, Pool, PoolIndex, Service};
+pub use service::{
+    Answers, Endpoint, Https, MinUp, Nested, NestedIndex, OnAllDown, Place, Pool, PoolIndex,
+    Service,
+};
 pub(crate) use sets::Set;
 pub use test::{Down, Expect, Test};
 pub use validate::{Conflict, Problem};

@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::service::PoolIndex;
+use super::service::{NestedIndex, PoolIndex};
 use crate::geo::{Code, Coordinates, Subdivision};
 
 /// Which clients go where.
@@ -59,6 +59,8 @@ pub enum Target {
     Fastest(Vec<PoolIndex>),
     /// The endpoints of all usable ones together.
     All(Vec<Target>),
+    /// Where a nested service leads the client.
+    Service(NestedIndex),
 }
 
 impl Target {
@@ -66,16 +68,37 @@ impl Target {
     pub fn asks_latencies(&self) -> bool {
         match self {
             Self::Fastest(_) => true,
-            Self::Pool(_) | Self::Nearest(_) => false,
+            Self::Pool(_) | Self::Nearest(_) | Self::Service(_) => false,
             Self::Failover(list) | Self::All(list) => list.iter().any(Self::asks_latencies),
             Self::Split(list) => list.iter().any(|(to, _)| to.asks_latencies()),
         }
     }
 
-    /// Adds every pool in it to `found`.
+    /// The same where the pools of its service stand behind `pools` others, and what is nested in
+    /// it behind `nested` others.
+    pub fn moved(&self, pools: u16, nested: u16) -> Self {
+        let one = |at: &PoolIndex| PoolIndex(at.0 + pools);
+        let ones = |list: &[PoolIndex]| list.iter().map(one).collect();
+        let all = |list: &[Self]| list.iter().map(|to| to.moved(pools, nested)).collect();
+        match self {
+            Self::Pool(pool) => Self::Pool(one(pool)),
+            Self::Service(service) => Self::Service(NestedIndex(service.0 + nested)),
+            Self::Nearest(list) => Self::Nearest(ones(list)),
+            Self::Fastest(list) => Self::Fastest(ones(list)),
+            Self::Failover(list) => Self::Failover(all(list)),
+            Self::All(list) => Self::All(all(list)),
+            Self::Split(list) => {
+                let share = |(to, weight): &(Self, u16)| (to.moved(pools, nested), *weight);
+                Self::Split(list.iter().map(share).collect())
+            }
+        }
+    }
+
+    /// Adds every pool in it to `found`; those of nested services not.
     pub fn pools(&self, found: &mut Vec<PoolIndex>) {
         match self {
             Self::Pool(pool) => found.push(*pool),
+            Self::Service(_) => {}
             Self::Nearest(pools) | Self::Fastest(pools) => found.extend(pools),
             Self::Failover(list) | Self::All(list) => list.iter().for_each(|to| to.pools(found)),
             Self::Split(list) => list.iter().for_each(|(to, _)| to.pools(found)),

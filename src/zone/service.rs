@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Check;
 use super::latency::Latencies;
-use super::route::{PoolLocation, Route};
+use super::route::{PoolLocation, Route, Target};
 use super::rrset::Ttl;
 use crate::wire::name::Name;
 
@@ -30,12 +30,14 @@ pub struct Service {
     pub on_all_down: OnAllDown,
     /// Whether a client gets the same endpoints as long as they may serve.
     pub sticky: bool,
-    /// At least one, in file order.
+    /// At least one, in file order; those of nested services behind.
     pub pools: Vec<Pool>,
     /// How long clients take to reach its pools, for [`Target::Fastest`](super::Target::Fastest).
     pub latencies: Option<Arc<Latencies>>,
     /// Tried in order; a client that none matches goes to the pools in file order.
     pub routes: Vec<Route>,
+    /// The services that its pools are made of, and those that these are made of behind them.
+    pub nested: Vec<Nested>,
 }
 
 /// How many endpoints one A or AAAA answer names.
@@ -72,6 +74,10 @@ pub enum OnAllDown {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolIndex(pub u16);
 
+/// A nested service's place in its service's `nested`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NestedIndex(pub u16);
+
 /// A named group of endpoints, such as a site. All have addresses, or all have a target.
 #[derive(Clone, Debug)]
 pub struct Pool {
@@ -81,8 +87,28 @@ pub struct Pool {
     pub min_up: MinUp,
     /// Where it is; each pool that a [`Target::Nearest`](super::Target::Nearest) names has one.
     pub location: Option<PoolLocation>,
-    /// At least one.
+    /// At least one; none in a pool of services.
     pub endpoints: Vec<Endpoint>,
+    /// What serves for it if its members are other services.
+    pub services: Option<Target>,
+    /// Whether it is the copy of a pool of another service, which is nested in this one.
+    pub is_nested: bool,
+}
+
+/// Another service that is nested in this one: a member of one of its pools.
+///
+/// Its pools stand as copies among those of this one, so what draws here leaves the draws of the
+/// other as they are; states are those of the addresses, and so the same.
+#[derive(Clone, Debug)]
+pub struct Nested {
+    /// What the zone file calls it.
+    pub label: String,
+    /// Where clients go that none of its routes takes.
+    pub otherwise: Target,
+    /// Its routes, to pools of this service.
+    pub routes: Vec<Route>,
+    /// How long clients take to its pools.
+    pub latencies: Option<Arc<Latencies>>,
 }
 
 /// A share of weight, 0 to 1 in steps of one millionth. 0: one endpoint up is enough.
@@ -150,8 +176,45 @@ impl Endpoint {
     }
 }
 
+impl Nested {
+    /// `service` as one that is nested, its pools where they are.
+    pub fn of(service: &Service) -> Self {
+        Self {
+            label: service.label.clone(),
+            otherwise: service.otherwise(),
+            routes: service.routes.clone(),
+            latencies: service.latencies.clone(),
+        }
+    }
+
+    /// The same where its pools stand behind `pools` others, and what is nested in it behind
+    /// `nested` others.
+    pub fn moved(self, pools: u16, nested: u16) -> Self {
+        let Self { label, otherwise, routes, latencies } = self;
+        let route = |Route { from, to }| Route { from, to: Target::moved(&to, pools, nested) };
+        Self {
+            label,
+            otherwise: otherwise.moved(pools, nested),
+            routes: routes.into_iter().map(route).collect(),
+            latencies: latencies.map(|latencies| Arc::new(latencies.moved(pools))),
+        }
+    }
+}
+
 impl Service {
-    /// Every endpoint with its pool, in file order.
+    /// Where clients go that no route takes: its pools in file order.
+    pub fn otherwise(&self) -> Target {
+        let own = (0..).zip(&self.pools).filter(|(_, pool)| !pool.is_nested);
+        Target::Failover(own.map(|(at, _)| Target::Pool(PoolIndex(at))).collect())
+    }
+
+    /// The endpoints that have names of their own below the service, in file order.
+    pub fn own_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let own = self.pools.iter().filter(|pool| !pool.is_nested);
+        own.flat_map(|pool| &pool.endpoints)
+    }
+
+    /// Every endpoint with its pool, in file order; those of nested services behind.
     pub fn endpoints(&self) -> impl Iterator<Item = (PoolIndex, &Endpoint)> {
         self.pools.iter().enumerate().flat_map(|(at, pool)| {
             pool.endpoints.iter().map(move |endpoint| (PoolIndex(at as u16), endpoint))

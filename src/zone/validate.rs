@@ -284,7 +284,7 @@ impl Check<'_> {
         self.own_records(node, service);
         let srv = service.srv.iter().map(|name| (name, false));
         let endpoints =
-            service.endpoints().map(|(_, endpoint)| (&endpoint.owner, !is_target(endpoint)));
+            service.own_endpoints().map(|endpoint| (&endpoint.owner, !is_target(endpoint)));
         for (name, has_address) in srv.chain(endpoints) {
             let node = add(self.names, name)?;
             self.note_new_names();

@@ -53,6 +53,30 @@ fn test(query: &str, more: &str) -> String {
 }
 
 #[test]
+fn a_nested_service_is_expected_by_name_and_is_down_wherever_it_is() {
+    let zone = "
+[services.outer.pools]
+main = { endpoints = [{ service = \"web\", weight = 3 }, { service = \"spare\", weight = 1 }] }
+[services.spare]
+endpoints = [{ name = \"spare1\", address = \"192.0.2.99\" }]
+";
+    let tests = [
+        (
+            "outer A",
+            r#"expect = { pool = "main", shares = { "main/spare" = 0.25, "main/web" = 0.75 } }"#,
+        ),
+        ("outer A", "down = \"spare\"\nexpect = { pool = \"main/web/eu\" }"),
+        ("outer A", "down = \"spare/spare1\"\nexpect = { never = \"192.0.2.99\" }"),
+        ("spare A", "down = [\"outer/spare1\"]\nexpect = { exactly = \"192.0.2.99\" }"),
+        ("outer A", "down = [\"web\", \"spare\"]\nexpect = { pool = \"main\" }"),
+    ];
+    let tests: String = tests.iter().map(|(query, more)| test(query, more)).collect();
+    let (is_right, text) = check(&format!("{zone}{tests}"));
+    assert!(is_right, "{text}");
+    assert!(text.contains("3 services, 5 endpoints, 5 tests hold"), "{text}");
+}
+
+#[test]
 fn what_is_as_expected_passes() {
     let tests = [
         ("web A", r#"expect = { pool = "eu", among = ["192.0.2.11", "198.51.100.7"] }"#),

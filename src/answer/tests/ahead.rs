@@ -31,6 +31,8 @@ fn large() -> Arc<Snapshot> {
             min_up: MinUp::default(),
             location: None,
             endpoints: endpoints(number),
+            services: None,
+            is_nested: false,
         };
         let srv = vec![name(&format!("_http._tcp.s{at}"))];
         let label = format!("s{at}");

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::Builder;
 use super::check::CheckIndex;
 use super::claims::By;
+use super::nest::Member;
 use crate::config::decode::Spanned;
 use crate::config::spec::endpoint::{Endpoint as EndpointSpec, EndpointTable, WEIGHT_DEFAULT};
 use crate::wire::name::{LABEL_LEN_MAX, Name};
@@ -21,6 +22,8 @@ pub(super) struct Shared<'a> {
     pub(super) names: HashMap<String, Range<usize>>,
     /// Endpoints without a port.
     pub(super) portless: Vec<String>,
+    /// The pools whose members are services, by their number.
+    pub(super) nests: Vec<(usize, Vec<Member>)>,
 }
 
 impl Builder<'_> {

@@ -13,6 +13,7 @@ mod check;
 mod claims;
 mod endpoint;
 mod latencies;
+mod nest;
 mod own;
 mod reach;
 mod records;
@@ -50,6 +51,8 @@ struct Builder<'a> {
     claims: Claims,
     checks: check::Checks,
     records: Records,
+    /// What is to be nested once all services are built.
+    nests: Vec<nest::Nest>,
 }
 
 /// Builds the zone that `file` describes; `None` if there are errors.
@@ -70,15 +73,17 @@ pub(crate) fn zone(
         claims: Claims::default(),
         checks: check::Checks::default(),
         records: Records::from_text_of(len),
+        nests: Vec::new(),
     };
     builder.ttl = builder.whole_seconds(&file.ttl, TTL_MAX);
     builder.checks(file.checks.as_ref());
     // Each is dropped as soon as it is built: all of them take more memory than all else.
     let written = file.services.take().map_or(Vec::new(), |services| services.value.0);
-    let services: Vec<Service> = written
+    let mut services: Vec<Service> = written
         .into_iter()
         .filter_map(|(key, service)| builder.service(&key, &service.value))
         .collect();
+    builder.nest(&mut services);
     let written = builder.static_data(&file);
     builder.unused_checks();
     let tests = builder.tests(file.tests.as_ref(), &services);

@@ -11,7 +11,7 @@ use crate::zone::limits::{POOLS_MAX, ROUTES_MAX, TARGET_DEPTH_MAX};
 use crate::zone::{Place, Pool, PoolIndex, Route, RouteFrom, Target};
 
 /// What one draw is made among, and what one block of endpoints holds.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// The pools of one service, by name.
 pub(super) struct Pools<'a> {

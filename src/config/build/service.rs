@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::Builder;
 use super::claims::By;
 use super::endpoint::Shared;
+use super::nest::Nest;
 use super::route::Pools;
 use crate::config::decode::{List, Period, Spanned};
 use crate::config::spec::endpoint::Endpoint as EndpointSpec;
@@ -13,14 +14,16 @@ use crate::config::spec::service::{
 };
 use crate::wire::name::Name;
 use crate::zone::limits::{ENDPOINTS_PER_POOL_MAX, ENDPOINTS_PER_SERVICE_MAX, POOLS_MAX};
-use crate::zone::{Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolLocation, Service};
+use crate::zone::{
+    Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolLocation, Service, Target,
+};
 
 /// The longest TTL of a service.
 const TTL_MAX: Period = Period::secs(86_400);
 /// Below this a TTL is shorter than some resolvers keep any answer.
 const TTL_RESOLVERS_MIN: Period = Period::secs(5);
 /// What the only pool of a service without pools is called.
-const ONLY_POOL: &str = "default";
+pub(super) const ONLY_POOL: &str = "default";
 
 impl Builder<'_> {
     /// Builds one service; `None` if it has no name in the zone.
@@ -37,11 +40,15 @@ impl Builder<'_> {
             check: spec.check.as_ref().and_then(|check| self.used_check(check)),
             names: HashMap::new(),
             portless: Vec::new(),
+            nests: Vec::new(),
         };
         if owner.is_none() {
             self.claims.incomplete = true;
         }
         let pools = self.pools(key, spec, &mut shared);
+        let nests = std::mem::take(&mut shared.nests).into_iter();
+        let service = || key.value.clone();
+        self.nests.extend(nests.map(|(pool, members)| Nest { service: service(), pool, members }));
         let ttl = self.whole_seconds(&spec.ttl, TTL_MAX);
         if spec.ttl.value < TTL_RESOLVERS_MIN {
             let message = format!("some resolvers cache no shorter than {TTL_RESOLVERS_MIN}");
@@ -76,6 +83,7 @@ impl Builder<'_> {
             pools,
             latencies,
             routes,
+            nested: Vec::new(),
         })
     }
 
@@ -88,8 +96,9 @@ impl Builder<'_> {
         let min_up = spec.min_up.as_ref().map_or(MinUp::default(), |share| share.value.0);
         let pools: Vec<Pool> = match (&spec.endpoints, &spec.pools) {
             (Some(endpoints), None) => {
-                let endpoints = self.endpoints(shared, endpoints);
-                vec![Pool { name: ONLY_POOL.to_owned(), min_up, location: None, endpoints }]
+                let (endpoints, services) = self.members(shared, 0, endpoints);
+                let (name, location, is_nested) = (ONLY_POOL.to_owned(), None, false);
+                vec![Pool { name, min_up, location, endpoints, services, is_nested }]
             }
             (None, Some(pools)) => self.named_pools(&pools.value.0, min_up, shared),
             (Some(endpoints), Some(_)) => {
@@ -106,6 +115,12 @@ impl Builder<'_> {
                 Vec::new()
             }
         };
+        if let Some(min_up) = &spec.min_up
+            && pools.iter().any(|pool| pool.services.is_some())
+            && pools.iter().all(|pool| pool.endpoints.is_empty())
+        {
+            self.no_min_up_of_services(min_up);
+        }
         let endpoints: usize = pools.iter().map(|pool| pool.endpoints.len()).sum();
         if endpoints > ENDPOINTS_PER_SERVICE_MAX {
             let most = ENDPOINTS_PER_SERVICE_MAX;
@@ -133,15 +148,42 @@ impl Builder<'_> {
                 self.decoder.error(&name.span, message).help =
                     Some("the word has a meaning in `on_all_down`".to_owned());
             }
-            let endpoints =
-                pool.endpoints.as_ref().map_or(Vec::new(), |list| self.endpoints(shared, list));
+            let members = pool.endpoints.as_ref().map(|list| self.members(shared, at, list));
+            let (endpoints, services) = members.unwrap_or_default();
+            if let (Some(min_up), true) = (&pool.min_up, services.is_some()) {
+                self.no_min_up_of_services(min_up);
+            }
             let min_up = pool.min_up.as_ref().map_or(min_up, |share| share.value.0);
             let located = pool.location.as_ref().and_then(|location| location.value.coordinates());
             let bias_km = pool.bias.value.0;
             let location = located.map(|coordinates| PoolLocation { coordinates, bias_km });
-            pools.push(Pool { name: name.value.clone(), min_up, location, endpoints });
+            let (name, is_nested) = (name.value.clone(), false);
+            pools.push(Pool { name, min_up, location, endpoints, services, is_nested });
         }
         pools
+    }
+
+    fn no_min_up_of_services<T>(&mut self, min_up: &Spanned<T>) {
+        let message = "a pool of services has no `min_up`";
+        self.decoder.error(&min_up.span, message).help =
+            Some("write it in those services: each serves as long as one of its pools can".into());
+    }
+
+    /// The endpoints of the pool `at`, or, if its members are services, what stands for them until
+    /// all services are there.
+    fn members(
+        &mut self,
+        shared: &mut Shared<'_>,
+        at: usize,
+        specs: &Spanned<List<EndpointSpec>>,
+    ) -> (Vec<Endpoint>, Option<Target>) {
+        match self.service_members(specs) {
+            Some(members) => {
+                shared.nests.push((at, members));
+                (Vec::new(), Some(Target::Split(Vec::new())))
+            }
+            None => (self.endpoints(shared, specs), None),
+        }
     }
 
     fn endpoints(
@@ -195,7 +237,16 @@ impl Builder<'_> {
         match word.value.as_str() {
             "all" => OnAllDown::All,
             "none" => OnAllDown::None,
-            name => self.pool(pools, name, word).map_or(OnAllDown::All, OnAllDown::Pool),
+            name => {
+                let Some(pool) = self.pool(pools, name, word) else { return OnAllDown::All };
+                let is_of_services = |pool: &Pool| pool.services.is_some();
+                if pools.built.get(usize::from(pool.0)).is_some_and(is_of_services) {
+                    let message = format!("the members of the pool `{name}` are services");
+                    self.decoder.error(&word.span, message).help =
+                        Some("`on_all_down` needs a pool with endpoints of its own".to_owned());
+                }
+                OnAllDown::Pool(pool)
+            }
         }
     }
 }
@@ -207,7 +258,7 @@ fn answers(spec: &ServiceSpec) -> Answers {
     match spec.answers.as_ref().map(|answers| answers.value) {
         Some(AnswersSpec::Count(count)) => Answers::Count(count),
         Some(AnswersSpec::All) => Answers::All,
-        None if endpoints.any(|endpoint| endpoint.value.has_weight()) => Answers::Count(1),
+        None if endpoints.any(|endpoint| endpoint.value.is_one_of_many()) => Answers::Count(1),
         None => Answers::All,
     }
 }

@@ -99,11 +99,8 @@ impl Builder<'_> {
 
     fn expect(&mut self, expect: &Spanned<ExpectSpec>, services: &[Service]) -> Expect {
         let Spanned { value: spec, span } = expect;
-        let pools: Vec<&str> = services
-            .iter()
-            .flat_map(|service| &service.pools)
-            .map(|pool| pool.name.as_str())
-            .collect();
+        let pools = services.iter().flat_map(|service| &service.pools);
+        let pools: Vec<&str> = pools.flat_map(|pool| and_those_around(&pool.name)).collect();
         for pool in spec.pool.iter().flat_map(|pools| &pools.value.0) {
             self.must_be_known(pool, "pool", &pools);
         }
@@ -143,6 +140,13 @@ impl Builder<'_> {
             self.decoder.error(&name.span, message).help = help;
         }
     }
+}
+
+/// The name of a pool, and, if it is nested, those that it is a part of: `main`, `main/stable`,
+/// `main/stable/eu`.
+fn and_those_around(name: &str) -> impl Iterator<Item = &str> {
+    let around = name.match_indices('/').filter_map(|(at, _)| name.get(..at));
+    around.chain([name])
 }
 
 fn rcode_text(rcode: ExpectedRcode) -> &'static str {

@@ -23,6 +23,9 @@ table! {
         /// The name of a server elsewhere, answered as CNAME; always absolute, the final dot may
         /// be left out. Instead of `address`.
         target: String;
+        /// Another service of the zone, whose own steering decides which of its endpoints serves.
+        /// Instead of `address`; only `weight` stands beside it.
+        service: String;
         /// Its port, for SRV answers and checks. Default: the service's.
         port: Int<1, 65_535>;
         /// Its share of the answers beside the other endpoints' weights. 0: only when nothing
@@ -50,16 +53,23 @@ impl Endpoint {
             Self::Address(address) => {
                 let address = OneOrMany(vec![Spanned::new(*address, span.clone())]);
                 let address = Some(Spanned::new(address, span.clone()));
-                let (name, target, port, weight, check) = (None, None, None, None, None);
-                let broken = false;
-                Cow::Owned(EndpointTable { name, address, target, port, weight, check, broken })
+                Cow::Owned(EndpointTable {
+                    name: None,
+                    address,
+                    target: None,
+                    service: None,
+                    port: None,
+                    weight: None,
+                    check: None,
+                    broken: false,
+                })
             }
         }
     }
 
-    /// Whether it writes a weight.
-    pub(crate) fn has_weight(&self) -> bool {
-        matches!(self, Self::Table(table) if table.weight.is_some())
+    /// Whether an answer is to name but one of those beside it: it has a weight, or is a service.
+    pub(crate) fn is_one_of_many(&self) -> bool {
+        matches!(self, Self::Table(table) if table.weight.is_some() || table.service.is_some())
     }
 }
 

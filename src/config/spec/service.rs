@@ -34,7 +34,7 @@ table! {
         /// The check of every endpoint that sets none: the name of one in `checks`, or a table.
         check: CheckUse;
         /// How many endpoints one answer names: 1 to 8, or "all" (8 addresses at most). Default:
-        /// 1 if any endpoint of the service writes a weight, else "all".
+        /// 1 if any endpoint of the service writes a weight or is a service, else "all".
         answers: Answers;
         /// The share of a pool's weight, 0 to 1, that must be up for the pool to be usable;
         /// pools may set their own. Default: 0, one endpoint up is enough.

@@ -4,6 +4,7 @@ mod expectations;
 mod fixtures;
 mod mistakes;
 mod mutation;
+mod nested;
 mod rendering;
 mod routes;
 mod server;

@@ -1,0 +1,238 @@
+//! From a service to its plan: each `to` flattened, for each decision of its routes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::draw::{MEMBERS_MAX, Point, PointCounts};
+use super::plan::{
+    Block, Blocks, Branch, Branches, NestedRoutes, PlanPlace, PlanPool, Plans, Routes, Split, To,
+};
+use super::routes::{Decision, RouteTable, RouteTables, Taken};
+use super::sticky::{self, Kind};
+use crate::zone::{Endpoint, Place, Pool, PoolIndex, Route, Service, Target};
+
+impl Plans {
+    /// Compiles `service`, whose routes `tables` makes; takes words of the zone's board from
+    /// `words` on and draw points from `points`.
+    pub fn add(
+        &mut self,
+        service: &Service,
+        tables: &mut RouteTables,
+        words: &mut u32,
+        points: &mut PointCounts,
+    ) -> PlanPlace {
+        let [pools, weights] = [self.pools.len(), self.weights.len()].map(|len| len as u32);
+        for pool in &service.pools {
+            let first = (self.weights.len() as u32 - weights) as u16;
+            self.weights.extend(pool.endpoints.iter().map(|endpoint| endpoint.weight));
+            self.pools.push(compile_pool(pool, first, words, points));
+        }
+        let otherwise = service.otherwise();
+        let mut tree = Tree::of(self, service, points);
+        let to = tree.for_clients(&otherwise, [].iter(), &[]);
+        let is_routed = !service.routes.is_empty() || !service.nested.is_empty();
+        let mut routes = match is_routed {
+            true => tree.routes(tables.table(service), &otherwise),
+            false => Routes::default(),
+        };
+        let routes = (is_routed || service.sticky).then(|| {
+            routes.identities = service.sticky.then(|| identities(service));
+            self.routes.push(routes);
+            self.routes.len() as u32 - 1
+        });
+        let own_pools = &self.pools[pools as usize..];
+        PlanPlace {
+            otherwise: to,
+            routes,
+            has_targets: own_pools.iter().any(PlanPool::is_target),
+            pools: pools..self.pools.len() as u32,
+            members: weights..self.weights.len() as u32,
+            answers: service.answers,
+            on_all_down: service.on_all_down,
+        }
+    }
+}
+
+/// What stands for each endpoint of a sticky service; endpoints of nested services may have names
+/// that others have too.
+fn identities(service: &Service) -> Box<[u64]> {
+    let identity = |(pool, endpoint): (PoolIndex, &Endpoint)| {
+        let is_nested = service.pools.get(usize::from(pool.0)).is_some_and(|pool| pool.is_nested);
+        let name = if is_nested { endpoint.owner.as_wire() } else { endpoint.name.as_bytes() };
+        sticky::identity(Kind::Endpoint, name)
+    };
+    service.endpoints().map(identity).collect()
+}
+
+/// Where a service leads, being flattened for some of its clients after the others.
+struct Tree<'a> {
+    plans: &'a mut Plans,
+    service: &'a Service,
+    counts: &'a mut PointCounts,
+    /// What draws at each place where the zone file divides clients: all whom it divides share it.
+    points: HashMap<*const Target, Point>,
+    /// What takes the place of each `nearest` and `fastest`, in the order in which they are come
+    /// upon.
+    orders: std::slice::Iter<'a, Arc<[PoolIndex]>>,
+    /// What the routes of each nested service say of these clients.
+    nested: &'a [Option<Taken>],
+}
+
+impl<'a> Tree<'a> {
+    fn of(plans: &'a mut Plans, service: &'a Service, counts: &'a mut PointCounts) -> Self {
+        let (points, orders) = (HashMap::new(), [].iter());
+        Self { plans, service, counts, points, orders, nested: &[] }
+    }
+
+    /// Compiles the `to` of each decision of `table`.
+    fn routes(&mut self, table: Arc<RouteTable>, otherwise: &Target) -> Routes {
+        let service = self.service;
+        let to = |Decision { taken, nested }: &Decision| {
+            let to = taken.route.map_or(otherwise, |at| &service.routes[usize::from(at)].to);
+            self.for_clients(to, taken.orders.iter(), nested)
+        };
+        let to = table.decisions.iter().map(to).collect();
+        let written = |routes: &[Route]| routes.iter().map(|route| route.to.clone()).collect();
+        let nested = service.nested.iter();
+        let nested = nested
+            .map(|one| NestedRoutes { label: one.label.clone(), written: written(&one.routes) });
+        Routes {
+            table: Some(table),
+            to,
+            written: written(&service.routes),
+            nested: nested.collect(),
+            locations: service.pools.iter().map(|pool| pool.location).collect(),
+            identities: None,
+        }
+    }
+
+    /// Compiles `to` for clients of whom `orders` and `nested` were decided.
+    fn for_clients(
+        &mut self,
+        to: &Target,
+        orders: std::slice::Iter<'_, Arc<[PoolIndex]>>,
+        nested: &[Option<Taken>],
+    ) -> To {
+        let mut tree = Tree {
+            plans: self.plans,
+            service: self.service,
+            counts: self.counts,
+            points: std::mem::take(&mut self.points),
+            orders,
+            nested,
+        };
+        let to = tree.add(to);
+        self.points = tree.points;
+        to
+    }
+
+    fn add(&mut self, target: &Target) -> To {
+        match target {
+            Target::Pool(pool) => {
+                let service = self.service;
+                let written = service.pools.get(usize::from(pool.0));
+                match written.and_then(|pool| pool.services.as_ref()) {
+                    Some(services) => self.add(services),
+                    None => To::Pool(pool.0),
+                }
+            }
+            Target::Service(at) => self.add_nested(usize::from(at.0)),
+            // What fails over to nothing is what it consists of.
+            Target::Failover(list) if list.len() == 1 => self.add(&list[0]),
+            Target::Failover(list) => To::Failover(self.branches(list.iter().map(|to| (to, 0)))),
+            Target::Split(list) => {
+                let branches = self.branches(list.iter().map(|(to, weight)| (to, *weight)));
+                To::Split(self.divide(target, branches, list.len()))
+            }
+            Target::All(list) => {
+                let branches = self.branches(list.iter().map(|to| (to, 0)));
+                To::All(self.divide(target, branches, MEMBERS_MAX))
+            }
+            Target::Nearest(written) | Target::Fastest(written) => {
+                let order: &[PoolIndex] = self.orders.next().map_or(written, |order| order);
+                let order: Vec<Target> = order.iter().map(|&pool| Target::Pool(pool)).collect();
+                self.add(&Target::Failover(order))
+            }
+        }
+    }
+
+    /// Where a nested service leads these clients.
+    fn add_nested(&mut self, at: usize) -> To {
+        let (service, nested) = (self.service, self.nested);
+        let Some(written) = service.nested.get(at) else {
+            return To::Failover(Branches::default());
+        };
+        let Some(Some(taken)) = nested.get(at) else { return self.add(&written.otherwise) };
+        let to = taken.route.and_then(|route| written.routes.get(usize::from(route)));
+        let outside = std::mem::replace(&mut self.orders, taken.orders.iter());
+        let to = self.add(to.map_or(&written.otherwise, |route| &route.to));
+        self.orders = outside;
+        to
+    }
+
+    /// The split that draws one of `branches`, or a union of all, as `target` says.
+    fn divide(&mut self, target: &Target, branches: Branches, len: usize) -> u32 {
+        let counts = &mut *self.counts;
+        let point = *self.points.entry(target).or_insert_with(|| counts.add(len));
+        self.plans.splits.push(Split { branches, point });
+        self.plans.splits.len() as u32 - 1
+    }
+
+    /// What stands for a branch: the names of its pools and services.
+    fn identity(&self, target: &Target) -> u64 {
+        if !self.service.sticky {
+            return 0;
+        }
+        if let Target::Service(at) = target {
+            let nested = self.service.nested.get(usize::from(at.0));
+            let label = nested.map_or(&[][..], |nested| nested.label.as_bytes());
+            return sticky::identity(Kind::Branch, label);
+        }
+        let mut found = Vec::new();
+        target.pools(&mut found);
+        let pools = found.iter().filter_map(|at| self.service.pools.get(usize::from(at.0)));
+        let names: Vec<&str> = pools.map(|pool| pool.name.as_str()).collect();
+        sticky::identity(Kind::Branch, names.join("\0").as_bytes())
+    }
+
+    fn branches<'t>(&mut self, list: impl Iterator<Item = (&'t Target, u16)>) -> Branches {
+        let branches: Vec<Branch> = list
+            .map(|(to, weight)| Branch { to: self.add(to), weight, identity: self.identity(to) })
+            .collect();
+        let start = self.plans.branches.len() as u32;
+        self.plans.branches.extend(branches);
+        Branches { start, end: self.plans.branches.len() as u32 }
+    }
+}
+
+fn compile_pool(pool: &Pool, first: u16, words: &mut u32, points: &mut PointCounts) -> PlanPool {
+    let is_target = pool.endpoints.iter().any(|e| matches!(e.place, Place::Target(_)));
+    let blocks: Vec<Block> = pool
+        .endpoints
+        .chunks(MEMBERS_MAX)
+        .map(|endpoints| {
+            let mask = |has: &dyn Fn(&Endpoint) -> bool| {
+                let bits = endpoints.iter().enumerate().filter(|(_, e)| has(e));
+                bits.fold(0u64, |mask, (at, _)| mask | 1 << at)
+            };
+            let word = *words;
+            *words += 2;
+            Block {
+                word,
+                v4: mask(&|e| !matches!(e.place, Place::Addresses { v4: None, .. })),
+                v6: mask(&|e| !matches!(e.place, Place::Addresses { v6: None, .. })),
+                weighted: mask(&|e| e.weight > 0),
+                point: points.add(endpoints.len()),
+            }
+        })
+        .collect();
+    let blocks = match blocks[..] {
+        [block] => Blocks::One(block),
+        _ => {
+            let point = points.add(blocks.len());
+            Blocks::Many(blocks.into(), point)
+        }
+    };
+    let members = first..first + pool.endpoints.len() as u16;
+    PlanPool { members, min_up: pool.min_up, is_target, is_nested: pool.is_nested, blocks }
+}
