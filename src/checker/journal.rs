@@ -4,13 +4,33 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Reason, Report};
-use crate::health::{Probed, State, Turn};
+use crate::health::{Guarded, Probed, State, Turn, Turned};
+use crate::zone::Flap;
 
-/// Writes one line for each endpoint that `turn` concerns.
+/// Writes one line for each endpoint that `turn`, which `report` brought about, concerns.
 pub(super) fn turned(report: &Report, turn: &Turn) {
-    let Turn { from, to, held, .. } = *turn;
-    let (address, check) = (report.probed.address, report.probed.check.kind.word());
-    let (reason, held) = (&report.reason, Rounded(held));
+    match (turn.turned.is_held, turn.probed.check.flap) {
+        (true, Some(Flap { turns, window, hold })) => {
+            let (window, hold) = (Rounded(window), Rounded(hold));
+            let held = format_args!(
+                "{}; it turned more than {turns} times in {window}: held down for {hold}",
+                report.reason
+            );
+            say(turn, &held.to_string());
+        }
+        _ => say(turn, &report.reason.to_string()),
+    }
+}
+
+/// Writes one line for each endpoint that `turn`, by which the guard puts a state back, concerns.
+pub(super) fn put_back(turn: &Turn) {
+    say(turn, "its failures are not believed, this machine seems to be at fault");
+}
+
+fn say(turn: &Turn, reason: &str) {
+    let Turned { from, to, lasted, .. } = turn.turned;
+    let (address, check) = (turn.probed.address, turn.probed.check.kind.word());
+    let held = Rounded(lasted);
     for endpoint in &turn.endpoints {
         macro_rules! line {
             ($level:ident) => {
@@ -22,6 +42,38 @@ pub(super) fn turned(report: &Report, turn: &Turn) {
             };
         }
         if to == State::Down { line!(warn) } else { line!(info) }
+    }
+}
+
+/// Writes down what the guard began or ended.
+pub(super) fn guarded(guarded: &Guarded) {
+    match *guarded {
+        Guarded::Frozen { failing, targets, within, at_most } => {
+            let (within, at_most) = (Rounded(within), Rounded(at_most));
+            tracing::error!(
+                target: "waypost::health",
+                failing, targets, %within, %at_most,
+                "states are frozen: {failing} of {targets} began to fail within {within}, so this \
+                 machine or its network is likely at fault; failures change nothing for {at_most} \
+                 at the most"
+            );
+        }
+        Guarded::Recovered { held } => {
+            let held = Rounded(held);
+            tracing::warn!(
+                target: "waypost::health", %held,
+                "states follow the probes again: enough of them pass (frozen for {held})"
+            );
+        }
+        Guarded::Believed { held, failing, targets } => {
+            let held = Rounded(held);
+            tracing::error!(
+                target: "waypost::health",
+                failing, targets, %held,
+                "states follow the probes again: {failing} of {targets} have failed for {held}, \
+                 which is believed now"
+            );
+        }
     }
 }
 

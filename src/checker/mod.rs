@@ -10,6 +10,7 @@
 mod journal;
 mod probe;
 mod schedule;
+mod stall;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,11 @@ use crate::clock::{Clock, Seldom};
 use crate::health::{Probed, State, Table, Verdict};
 use probe::{Outlets, Prober};
 use schedule::Grid;
+use stall::Stalls;
+
+/// A probe that fails is not believed if this machine stood still for more than such a part of its
+/// timeout.
+const STALL_PART: u32 = 4;
 
 /// What one probe found.
 #[derive(Clone, Debug)]
@@ -70,6 +76,7 @@ struct Shared {
     first_verdict: Notify,
     /// Probes that this machine could not carry out.
     complaints: Mutex<Seldom>,
+    stalls: Stalls,
 }
 
 impl Checker {
@@ -84,6 +91,7 @@ impl Checker {
             permits: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             epoch: Instant::now(),
             first_verdict: Notify::new(),
+            stalls: Stalls::new(),
         };
         Self { shared: Arc::new(shared), tasks: JoinSet::new(), running: HashMap::new() }
     }
@@ -95,6 +103,10 @@ impl Checker {
     /// Outside a tokio runtime.
     pub fn sync(&mut self) {
         while self.tasks.try_join_next().is_some() {}
+        if self.tasks.is_empty() {
+            let shared = Arc::clone(&self.shared);
+            self.tasks.spawn(async move { shared.stalls.watch().await });
+        }
         let wanted: HashSet<Probed> = self.shared.table().probed().cloned().collect();
         self.running.retain(|probed, task| {
             let stays = wanted.contains(probed);
@@ -137,52 +149,76 @@ impl Checker {
 async fn watch(shared: Arc<Shared>, probed: Probed) {
     let prober = Prober::new(&probed, &shared.outlets);
     let grid = Grid::new(&probed, shared.epoch);
-    let first = shared.probe(&prober, &probed).await;
-    let mut due = grid.second(first);
+    let mut last = shared.probe(&prober, &probed).await;
+    let mut due = grid.second(last.started);
     loop {
-        tokio::time::sleep_until(due).await;
-        shared.probe(&prober, &probed).await;
-        due = grid.next(due, Instant::now());
+        // While the state is about to turn it is worth a look before the next point of the grid.
+        let sooner = probed.check.fast_interval.filter(|_| last.is_pending);
+        let sooner = sooner.map(|fast| last.started + fast).filter(|sooner| *sooner < due);
+        tokio::time::sleep_until(sooner.unwrap_or(due)).await;
+        last = shared.probe(&prober, &probed).await;
+        if sooner.is_none() {
+            due = grid.next(due, Instant::now());
+        }
     }
 }
 
+/// A probe that is over.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    started: Instant,
+    /// Whether verdicts contradict the state, but not yet enough of them.
+    is_pending: bool,
+}
+
 impl Shared {
-    /// One probe and all that follows from it; returns when it started.
-    async fn probe(&self, prober: &Prober, probed: &Probed) -> Instant {
+    /// One probe and all that follows from it.
+    async fn probe(&self, prober: &Prober, probed: &Probed) -> Probe {
         // Never closed, so never an error; waiting here is not part of the probe's timeout.
         let permit = self.permits.acquire().await;
-        let started = Instant::now();
+        let (started, stalled) = (Instant::now(), self.stalls.total());
         let outcome = prober.probe().await;
         drop(permit);
+        let stalled = self.stalls.total().saturating_sub(stalled);
         let (verdict, reason) = match outcome {
             Ok(reason) => (Verdict::Pass, reason),
             // No verdict: what this machine lacks says nothing of the endpoint.
-            Err(reason @ Reason::Local) => {
-                self.complain(probed, &reason);
-                return started;
+            Err(reason @ Reason::Local) => return self.complain(probed, &reason, started),
+            Err(_) if stalled > probed.check.timeout / STALL_PART => {
+                return self.complain(probed, &Reason::Stalled(stalled), started);
             }
             Err(reason) => (Verdict::Fail, reason),
         };
-        self.take(Report { probed: probed.clone(), verdict, reason, took: started.elapsed() });
-        started
+        let took = started.elapsed();
+        let is_pending = self.take(Report { probed: probed.clone(), verdict, reason, took });
+        Probe { started, is_pending }
     }
 
-    fn complain(&self, probed: &Probed, reason: &Reason) {
+    fn complain(&self, probed: &Probed, reason: &Reason, started: Instant) -> Probe {
         let admitted = self.complaints.lock().unwrap_or_else(PoisonError::into_inner).admit();
         if let Some(unsaid) = admitted {
             journal::unable(probed, reason, unsaid);
         }
+        Probe { started, is_pending: false }
     }
 
-    fn take(&self, report: Report) {
+    /// Tells the table, and the log; whether the state is about to turn.
+    fn take(&self, report: Report) -> bool {
         journal::probed(&report);
-        let turn = self.table().apply(&report.probed, report.verdict, self.clock.now());
-        if let Some(turn) = turn {
-            if turn.from == State::Unknown {
+        let applied = self.table().apply(&report.probed, report.verdict, self.clock.now());
+        if let Some(guarded) = &applied.guarded {
+            journal::guarded(guarded);
+        }
+        for turn in &applied.put_back {
+            journal::put_back(turn);
+        }
+        if let Some(turn) = &applied.turn {
+            if turn.turned.from == State::Unknown {
                 self.first_verdict.notify_waiters();
             }
-            journal::turned(&report, &turn);
+            journal::turned(&report, turn);
         }
+        applied.is_pending
     }
 
     /// A panic elsewhere does not stop the checks: every change of a table is complete or not made.

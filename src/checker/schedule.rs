@@ -127,6 +127,8 @@ mod tests {
             timeout: Duration::from_secs(2),
             rise: 1,
             fall: 1,
+            fast_interval: None,
+            flap: None,
         };
         let address = SocketAddr::from((Ipv4Addr::new(192, 0, 2, host), 80));
         Probed { address, check: Arc::new(check) }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
-use crate::health::{Binding, Bit, Board};
+use crate::health::{Binding, Bit, Board, GuardPolicy};
 use crate::zone::{Check, CheckKind, TcpCheck};
 
 const AMPLE: Duration = Duration::from_secs(20);
@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn check(interval: Duration, timeout: Duration, tag: usize) -> Check {
     let send = Some(tag.to_string().into_bytes());
     let kind = CheckKind::Tcp(TcpCheck { send, expect: None });
-    Check { kind, port: None, interval, timeout, rise: 2, fall: 2 }
+    Check { kind, port: None, interval, timeout, rise: 2, fall: 2, fast_interval: None, flap: None }
 }
 
 fn expecting(check: Check, bytes: &str) -> Check {
@@ -37,7 +37,10 @@ struct Scene {
 
 impl Scene {
     fn new(concurrency: usize) -> Self {
-        let (table, clock) = (Arc::new(Mutex::new(Table::new())), Clock::system());
+        let (table, clock) = (
+            Arc::new(Mutex::new(Table::new(GuardPolicy { share: 1.0, ..GuardPolicy::default() }))),
+            Clock::system(),
+        );
         let checker = Checker::new(clock.clone(), Arc::clone(&table), concurrency);
         Self { checker, table, board: Arc::new(Board::new(32)), clock }
     }
@@ -139,6 +142,20 @@ async fn a_dead_endpoint_is_down_and_a_revived_one_up_within_the_promised_time()
     let _listener = listen(address);
     let up = scene.until(0, true).await;
     assert!(up <= interval * 2 + slack, "{up:?}");
+}
+
+#[tokio::test]
+async fn while_a_turn_is_near_probes_come_sooner() {
+    let (interval, fast) = (Duration::from_secs(2), Duration::from_millis(100));
+    let listener = loopback();
+    let address = listener.local_addr().unwrap();
+    let mut scene = Scene::new(256);
+    let check = check(interval, fast, 0);
+    scene.add(0, address, Check { fall: 10, fast_interval: Some(fast), ..check });
+    assert!(scene.checker.first_verdicts(AMPLE).await);
+    drop(listener);
+    let down = scene.until(0, false).await;
+    assert!(down <= interval + fast * 10 + interval / 2, "{down:?}, not {:?}", interval * 10);
 }
 
 #[tokio::test]

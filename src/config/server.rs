@@ -15,6 +15,7 @@ use super::decode::{Decoder, Period, Spanned, parse};
 use super::diagnostic::{Diagnostic, Source};
 use super::spec::network::networks;
 use super::spec::server::{self as spec, ServerFile};
+use crate::health::GuardPolicy;
 
 pub use encrypted::EncryptedConfig;
 pub use geo::GeoConfig;
@@ -27,6 +28,8 @@ const TEXT_MAX: usize = 255;
 const SECRETS_MAX: usize = 2;
 /// The longest wait for first verdicts.
 const START_WAIT_MAX: Period = Period::secs(60);
+/// The longest time for which failures are not believed.
+const FREEZE_MAX_MAX: Period = Period::secs(86_400);
 
 /// What the server does apart from the zones.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +46,8 @@ pub struct ServerConfig {
     pub start_wait: Duration,
     /// How many probes run at one time.
     pub check_concurrency: usize,
+    /// When failures are not believed.
+    pub guard: GuardPolicy,
     /// Where clients are.
     pub geo: GeoConfig,
     /// What clients may use up.
@@ -133,6 +138,7 @@ impl Default for ServerConfig {
             zones: PathBuf::from(spec::ZONES_DEFAULT),
             start_wait: spec::START_WAIT_DEFAULT.0,
             check_concurrency: spec::CONCURRENCY_DEFAULT as usize,
+            guard: GuardPolicy::default(),
             geo: GeoConfig::default(),
             limits: Limits {
                 tcp_connections: spec::TCP_CONNECTIONS_DEFAULT as usize,
@@ -176,6 +182,11 @@ fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
     if let Some(Spanned { value: checks, .. }) = file.checks {
         config.start_wait = decoder.period(&checks.start_wait, (Period::secs(0), START_WAIT_MAX));
         config.check_concurrency = checks.concurrency.value.as_u32() as usize;
+        if let Some(share) = checks.freeze_share {
+            config.guard.share = share.value.0.as_fraction();
+        }
+        config.guard.freeze_max =
+            decoder.period(&checks.freeze_max, (Period::secs(0), FREEZE_MAX_MAX));
     }
     if let Some(Spanned { value: geo, .. }) = &file.geo {
         config.geo = geo::build(geo, decoder);

@@ -10,9 +10,11 @@
 //! (`steering`).
 
 mod board;
+mod guard;
 mod table;
 mod tracker;
 
 pub use board::{Bit, Board};
-pub use table::{Binding, Probed, Table, Turn};
-pub use tracker::{State, Tracker, Verdict};
+pub use guard::{GuardPolicy, Guarded};
+pub use table::{Applied, Binding, Probed, Table, Turn};
+pub use tracker::{State, Tracker, Turned, Verdict};

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::board::{Bit, Board};
-use super::tracker::{State, Tracker, Verdict};
+use super::guard::{Guard, GuardPolicy, Guarded, Watched};
+use super::tracker::{State, Tracker, Turned, Verdict};
 use crate::clock::Moment;
 use crate::zone::Check;
 
@@ -33,24 +33,54 @@ pub struct Binding {
 /// A state that turned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// The state left.
-    pub from: State,
-    /// The state entered.
-    pub to: State,
-    /// How long the state left had lasted.
-    pub held: Duration,
+    /// Whose.
+    pub probed: Probed,
+    /// From what to what.
+    pub turned: Turned,
     /// Every endpoint that it concerns.
     pub endpoints: Vec<String>,
 }
 
+/// What one verdict did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The state that it turned.
+    pub turn: Option<Turn>,
+    /// Whether verdicts contradict the state, but not yet enough of them.
+    pub is_pending: bool,
+    /// What it made the guard begin or end.
+    pub guarded: Option<Guarded>,
+    /// The states that the guard put back.
+    pub put_back: Vec<Turn>,
+}
+
 /// The states of all probed addresses.
 #[derive(Debug, Default)]
-pub struct Table(HashMap<Probed, Entry>);
+pub struct Table {
+    entries: HashMap<Probed, Entry>,
+    guard: Guard,
+}
 
+/// One probed address.
 #[derive(Debug)]
-struct Entry {
-    tracker: Tracker,
+pub(super) struct Entry {
+    pub(super) tracker: Tracker,
+    pub(super) watched: Watched,
     shown: Vec<Shown>,
+}
+
+impl Entry {
+    /// Shows what has turned on every board.
+    fn show(&self, probed: &Probed, turned: Turned) -> Turn {
+        for shown in &self.shown {
+            shown.board.set(shown.bit, turned.to.may_serve());
+        }
+        // Nested services show an endpoint more than once.
+        let mut known = HashSet::new();
+        let endpoints = self.shown.iter().map(|shown| shown.endpoint.clone());
+        let endpoints = endpoints.filter(|endpoint| known.insert(endpoint.clone())).collect();
+        Turn { probed: probed.clone(), turned, endpoints }
+    }
 }
 
 /// One bit that follows an entry's state.
@@ -62,9 +92,14 @@ struct Shown {
 }
 
 impl Table {
-    /// A table of nothing.
-    pub fn new() -> Self {
-        Self::default()
+    /// A table of nothing, guarded as `policy` says.
+    pub fn new(policy: GuardPolicy) -> Self {
+        Self { entries: HashMap::new(), guard: Guard::new(policy) }
+    }
+
+    /// Whether the guard holds, so that failed probes change nothing.
+    pub fn is_frozen(&self) -> bool {
+        self.guard.is_frozen()
     }
 
     /// Lets `board` follow the states of its `bindings`, from now on and at once.
@@ -80,13 +115,17 @@ impl Table {
         now: Moment,
     ) {
         let place = |binding: &Binding| (binding.endpoint.clone(), binding.probed.address.ip());
-        let state = |binding: &Binding| self.0.get(&binding.probed).map(|e| e.tracker.state());
+        let state =
+            |binding: &Binding| self.entries.get(&binding.probed).map(|e| e.tracker.state());
         let before: HashMap<(String, IpAddr), State> =
             replaced.iter().filter_map(|b| Some((place(b), state(b)?))).collect();
         for binding in bindings {
-            let entry = self.0.entry(binding.probed.clone()).or_insert_with(|| {
+            let guard = &mut self.guard;
+            let entry = self.entries.entry(binding.probed.clone()).or_insert_with(|| {
+                guard.add(&binding.probed);
                 let state = before.get(&place(binding)).copied().unwrap_or(State::Unknown);
-                Entry { tracker: Tracker::starting_from(state, now), shown: Vec::new() }
+                let tracker = Tracker::starting_from(state, now);
+                Entry { tracker, watched: Watched::default(), shown: Vec::new() }
             });
             board.set(binding.bit, entry.tracker.state().may_serve());
             entry.shown.push(Shown {
@@ -100,54 +139,63 @@ impl Table {
     /// Forgets `board`, and with it the probed addresses that no other board shows.
     pub fn unbind(&mut self, board: &Arc<Board>, bindings: &[Binding]) {
         for binding in bindings {
-            if let Some(entry) = self.0.get_mut(&binding.probed) {
+            if let Some(entry) = self.entries.get_mut(&binding.probed) {
                 entry.shown.retain(|shown| !Arc::ptr_eq(&shown.board, board));
                 if entry.shown.is_empty() {
-                    self.0.remove(&binding.probed);
+                    self.guard.remove(&binding.probed, entry.watched);
+                    self.entries.remove(&binding.probed);
                 }
             }
         }
     }
 
-    /// Takes one verdict in; if the state turns, every board shows it before this returns.
+    /// Takes one verdict in; if states turn, every board shows it before this returns.
     ///
-    /// A verdict on an address that nothing is bound to any more is ignored.
+    /// A verdict on an address that nothing is bound to any more is ignored, and so is a failure
+    /// while the guard holds.
     ///
     /// # Cost
     /// By the boards that show this address, not by the size of the table.
-    pub fn apply(&mut self, probed: &Probed, verdict: Verdict, now: Moment) -> Option<Turn> {
-        let entry = self.0.get_mut(probed)?;
-        let Check { rise, fall, .. } = *probed.check;
-        let (from, held) = entry.tracker.apply(verdict, rise, fall, now)?;
-        let to = entry.tracker.state();
-        for shown in &entry.shown {
-            shown.board.set(shown.bit, to.may_serve());
+    pub fn apply(&mut self, probed: &Probed, verdict: Verdict, now: Moment) -> Applied {
+        let Some(entry) = self.entries.get_mut(probed) else { return Applied::default() };
+        self.guard.note(probed, entry, verdict, now);
+        let mut put_back = Vec::new();
+        let guarded = self.guard.judge(&mut self.entries, now, |probed, entry, state| {
+            if entry.tracker.state() != state {
+                let turned = entry.tracker.turn_back(state, now);
+                put_back.push(entry.show(probed, turned));
+            }
+        });
+        let mut applied = Applied { guarded, put_back, ..Applied::default() };
+        let is_ignored = verdict == Verdict::Fail && self.guard.is_frozen();
+        if let (Some(entry), false) = (self.entries.get_mut(probed), is_ignored) {
+            let turned = entry.tracker.apply(verdict, &probed.check, now);
+            applied.turn = turned.map(|turned| entry.show(probed, turned));
+            applied.is_pending = entry.tracker.is_pending();
         }
-        let endpoints = entry.shown.iter().map(|shown| shown.endpoint.clone());
-        // Nested services show an endpoint more than once.
-        let mut known = HashSet::new();
-        let endpoints = endpoints.filter(|endpoint| known.insert(endpoint.clone())).collect();
-        Some(Turn { from, to, held, endpoints })
+        applied
     }
 
     /// Everything to probe.
     pub fn probed(&self) -> impl Iterator<Item = &Probed> {
-        self.0.keys()
+        self.entries.keys()
     }
 
     /// How many addresses still wait for their first verdict.
     pub fn undecided_count(&self) -> usize {
-        self.0.values().filter(|entry| entry.tracker.is_undecided()).count()
+        self.entries.values().filter(|entry| entry.tracker.is_undecided()).count()
     }
 
     /// Every probed address at `ip`, whatever the port and check.
     pub fn probed_at(&self, ip: IpAddr) -> Vec<Probed> {
-        self.0.keys().filter(|probed| probed.address.ip() == ip).cloned().collect()
+        self.entries.keys().filter(|probed| probed.address.ip() == ip).cloned().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::zone::{CheckKind, TcpCheck};
 
@@ -159,6 +207,8 @@ mod tests {
             timeout: Duration::from_secs(1),
             rise: 1,
             fall: 1,
+            fast_interval: None,
+            flap: None,
         };
         Probed { address: ([192, 0, 2, 1], port).into(), check: Arc::new(check) }
     }
@@ -171,11 +221,11 @@ mod tests {
     #[test]
     fn one_probe_turns_every_bit_that_shows_it() {
         let (one, two) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
-        let mut table = Table::new();
+        let mut table = Table::new(GuardPolicy::default());
         table.bind(&one, &[binding(80, 0), binding(81, 1)], &[], Moment::default());
         table.bind(&two, &[binding(80, 5)], &[], Moment::default());
         assert_eq!(table.probed().count(), 2);
-        let turn = table.apply(&probed(80), Verdict::Fail, Moment::default()).unwrap();
+        let turn = table.apply(&probed(80), Verdict::Fail, Moment::default()).turn.unwrap();
         assert_eq!(turn.endpoints, ["web.example.com./e0", "web.example.com./e5"]);
         assert_eq!((one.word(0), two.word(0)), (!1, !(1 << 5)));
     }
@@ -189,13 +239,13 @@ mod tests {
             ..binding(port, 7)
         };
         let bindings: Vec<Binding> = (1..=words as u16).map(at).collect();
-        let mut table = Table::new();
+        let mut table = Table::new(GuardPolicy::default());
         table.bind(&board, &bindings, &[], Moment::default());
         // Behind the table's back: whatever it wrote besides the one bit would show.
         for word in 0..words as u32 {
             (0..64).for_each(|at| board.set(Bit { word, at }, false));
         }
-        let turn = table.apply(&probed(42), Verdict::Pass, Moment::default()).unwrap();
+        let turn = table.apply(&probed(42), Verdict::Pass, Moment::default()).turn.unwrap();
         assert_eq!(turn.endpoints.len(), 1);
         for word in 0..words as u32 {
             assert_eq!(board.word(word), if word == 41 { 1 << 7 } else { 0 }, "word {word}");
@@ -205,7 +255,7 @@ mod tests {
     #[test]
     fn a_state_outlives_the_board_that_showed_it_while_another_does() {
         let (old, new) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
-        let mut table = Table::new();
+        let mut table = Table::new(GuardPolicy::default());
         table.bind(&old, &[binding(80, 0)], &[], Moment::default());
         table.apply(&probed(80), Verdict::Fail, Moment::default());
         table.bind(&new, &[binding(80, 3)], &[], Moment::default());
@@ -213,19 +263,19 @@ mod tests {
         assert_eq!(new.word(0), !(1 << 3));
         table.unbind(&new, &[binding(80, 3)]);
         assert_eq!(table.probed().count(), 0);
-        assert!(table.apply(&probed(80), Verdict::Pass, Moment::default()).is_none());
+        assert!(table.apply(&probed(80), Verdict::Pass, Moment::default()).turn.is_none());
     }
 
     #[test]
     fn a_changed_check_starts_from_the_state_under_the_old_one_and_decides_at_once() {
         let (old, new) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
         let changed = Binding { endpoint: "web.example.com./e0".into(), ..binding(81, 0) };
-        let mut table = Table::new();
+        let mut table = Table::new(GuardPolicy::default());
         table.bind(&old, &[binding(80, 0)], &[], Moment::default());
         table.apply(&probed(80), Verdict::Fail, Moment::default());
         table.bind(&new, &[changed], &[binding(80, 0)], Moment::default());
         assert_eq!(new.word(0), !1, "down under the old check is down under the new one");
-        let turn = table.apply(&probed(81), Verdict::Pass, Moment::default());
-        assert_eq!(turn.map(|turn| turn.to), Some(State::Up));
+        let turn = table.apply(&probed(81), Verdict::Pass, Moment::default()).turn;
+        assert_eq!(turn.map(|turn| turn.turned.to), Some(State::Up));
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::zone::{Check, Flap};
 
 /// What one probe found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl fmt::Display for State {
 /// The state machine of one probed address.
 ///
 /// The first verdict decides at once; after that `rise` passes in a row turn down into up and
-/// `fall` fails in a row turn up into down.
+/// `fall` fails in a row turn up into down. One that turns too often is held down for a while.
 #[derive(Clone, Copy, Debug)]
 pub struct Tracker {
     state: State,
@@ -53,15 +54,42 @@ pub struct Tracker {
     undecided: bool,
     /// Verdicts in a row that contradict `state`.
     against: u8,
+    /// Turns since `first_turn`.
+    turns: u8,
     /// When `state` began.
     since: Moment,
+    /// When the turns began that are counted.
+    first_turn: Moment,
+    /// Until when it is held down.
+    held_until: Option<Moment>,
+}
+
+/// What a verdict did to a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turned {
+    /// The state left.
+    pub from: State,
+    /// The state entered; the same where it was to turn up and is held down instead.
+    pub to: State,
+    /// How long the state left had lasted.
+    pub lasted: Duration,
+    /// Whether it turned too often, so that it is held down.
+    pub is_held: bool,
 }
 
 impl Tracker {
     /// A tracker that has seen no verdict; its first one decides, whatever `state` it starts
     /// from.
     pub fn starting_from(state: State, now: Moment) -> Self {
-        Self { state, undecided: true, against: 0, since: now }
+        Self {
+            state,
+            undecided: true,
+            against: 0,
+            turns: 0,
+            since: now,
+            first_turn: now,
+            held_until: None,
+        }
     }
 
     /// Whether no verdict has come yet.
@@ -69,52 +97,109 @@ impl Tracker {
         self.undecided
     }
 
+    /// Whether verdicts contradict the state, but not yet enough of them.
+    pub fn is_pending(&self) -> bool {
+        self.against > 0 && self.held_until.is_none()
+    }
+
     /// The present state.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// Takes one verdict in; returns the state left and how long it had lasted, if it turned.
-    pub fn apply(
-        &mut self,
-        verdict: Verdict,
-        rise: u8,
-        fall: u8,
-        now: Moment,
-    ) -> Option<(State, Duration)> {
+    /// Puts a state back that verdicts had turned which are not believed; returns what that is.
+    pub fn turn_back(&mut self, to: State, now: Moment) -> Turned {
+        let turned = Turned { from: self.state, to, lasted: now.since(self.since), is_held: false };
+        *self = Self {
+            state: to,
+            against: 0,
+            since: now,
+            turns: self.turns.saturating_sub(1),
+            ..*self
+        };
+        turned
+    }
+
+    /// Takes one verdict in, as `check` says; returns what it turned, if anything.
+    pub fn apply(&mut self, verdict: Verdict, check: &Check, now: Moment) -> Option<Turned> {
         let is_first = std::mem::take(&mut self.undecided);
         let (to, needed) = match (self.state, verdict) {
             (State::Up, Verdict::Pass) | (State::Down, Verdict::Fail) => {
                 self.against = 0;
                 return None;
             }
-            (_, Verdict::Pass) => (State::Up, if is_first { 1 } else { rise }),
-            (_, Verdict::Fail) => (State::Down, if is_first { 1 } else { fall }),
+            (_, Verdict::Pass) => (State::Up, if is_first { 1 } else { check.rise }),
+            (_, Verdict::Fail) => (State::Down, if is_first { 1 } else { check.fall }),
         };
         self.against = self.against.saturating_add(1);
-        if self.against < needed {
+        let is_held = self.held_until.is_some_and(|until| now < until);
+        if self.against < needed || (is_held && to == State::Up) {
             return None;
         }
-        let left = (self.state, now.since(self.since));
-        *self = Self { state: to, undecided: false, against: 0, since: now };
-        Some(left)
+        let (from, lasted) = (self.state, now.since(self.since));
+        let is_held = self.counts_as_flap(from, check.flap, now);
+        let to = if is_held { State::Down } else { to };
+        let since = if to == from { self.since } else { now };
+        *self = Self { state: to, against: 0, since, ..*self };
+        Some(Turned { from, to, lasted, is_held })
+    }
+
+    /// Counts one turn; whether it is one too many.
+    fn counts_as_flap(&mut self, from: State, flap: Option<Flap>, now: Moment) -> bool {
+        self.held_until = None;
+        let Some(Flap { turns, window, hold }) = flap else { return false };
+        if from == State::Unknown {
+            return false;
+        }
+        if self.turns == 0 || now.since(self.first_turn) > window {
+            (self.turns, self.first_turn) = (0, now);
+        }
+        self.turns = self.turns.saturating_add(1);
+        if self.turns <= turns {
+            return false;
+        }
+        (self.turns, self.held_until) = (0, Some(now.after(hold)));
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zone::{CheckKind, TcpCheck};
 
-    fn states(verdicts: &str) -> String {
-        let mut tracker = Tracker::starting_from(State::Unknown, Moment::default());
-        verdicts
-            .chars()
-            .map(|verdict| {
+    fn check(rise: u8, fall: u8, flap: Option<Flap>) -> Check {
+        Check {
+            kind: CheckKind::Tcp(TcpCheck { send: None, expect: None }),
+            port: None,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            rise,
+            fall,
+            fast_interval: None,
+            flap,
+        }
+    }
+
+    fn at(secs: u64) -> Moment {
+        Moment::at(Duration::from_secs(secs))
+    }
+
+    /// The state after each verdict; one comes each second.
+    fn states_by(check: &Check, verdicts: &str) -> String {
+        let mut tracker = Tracker::starting_from(State::Unknown, at(0));
+        (0..)
+            .zip(verdicts.chars())
+            .map(|(second, verdict)| {
                 let verdict = if verdict == '+' { Verdict::Pass } else { Verdict::Fail };
-                tracker.apply(verdict, 2, 3, Moment::default());
+                tracker.apply(verdict, check, at(second));
                 if tracker.state() == State::Up { 'U' } else { 'd' }
             })
             .collect()
+    }
+
+    fn states(verdicts: &str) -> String {
+        states_by(&check(2, 3, None), verdicts)
     }
 
     #[test]
@@ -136,12 +221,29 @@ mod tests {
 
     #[test]
     fn a_turn_says_how_long_the_state_had_lasted() {
-        let mut tracker =
-            Tracker::starting_from(State::Unknown, Moment::at(Duration::from_secs(1)));
-        let at = |secs| Moment::at(Duration::from_secs(secs));
-        let first = tracker.apply(Verdict::Pass, 1, 1, at(3));
-        assert_eq!(first, Some((State::Unknown, Duration::from_secs(2))));
-        let second = tracker.apply(Verdict::Fail, 1, 1, at(10));
-        assert_eq!(second, Some((State::Up, Duration::from_secs(7))));
+        let mut tracker = Tracker::starting_from(State::Unknown, at(1));
+        let check = check(1, 1, None);
+        let turned = |from, to, secs| {
+            let lasted = Duration::from_secs(secs);
+            Some(Turned { from, to, lasted, is_held: false })
+        };
+        let first = tracker.apply(Verdict::Pass, &check, at(3));
+        assert_eq!(first, turned(State::Unknown, State::Up, 2));
+        let second = tracker.apply(Verdict::Fail, &check, at(10));
+        assert_eq!(second, turned(State::Up, State::Down, 7));
+    }
+
+    #[test]
+    fn one_that_turns_too_often_is_held_down_for_a_while() {
+        let secs = Duration::from_secs;
+        let flap = Flap { turns: 2, window: secs(60), hold: secs(5) };
+        // The third turn, at second 3, is one too many.
+        assert_eq!(states_by(&check(1, 1, Some(flap)), "+-+-+++++++"), "UdUdddddUUU");
+        // Where the one too many is one up, it stays down.
+        let flap = Flap { turns: 1, window: secs(60), hold: secs(5) };
+        assert_eq!(states_by(&check(1, 1, Some(flap)), "+-+++++++"), "UddddddUU");
+        // Turns that lie far apart do not count together.
+        let flap = Flap { turns: 2, window: secs(3), hold: secs(5) };
+        assert_eq!(states_by(&check(1, 1, Some(flap)), "+-+++-+++"), "UdUUUdUUU");
     }
 }

@@ -123,7 +123,7 @@ impl Server {
             .thread_name("checks")
             .enable_all()
             .build()?;
-        let (clock, table) = (Clock::system(), Arc::new(Mutex::new(Table::new())));
+        let (clock, table) = (Clock::system(), Arc::new(Mutex::new(Table::new(config.guard))));
         let checker = {
             let _inside = runtime.enter();
             Checker::new(clock.clone(), Arc::clone(&table), config.check_concurrency)

@@ -17,6 +17,22 @@ pub struct Check {
     pub rise: u8,
     /// Fails in a row that turn an up endpoint down; at least 1.
     pub fall: u8,
+    /// From the start of one probe to the start of the next while verdicts contradict the state;
+    /// `None`: as always.
+    pub fast_interval: Option<Duration>,
+    /// When an endpoint turns too often; `None`: never.
+    pub flap: Option<Flap>,
+}
+
+/// When an endpoint turns too often, and what then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flap {
+    /// The most turns within `window`; at least 2.
+    pub turns: u8,
+    /// The time in which they are counted.
+    pub window: Duration,
+    /// How long it is held down after one more.
+    pub hold: Duration,
 }
 
 /// What one probe does.

@@ -12,7 +12,7 @@ use waypost::answer::{Client, Over, Responder};
 use waypost::clock::Clock;
 use waypost::config;
 use waypost::geo::Geo;
-use waypost::health::{Table, Verdict};
+use waypost::health::{GuardPolicy, Table, Verdict};
 use waypost::server::{GeoFiles, Loader, read_source};
 use waypost::snapshot::{Snapshot, Zone};
 
@@ -106,7 +106,7 @@ impl InProcess {
             loader: Loader::new(directory).with_geo(geo(&directory.with_file_name(SETTINGS))),
             zones: Vec::new(),
             responder: Responder::new(Arc::new(Snapshot::new(0, Vec::new())), 7),
-            table: Table::new(),
+            table: Table::new(GuardPolicy::default()),
             clock: Clock::manual(),
         };
         subject.reload();

@@ -29,6 +29,8 @@ pub enum Reason {
     /// This machine had no descriptor, port or memory for a connection: nothing was learnt of the
     /// peer.
     Local,
+    /// This process stood still for so long meanwhile: nothing was learnt of the peer.
+    Stalled(Duration),
     /// No connection or no response within this time.
     NoResponse(Duration),
     /// A response began, but neither its end nor what was expected came within this time.
@@ -157,6 +159,7 @@ impl fmt::Display for Reason {
             Self::Reset => f.write_str("connection reset"),
             Self::Closed => f.write_str("connection closed too early"),
             Self::Connection(kind) => write!(f, "{kind}"),
+            Self::Stalled(time) => write!(f, "this process stood still for {time:.1?} meanwhile"),
             Self::Local => f.write_str("this machine has no descriptor, port or memory left"),
             Self::NoResponse(timeout) => write!(f, "no response within {timeout:?}"),
             Self::Unfinished(timeout) => write!(f, "response not complete within {timeout:?}"),

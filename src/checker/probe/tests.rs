@@ -78,7 +78,16 @@ fn http() -> HttpCheck {
 }
 
 async fn probe(address: SocketAddr, kind: CheckKind, timeout: Duration) -> Result<Reason, Reason> {
-    let check = Check { kind, port: None, interval: AMPLE, timeout, rise: 1, fall: 1 };
+    let check = Check {
+        kind,
+        port: None,
+        interval: AMPLE,
+        timeout,
+        rise: 1,
+        fall: 1,
+        fast_interval: None,
+        flap: None,
+    };
     let probed = Probed { address, check: Arc::new(check) };
     Prober::new(&probed, &Outlets::new()).probe().await
 }
@@ -458,7 +467,16 @@ async fn every_probe_opens_a_connection_of_its_own() {
     .await;
     let check = HttpCheck { body: Some("well".into()), ..http() };
     let kind = CheckKind::Http(check);
-    let check = Check { kind, port: None, interval: AMPLE, timeout: AMPLE, rise: 1, fall: 1 };
+    let check = Check {
+        kind,
+        port: None,
+        interval: AMPLE,
+        timeout: AMPLE,
+        rise: 1,
+        fall: 1,
+        fast_interval: None,
+        flap: None,
+    };
     let probed = Probed { address, check: Arc::new(check) };
     let prober = Prober::new(&probed, &Outlets::new());
     for made in 1..=3 {

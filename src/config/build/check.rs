@@ -7,13 +7,15 @@ use std::time::Duration;
 use super::Builder;
 use crate::config::decode::{Map, Period, Spanned, one_of};
 use crate::config::spec::check::{
-    self as spec, CheckUse, HTTP_PORT, HTTPS_PORT, Kind, METHOD_DEFAULT, PATH_DEFAULT,
-    STATUS_DEFAULT, TIMEOUT_DEFAULT_MAX,
+    self as spec, CheckUse, FLAP_HOLD_DEFAULT, FLAP_TURNS_DEFAULT, FLAP_WINDOW_DEFAULT, FlapUse,
+    HTTP_PORT, HTTPS_PORT, Kind, METHOD_DEFAULT, PATH_DEFAULT, STATUS_DEFAULT, TIMEOUT_DEFAULT_MAX,
 };
-use crate::zone::{Check, CheckKind, HttpCheck, TcpCheck, TlsOptions};
+use crate::zone::{Check, CheckKind, Flap, HttpCheck, TcpCheck, TlsOptions};
 
 /// The shortest and the longest interval.
 const INTERVAL: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(86_400));
+/// The shortest and the longest time in which turns are counted, and for which one is held down.
+const FLAP_PERIOD: (Period, Period) = (Period::secs(1), Period::secs(86_400));
 /// The shortest timeout.
 const TIMEOUT_MIN: Period = Period(Duration::from_millis(1));
 /// What a PEM file with a certificate holds (RFC 7468 §5.1).
@@ -145,8 +147,32 @@ impl Builder<'_> {
         };
         let port = check.port.as_ref().map(|port| port.value.as_u16());
         let (rise, fall) = (check.rise.value.as_u8(), check.fall.value.as_u8());
+        let fast_interval = check.fast_interval.as_ref().map(|fast| {
+            if fast.value.0 > interval {
+                let message = format!("this is longer than the interval, {}", check.interval.value);
+                self.decoder.error(&fast.span, message);
+            }
+            self.decoder.period(fast, INTERVAL)
+        });
+        let flap = self.flap(check.flap.as_ref());
         let sound = self.decoder.diagnostics.len() == before;
-        sound.then_some(Check { kind, port, interval, timeout, rise, fall })
+        sound.then_some(Check { kind, port, interval, timeout, rise, fall, fast_interval, flap })
+    }
+
+    fn flap(&mut self, flap: Option<&Spanned<FlapUse>>) -> Option<Flap> {
+        let Some(Spanned { value: FlapUse::Table(flap), .. }) = flap else {
+            let usual = Flap {
+                turns: FLAP_TURNS_DEFAULT as u8,
+                window: FLAP_WINDOW_DEFAULT.0,
+                hold: FLAP_HOLD_DEFAULT.0,
+            };
+            return flap.is_none().then_some(usual);
+        };
+        Some(Flap {
+            turns: flap.turns.value.as_u8(),
+            window: self.decoder.period(&flap.window, FLAP_PERIOD),
+            hold: self.decoder.period(&flap.hold, FLAP_PERIOD),
+        })
     }
 
     /// Reports keys that mean nothing for this kind.

@@ -17,6 +17,12 @@ pub(crate) const TIMEOUT_DEFAULT_MAX: Period = Period::secs(5);
 pub(crate) const RISE_DEFAULT: u32 = 2;
 /// Fails in a row that turn an up endpoint down.
 pub(crate) const FALL_DEFAULT: u32 = 3;
+/// The most turns within [`FLAP_WINDOW_DEFAULT`].
+pub(crate) const FLAP_TURNS_DEFAULT: u32 = 8;
+/// The time in which turns are counted.
+pub(crate) const FLAP_WINDOW_DEFAULT: Period = Period::secs(600);
+/// How long an endpoint is held down that turns too often.
+pub(crate) const FLAP_HOLD_DEFAULT: Period = Period::secs(300);
 /// The request method of http and https checks.
 pub(crate) const METHOD_DEFAULT: &str = "GET";
 /// The path of http and https checks.
@@ -43,6 +49,11 @@ table! {
         rise: Int<1, 10> = RISE_DEFAULT;
         /// Fails in a row that turn an up endpoint down.
         fall: Int<1, 10> = FALL_DEFAULT;
+        /// From the start of one probe to the start of the next while verdicts contradict the
+        /// state, 100ms up to `interval`. Default: the interval.
+        fast_interval: Period;
+        /// When an endpoint turns too often, and is held down for it; false: never.
+        flap: FlapUse;
         /// http, https: the request method. Default: "GET".
         method: String;
         /// http, https: the path with its query. Default: "/".
@@ -75,6 +86,55 @@ table! {
         body: String;
         /// tcp: text that the first 16 KiB received must contain.
         text: String;
+    }
+}
+
+table! {
+    /// When an endpoint turns too often, and what then.
+    pub(crate) struct Flap {
+        /// The most turns within `window`, up and down both counted.
+        turns: Int<2, 100> = FLAP_TURNS_DEFAULT;
+        /// The time in which they are counted, from the first of them on; 1s to 1d.
+        window: Period = FLAP_WINDOW_DEFAULT;
+        /// How long an endpoint is held down that turns once more; 1s to 1d.
+        hold: Period = FLAP_HOLD_DEFAULT;
+    }
+}
+
+/// What becomes of endpoints that turn too often.
+#[derive(Clone, Debug)]
+pub(crate) enum FlapUse {
+    /// Nothing.
+    Off,
+    /// They are held down.
+    Table(Box<Flap>),
+}
+
+impl Decode for FlapUse {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        if node.get_ref().as_bool() == Some(false) {
+            return Some(Self::Off);
+        }
+        if !node.get_ref().is_table() {
+            decoder.expected("a table, or false", node);
+            return None;
+        }
+        Flap::decode(node, decoder).map(|flap| Self::Table(Box::new(flap)))
+    }
+}
+
+impl JsonSchema for FlapUse {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "FlapUse".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let flap = generator.subschema_for::<Flap>();
+        json_schema!({ "anyOf": [flap, { "const": false }] })
     }
 }
 

@@ -7,7 +7,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::network::Network;
 use super::place::{Asn, Continent, Country, Location, Subdivision};
+use super::service::Share;
 use crate::config::decode::{Decode, Decoder, Int, List, Node, OneOrMany, Period, table, words};
+use crate::health::GuardPolicy;
 
 /// Where the server listens unless told otherwise.
 pub(crate) const LISTEN_DEFAULT: SocketAddr =
@@ -16,6 +18,8 @@ pub(crate) const LISTEN_DEFAULT: SocketAddr =
 pub(crate) const ZONES_DEFAULT: &str = "zones";
 /// How long the server waits for first verdicts before it answers.
 pub(crate) const START_WAIT_DEFAULT: Period = Period::secs(3);
+/// How long failures that begin all at once change nothing.
+pub(crate) const FREEZE_MAX_DEFAULT: Period = Period(GuardPolicy::FREEZE_MAX);
 /// The path of DNS over HTTPS: the one that every client's examples have.
 pub(crate) const HTTPS_PATH_DEFAULT: &str = "/dns-query";
 /// Probes that run at one time.
@@ -89,6 +93,12 @@ table! {
         start_wait: Period = START_WAIT_DEFAULT;
         /// Probes that run at one time.
         concurrency: Int<1, 65_535> = CONCURRENCY_DEFAULT;
+        /// The share of all that is probed, 0 to 1: when more than this begins to fail within one
+        /// interval, this machine is thought to be at fault, and failures change nothing. 1: never.
+        /// Default: 0.7.
+        freeze_share: Share;
+        /// How long they change nothing at the most, up to 1d.
+        freeze_max: Period = FREEZE_MAX_DEFAULT;
     }
 }
 

@@ -417,6 +417,20 @@ fn a_check_has_only_what_its_kind_understands() {
             ],
         ),
         (
+            "check = { kind = \"http\", interval = \"2s\", fast_interval = \"3s\", flap = true }",
+            &[
+                "5:59 `\"3s\"`: this is longer than the interval, 2s",
+                "5:72 `true`: expected a table, or false, found true",
+            ],
+        ),
+        (
+            "check = { kind = \"http\", flap = { turns = 1, hold = \"2d\" } }",
+            &[
+                "5:43 `1`: expected a whole number from 2 to 100, found the number 1",
+                "5:53 `\"2d\"`: expected a period from 1s to 1d, found 2d",
+            ],
+        ),
+        (
             "check = { kind = \"http\", interval = \"50ms\" }",
             &["5:37 `\"50ms\"`: expected a period from 100ms to 1d, found 50ms"],
         ),

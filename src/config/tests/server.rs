@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::geo::{Code, Coordinates, OwnNetwork, Place};
+use crate::health::GuardPolicy;
 
 fn server(text: &str) -> (Option<ServerConfig>, Vec<String>) {
     let path = PathBuf::from("waypost.toml");
@@ -58,6 +59,7 @@ fn every_key_is_read() {
         zones: PathBuf::from("/etc/waypost/zones"),
         start_wait: Duration::from_millis(500),
         check_concurrency: 64,
+        guard: GuardPolicy::default(),
         geo: GeoConfig::default(),
         limits: Limits {
             tcp_connections: 10,
