@@ -149,6 +149,10 @@ impl Checker {
 async fn watch(shared: Arc<Shared>, probed: Probed) {
     let prober = Prober::new(&probed, &shared.outlets);
     let grid = Grid::new(&probed, shared.epoch);
+    if shared.table().is_known(&probed) {
+        // Kept from before: no haste, so that a restart does not probe everything at once.
+        tokio::time::sleep_until(grid.first(Instant::now())).await;
+    }
     let mut last = shared.probe(&prober, &probed).await;
     let mut due = grid.second(last.started);
     loop {

@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::health::Probed;
-use crate::zone::{CheckKind, HttpCheck, TcpCheck};
 
 /// The instants `epoch + phase + n × interval`.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +25,11 @@ impl Grid {
     pub(super) fn new(probed: &Probed, epoch: Instant) -> Self {
         let interval = probed.check.interval;
         Self { origin: epoch + phase(probed), interval }
+    }
+
+    /// When to probe for the first time what there is no haste about.
+    pub(super) fn first(&self, now: Instant) -> Instant {
+        self.at_or_after(now)
     }
 
     /// When to probe for the second time, the first probe having started at `first`.
@@ -61,52 +65,8 @@ impl Grid {
 /// Where in its interval a probed address has its points: the same in every run.
 fn phase(probed: &Probed) -> Duration {
     let interval = probed.check.interval.as_nanos().max(1);
-    let phase = u128::from(fingerprint(probed)) % interval;
+    let phase = u128::from(probed.fingerprint()) % interval;
     Duration::from_nanos(u64::try_from(phase).unwrap_or(0))
-}
-
-/// A hash of what is probed that does not change from run to run or from release to release of
-/// the standard library: FNV-1a over the parts, then mixed, for FNV's high bits are weak.
-fn fingerprint(probed: &Probed) -> u64 {
-    let mut hash = Fnv::default();
-    hash.part(probed.address.to_string().as_bytes());
-    let check = &probed.check;
-    hash.part(check.kind.word().as_bytes());
-    match &check.kind {
-        CheckKind::Http(HttpCheck { method, path, host, .. }) => {
-            hash.part(method.as_bytes());
-            hash.part(path.as_bytes());
-            hash.part(host.as_deref().unwrap_or_default().as_bytes());
-        }
-        CheckKind::Tcp(TcpCheck { send, expect }) => {
-            hash.part(send.as_deref().unwrap_or_default());
-            hash.part(expect.as_deref().unwrap_or_default());
-        }
-    }
-    hash.mixed()
-}
-
-/// FNV-1a, 64 bits.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn part(&mut self, bytes: &[u8]) {
-        for byte in bytes.iter().chain(&[0]) {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    /// Folds the product's high half in, as a remainder by an even interval needs.
-    fn mixed(self) -> u64 {
-        let product = u128::from(self.0) * 0x9e37_79b9_7f4a_7c15;
-        (product >> 64) as u64 ^ product as u64
-    }
 }
 
 #[cfg(test)]
@@ -115,7 +75,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::zone::Check;
+    use crate::zone::{Check, CheckKind, TcpCheck};
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -137,7 +97,7 @@ mod tests {
     #[test]
     fn a_phase_is_the_same_in_every_run() {
         assert_eq!(phase(&probed(1)), phase(&probed(1)));
-        assert_eq!(fingerprint(&probed(1)), 13_521_538_560_064_064_946);
+        assert_eq!(probed(1).fingerprint(), 13_521_538_560_064_064_946);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use render::render;
 pub use schema::schema;
 pub use server::{
     CookieSecrets, EncryptedConfig, GeoConfig, Identity, Limits, LogConfig, LogFormat, RateLimit,
-    ServerConfig, load_server,
+    ServerConfig, StateFile, load_server,
 };
 
 #[cfg(test)]

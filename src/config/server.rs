@@ -28,8 +28,19 @@ const TEXT_MAX: usize = 255;
 const SECRETS_MAX: usize = 2;
 /// The longest wait for first verdicts.
 const START_WAIT_MAX: Period = Period::secs(60);
+/// How old kept states may be.
+const STATE_MAX_AGE: (Period, Period) = (Period::secs(1), Period::secs(86_400));
 /// The longest time for which failures are not believed.
 const FREEZE_MAX_MAX: Period = Period::secs(86_400);
+
+/// Where states are kept, so that a restart begins with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateFile {
+    /// The file.
+    pub path: PathBuf,
+    /// How old what it says may be.
+    pub max_age: Duration,
+}
 
 /// What the server does apart from the zones.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +59,8 @@ pub struct ServerConfig {
     pub check_concurrency: usize,
     /// When failures are not believed.
     pub guard: GuardPolicy,
+    /// Where states are kept.
+    pub states: Option<StateFile>,
     /// Where clients are.
     pub geo: GeoConfig,
     /// What clients may use up.
@@ -139,6 +152,7 @@ impl Default for ServerConfig {
             start_wait: spec::START_WAIT_DEFAULT.0,
             check_concurrency: spec::CONCURRENCY_DEFAULT as usize,
             guard: GuardPolicy::default(),
+            states: None,
             geo: GeoConfig::default(),
             limits: Limits {
                 tcp_connections: spec::TCP_CONNECTIONS_DEFAULT as usize,
@@ -170,6 +184,18 @@ pub fn load_server(source: &Arc<Source>) -> (Option<ServerConfig>, Vec<Diagnosti
     (config.filter(|_| !decoder.has_errors()), decoder.diagnostics)
 }
 
+/// How probes run.
+fn checks(checks: spec::Checks, config: &mut ServerConfig, decoder: &mut Decoder) {
+    config.start_wait = decoder.period(&checks.start_wait, (Period::secs(0), START_WAIT_MAX));
+    config.check_concurrency = checks.concurrency.value.as_u32() as usize;
+    if let Some(share) = checks.freeze_share {
+        config.guard.share = share.value.0.as_fraction();
+    }
+    config.guard.freeze_max = decoder.period(&checks.freeze_max, (Period::secs(0), FREEZE_MAX_MAX));
+    let max_age = decoder.period(&checks.state_max_age, STATE_MAX_AGE);
+    config.states = checks.state_file.map(|path| StateFile { path: path.value.into(), max_age });
+}
+
 fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
     let mut config = ServerConfig { zones: file.zones.value.into(), ..ServerConfig::default() };
     config.encrypted = encrypted::build(file.listen.as_ref(), file.tls, file.broken, decoder);
@@ -179,14 +205,8 @@ fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
         }
         config.workers = listen.workers.value.as_u32() as usize;
     }
-    if let Some(Spanned { value: checks, .. }) = file.checks {
-        config.start_wait = decoder.period(&checks.start_wait, (Period::secs(0), START_WAIT_MAX));
-        config.check_concurrency = checks.concurrency.value.as_u32() as usize;
-        if let Some(share) = checks.freeze_share {
-            config.guard.share = share.value.0.as_fraction();
-        }
-        config.guard.freeze_max =
-            decoder.period(&checks.freeze_max, (Period::secs(0), FREEZE_MAX_MAX));
+    if let Some(Spanned { value, .. }) = file.checks {
+        checks(value, &mut config, decoder);
     }
     if let Some(Spanned { value: geo, .. }) = &file.geo {
         config.geo = geo::build(geo, decoder);

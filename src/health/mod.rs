@@ -10,11 +10,12 @@
 //! (`steering`).
 
 mod board;
+mod fingerprint;
 mod guard;
 mod table;
 mod tracker;
 
 pub use board::{Bit, Board};
 pub use guard::{GuardPolicy, Guarded};
-pub use table::{Applied, Binding, Probed, Table, Turn};
+pub use table::{Applied, Binding, Kept, Probed, Table, Turn};
 pub use tracker::{State, Tracker, Turned, Verdict};

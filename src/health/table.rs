@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::board::{Bit, Board};
+use super::fingerprint;
 use super::guard::{Guard, GuardPolicy, Guarded, Watched};
 use super::tracker::{State, Tracker, Turned, Verdict};
 use crate::clock::Moment;
@@ -17,6 +18,23 @@ pub struct Probed {
     pub address: SocketAddr,
     /// What it does there.
     pub check: Arc<Check>,
+}
+
+impl Probed {
+    /// A number that stays the same from run to run and from release to release, as long as the
+    /// address and what is asked of it do: the pace of the check has no part in it.
+    pub fn fingerprint(&self) -> u64 {
+        fingerprint::of(self)
+    }
+}
+
+/// The state of a probed address, to outlive the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Whose: [`Probed::fingerprint`].
+    pub fingerprint: u64,
+    /// Up or down.
+    pub state: State,
 }
 
 /// An endpoint address that a check guards, and the bit that shows its state.
@@ -59,6 +77,8 @@ pub struct Applied {
 pub struct Table {
     entries: HashMap<Probed, Entry>,
     guard: Guard,
+    /// What was known before this process began.
+    kept: HashMap<u64, Kept>,
 }
 
 /// One probed address.
@@ -94,7 +114,27 @@ struct Shown {
 impl Table {
     /// A table of nothing, guarded as `policy` says.
     pub fn new(policy: GuardPolicy) -> Self {
-        Self { entries: HashMap::new(), guard: Guard::new(policy) }
+        Self { guard: Guard::new(policy), ..Self::default() }
+    }
+
+    /// Lets addresses that are bound from now on start from the states that they are `kept` in.
+    pub fn resume(&mut self, kept: Vec<Kept>) {
+        self.kept = kept.into_iter().map(|kept| (kept.fingerprint, kept)).collect();
+    }
+
+    /// Every state that is known.
+    pub fn known(&self) -> Vec<Kept> {
+        let known = self.entries.iter().filter(|(_, entry)| !entry.tracker.is_undecided());
+        let kept = known.map(|(probed, entry)| Kept {
+            fingerprint: probed.fingerprint(),
+            state: entry.tracker.state(),
+        });
+        kept.filter(|kept| kept.state != State::Unknown).collect()
+    }
+
+    /// Whether the state of an address is known.
+    pub fn is_known(&self, probed: &Probed) -> bool {
+        self.entries.get(probed).is_some_and(|entry| !entry.tracker.is_undecided())
     }
 
     /// Whether the guard holds, so that failed probes change nothing.
@@ -120,11 +160,18 @@ impl Table {
         let before: HashMap<(String, IpAddr), State> =
             replaced.iter().filter_map(|b| Some((place(b), state(b)?))).collect();
         for binding in bindings {
-            let guard = &mut self.guard;
+            let (guard, kept) = (&mut self.guard, &self.kept);
             let entry = self.entries.entry(binding.probed.clone()).or_insert_with(|| {
                 guard.add(&binding.probed);
+                let kept = match kept.is_empty() {
+                    true => None,
+                    false => kept.get(&binding.probed.fingerprint()),
+                };
                 let state = before.get(&place(binding)).copied().unwrap_or(State::Unknown);
-                let tracker = Tracker::starting_from(state, now);
+                let tracker = match kept {
+                    Some(kept) => Tracker::resumed(kept.state, now),
+                    None => Tracker::starting_from(state, now),
+                };
                 Entry { tracker, watched: Watched::default(), shown: Vec::new() }
             });
             board.set(binding.bit, entry.tracker.state().may_serve());
@@ -250,6 +297,30 @@ mod tests {
         for word in 0..words as u32 {
             assert_eq!(board.word(word), if word == 41 { 1 << 7 } else { 0 }, "word {word}");
         }
+    }
+
+    #[test]
+    fn states_that_were_kept_are_those_to_start_from_and_need_their_rise() {
+        let slow = |port: u16| {
+            let Probed { address, check } = probed(port);
+            Probed { address, check: Arc::new(Check { rise: 2, ..(*check).clone() }) }
+        };
+        let at = |port, bit| Binding { probed: slow(port), ..binding(port, bit) };
+        let mut before = Table::new(GuardPolicy::default());
+        let board = Arc::new(Board::new(1));
+        before.bind(&board, &[at(80, 0), at(81, 1), at(82, 2)], &[], Moment::default());
+        before.apply(&slow(80), Verdict::Fail, Moment::default());
+        before.apply(&slow(81), Verdict::Pass, Moment::default());
+        let kept = before.known();
+        assert_eq!(kept.len(), 2);
+
+        let (board, mut table) = (Arc::new(Board::new(1)), Table::new(GuardPolicy::default()));
+        table.resume(kept);
+        table.bind(&board, &[at(80, 0), at(81, 1), at(82, 2)], &[], Moment::default());
+        assert_eq!(board.word(0), !1, "what was down is down");
+        assert_eq!(table.undecided_count(), 1, "nothing was known of the third");
+        assert!(table.apply(&slow(80), Verdict::Pass, Moment::default()).turn.is_none());
+        assert!(table.apply(&slow(80), Verdict::Pass, Moment::default()).turn.is_some());
     }
 
     #[test]

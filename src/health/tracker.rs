@@ -92,6 +92,11 @@ impl Tracker {
         }
     }
 
+    /// A tracker of what is known to be in `state`.
+    pub fn resumed(state: State, now: Moment) -> Self {
+        Self { undecided: false, ..Self::starting_from(state, now) }
+    }
+
     /// Whether no verdict has come yet.
     pub fn is_undecided(&self) -> bool {
         self.undecided

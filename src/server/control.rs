@@ -13,6 +13,7 @@ use super::certificate::CertificateFiles;
 use super::geo::GeoFiles;
 use super::load::Loader;
 use super::memory;
+use super::states::States;
 use super::watch::Watcher;
 use crate::checker::Checker;
 use crate::clock::Clock;
@@ -39,11 +40,20 @@ pub(super) enum Event {
     Stop,
 }
 
+/// What the control plane reads from files, and keeps in them.
+pub(super) struct OnDisk {
+    pub(super) loader: Loader,
+    pub(super) geo: GeoFiles,
+    pub(super) certificate: Option<CertificateFiles>,
+    pub(super) states: States,
+}
+
 /// Everything that changes what is answered.
 pub(super) struct Control {
     loader: Loader,
     geo: GeoFiles,
     certificate: Option<CertificateFiles>,
+    states: States,
     table: Arc<Mutex<Table>>,
     checker: Checker,
     clock: Clock,
@@ -57,9 +67,7 @@ pub(super) struct Control {
 impl Control {
     /// A control plane that has published generation 0: nothing.
     pub(super) fn new(
-        loader: Loader,
-        geo: GeoFiles,
-        certificate: Option<CertificateFiles>,
+        files: OnDisk,
         table: Arc<Mutex<Table>>,
         checker: Checker,
         clock: Clock,
@@ -67,7 +75,8 @@ impl Control {
     ) -> Self {
         let (publish, _) = watch::channel(Arc::new(Snapshot::new(0, Vec::new())));
         let retired = Vec::new();
-        Self { loader, geo, certificate, table, checker, clock, runtime, publish, retired }
+        let OnDisk { loader, geo, certificate, states } = files;
+        Self { loader, geo, certificate, states, table, checker, clock, runtime, publish, retired }
     }
 
     /// What workers read snapshots from.
@@ -126,8 +135,26 @@ impl Control {
                 Event::Changed => {}
             }
             self.free_retired();
+            self.keep_states(false);
         }
+        self.keep_states(true);
         self.runtime.block_on(self.checker.stop());
+    }
+
+    /// Forgets the states that were kept from the run before.
+    pub(super) fn forget_kept_states(&self) {
+        self.table().resume(Vec::new());
+    }
+
+    /// Keeps the states for the next start: at `once`, or now and then.
+    fn keep_states(&mut self, once: bool) {
+        let table = Arc::clone(&self.table);
+        let lock = || table.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || lock().known();
+        match once {
+            true => self.states.write(&self.clock, known),
+            false => self.states.tick(&self.clock, known),
+        }
     }
 
     /// Frees snapshots that no worker holds any more, and gives their memory back, together with

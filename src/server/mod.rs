@@ -17,6 +17,7 @@ mod memory;
 mod policy;
 mod process;
 mod seen;
+mod states;
 mod watch;
 mod worker;
 
@@ -36,7 +37,8 @@ use crate::config::{Diagnostic, EncryptedConfig, ServerConfig, Severity};
 use crate::health::Table;
 use crate::transport::{self, BindError, Bound, Running, StreamLimits, Tls};
 use certificate::CertificateFiles;
-use control::{Control, Event};
+use control::{Control, Event, OnDisk};
+use states::States;
 use worker::Worker;
 
 pub use certificate::CertificateError;
@@ -118,26 +120,14 @@ impl Server {
         let (bound, certificate) = bind(&config, workers)?;
         let (addresses, encrypted) = (bound.addresses(), bound.encrypted_addresses());
 
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(CHECK_THREADS)
-            .thread_name("checks")
-            .enable_all()
-            .build()?;
-        let (clock, table) = (Clock::system(), Arc::new(Mutex::new(Table::new(config.guard))));
-        let checker = {
-            let _inside = runtime.enter();
-            Checker::new(clock.clone(), Arc::clone(&table), config.check_concurrency)
-        };
-        let mut control = Control::new(
-            loader,
-            geo,
-            certificate,
-            table,
-            checker,
-            clock.clone(),
-            runtime.handle().clone(),
-        );
+        let (clock, states) = (Clock::system(), States::new(config.states.clone()));
+        let (runtime, table, checker) = checks(&config, &states, &clock)?;
+        let files = OnDisk { loader, geo, certificate, states };
+        let handle = runtime.handle().clone();
+        let mut control = Control::new(files, table, checker, clock.clone(), handle);
         control.publish(zones);
+        // What comes later is not that old.
+        control.forget_kept_states();
         if !runtime.block_on(control.checker().first_verdicts(config.start_wait)) {
             let wait = config.start_wait;
             warn!("answering before every check has a verdict: {wait:?} have passed");
@@ -212,6 +202,27 @@ impl Server {
             runtime.shutdown_timeout(RUNTIME_STOP_MAX);
         }
     }
+}
+
+/// What the checks run on, the table that they feed, and themselves, with nothing to probe yet.
+fn checks(
+    config: &ServerConfig,
+    states: &States,
+    clock: &Clock,
+) -> std::io::Result<(tokio::runtime::Runtime, Arc<Mutex<Table>>, Checker)> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CHECK_THREADS)
+        .thread_name("checks")
+        .enable_all()
+        .build()?;
+    let mut table = Table::new(config.guard);
+    table.resume(states.read(clock));
+    let table = Arc::new(Mutex::new(table));
+    let checker = {
+        let _inside = runtime.enter();
+        Checker::new(clock.clone(), Arc::clone(&table), config.check_concurrency)
+    };
+    Ok((runtime, table, checker))
 }
 
 impl Drop for Server {

@@ -18,6 +18,7 @@ mod examples;
 mod executors;
 mod expect;
 mod explain;
+mod faults;
 mod fuzz;
 mod generate;
 mod hostile;

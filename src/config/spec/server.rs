@@ -18,6 +18,8 @@ pub(crate) const LISTEN_DEFAULT: SocketAddr =
 pub(crate) const ZONES_DEFAULT: &str = "zones";
 /// How long the server waits for first verdicts before it answers.
 pub(crate) const START_WAIT_DEFAULT: Period = Period::secs(3);
+/// How old kept states may be.
+pub(crate) const STATE_MAX_AGE_DEFAULT: Period = Period::secs(600);
 /// How long failures that begin all at once change nothing.
 pub(crate) const FREEZE_MAX_DEFAULT: Period = Period(GuardPolicy::FREEZE_MAX);
 /// The path of DNS over HTTPS: the one that every client's examples have.
@@ -99,6 +101,11 @@ table! {
         freeze_share: Share;
         /// How long they change nothing at the most, up to 1d.
         freeze_max: Period = FREEZE_MAX_DEFAULT;
+        /// A file in which states are kept, so that a restart begins with them. Its directory is
+        /// there and can be written. Default: none.
+        state_file: String;
+        /// How old what it says may be, up to 1d; older states are not believed.
+        state_max_age: Period = STATE_MAX_AGE_DEFAULT;
     }
 }
 

@@ -60,6 +60,7 @@ fn every_key_is_read() {
         start_wait: Duration::from_millis(500),
         check_concurrency: 64,
         guard: GuardPolicy::default(),
+        states: None,
         geo: GeoConfig::default(),
         limits: Limits {
             tcp_connections: 10,

@@ -1,0 +1,141 @@
+//! The file that keeps states over a restart.
+//!
+//! One line that says when, then one for each address: a number that stands for what is probed, and
+//! its state. Waypost alone reads it, and believes all of it or nothing.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::StateFile;
+use crate::health::{Kept, State};
+
+/// The first words of the file; the number is that of its form.
+const HEAD: &str = "waypost-states 1 ";
+
+/// How seldom the file is written, in ticks of the control thread: every half minute, and at the
+/// stop.
+const TICKS: u32 = 15;
+
+/// Reads what was kept, and keeps it.
+#[derive(Debug)]
+pub(super) struct States {
+    file: Option<StateFile>,
+    /// How often it could have been written since it was.
+    ticks: u32,
+    /// Whether the last attempt failed, so that it was told already.
+    has_failed: bool,
+}
+
+impl States {
+    pub(super) fn new(file: Option<StateFile>) -> Self {
+        Self { file, ticks: 0, has_failed: false }
+    }
+
+    /// What was kept, if it is new enough.
+    pub(super) fn read(&self, clock: &Clock) -> Vec<Kept> {
+        let Some(StateFile { path, max_age }) = &self.file else { return Vec::new() };
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                warn!(file = %path.display(), %error, "cannot read the kept states: starting without");
+                return Vec::new();
+            }
+        };
+        let Some((written, kept)) = parse(&text) else {
+            warn!(file = %path.display(), "the kept states are damaged: starting without");
+            return Vec::new();
+        };
+        let age = i64::from(clock.unix()) - i64::from(written);
+        if !(0..=max_age.as_secs() as i64).contains(&age) {
+            info!(file = %path.display(), age_s = age, "the kept states are too old: starting without");
+            return Vec::new();
+        }
+        info!(file = %path.display(), states = kept.len(), age_s = age, "states resumed");
+        kept
+    }
+
+    /// Keeps what `known` gives, now and then.
+    pub(super) fn tick(&mut self, clock: &Clock, known: impl FnOnce() -> Vec<Kept>) {
+        self.ticks += 1;
+        if self.file.is_some() && self.ticks >= TICKS {
+            self.write(clock, known);
+        }
+    }
+
+    /// Keeps what `known` gives.
+    pub(super) fn write(&mut self, clock: &Clock, known: impl FnOnce() -> Vec<Kept>) {
+        let Some(StateFile { path, .. }) = &self.file else { return };
+        self.ticks = 0;
+        let result = replace(path, &text(clock.unix(), &known()));
+        match result {
+            Ok(()) => self.has_failed = false,
+            Err(error) if !self.has_failed => {
+                self.has_failed = true;
+                warn!(
+                    file = %path.display(), %error,
+                    "cannot keep the states: a restart will begin without"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn text(written: u32, kept: &[Kept]) -> String {
+    let mut text = format!("{HEAD}{written} {}\n", kept.len());
+    for Kept { fingerprint, state } in kept {
+        // Never fails: a String grows.
+        let _ = writeln!(text, "{fingerprint:016x} {state}");
+    }
+    text
+}
+
+/// When it was written, and what it says; `None` if it is not whole.
+fn parse(text: &str) -> Option<(u32, Vec<Kept>)> {
+    let mut lines = text.strip_suffix('\n')?.split('\n');
+    let (written, count) = lines.next()?.strip_prefix(HEAD)?.split_once(' ')?;
+    let kept: Option<Vec<Kept>> = lines
+        .map(|line| {
+            let (fingerprint, state) = line.split_once(' ')?;
+            let fingerprint = u64::from_str_radix(fingerprint, 16).ok()?;
+            let state = [State::Up, State::Down].into_iter().find(|s| s.to_string() == state)?;
+            Some(Kept { fingerprint, state })
+        })
+        .collect();
+    let kept = kept.filter(|kept| Some(kept.len()) == count.parse().ok())?;
+    Some((written.parse().ok()?, kept))
+}
+
+/// Puts a file in its place as a whole.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let mut file = File::create(&beside)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_data()?;
+    fs::rename(&beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_what_is_damaged_is_not() {
+        let kept = [(7, State::Up), (u64::MAX, State::Down)]
+            .map(|(fingerprint, state)| Kept { fingerprint, state });
+        let text = text(1_700_000_000, &kept);
+        assert_eq!(parse(&text), Some((1_700_000_000, kept.to_vec())));
+        for end in 0..text.len() {
+            assert_eq!(parse(&text[..end]), None, "{:?}", &text[..end]);
+        }
+        assert_eq!(parse(&text.replace("down", "gone")), None);
+        assert_eq!(parse(&text.replace("states 1", "states 2")), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! Faults of this machine's own, and restarts: what was known stays known.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::dns::{Question, Udp};
+use crate::server::TestServer;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The zone `example.com` with a service of these endpoints.
+fn zone(endpoints: &[SocketAddr], check: &str) -> String {
+    let endpoint =
+        |at: &SocketAddr| format!("{{ address = \"{}\", port = {} }}", at.ip(), at.port());
+    let endpoints: Vec<String> = endpoints.iter().map(endpoint).collect();
+    format!(
+        "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n[services.web]\n\
+         check = {{ kind = \"tcp\", {check} }}\nendpoints = [{}]\n",
+        endpoints.join(", ")
+    )
+}
+
+fn serve(directory: &Path, zone: &str, checks: &str) -> TestServer {
+    let zones = directory.join("zones");
+    fs::create_dir_all(&zones).expect("the directory is ours");
+    fs::write(zones.join("example.com.toml"), zone).expect("the directory is ours");
+    let config = directory.join("waypost.toml");
+    fs::write(&config, format!("[checks]\n{checks}\n")).expect("the directory is ours");
+    TestServer::start_with(&zones, &["--workers", "1", "--config", &config.display().to_string()])
+}
+
+fn answers(server: &TestServer) -> Vec<String> {
+    let udp = Udp::connect(server.address());
+    let response = udp.ask(&Question::new("web.example.com.", "A"));
+    let data = |line: &String| line.rsplit(' ').next().unwrap_or_default().to_owned();
+    let mut answers: Vec<String> = response.data.answer.iter().map(data).collect();
+    answers.sort();
+    answers
+}
+
+fn listen(host: u8) -> TcpListener {
+    TcpListener::bind((Ipv4Addr::new(127, 0, 0, host), 0)).expect("loopback")
+}
+
+fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners.iter().map(|one| one.local_addr().expect("bound")).collect()
+}
+
+#[test]
+fn a_restart_begins_with_the_states_that_were_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (up, gone) = (listen(1), listen(2));
+    let listeners = [up, gone];
+    let zone = zone(&addresses(&listeners), "interval = \"1h\", timeout = \"1s\"");
+    let [_up, gone] = listeners;
+    drop(gone);
+    let file = directory.path().join("states");
+    let checks = format!("state_file = {:?}", file.display().to_string());
+    let mut server = serve(directory.path(), &zone, &checks);
+    assert_eq!(answers(&server), ["127.0.0.1"]);
+    server.signal("TERM");
+    server.wait_for_end(PATIENCE);
+
+    // Nothing is probed anew within the hour: what is known comes from the file.
+    let mut server = serve(directory.path(), &zone, &checks);
+    let line = server.wait_for_line("states resumed", PATIENCE);
+    assert!(line.contains("states=2"), "{line}");
+    assert_eq!(answers(&server), ["127.0.0.1"]);
+    assert!(!server.lines().iter().any(|line| line.contains("is down")), "it was known");
+    server.signal("TERM");
+    server.wait_for_end(PATIENCE);
+
+    let text = fs::read_to_string(&file).expect("it was written");
+    let old = text.replacen(" 1 ", " 1 1", 1);
+    let (head, rest) = text.split_once('\n').expect("two lines");
+    let aged =
+        head.rsplit_once(' ').map(|(_, count)| format!("waypost-states 1 9 {count}\n{rest}"));
+    for (text, expected) in [
+        (aged.expect("a count"), "too old"),
+        (old[..old.len() - 3].to_owned(), "damaged"),
+        (String::new(), "damaged"),
+    ] {
+        fs::write(&file, text).expect("the directory is ours");
+        let mut server = serve(directory.path(), &zone, &checks);
+        server.wait_for_line(expected, PATIENCE);
+        server.wait_for_line("is down", PATIENCE);
+        assert_eq!(answers(&server), ["127.0.0.1"], "{expected}");
+        server.signal("TERM");
+        server.wait_for_end(PATIENCE);
+    }
+}
+
+#[test]
+fn states_that_cannot_be_kept_are_told_and_keep_nobody_from_answering() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let listener = [listen(1)];
+    let zone = zone(&addresses(&listener), "interval = \"1s\"");
+    let mut server = serve(directory.path(), &zone, "state_file = \"/proc/no/states\"");
+    assert_eq!(answers(&server), ["127.0.0.1"]);
+    server.signal("TERM");
+    server.wait_for_line("cannot keep the states", PATIENCE);
+    assert!(server.wait_for_end(PATIENCE).success());
+}
+
+#[test]
+fn when_everything_fails_at_once_it_is_not_believed_for_a_while() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let listeners: Vec<TcpListener> = (1..=12).map(listen).collect();
+    let places = addresses(&listeners);
+    let check = "interval = \"500ms\", timeout = \"200ms\", fall = 2, rise = 1";
+    let server = serve(directory.path(), &zone(&places, check), "freeze_max = \"4s\"");
+    assert_eq!(answers(&server).len(), 8);
+    drop(listeners);
+    let line = server.wait_for_line("states are frozen", PATIENCE);
+    assert!(line.contains("of 12 began to fail within 700ms"), "{line}");
+    std::thread::sleep(Duration::from_secs(2));
+    let downs = || server.lines().iter().filter(|line| line.contains(" is down: ")).count();
+    assert_eq!(downs(), 0, "nothing turns while it holds");
+    // Eleven return, one is gone for good: which is believed at once.
+    let back: Vec<TcpListener> =
+        places[1..].iter().map(|at| TcpListener::bind(at).expect("it is free")).collect();
+    server.wait_for_line("states follow the probes again: enough of them pass", PATIENCE);
+    server.wait_for_line("127-0-0-1 is down", PATIENCE);
+    assert_eq!(downs(), 1);
+    drop(back);
+    server.wait_for_line("which is believed now", PATIENCE);
+    let deadline = Instant::now() + PATIENCE;
+    while downs() < 12 {
+        assert!(Instant::now() < deadline, "{:#?}", server.lines());
+        std::thread::yield_now();
+    }
+    assert_eq!(answers(&server).len(), 8, "with nothing up, all are named");
+}
