@@ -1,7 +1,7 @@
 //! A number for what is probed that stays the same.
 
 use super::table::Probed;
-use crate::zone::{CheckKind, HttpCheck, TcpCheck};
+use crate::zone::{CheckKind, DnsCheck, HttpCheck, TcpCheck};
 
 /// A hash of what is probed that does not change from run to run or from release to release of
 /// the standard library: FNV-1a over the parts, then mixed, for FNV's high bits are weak.
@@ -15,10 +15,17 @@ pub(super) fn of(Probed { address, check }: &Probed) -> u64 {
             hash.part(path.as_bytes());
             hash.part(host.as_deref().unwrap_or_default().as_bytes());
         }
-        CheckKind::Tcp(TcpCheck { send, expect }) => {
-            hash.part(send.as_deref().unwrap_or_default());
-            hash.part(expect.as_deref().unwrap_or_default());
+        CheckKind::Tcp(tcp) => hash.exchange(tcp),
+        CheckKind::Tls(tls, tcp) => {
+            hash.part(tls.server_name.as_deref().unwrap_or_default().as_bytes());
+            hash.exchange(tcp);
         }
+        CheckKind::Dns(DnsCheck { name, qtype, .. }) => {
+            hash.part(name.as_wire());
+            hash.part(&qtype.0.to_be_bytes());
+        }
+        CheckKind::Redis => {}
+        CheckKind::Mysql(user) | CheckKind::Postgres(user) => hash.part(user.as_bytes()),
     }
     hash.mixed()
 }
@@ -37,6 +44,11 @@ impl Fnv {
         for byte in bytes.iter().chain(&[0]) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+
+    fn exchange(&mut self, TcpCheck { send, expect }: &TcpCheck) {
+        self.part(send.as_deref().unwrap_or_default());
+        self.part(expect.as_deref().unwrap_or_default());
     }
 
     /// Folds the product's high half in, as a remainder by an even interval needs.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::wire::kind::Type;
+use crate::wire::name::Name;
+
 /// One health-check definition. Equal checks of equal addresses are probed once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Check {
@@ -42,6 +45,16 @@ pub enum CheckKind {
     Http(HttpCheck),
     /// A TCP connection.
     Tcp(TcpCheck),
+    /// A TLS handshake, and then what a TCP connection is asked.
+    Tls(TlsOptions, TcpCheck),
+    /// A query over UDP.
+    Dns(DnsCheck),
+    /// A `PING` to Redis, or what speaks its protocol.
+    Redis,
+    /// The handshake of MySQL or MariaDB, under this user's name.
+    Mysql(String),
+    /// The beginning of a session of PostgreSQL, under this user's name.
+    Postgres(String),
 }
 
 impl CheckKind {
@@ -51,6 +64,11 @@ impl CheckKind {
             Self::Http(http) if http.tls.is_some() => "https",
             Self::Http(_) => "http",
             Self::Tcp(_) => "tcp",
+            Self::Tls(..) => "tls",
+            Self::Dns(_) => "dns",
+            Self::Redis => "redis",
+            Self::Mysql(_) => "mysql",
+            Self::Postgres(_) => "postgres",
         }
     }
 
@@ -58,7 +76,11 @@ impl CheckKind {
     pub fn default_port(&self) -> Option<u16> {
         match self {
             Self::Http(http) => Some(if http.tls.is_some() { 443 } else { 80 }),
-            Self::Tcp(_) => None,
+            Self::Tcp(_) | Self::Tls(..) => None,
+            Self::Dns(_) => Some(53),
+            Self::Redis => Some(6379),
+            Self::Mysql(_) => Some(3306),
+            Self::Postgres(_) => Some(5432),
         }
     }
 }
@@ -100,6 +122,19 @@ pub struct TlsOptions {
     pub server_name: Option<String>,
     /// PEM certificates of the authorities to trust; `None`: the system's.
     pub ca_pem: Option<String>,
+}
+
+/// A question, and what its answer must be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DnsCheck {
+    /// The name asked for.
+    pub name: Name,
+    /// The type asked for.
+    pub qtype: Type,
+    /// The response code that passes, such as `NOERROR`; `NODATA` where it has no such record.
+    pub rcode: String,
+    /// RDATA, as dig shows it, of which a record of the answer must be.
+    pub data: Option<String>,
 }
 
 /// A TCP connection, optionally a few bytes each way.

@@ -16,7 +16,7 @@ mod sets;
 mod test;
 mod validate;
 
-pub use check::{Check, CheckKind, Flap, HttpCheck, StatusRange, TcpCheck, TlsOptions};
+pub use check::{Check, CheckKind, DnsCheck, Flap, HttpCheck, StatusRange, TcpCheck, TlsOptions};
 pub(crate) use index::Index;
 pub use latency::{Latencies, Latency};
 pub(crate) use names::NameTree;

@@ -5,9 +5,11 @@
 //!              └ Outlets: what probers share (the plain client, TLS configurations)
 //! ```
 //!
-//! A probe reads 16 KiB at most, asks no name server, and keeps no connection for the next one.
+//! A probe reads 16 KiB at most, asks no name server where to go, and keeps no connection for the next one.
 //! Not here: when to probe (`schedule`), what a verdict does (`health`).
 
+mod database;
+mod dns;
 mod http;
 mod reason;
 mod tcp;
@@ -48,7 +50,9 @@ pub(super) struct Prober(Means);
 #[derive(Debug)]
 enum Means {
     Http(Box<http::Http>),
-    Tcp(tcp::Tcp),
+    Tcp(Box<tcp::Tcp>),
+    Dns(Box<dns::Dns>),
+    Database(database::Database),
     /// The check cannot be carried out; every probe fails at once and says why.
     Unusable(Reason),
 }
@@ -56,13 +60,24 @@ enum Means {
 impl Prober {
     /// Prepares all that does not change from probe to probe.
     pub(super) fn new(probed: &Probed, outlets: &Outlets) -> Self {
-        let timeout = probed.check.timeout;
+        let (address, timeout) = (probed.address, probed.check.timeout);
+        let database = |kind| Means::Database(database::Database::new(address, kind, timeout));
         Self(match &probed.check.kind {
-            CheckKind::Http(check) => http::Http::new(probed.address, check, timeout, outlets)
+            CheckKind::Http(check) => http::Http::new(address, check, timeout, outlets)
                 .map_or_else(Means::Unusable, |http| Means::Http(Box::new(http))),
             CheckKind::Tcp(check) => {
-                Means::Tcp(tcp::Tcp::new(probed.address, check.clone(), timeout))
+                Means::Tcp(Box::new(tcp::Tcp::new(address, check.clone(), timeout)))
             }
+            CheckKind::Tls(options, check) => {
+                tcp::Tcp::over_tls(address, (options, check), timeout, outlets)
+                    .map_or_else(Means::Unusable, |tcp| Means::Tcp(Box::new(tcp)))
+            }
+            CheckKind::Dns(check) => {
+                Means::Dns(Box::new(dns::Dns::new(address, check.clone(), timeout)))
+            }
+            CheckKind::Redis => database(database::Kind::Redis),
+            CheckKind::Mysql(user) => database(database::Kind::Mysql(user.clone())),
+            CheckKind::Postgres(user) => database(database::Kind::Postgres(user.clone())),
         })
     }
 
@@ -72,6 +87,8 @@ impl Prober {
             match &self.0 {
                 Means::Http(http) => http.probe().await,
                 Means::Tcp(tcp) => tcp.probe().await,
+                Means::Dns(dns) => dns.probe().await,
+                Means::Database(database) => database.probe().await,
                 Means::Unusable(reason) => Err(reason.clone()),
             }
         })

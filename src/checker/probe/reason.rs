@@ -18,6 +18,23 @@ pub enum Reason {
     Connected,
     /// Passed: the peer sent the expected bytes.
     Received,
+    /// Passed: the server takes clients, or answered as wanted.
+    Ready,
+    /// The server is there, but says by this code that it takes no clients now.
+    NotReady(Code),
+    /// What came back is not the protocol of the check.
+    NotItsProtocol,
+    /// A DNS response code that was not wanted.
+    UnwantedRcode {
+        /// The response's.
+        found: Code,
+        /// What the check wants.
+        wanted: String,
+    },
+    /// No record of the answer has the expected data.
+    LacksRecord,
+    /// The response was cut before the expected data.
+    Truncated,
     /// The peer has no listener there.
     Refused,
     /// The peer, or something on the way, cut the connection.
@@ -54,6 +71,33 @@ pub enum Reason {
     Unusable(&'static str),
     /// A fault of Waypost's own.
     Panicked,
+}
+
+/// A code that a peer sent: 16 letters and digits at the most, so that it is safe to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code(String);
+
+impl Code {
+    /// The longest code, in octets.
+    const LEN_MAX: usize = 16;
+
+    /// The code that `octets` are; `None` if they can be none.
+    pub(super) fn of(octets: Option<&[u8]>) -> Option<Self> {
+        let octets = octets?;
+        let is_code = (1..=Self::LEN_MAX).contains(&octets.len())
+            && octets.iter().all(u8::is_ascii_alphanumeric);
+        is_code.then(|| Self(String::from_utf8_lossy(octets).into_owned()))
+    }
+
+    /// A number.
+    pub(super) fn number(number: u16) -> Self {
+        Self(number.to_string())
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What failed in a TLS handshake.
@@ -97,6 +141,11 @@ impl Reason {
             io::ErrorKind::UnexpectedEof => Self::Closed,
             kind => Self::Connection(kind),
         }
+    }
+
+    /// The reason behind an error of a TLS handshake.
+    pub(super) fn of_tls(error: &io::Error) -> Self {
+        Self::of_cause(error).unwrap_or_else(|| Self::of_io(error))
     }
 
     /// The deepest cause of an HTTP client's error that has a name here.
@@ -155,6 +204,14 @@ impl fmt::Display for Reason {
             Self::Status(status) => write!(f, "status {status}"),
             Self::Connected => f.write_str("connected"),
             Self::Received => f.write_str("received the expected bytes"),
+            Self::Ready => f.write_str("ready"),
+            Self::NotReady(code) => write!(f, "it takes no clients: {}", code.as_str()),
+            Self::NotItsProtocol => f.write_str("what came back is not the protocol of the check"),
+            Self::UnwantedRcode { found, wanted } => {
+                write!(f, "{}, expected {wanted}", found.as_str())
+            }
+            Self::LacksRecord => f.write_str("no record of the answer has the expected data"),
+            Self::Truncated => f.write_str("the response was cut before the expected data"),
             Self::Refused => f.write_str("connection refused"),
             Self::Reset => f.write_str("connection reset"),
             Self::Closed => f.write_str("connection closed too early"),

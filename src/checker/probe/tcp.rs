@@ -1,26 +1,53 @@
-//! The `tcp` probe: a connection, and optionally a few bytes each way.
+//! The `tcp` and `tls` probes: a connection, and optionally a few bytes each way.
 
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
-use super::{Reason, Search};
-use crate::zone::TcpCheck;
+use super::{Outlets, Reason, Search};
+use crate::zone::{TcpCheck, TlsOptions};
+
+const UNUSABLE_NAME: Reason = Reason::Unusable("the check's server_name is not a host name");
 
 /// Connects, sends, and looks for what is expected.
 #[derive(Debug)]
 pub(super) struct Tcp {
     address: SocketAddr,
     check: TcpCheck,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     timeout: Duration,
 }
 
 impl Tcp {
     pub(super) fn new(address: SocketAddr, check: TcpCheck, timeout: Duration) -> Self {
-        Self { address, check, timeout }
+        Self { address, check, tls: None, timeout }
+    }
+
+    /// The same behind a TLS handshake.
+    ///
+    /// # Errors
+    /// What about the check makes it unusable.
+    pub(super) fn over_tls(
+        address: SocketAddr,
+        (options, check): (&TlsOptions, &TcpCheck),
+        timeout: Duration,
+        outlets: &Outlets,
+    ) -> Result<Self, Reason> {
+        let config = outlets.tls.config_for(options)?;
+        let name = match &options.server_name {
+            Some(name) => ServerName::try_from(name.clone()).map_err(|_| UNUSABLE_NAME)?,
+            None => ServerName::from(address.ip()),
+        };
+        let tls = Some((config, name));
+        Ok(Self { tls, ..Self::new(address, check.clone(), timeout) })
     }
 
     pub(super) async fn probe(&self) -> Result<Reason, Reason> {
@@ -31,8 +58,19 @@ impl Tcp {
         }
     }
 
-    async fn exchange(&self) -> std::io::Result<Result<Reason, Reason>> {
-        let mut stream = TcpStream::connect(self.address).await?;
+    async fn exchange(&self) -> io::Result<Result<Reason, Reason>> {
+        let stream = TcpStream::connect(self.address).await?;
+        let Some((config, name)) = &self.tls else { return self.talk(stream).await };
+        match TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await {
+            Ok(stream) => self.talk(stream).await,
+            Err(error) => Ok(Err(Reason::of_tls(&error))),
+        }
+    }
+
+    async fn talk(
+        &self,
+        mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    ) -> io::Result<Result<Reason, Reason>> {
         if let Some(bytes) = &self.check.send {
             stream.write_all(bytes).await?;
         }

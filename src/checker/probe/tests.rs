@@ -434,6 +434,33 @@ async fn an_expired_certificate_fails_unless_nobody_asks() {
 }
 
 #[tokio::test]
+async fn a_tls_check_verifies_the_certificate_and_then_talks() {
+    let authority = Authority::new();
+    let address = authority.server("web.example.com", 2100, &[]).await;
+    let named =
+        |name: &str| TlsOptions { server_name: Some(name.to_owned()), ..authority.options() };
+    let silent = TcpCheck { send: None, expect: None };
+    let asks = TcpCheck {
+        send: Some(b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+        expect: Some(b"all is well".to_vec()),
+    };
+    let right = || named("web.example.com");
+    for (options, talk, expected) in [
+        (right(), silent.clone(), Ok("connected")),
+        (right(), asks, Ok("received the expected bytes")),
+        (named("other.example.com"), silent.clone(), Err("TLS: certificate is for another name")),
+        (authority.options(), silent.clone(), Err("TLS: certificate is for another name")),
+        (TlsOptions { verify: false, ..authority.options() }, silent.clone(), Ok("connected")),
+    ] {
+        let found = said(address, CheckKind::Tls(options, talk)).await;
+        assert_eq!(as_text(&found), expected);
+    }
+    let old = authority.server("web.example.com", 2020, &[]).await;
+    let found = said(old, CheckKind::Tls(right(), silent)).await;
+    assert_eq!(as_text(&found), Err("TLS: certificate expired"));
+}
+
+#[tokio::test]
 async fn what_is_not_tls_and_what_is_no_authority_is_said_so() {
     let plain = server(|mut stream| async move {
         let _ = stream.write_all(b"220 mail.example.com ESMTP\r\n").await;
@@ -482,5 +509,139 @@ async fn every_probe_opens_a_connection_of_its_own() {
     for made in 1..=3 {
         assert_eq!(prober.probe().await, Ok(Reason::Status(200)));
         assert_eq!(connections.load(Ordering::SeqCst), made);
+    }
+}
+
+/// A server that says `greeting`, and then answers what it gets with each of `replies` in turn.
+async fn dialogue(greeting: &'static [u8], replies: Vec<&'static [u8]>) -> SocketAddr {
+    server(move |mut stream| {
+        let replies = replies.clone();
+        async move {
+            let _ = stream.write_all(greeting).await;
+            for reply in replies {
+                let mut asked = [0; 512];
+                if stream.read(&mut asked).await.unwrap_or(0) == 0 {
+                    return;
+                }
+                let _ = stream.write_all(reply).await;
+            }
+        }
+    })
+    .await
+}
+
+/// What a probe found, in words.
+async fn said(address: SocketAddr, kind: CheckKind) -> Result<String, String> {
+    let found = probe(address, kind, AMPLE).await;
+    found.map(|reason| reason.to_string()).map_err(|reason| reason.to_string())
+}
+
+const READY: Result<&str, &str> = Ok("ready");
+const OTHER: Result<&str, &str> = Err("what came back is not the protocol of the check");
+
+fn as_text(found: &Result<String, String>) -> Result<&str, &str> {
+    found.as_deref().map_err(String::as_str)
+}
+
+#[tokio::test]
+async fn redis_is_ready_when_it_answers_and_not_while_it_loads() {
+    for (reply, expected) in [
+        ("+PONG\r\n", READY),
+        ("-NOAUTH Authentication required.\r\n", READY),
+        ("-LOADING Redis is loading the dataset\r\n", Err("it takes no clients: LOADING")),
+        ("-\x1b[31m evil\r\n", OTHER),
+        ("HTTP/1.1 400 Bad Request\r\n", OTHER),
+    ] {
+        let address = dialogue(b"", vec![reply.as_bytes()]).await;
+        let found = said(address, CheckKind::Redis).await;
+        assert_eq!(as_text(&found), expected, "{reply}");
+    }
+    let endless =
+        server(async |mut stream| while stream.write_all(&[b'x'; 4096]).await.is_ok() {}).await;
+    assert_eq!(as_text(&said(endless, CheckKind::Redis).await), OTHER);
+}
+
+#[tokio::test]
+async fn mysql_is_ready_when_it_asks_who_is_there() {
+    let greeting: &[u8] = b"\x05\0\0\0\x0a8.0\0";
+    let denied: &[u8] = b"\x04\0\0\x02\xff\x15\x04#";
+    let full: &[u8] = b"\x04\0\0\x02\xff\x10\x04#";
+    let other_way: &[u8] = b"\x03\0\0\x02\xfex\0";
+    let denied_then: &[u8] = b"\x04\0\0\x04\xff\x15\x04#";
+    for (greeting, replies, expected) in [
+        (greeting, vec![denied], READY),
+        (greeting, vec![other_way, denied_then], READY),
+        (greeting, vec![full], Err("it takes no clients: 1040")),
+        (b"\x04\0\0\0\xff\x69\x04#".as_slice(), vec![], Err("it takes no clients: 1129")),
+        (b"\xff\xff\xff\0".as_slice(), vec![], OTHER),
+        (b"SSH-2.0-x\r\n".as_slice(), vec![], OTHER),
+    ] {
+        let address = dialogue(greeting, replies).await;
+        let found = said(address, CheckKind::Mysql("waypost".into())).await;
+        assert_eq!(as_text(&found), expected, "{greeting:?}");
+    }
+}
+
+#[tokio::test]
+async fn postgres_is_ready_when_it_asks_for_a_password_or_refuses_the_user() {
+    let error = |code: &str| {
+        let fields = format!("SFATAL\0C{code}\0Mwhatever\0\0");
+        let len = (fields.len() as u32 + 4).to_be_bytes();
+        let reply = [b"E", &len[..], fields.as_bytes()].concat();
+        &*Box::leak(reply.into_boxed_slice())
+    };
+    for (reply, expected) in [
+        (b"R\0\0\0\x08\0\0\0\x03".as_slice(), READY),
+        (error("28P01"), READY),
+        (error("3D000"), READY),
+        (error("57P03"), Err("it takes no clients: 57P03")),
+        (error("\x1b[1m"), OTHER),
+        (b"HTTP/1.1 400 Bad Request".as_slice(), OTHER),
+    ] {
+        let address = dialogue(b"", vec![reply]).await;
+        let found = said(address, CheckKind::Postgres("waypost".into())).await;
+        assert_eq!(as_text(&found), expected, "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn dns_is_judged_by_code_and_data_and_other_datagrams_are_passed_over() {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut query = [0; 512];
+        loop {
+            let (len, client) = socket.recv_from(&mut query).await.unwrap();
+            let _ = socket.send_to(b"\0\0 no answer", client).await;
+            // The question comes back with one A record, or none where it asks for another type.
+            let end = 12 + query[12..len].windows(5).position(|p| p[0] == 0).unwrap() + 5;
+            let is_a = query[end - 4..end] == [0, 1, 0, 1];
+            let mut response = query[..end].to_vec();
+            response[2..4].copy_from_slice(&[0x85, 0]);
+            response[6..12].copy_from_slice(&[0, u8::from(is_a), 0, 0, 0, 0]);
+            if is_a {
+                response.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\x05\0\x04\xc0\0\x02\x07");
+            }
+            let _ = socket.send_to(&response, client).await;
+        }
+    });
+    let check = |qtype, rcode: &str, data: Option<&str>| {
+        let name = crate::wire::name::Name::parse("web.example.com.", None).unwrap();
+        let data = data.map(str::to_owned);
+        CheckKind::Dns(crate::zone::DnsCheck { name, qtype, rcode: rcode.into(), data })
+    };
+    use crate::wire::kind::Type;
+    for (kind, expected) in [
+        (check(Type::A, "NOERROR", None), READY),
+        (check(Type::A, "NOERROR", Some("192.0.2.7")), READY),
+        (
+            check(Type::A, "NOERROR", Some("192.0.2.8")),
+            Err("no record of the answer has the expected data"),
+        ),
+        (check(Type::A, "NXDOMAIN", None), Err("NOERROR, expected NXDOMAIN")),
+        (check(Type::AAAA, "NOERROR", None), Err("NODATA, expected NOERROR")),
+        (check(Type::AAAA, "NODATA", None), READY),
+    ] {
+        assert_eq!(as_text(&said(address, kind.clone()).await), expected, "{kind:?}");
     }
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Builder;
+use super::test::rcode_text;
 use crate::config::decode::{Map, Period, Spanned, one_of};
 use crate::config::spec::check::{
     self as spec, CheckUse, FLAP_HOLD_DEFAULT, FLAP_TURNS_DEFAULT, FLAP_WINDOW_DEFAULT, FlapUse,
-    HTTP_PORT, HTTPS_PORT, Kind, METHOD_DEFAULT, PATH_DEFAULT, STATUS_DEFAULT, TIMEOUT_DEFAULT_MAX,
+    Kind, METHOD_DEFAULT, PATH_DEFAULT, STATUS_DEFAULT, TIMEOUT_DEFAULT_MAX, USER_DEFAULT,
 };
-use crate::zone::{Check, CheckKind, Flap, HttpCheck, TcpCheck, TlsOptions};
+use crate::config::spec::test::ExpectedRcode;
+use crate::zone::{Check, CheckKind, DnsCheck, Flap, HttpCheck, TcpCheck, TlsOptions};
 
 /// The shortest and the longest interval.
 const INTERVAL: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(86_400));
@@ -104,15 +106,14 @@ impl Builder<'_> {
         let entry = &mut self.checks.0[index.0];
         let mut check = entry.check.clone()?;
         if check.port.is_none() && endpoint_port.is_none() {
-            check.port = match &check.kind {
-                CheckKind::Http(http) if http.tls.is_some() => Some(HTTPS_PORT),
-                CheckKind::Http(_) => Some(HTTP_PORT),
-                CheckKind::Tcp(_) => None,
-            };
+            check.port = check.kind.default_port();
             if check.port.is_none() {
                 // Said at the first endpoint; the cure is the same for the others.
                 entry.check = None;
-                let message = "this endpoint has no port, and neither has its tcp check";
+                let message = format!(
+                    "this endpoint has no port, and neither has its {} check",
+                    check.kind.word()
+                );
                 self.decoder.error(span, message).help =
                     Some("write `port = …` in the check or in the service".to_owned());
                 return None;
@@ -143,7 +144,12 @@ impl Builder<'_> {
         self.foreign_keys(kind, check);
         let kind = match kind {
             Kind::Tcp => CheckKind::Tcp(self.tcp(check)),
+            Kind::Tls => CheckKind::Tls(self.tls(check), self.tcp(check)),
             Kind::Http | Kind::Https => CheckKind::Http(self.http(kind, check)),
+            Kind::Dns => CheckKind::Dns(self.dns(check)?),
+            Kind::Redis => CheckKind::Redis,
+            Kind::Mysql => CheckKind::Mysql(self.user(check)),
+            Kind::Postgres => CheckKind::Postgres(self.user(check)),
         };
         let port = check.port.as_ref().map(|port| port.value.as_u16());
         let (rise, fall) = (check.rise.value.as_u8(), check.fall.value.as_u8());
@@ -180,35 +186,58 @@ impl Builder<'_> {
         fn at<T>(key: &Option<Spanned<T>>) -> Option<Range<usize>> {
             key.as_ref().map(|key| key.span.clone())
         }
+        const HTTP: &[Kind] = &[Kind::Http, Kind::Https];
+        const TLS: &[Kind] = &[Kind::Https, Kind::Tls];
+        const TCP: &[Kind] = &[Kind::Tcp, Kind::Tls];
+        const DNS: &[Kind] = &[Kind::Dns];
+        const SQL: &[Kind] = &[Kind::Mysql, Kind::Postgres];
         let expect = check.expect.as_ref().map(|expect| &expect.value);
-        let http = [
-            ("method", at(&check.method)),
-            ("path", at(&check.path)),
-            ("host", at(&check.host)),
-            ("headers", at(&check.headers)),
-            ("expect.status", expect.and_then(|expect| at(&expect.status))),
-            ("expect.body", expect.and_then(|expect| at(&expect.body))),
+        let keys = [
+            ("method", HTTP, at(&check.method)),
+            ("path", HTTP, at(&check.path)),
+            ("host", HTTP, at(&check.host)),
+            ("headers", HTTP, at(&check.headers)),
+            ("expect.status", HTTP, expect.and_then(|expect| at(&expect.status))),
+            ("expect.body", HTTP, expect.and_then(|expect| at(&expect.body))),
+            ("verify", TLS, at(&check.verify)),
+            ("server_name", TLS, at(&check.server_name)),
+            ("ca", TLS, at(&check.ca)),
+            ("send", TCP, at(&check.send)),
+            ("expect.text", TCP, expect.and_then(|expect| at(&expect.text))),
+            ("query", DNS, at(&check.query)),
+            ("expect.rcode", DNS, expect.and_then(|expect| at(&expect.rcode))),
+            ("expect.data", DNS, expect.and_then(|expect| at(&expect.data))),
+            ("user", SQL, at(&check.user)),
         ];
-        let tls = [
-            ("verify", at(&check.verify)),
-            ("server_name", at(&check.server_name)),
-            ("ca", at(&check.ca)),
-        ];
-        let tcp = [
-            ("send", at(&check.send)),
-            ("expect.text", expect.and_then(|expect| at(&expect.text))),
-        ];
-        let (word, foreign) = match kind {
-            Kind::Http => ("http", [&tls[..], &tcp[..]].concat()),
-            Kind::Https => ("https", tcp.to_vec()),
-            Kind::Tcp => ("tcp", [&http[..], &tls[..]].concat()),
-        };
-        for (key, span) in foreign {
-            if let Some(span) = span {
+        for (key, kinds, span) in keys {
+            if let (Some(span), false) = (span, kinds.contains(&kind)) {
+                let word = word(kind);
                 self.decoder
                     .error(&span, format!("`{key}` means nothing in a check of kind {word}"));
             }
         }
+    }
+
+    /// `None`, after an error, for a check that does not say what to ask.
+    fn dns(&mut self, check: &spec::Check) -> Option<DnsCheck> {
+        let Some(query) = &check.query else {
+            let span = check.kind.as_ref().map_or(0..0, |kind| kind.span.clone());
+            let diagnostic = self.decoder.error(&span, "a dns check needs a question");
+            diagnostic.help = Some("write `query = \"web A\"`, relative to the zone".to_owned());
+            return None;
+        };
+        let (name, qtype) = self.question(query)?;
+        let expect = check.expect.as_ref().map(|expect| &expect.value);
+        let rcode = expect.and_then(|expect| expect.rcode.as_ref());
+        let data = expect.and_then(|expect| expect.data.as_ref()).map(|data| data.value.clone());
+        let rcode = rcode_text(rcode.map_or(ExpectedRcode::NoError, |rcode| rcode.value));
+        Some(DnsCheck { name, qtype, rcode: rcode.to_owned(), data })
+    }
+
+    fn user(&mut self, check: &spec::Check) -> String {
+        let is_user = |text: &str| (1..=32).contains(&text.len()) && visible(text);
+        let user = self.word(check.user.as_ref(), is_user, "1 to 32 visible ASCII characters");
+        user.unwrap_or_else(|| USER_DEFAULT.to_owned())
     }
 
     fn tcp(&self, check: &spec::Check) -> TcpCheck {
@@ -293,6 +322,20 @@ impl Builder<'_> {
 impl Entry {
     fn new(name: Option<Spanned<String>>, check: Option<Check>) -> Self {
         Self { name, check, shared: Vec::new(), used: false }
+    }
+}
+
+/// A kind as zone files write it.
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Http => "http",
+        Kind::Https => "https",
+        Kind::Tcp => "tcp",
+        Kind::Tls => "tls",
+        Kind::Dns => "dns",
+        Kind::Redis => "redis",
+        Kind::Mysql => "mysql",
+        Kind::Postgres => "postgres",
     }
 }
 

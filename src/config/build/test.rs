@@ -42,7 +42,10 @@ impl Builder<'_> {
     }
 
     /// Reads a name and a type.
-    fn question(&mut self, query: &Spanned<String>) -> Option<(crate::wire::name::Name, Type)> {
+    pub(super) fn question(
+        &mut self,
+        query: &Spanned<String>,
+    ) -> Option<(crate::wire::name::Name, Type)> {
         let mut words = query.value.split_whitespace();
         let (Some(name), qtype, None) = (words.next(), words.next(), words.next()) else {
             let message = format!("expected a name and a type, found \"{}\"", query.value);
@@ -149,7 +152,7 @@ fn and_those_around(name: &str) -> impl Iterator<Item = &str> {
     around.chain([name])
 }
 
-fn rcode_text(rcode: ExpectedRcode) -> &'static str {
+pub(super) fn rcode_text(rcode: ExpectedRcode) -> &'static str {
     match rcode {
         ExpectedRcode::NoError => "NOERROR",
         ExpectedRcode::NoData => "NODATA",

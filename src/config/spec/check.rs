@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::test::ExpectedRcode;
 use crate::config::decode::{
     Decode, Decoder, Int, Map, Node, OneOrMany, Period, Spanned, table, words,
 };
@@ -29,17 +30,15 @@ pub(crate) const METHOD_DEFAULT: &str = "GET";
 pub(crate) const PATH_DEFAULT: &str = "/";
 /// The statuses that pass.
 pub(crate) const STATUS_DEFAULT: StatusRange = StatusRange { first: 200, last: 399 };
-/// The port of http checks where neither check nor endpoint sets one.
-pub(crate) const HTTP_PORT: u16 = 80;
-/// The port of https checks where neither check nor endpoint sets one.
-pub(crate) const HTTPS_PORT: u16 = 443;
+/// The user under whose name mysql and postgres checks begin.
+pub(crate) const USER_DEFAULT: &str = "waypost";
 
 table! {
     /// One health-check definition.
     pub(crate) struct Check {
         /// What one probe does: an HTTP or HTTPS request, or a TCP connection.
         kind: Kind, required;
-        /// The port to probe. Default: the endpoint's port, else 80 for http, 443 for https.
+        /// The port to probe. Default: the endpoint's port, else that of the kind.
         port: Int<1, 65_535>;
         /// From the start of one probe to the start of the next, 100ms to 1d.
         interval: Period = INTERVAL_DEFAULT;
@@ -64,13 +63,18 @@ table! {
         headers: Map<String>;
         /// What the reply must be.
         expect: Expect;
-        /// tcp: what to send once connected.
+        /// tcp, tls: what to send once connected.
         send: String;
-        /// https: whether the certificate must be valid. Default: true.
+        /// dns: the name, relative to the zone, and the type to ask for, such as "web A".
+        query: String;
+        /// mysql, postgres: under which user's name to begin. Default: "waypost".
+        user: String;
+        /// https, tls: whether the certificate must be valid. Default: true.
         verify: bool;
-        /// https: the name that the certificate must be for. Default: `host`, else the address.
+        /// https, tls: the name that the certificate must be for. Default: `host`, else the
+        /// address.
         server_name: String;
-        /// https: a PEM file in the zone directory with the certificates of the authorities to
+        /// https, tls: a PEM file in the zone directory with the certificates of the authorities to
         /// trust, relative to this file. Default: those of the system.
         ca: String;
     }
@@ -84,8 +88,12 @@ table! {
         status: OneOrMany<Status>;
         /// http, https: text that the first 16 KiB of the body must contain.
         body: String;
-        /// tcp: text that the first 16 KiB received must contain.
+        /// tcp, tls: text that the first 16 KiB received must contain.
         text: String;
+        /// dns: the response code that passes. Default: "NOERROR".
+        rcode: ExpectedRcode;
+        /// dns: the data of a record that must be in the answer, as dig shows it.
+        data: String;
     }
 }
 
@@ -147,6 +155,16 @@ words! {
         Https = "https",
         /// A TCP connection.
         Tcp = "tcp",
+        /// A TCP connection with a TLS handshake.
+        Tls = "tls",
+        /// A query over UDP.
+        Dns = "dns",
+        /// A `PING` to Redis.
+        Redis = "redis",
+        /// The handshake of MySQL or MariaDB.
+        Mysql = "mysql",
+        /// The beginning of a session of PostgreSQL.
+        Postgres = "postgres",
     }
 }
 

@@ -387,7 +387,10 @@ fn a_check_has_only_what_its_kind_understands() {
         ),
         (
             "check = { kind = \"icmp\" }",
-            &["5:18 `\"icmp\"`: unknown value \"icmp\" (possible values: http, https, tcp)"],
+            &[
+                "5:18 `\"icmp\"`: unknown value \"icmp\" (possible values: http, https, tcp, tls, dns, \
+              redis, mysql, postgres)",
+            ],
         ),
         (
             "check = { kind = \"tcp\", port = 1, path = \"/\", expect = { body = \"x\" }, verify = true }",
@@ -397,6 +400,23 @@ fn a_check_has_only_what_its_kind_understands() {
                 "5:81 `true`: `verify` means nothing in a check of kind tcp",
             ],
         ),
+        (
+            "check = { kind = \"dns\" }",
+            &["5:18 `\"dns\"`: a dns check needs a question \
+               (write `query = \"web A\"`, relative to the zone)"],
+        ),
+        (
+            "check = { kind = \"dns\", query = \"web AA\", user = \"x\" }",
+            &[
+                "5:33 `\"web AA\"`: AA is no record type (did you mean \"CAA\"?)",
+                "5:50 `\"x\"`: `user` means nothing in a check of kind dns",
+            ],
+        ),
+        (
+            "check = { kind = \"mysql\", user = \"\" }",
+            &["5:34 `\"\"`: expected 1 to 32 visible ASCII characters, found \"\""],
+        ),
+        ("check = { kind = \"redis\" }", &[]),
         (
             "check = { kind = \"http\", send = \"x\", ca = \"ca.pem\" }",
             &[

@@ -1,0 +1,195 @@
+//! The `redis`, `mysql` and `postgres` probes: as much of each protocol as tells that the server
+//! takes clients. None logs in: a server that asks for a password is up.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Reason;
+use super::reason::Code;
+
+/// The longest reply that is read, in octets; those of servers that work are shorter.
+const REPLY_MAX: usize = 4096;
+
+/// `PING` in the protocol of Redis.
+const REDIS_PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+
+/// What MySQL's client says that it can do: protocol 4.1, its kind of password, plugins.
+const MYSQL_CAPABILITIES: u32 = 0x0008_8200;
+/// The largest packet that it would take.
+const MYSQL_PACKET_MAX: u32 = 1 << 24;
+/// utf8mb4.
+const MYSQL_CHARSET: u8 = 45;
+/// Refused for want of a password: the server works.
+const MYSQL_DENIED: [u16; 3] = [1045, 1698, 1044];
+
+/// Version 3.0 of PostgreSQL's protocol.
+const POSTGRES_VERSION: u32 = 3 << 16;
+/// Classes of SQLSTATE that say that the server is there: authorization refused, no such database.
+const POSTGRES_DENIED: [&[u8]; 2] = [b"28", b"3D"];
+
+/// Which server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Redis,
+    /// Under this user's name.
+    Mysql(String),
+    /// Under this user's name.
+    Postgres(String),
+}
+
+/// Asks a server of databases whether it takes clients.
+#[derive(Debug)]
+pub(super) struct Database {
+    address: SocketAddr,
+    kind: Kind,
+    timeout: Duration,
+}
+
+impl Database {
+    pub(super) fn new(address: SocketAddr, kind: Kind, timeout: Duration) -> Self {
+        Self { address, kind, timeout }
+    }
+
+    pub(super) async fn probe(&self) -> Result<Reason, Reason> {
+        match timeout(self.timeout, self.exchange()).await {
+            Ok(Ok(reason)) => reason,
+            Ok(Err(error)) => Err(Reason::of_io(&error)),
+            Err(_) => Err(Reason::NoResponse(self.timeout)),
+        }
+    }
+
+    async fn exchange(&self) -> io::Result<Result<Reason, Reason>> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        match &self.kind {
+            Kind::Redis => redis(&mut stream).await,
+            Kind::Mysql(user) => mysql(&mut stream, user).await,
+            Kind::Postgres(user) => postgres(&mut stream, user).await,
+        }
+    }
+}
+
+async fn redis(stream: &mut TcpStream) -> io::Result<Result<Reason, Reason>> {
+    stream.write_all(REDIS_PING).await?;
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        if line.len() == REPLY_MAX {
+            return Ok(Err(Reason::NotItsProtocol));
+        }
+        line.push(stream.read_u8().await?);
+    }
+    Ok(match &line[..] {
+        b"+PONG\r\n" => Ok(Reason::Ready),
+        [b'-', error @ ..] => match Code::of(error.split(|byte| *byte <= b' ').next()) {
+            Some(code) if ["NOAUTH", "NOPERM", "WRONGPASS"].contains(&code.as_str()) => {
+                Ok(Reason::Ready)
+            }
+            Some(code) => Err(Reason::NotReady(code)),
+            None => Err(Reason::NotItsProtocol),
+        },
+        _ => Err(Reason::NotItsProtocol),
+    })
+}
+
+/// Goes on to the end of the handshake: a server counts clients that leave before as errors, and
+/// refuses their host after a hundred of them.
+async fn mysql(stream: &mut TcpStream, user: &str) -> io::Result<Result<Reason, Reason>> {
+    let (_, greeting) = match mysql_packet(stream).await? {
+        Ok(packet) => packet,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    match greeting[..] {
+        [10, ..] => {}
+        [0xff, low, high, ..] => return Ok(Err(mysql_error(low, high))),
+        _ => return Ok(Err(Reason::NotItsProtocol)),
+    }
+    let mut login = MYSQL_CAPABILITIES.to_le_bytes().to_vec();
+    login.extend_from_slice(&MYSQL_PACKET_MAX.to_le_bytes());
+    login.push(MYSQL_CHARSET);
+    login.extend_from_slice(&[0; 23]);
+    login.extend_from_slice(user.as_bytes());
+    // The end of the name, no password, and by which plugin that is said.
+    login.extend_from_slice(b"\0\0mysql_native_password\0");
+    mysql_send(stream, 1, &login).await?;
+    // A server may ask for the password in another way, once or twice.
+    for _ in 0..3 {
+        let (sequence, reply) = match mysql_packet(stream).await? {
+            Ok(packet) => packet,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        match reply[..] {
+            [0, ..] => {
+                // Logged in after all: leave as clients do.
+                mysql_send(stream, 0, &[1]).await?;
+                return Ok(Ok(Reason::Ready));
+            }
+            [0xff, low, high, ..] => {
+                let denied = MYSQL_DENIED.contains(&u16::from_le_bytes([low, high]));
+                return Ok(if denied { Ok(Reason::Ready) } else { Err(mysql_error(low, high)) });
+            }
+            [1 | 0xfe, ..] => mysql_send(stream, sequence.wrapping_add(1), &[]).await?,
+            _ => return Ok(Err(Reason::NotItsProtocol)),
+        }
+    }
+    Ok(Ok(Reason::Ready))
+}
+
+fn mysql_error(low: u8, high: u8) -> Reason {
+    Reason::NotReady(Code::number(u16::from_le_bytes([low, high])))
+}
+
+/// The next packet and its number.
+async fn mysql_packet(stream: &mut TcpStream) -> io::Result<Result<(u8, Vec<u8>), Reason>> {
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).await?;
+    let [a, b, c, sequence] = head;
+    let len = u32::from_le_bytes([a, b, c, 0]) as usize;
+    if !(1..=REPLY_MAX).contains(&len) {
+        return Ok(Err(Reason::NotItsProtocol));
+    }
+    let mut packet = vec![0; len];
+    stream.read_exact(&mut packet).await?;
+    Ok(Ok((sequence, packet)))
+}
+
+async fn mysql_send(stream: &mut TcpStream, sequence: u8, packet: &[u8]) -> io::Result<()> {
+    let [a, b, c, _] = (packet.len() as u32).to_le_bytes();
+    stream.write_all(&[&[a, b, c, sequence], packet].concat()).await
+}
+
+async fn postgres(stream: &mut TcpStream, user: &str) -> io::Result<Result<Reason, Reason>> {
+    let mut startup = POSTGRES_VERSION.to_be_bytes().to_vec();
+    for part in ["user", user, "database", "postgres", "application_name", "waypost", ""] {
+        startup.extend_from_slice(part.as_bytes());
+        startup.push(0);
+    }
+    let len = startup.len() as u32 + 4;
+    stream.write_all(&[&len.to_be_bytes()[..], &startup].concat()).await?;
+    let kind = stream.read_u8().await?;
+    let len = stream.read_u32().await? as usize;
+    if !(4..=REPLY_MAX).contains(&len) {
+        return Ok(Err(Reason::NotItsProtocol));
+    }
+    let mut reply = vec![0; len - 4];
+    stream.read_exact(&mut reply).await?;
+    Ok(match kind {
+        // Whatever it asks for, it takes clients.
+        b'R' => Ok(Reason::Ready),
+        b'E' => {
+            let mut fields = reply.split(|byte| *byte == 0);
+            let state = fields.find_map(|field| field.strip_prefix(b"C"));
+            let denied =
+                |state: &[u8]| POSTGRES_DENIED.iter().any(|class| state.starts_with(class));
+            match (state.is_some_and(denied), Code::of(state)) {
+                (true, _) => Ok(Reason::Ready),
+                (false, Some(code)) => Err(Reason::NotReady(code)),
+                (false, None) => Err(Reason::NotItsProtocol),
+            }
+        }
+        _ => Err(Reason::NotItsProtocol),
+    })
+}
