@@ -12,6 +12,8 @@
 mod board;
 mod fingerprint;
 mod guard;
+#[cfg(test)]
+mod simulation;
 mod table;
 mod tracker;
 

@@ -112,17 +112,19 @@ impl Tracker {
         self.state
     }
 
-    /// Puts a state back that verdicts had turned which are not believed; returns what that is.
+    /// Puts a state back that verdicts had turned which are not believed; returns what that is. Of
+    /// what was unknown the next verdict decides again.
     pub fn turn_back(&mut self, to: State, now: Moment) -> Turned {
-        let turned = Turned { from: self.state, to, lasted: now.since(self.since), is_held: false };
+        let (from, lasted) = (self.state, now.since(self.since));
         *self = Self {
             state: to,
+            undecided: to == State::Unknown,
             against: 0,
             since: now,
             turns: self.turns.saturating_sub(1),
             ..*self
         };
-        turned
+        Turned { from, to, lasted, is_held: false }
     }
 
     /// Takes one verdict in, as `check` says; returns what it turned, if anything.
@@ -236,6 +238,17 @@ mod tests {
         assert_eq!(first, turned(State::Unknown, State::Up, 2));
         let second = tracker.apply(Verdict::Fail, &check, at(10));
         assert_eq!(second, turned(State::Up, State::Down, 7));
+    }
+
+    #[test]
+    fn of_what_is_unknown_again_the_next_verdict_decides() {
+        let check = check(3, 3, None);
+        let mut tracker = Tracker::starting_from(State::Unknown, at(0));
+        tracker.apply(Verdict::Fail, &check, at(1));
+        assert_eq!(tracker.turn_back(State::Unknown, at(2)).from, State::Down);
+        assert!(tracker.is_undecided());
+        tracker.apply(Verdict::Pass, &check, at(3));
+        assert_eq!(tracker.state(), State::Up);
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //!              └ Outlets: what probers share (the plain client, TLS configurations)
 //! ```
 //!
-//! A probe reads 16 KiB at most, asks no name server where to go, and keeps no connection for the next one.
+//! A probe reads 16 KiB at most, asks no name server where to go, and keeps no connection for the
+//! next one.
 //! Not here: when to probe (`schedule`), what a verdict does (`health`).
 
 mod database;
