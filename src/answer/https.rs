@@ -68,7 +68,9 @@ impl<'r> Resolve<'r, '_> {
         hints: &[Hint],
     ) -> Result<(), Full> {
         self.writer.put_u16(here.owner)?;
-        let start = self.writer.begin_rdata(Type::HTTPS, service.ttl)?;
+        let named = hints.iter().flat_map(|hint| hint.picks.as_slice());
+        let ttl = here.zone.ttl_of(service, named.copied());
+        let start = self.writer.begin_rdata(Type::HTTPS, ttl)?;
         self.writer.put(head)?;
         for Hint { key, family, picks } in hints {
             let endpoints = here.zone.endpoints(service);

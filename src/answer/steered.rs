@@ -159,12 +159,13 @@ impl<'r> Resolve<'r, '_> {
     fn give_addresses(&mut self, here: Here<'r>, service: &Service, picks: &Picks, rtype: Type) {
         let endpoints = here.zone.endpoints(service);
         self.note_named(picks);
+        let ttl = here.zone.ttl_of(service, picks.as_slice().iter().copied());
         let mark = self.writer.mark();
         let mut count = 0;
         for &pick in picks.as_slice() {
             let Some(endpoint) = endpoints.get(usize::from(pick)) else { continue };
             let Some(address) = address_of(endpoint, rtype) else { continue };
-            if self.writer.put_record(here.owner, rtype, service.ttl, address).is_err() {
+            if self.writer.put_record(here.owner, rtype, ttl, address).is_err() {
                 self.writer.undo(mark);
                 self.head.truncated = true;
                 return;
@@ -194,6 +195,7 @@ impl<'r> Resolve<'r, '_> {
 
     fn write_srv(&mut self, here: Here<'r>, service: &Service, shares: &[Share]) {
         let endpoints = here.zone.endpoints(service);
+        let ttl = here.zone.ttl_of(service, shares.iter().map(|share| share.member));
         let (start, first) = (self.writer.mark(), self.writer.len());
         let mut written = 0;
         for share in shares {
@@ -201,7 +203,7 @@ impl<'r> Resolve<'r, '_> {
                 continue;
             };
             let mark = self.writer.mark();
-            if self.write_share(here, service.ttl, share, endpoint).is_ok() {
+            if self.write_share(here, ttl, share, endpoint).is_ok() {
                 written += 1;
                 continue;
             }
@@ -221,7 +223,7 @@ impl<'r> Resolve<'r, '_> {
         for share in shares.iter().take(usize::from(written)) {
             if let Some(endpoint) = endpoints.get(usize::from(share.member)) {
                 if let Some(owner) = pointer_to(at + SRV_TARGET) {
-                    self.add_own_addresses(here, owner, service, endpoint);
+                    self.add_own_addresses(here, owner, ttl, endpoint);
                 }
                 at += SRV_TARGET + here.zone.endpoint_owner(endpoint).len();
             }
@@ -246,13 +248,7 @@ impl<'r> Resolve<'r, '_> {
     }
 
     /// Adds the addresses of one SRV target that may serve; those that do not fit are left out.
-    fn add_own_addresses(
-        &mut self,
-        here: Here<'r>,
-        owner: u16,
-        service: &Service,
-        endpoint: &Endpoint,
-    ) {
+    fn add_own_addresses(&mut self, here: Here<'r>, owner: u16, ttl: u32, endpoint: &Endpoint) {
         let board = here.zone.board();
         let serves = endpoint.bits().map(|bit| board.is_set(bit));
         // Where everything is down and answered all the same, the addresses are too.
@@ -263,7 +259,7 @@ impl<'r> Resolve<'r, '_> {
             if any_serves && !serves {
                 continue;
             }
-            if self.writer.put_record(owner, rtype, service.ttl, address).is_ok() {
+            if self.writer.put_record(owner, rtype, ttl, address).is_ok() {
                 self.head.additionals += 1;
             }
         }

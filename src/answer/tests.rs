@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use super::*;
 use crate::geo::Geo;
+use crate::health::Showing;
 use crate::snapshot::Snapshot;
 use crate::steering::RouteTables;
 use crate::wire::message::{Message, write_query};
 use crate::wire::name::Name;
 use crate::wire::rdata;
 use crate::zone::{
-    Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolIndex, Records, Route, RouteFrom,
-    Service, Target, Ttl,
+    Answers, Endpoint, MinUp, OnAllDown, Override, Place, Pool, PoolIndex, Records, Route,
+    RouteFrom, Service, Target, Ttl,
 };
 
 fn name(text: &str) -> Name {
@@ -69,7 +70,8 @@ fn pool(name: &str, endpoints: &[(&str, u16)]) -> Pool {
                 },
                 port: Some(8080),
                 weight,
-                check: None,
+                guard: None,
+                wanted: Override::Auto,
             }
         })
         .collect();
@@ -79,7 +81,7 @@ fn pool(name: &str, endpoints: &[(&str, u16)]) -> Pool {
         location: None,
         endpoints,
         services: None,
-        is_nested: false,
+        nested_from: None,
     }
 }
 
@@ -138,7 +140,7 @@ impl Engine {
         let zone = &self.0.snapshot().zones()[0];
         let mut endpoints = zone.endpoints(&zone.services()[0]).iter();
         let found = endpoints.find(|e| zone.endpoint_name(e) == endpoint).unwrap();
-        found.bits().iter().for_each(|bit| zone.board().set(*bit, false));
+        found.bits().iter().for_each(|bit| zone.board().show(*bit, Showing::DOWN));
     }
 
     /// What `count` answers name, and how often.

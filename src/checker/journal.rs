@@ -1,10 +1,13 @@
 //! The log lines of the checker: one for each endpoint that turns, one (at debug) for each probe.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Reason, Report};
-use crate::health::{Guarded, Probed, State, Turn, Turned};
+use crate::health::{
+    Concerned, EndpointName, Guarded, Probed, Readiness, Spoken, State, Turn, Turned,
+};
 use crate::zone::Flap;
 
 /// Writes one line for each endpoint that `turn`, which `report` brought about, concerns.
@@ -31,17 +34,42 @@ fn say(turn: &Turn, reason: &str) {
     let Turned { from, to, lasted, .. } = turn.turned;
     let (address, check) = (turn.probed.address, turn.probed.check.kind.word());
     let held = Rounded(lasted);
-    for endpoint in &turn.endpoints {
+    for Concerned { endpoint, from: was, to: is } in &turn.endpoints {
+        // Where several checks guard it, one may turn without it.
+        let text = match was == is && from != to {
+            false => format!("{endpoint} is {is}: {reason} (was {was} for {held})"),
+            true => {
+                format!("{endpoint} stays {is}: its {check} check of {address} is {to}: {reason}")
+            }
+        };
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     target: "waypost::health",
-                    endpoint = endpoint.as_str(), %address, check, %from, %to, %reason, %held,
-                    "{endpoint} is {to}: {reason} (was {from} for {held})"
+                    %endpoint, %address, check, from = %was, to = %is, %reason, %held, "{text}"
                 )
             };
         }
         if to == State::Down { line!(warn) } else { line!(info) }
+    }
+}
+
+/// Writes one line for each endpoint that says something new of itself.
+pub(super) fn spoken(spoken: Spoken, why: Option<&str>, endpoints: &[Arc<EndpointName>]) {
+    let Spoken { readiness, percent } = spoken;
+    let words = match readiness {
+        Readiness::Ready => "it serves",
+        Readiness::Drain => "it drains: it serves only where nothing else does",
+        Readiness::Maintenance => "it is under maintenance",
+        Readiness::Down => "it is down",
+    };
+    let because = why.map(|why| format!(": {why}")).unwrap_or_default();
+    for endpoint in endpoints {
+        tracing::info!(
+            target: "waypost::health",
+            %endpoint, percent, why,
+            "{endpoint} says that {words}, with {percent} % of its weight{because}"
+        );
     }
 }
 

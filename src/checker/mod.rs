@@ -25,8 +25,8 @@ use tokio::time::Instant;
 pub use probe::{Reason, TlsFailure};
 
 use crate::clock::{Clock, Seldom};
-use crate::health::{Probed, State, Table, Verdict};
-use probe::{Outlets, Prober};
+use crate::health::{Probed, Spoken, State, Table, Verdict};
+use probe::{Outlets, Passed, Prober};
 use schedule::Grid;
 use stall::Stalls;
 
@@ -43,6 +43,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// Why.
     pub reason: Reason,
+    /// What the endpoint says of itself, and why, if it may.
+    pub spoken: Option<(Spoken, Option<String>)>,
     /// From the probe's start to its verdict; the wait for the concurrency limit is not in it.
     pub took: Duration,
 }
@@ -184,17 +186,20 @@ impl Shared {
         let outcome = prober.probe().await;
         drop(permit);
         let stalled = self.stalls.total().saturating_sub(stalled);
-        let (verdict, reason) = match outcome {
-            Ok(reason) => (Verdict::Pass, reason),
+        let (verdict, reason, text) = match outcome {
+            Ok(Passed { reason, text }) => (Verdict::Pass, reason, text),
             // No verdict: what this machine lacks says nothing of the endpoint.
             Err(reason @ Reason::Local) => return self.complain(probed, &reason, started),
             Err(_) if stalled > probed.check.timeout / STALL_PART => {
                 return self.complain(probed, &Reason::Stalled(stalled), started);
             }
-            Err(reason) => (Verdict::Fail, reason),
+            Err(reason) => (Verdict::Fail, reason, Vec::new()),
         };
+        let agent = probed.check.agent.as_ref().filter(|_| verdict == Verdict::Pass);
+        let spoken = agent.map(|agent| Spoken::read(&text, agent));
         let took = started.elapsed();
-        let is_pending = self.take(Report { probed: probed.clone(), verdict, reason, took });
+        let is_pending =
+            self.take(Report { probed: probed.clone(), verdict, reason, spoken, took });
         Probe { started, is_pending }
     }
 
@@ -209,12 +214,18 @@ impl Shared {
     /// Tells the table, and the log; whether the state is about to turn.
     fn take(&self, report: Report) -> bool {
         journal::probed(&report);
-        let applied = self.table().apply(&report.probed, report.verdict, self.clock.now());
+        let said = report.spoken.as_ref();
+        let found = (report.verdict, said.map(|(spoken, _)| *spoken));
+        let applied = self.table().apply(&report.probed, found, self.clock.now());
         if let Some(guarded) = &applied.guarded {
             journal::guarded(guarded);
         }
         for turn in &applied.put_back {
             journal::put_back(turn);
+        }
+        if let Some((spoken, endpoints)) = &applied.spoken {
+            let why = said.and_then(|(_, why)| why.as_deref());
+            journal::spoken(*spoken, why, endpoints);
         }
         if let Some(turn) = &applied.turn {
             if turn.turned.from == State::Unknown {

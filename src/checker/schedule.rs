@@ -81,14 +81,11 @@ mod tests {
 
     fn probed(host: u8) -> Probed {
         let check = Check {
-            kind: CheckKind::Tcp(TcpCheck { send: None, expect: None }),
-            port: None,
             interval: INTERVAL,
             timeout: Duration::from_secs(2),
             rise: 1,
             fall: 1,
-            fast_interval: None,
-            flap: None,
+            ..Check::new(CheckKind::Tcp(TcpCheck { send: None, expect: None }))
         };
         let address = SocketAddr::from((Ipv4Addr::new(192, 0, 2, host), 80));
         Probed { address, check: Arc::new(check) }

@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn check(interval: Duration, timeout: Duration, tag: usize) -> Check {
     let send = Some(tag.to_string().into_bytes());
     let kind = CheckKind::Tcp(TcpCheck { send, expect: None });
-    Check { kind, port: None, interval, timeout, rise: 2, fall: 2, fast_interval: None, flap: None }
+    Check { interval, timeout, rise: 2, fall: 2, ..Check::new(kind) }
 }
 
 fn expecting(check: Check, bytes: &str) -> Check {
@@ -46,16 +46,15 @@ impl Scene {
     }
 
     /// Binds endpoint `at` and starts to probe it.
-    fn add(&mut self, at: usize, address: SocketAddr, check: Check) -> Binding {
-        let binding = binding(at, address, check);
-        let bindings = std::slice::from_ref(&binding);
-        self.table.lock().unwrap().bind(&self.board, bindings, &[], self.clock.now());
+    fn add(&mut self, at: usize, address: SocketAddr, check: Check) -> Arc<[Binding]> {
+        let bindings: Arc<[Binding]> = [binding(at, address, check)].into();
+        self.table.lock().unwrap().bind(&self.board, &bindings, &[], self.clock.now());
         self.checker.sync();
-        binding
+        bindings
     }
 
-    fn remove(&mut self, binding: Binding) {
-        self.table.lock().unwrap().unbind(&self.board, &[binding]);
+    fn remove(&mut self, bindings: &Arc<[Binding]>) {
+        self.table.lock().unwrap().unbind(bindings);
         self.checker.sync();
     }
 
@@ -75,11 +74,8 @@ impl Scene {
 }
 
 fn binding(at: usize, address: SocketAddr, check: Check) -> Binding {
-    Binding {
-        probed: Probed { address, check: Arc::new(check) },
-        endpoint: format!("web.example.com./e{at}"),
-        bit: Bit { word: (at / 64) as u32, at: (at % 64) as u8 },
-    }
+    let bit = Bit { word: (at / 64) as u32, at: (at % 64) as u8 };
+    Binding::of(Probed { address, check: Arc::new(check) }, &format!("e{at}"), bit)
 }
 
 /// Listens on `address` whether or not it has been listened on before.
@@ -181,7 +177,7 @@ async fn sync_starts_what_is_new_stops_what_is_gone_and_keeps_the_rest() {
     let leaving = scene.add(1, gone.local_addr().unwrap(), check(short, short, 0));
     kept.accept().await.unwrap();
     gone.accept().await.unwrap();
-    scene.remove(leaving);
+    scene.remove(&leaving);
     scene.checker.sync();
     scene.add(2, paced.local_addr().unwrap(), check(short, short, 0));
     // Whatever was under way when `gone` left has arrived by the first of these.
@@ -236,7 +232,7 @@ async fn a_thousand_endpoints_get_their_first_verdicts() {
     let refusing = refusing();
     let (up, down) = (closing_server(), refusing.local_addr().unwrap());
     let mut scene = Scene::new(128);
-    let bindings: Vec<_> = (0..1000)
+    let bindings: Arc<[Binding]> = (0..1000)
         .map(|at| binding(at, if at % 2 == 0 { up } else { down }, check(HOUR, AMPLE, at)))
         .collect();
     scene.table.lock().unwrap().bind(&scene.board, &bindings, &[], scene.clock.now());
@@ -297,7 +293,8 @@ async fn every_endpoint_that_turns_gets_one_line() {
     let address = refusing.local_addr().unwrap();
     let mut scene = Scene::new(256);
     let check = check(HOUR, AMPLE, 0);
-    let bindings = [binding(0, address, check.clone()), binding(1, address, check)];
+    let bindings: Arc<[Binding]> =
+        [binding(0, address, check.clone()), binding(1, address, check)].into();
     scene.table.lock().unwrap().bind(&scene.board, &bindings, &[], scene.clock.now());
     scene.checker.sync();
     assert!(scene.checker.first_verdicts(AMPLE).await);

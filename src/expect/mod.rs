@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::answer::{Client, Over, Responder};
 use crate::explain::Explanation;
 use crate::geo::Geo;
+use crate::health::Showing;
 use crate::snapshot::{Endpoint, Snapshot, Zone};
 use crate::wire::message::{Message, write_query};
 use crate::zone::Test;
@@ -71,7 +72,8 @@ pub fn set_states(zone: &Zone, service: &str, endpoint: Option<&str>, may_serve:
     let Some(service) = zone.service_named(service) else { return 0 };
     let key = |of: &Endpoint| (zone.endpoint_name(of).to_owned(), zone.endpoint_owner(of).to_vec());
     let set = |endpoint: &Endpoint| {
-        endpoint.bits().iter().for_each(|bit| zone.board().set(*bit, may_serve));
+        let showing = if may_serve { Showing::UP } else { Showing::DOWN };
+        endpoint.bits().iter().for_each(|bit| zone.board().show(*bit, showing));
     };
     let is_meant =
         |known: &&Endpoint| endpoint.is_none_or(|name| zone.endpoint_name(known) == name);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::answer::{Hop as MetHop, Met, Steered};
 use crate::geo::{Coordinates, Geo, Location};
-use crate::health::Bit;
+use crate::health::{Bit, Showing};
 use crate::snapshot::{self, Found, Snapshot, Zone};
 use crate::steering::{self, Family, Fate, Followed, Member, Mode, Plan};
 use crate::wire::kind::Type;
@@ -76,7 +76,7 @@ impl Seen<'_> {
             sticky: self.steered.routed.is_sticky(),
             walks: self.walks(),
             pools: self.pools(location.place.and_then(|(place, _)| place.coordinates)),
-            ttl: self.service.ttl,
+            ttl: self.zone.ttl_of(self.service, self.steered.named.iter().copied()),
             scope: self.steered.routed.scope,
         }
     }
@@ -192,6 +192,10 @@ impl Seen<'_> {
     fn endpoint(&self, member: Member) -> Option<Endpoint> {
         let endpoint = self.zone.endpoints(self.service).get(usize::from(member))?;
         let [v4, v6] = endpoint.bits().map(|bit| self.state(bit));
+        let percents = endpoint.bits().map(|bit| self.zone.board().showing(bit).percent);
+        let has = [endpoint.v4.is_some(), endpoint.v6.is_some()];
+        let percents = percents.into_iter().zip(has).filter(|(_, has)| *has);
+        let percent = percents.map(|(percent, _)| percent).max();
         let addresses = [
             endpoint.v4.map(|address| Address { address: address.into(), state: v4 }),
             endpoint.v6.map(|address| Address { address: address.into(), state: v6 }),
@@ -203,6 +207,7 @@ impl Seen<'_> {
             addresses,
             target: target.and_then(Name::from_wire).map(|name| name.to_string()),
             weight: self.plan.weight(member),
+            weight_percent: percent.unwrap_or(100),
             share: self.share(member),
             named: self.steered.named.contains(&member),
         })
@@ -222,9 +227,10 @@ impl Seen<'_> {
     }
 
     fn state(&self, bit: Bit) -> &'static str {
-        match self.zone.board().is_set(bit) {
-            true => "up",
-            false => "down",
+        match self.zone.board().showing(bit) {
+            Showing { is_drained: true, .. } => "drained",
+            Showing { may_serve: true, .. } => "up",
+            _ => "down",
         }
     }
 }
@@ -234,6 +240,7 @@ fn needs(mode: Mode) -> &'static str {
     match mode {
         Mode::MinUp => "min_up",
         Mode::AnyUp => "any_up",
+        Mode::Drained => "any_drained",
         Mode::Open => "nothing",
     }
 }

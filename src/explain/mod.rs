@@ -140,7 +140,7 @@ pub struct Route {
 /// One walk through the pools.
 #[derive(Clone, Debug, Serialize)]
 pub struct Walk {
-    /// What it took for a pool to be usable: `min_up`, `any_up` or `nothing`.
+    /// What it took for a pool to be usable: `min_up`, `any_up`, `any_drained` or `nothing`.
     pub needs: &'static str,
     /// What was seen, in order.
     pub steps: Vec<Step>,
@@ -215,6 +215,8 @@ pub struct Endpoint {
     pub target: Option<String>,
     /// Its weight.
     pub weight: u16,
+    /// Which part of its weight counts now, in percent.
+    pub weight_percent: u8,
     /// Which share of the weight that was drawn among is its own; `None`: it was not among that.
     pub share: Option<f64>,
     /// Whether the answer names it.
@@ -226,6 +228,6 @@ pub struct Endpoint {
 pub struct Address {
     /// The address.
     pub address: IpAddr,
-    /// `up` or `down`.
+    /// `up`, `down`, or `drained`: up, but named only where nothing else is.
     pub state: &'static str,
 }

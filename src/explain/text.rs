@@ -9,6 +9,8 @@ use crate::geo::{Code, continent_name, country_name};
 
 /// The width of the titles.
 const TITLE_LEN: usize = 11;
+/// The usual width of weights.
+const WEIGHT_LEN: usize = "weight 65535".len();
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -111,6 +113,7 @@ fn write_walk(f: &mut Formatter<'_>, walk: &Walk) -> fmt::Result {
     let title = match walk.needs {
         "min_up" => "pools",
         "any_up" => "then, needing but one endpoint up",
+        "any_drained" => "then, with drained endpoints too",
         _ => "then, whatever is up: on_all_down",
     };
     let mut out = match walk.needs {
@@ -161,7 +164,12 @@ fn write_pools(f: &mut Formatter<'_>, pools: &[Pool]) -> fmt::Result {
             endpoint.addresses.iter().map(address).collect::<Vec<_>>().join(", ")
         }
     };
+    let weights = |endpoint: &Endpoint| match (endpoint.weight, endpoint.weight_percent) {
+        (weight, 100) => format!("weight {weight}"),
+        (weight, percent) => format!("weight {weight} at {percent} %"),
+    };
     let endpoints = || pools.iter().flat_map(|pool| &pool.endpoints);
+    let weight_len = endpoints().map(|e| weights(e).len()).max().unwrap_or(0).max(WEIGHT_LEN);
     let name_len = endpoints().map(|endpoint| endpoint.name.len()).max().unwrap_or(0);
     let place_len = endpoints().map(|endpoint| places(endpoint).len()).max().unwrap_or(0);
     for pool in pools {
@@ -170,12 +178,12 @@ fn write_pools(f: &mut Formatter<'_>, pools: &[Pool]) -> fmt::Result {
         out.line(format_args!("{}{took}{away}", pool.name))?;
         for endpoint in &pool.endpoints {
             let mark = if endpoint.named { "◀ answered" } else { "" };
-            let (name, place, weight) = (&endpoint.name, places(endpoint), endpoint.weight);
+            let (name, place, weight) = (&endpoint.name, places(endpoint), weights(endpoint));
             let share = endpoint
                 .share
                 .map_or(String::new(), |share| format!("{:.1} % of draws", share * 100.0));
             out.line(format_args!(
-                "  {name:name_len$}  {place:place_len$}  weight {weight:<5}  {share:16}  {mark}"
+                "  {name:name_len$}  {place:place_len$}  {weight:weight_len$}  {share:16}  {mark}"
             ))?;
         }
     }

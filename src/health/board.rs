@@ -1,17 +1,30 @@
-//! The states as the data plane reads them: bits.
+//! The states as the data plane reads them: bits, and beside them what is not as the zone file
+//! says.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 
-/// Which endpoint addresses of one zone may serve: one bit each, 64 to a word.
+/// Endpoints in one block: the bits of a word.
+const BLOCK: usize = 64;
+/// Words of one block: IPv4, IPv6.
+const FAMILIES: usize = 2;
+
+/// Which endpoint addresses of one zone may serve: one bit each, 64 to a word. The words of one
+/// block of endpoints stand side by side, that of IPv4 first, at an even place.
 ///
 /// ## Data
-/// A set bit: up or unknown. A bit that no endpoint has stays set and means nothing.
+/// A set bit: up or unknown, and not drained. A bit that no endpoint has stays set and means
+/// nothing. Endpoints whose weight, TTL or drain differs from what the zone file says have an
+/// [`Adjusted`] block besides, which comes into being with the first of them.
 ///
 /// ## Access
 /// [`super::Table`] alone writes; every worker reads whole words. A word is published as one
 /// value, so the (at most 64) endpoints of one pool change together.
 #[derive(Debug)]
-pub struct Board(Box<[AtomicU64]>);
+pub struct Board {
+    words: Box<[AtomicU64]>,
+    adjusted: OnceLock<Box<[OnceLock<Box<Adjusted>>]>>,
+}
 
 /// One endpoint address's place on a [`Board`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,10 +35,53 @@ pub struct Bit {
     pub at: u8,
 }
 
+/// What a board shows of one endpoint address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Showing {
+    /// Whether answers may name it.
+    pub may_serve: bool,
+    /// Whether it may serve, but only where nothing else does: it is drained.
+    pub is_drained: bool,
+    /// Which part of its weight counts, in percent; 100 at the most.
+    pub percent: u8,
+    /// The longest TTL of an answer that names it, in seconds; `None`: that of the zone file.
+    pub ttl_max: Option<u16>,
+}
+
+impl Showing {
+    /// Up, as the zone file says.
+    pub const UP: Self =
+        Self { may_serve: true, is_drained: false, percent: Self::ALL, ttl_max: None };
+    /// Down.
+    pub const DOWN: Self = Self { may_serve: false, ..Self::UP };
+    /// Drained.
+    pub const DRAINED: Self = Self { may_serve: false, is_drained: true, ..Self::UP };
+
+    const ALL: u8 = 100;
+
+    fn is_adjusted(self) -> bool {
+        self.is_drained || self.percent != Self::ALL || self.ttl_max.is_some()
+    }
+}
+
+/// What of a block of endpoints is not as the zone file says.
+#[derive(Debug)]
+pub struct Adjusted {
+    /// Grows with each change of a weight.
+    version: AtomicU32,
+    drained: [AtomicU64; FAMILIES],
+    /// Those whose weight counts for nothing.
+    idle: [AtomicU64; FAMILIES],
+    percents: [[AtomicU16; BLOCK]; FAMILIES],
+    /// In seconds; `u16::MAX`: that of the zone file.
+    ttls: [[AtomicU16; BLOCK]; FAMILIES],
+}
+
 impl Board {
     /// A board of `words` words, every bit set.
     pub fn new(words: usize) -> Self {
-        Self((0..words).map(|_| AtomicU64::new(u64::MAX)).collect())
+        let words = (0..words).map(|_| AtomicU64::new(u64::MAX)).collect();
+        Self { words, adjusted: OnceLock::new() }
     }
 
     /// One word; all ones beyond the end.
@@ -33,7 +89,7 @@ impl Board {
     /// # Cost
     /// One atomic load.
     pub fn word(&self, at: u32) -> u64 {
-        self.0.get(at as usize).map_or(u64::MAX, |word| word.load(Ordering::Acquire))
+        self.words.get(at as usize).map_or(u64::MAX, |word| word.load(Ordering::Acquire))
     }
 
     /// Whether what the bit stands for may serve.
@@ -41,15 +97,164 @@ impl Board {
         self.word(bit.word) >> (bit.at & 63) & 1 == 1
     }
 
-    /// Sets or clears one bit; nothing beyond the end.
-    pub fn set(&self, bit: Bit, may_serve: bool) {
-        if let Some(word) = self.0.get(bit.word as usize) {
-            let mask = 1u64 << (bit.at & 63);
-            if may_serve {
-                word.fetch_or(mask, Ordering::AcqRel);
-            } else {
-                word.fetch_and(!mask, Ordering::AcqRel);
-            }
+    /// Whether anything in the zone ever was not as its file says.
+    ///
+    /// # Cost
+    /// One atomic load.
+    pub fn is_adjusted(&self) -> bool {
+        self.adjusted.get().is_some()
+    }
+
+    /// What is not as the zone file says in the block that has this word; `None`: nothing ever
+    /// was.
+    ///
+    /// # Cost
+    /// An atomic load; two where anything in the zone is adjusted.
+    pub fn adjusted(&self, word: u32) -> Option<&Adjusted> {
+        let blocks = self.adjusted.get()?;
+        blocks.get(word as usize / FAMILIES)?.get().map(|block| &**block)
+    }
+
+    /// What is shown at `bit`.
+    pub fn showing(&self, bit: Bit) -> Showing {
+        let may_serve = self.is_set(bit);
+        match self.adjusted(bit.word) {
+            None => Showing { may_serve, ..Showing::UP },
+            Some(adjusted) => Showing {
+                may_serve,
+                is_drained: adjusted.drained(bit.word) >> (bit.at & 63) & 1 == 1,
+                percent: adjusted.percent(bit) as u8,
+                ttl_max: adjusted.ttl_max(bit),
+            },
         }
+    }
+
+    /// Shows something at `bit`; nothing beyond the end.
+    pub fn show(&self, bit: Bit, showing: Showing) {
+        if showing.is_adjusted() || self.adjusted(bit.word).is_some() {
+            self.adjust(bit, showing);
+        }
+        if let Some(word) = self.words.get(bit.word as usize) {
+            set_bit(word, bit.at, showing.may_serve);
+        }
+    }
+
+    fn adjust(&self, bit: Bit, showing: Showing) {
+        let blocks = self.words.len().div_ceil(FAMILIES);
+        let blocks = self.adjusted.get_or_init(|| (0..blocks).map(|_| OnceLock::new()).collect());
+        let Some(block) = blocks.get(bit.word as usize / FAMILIES) else { return };
+        block.get_or_init(Box::default).adjust(bit, showing);
+    }
+}
+
+impl Default for Adjusted {
+    fn default() -> Self {
+        let each = |value| std::array::from_fn(|_| std::array::from_fn(|_| AtomicU16::new(value)));
+        Self {
+            version: AtomicU32::new(0),
+            drained: Default::default(),
+            idle: Default::default(),
+            percents: each(u16::from(Showing::ALL)),
+            ttls: each(u16::MAX),
+        }
+    }
+}
+
+impl Adjusted {
+    /// A number that changes whenever the weight of one of the endpoints does.
+    pub fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Those of the endpoints of `word` that serve only where nothing else does.
+    pub fn drained(&self, word: u32) -> u64 {
+        of_family(&self.drained, word).map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
+    /// Those of the endpoints of `word` whose weight counts for nothing.
+    pub fn idle(&self, word: u32) -> u64 {
+        of_family(&self.idle, word).map_or(0, |word| word.load(Ordering::Acquire))
+    }
+
+    /// Which part of an endpoint's weight counts, in percent.
+    pub fn percent(&self, bit: Bit) -> u32 {
+        let cell = of_family(&self.percents, bit.word).and_then(|of| of.get(usize::from(bit.at)));
+        cell.map_or(u32::from(Showing::ALL), |cell| u32::from(cell.load(Ordering::Relaxed)))
+    }
+
+    /// The longest TTL of an answer that names an endpoint, in seconds; `None`: that of the zone
+    /// file.
+    pub fn ttl_max(&self, bit: Bit) -> Option<u16> {
+        let cell = of_family(&self.ttls, bit.word).and_then(|of| of.get(usize::from(bit.at)))?;
+        Some(cell.load(Ordering::Relaxed)).filter(|ttl| *ttl != u16::MAX)
+    }
+
+    fn adjust(&self, bit: Bit, showing: Showing) {
+        let at = usize::from(bit.at);
+        if let Some(cell) = of_family(&self.ttls, bit.word).and_then(|cells| cells.get(at)) {
+            cell.store(showing.ttl_max.unwrap_or(u16::MAX), Ordering::Relaxed);
+        }
+        if let Some(word) = of_family(&self.drained, bit.word) {
+            set_bit(word, bit.at, showing.is_drained);
+        }
+        let percents = of_family(&self.percents, bit.word).and_then(|cells| cells.get(at));
+        let percent = u16::from(showing.percent);
+        if percents.is_some_and(|cell| cell.swap(percent, Ordering::Relaxed) != percent) {
+            if let Some(word) = of_family(&self.idle, bit.word) {
+                set_bit(word, bit.at, percent == 0);
+            }
+            // Behind the weight itself: who sees the new number sees it too.
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+}
+
+fn of_family<T>(families: &[T; FAMILIES], word: u32) -> Option<&T> {
+    families.get(word as usize % FAMILIES)
+}
+
+fn set_bit(word: &AtomicU64, at: u8, is_set: bool) {
+    let mask = 1u64 << (at & 63);
+    if is_set {
+        word.fetch_or(mask, Ordering::AcqRel);
+    } else {
+        word.fetch_and(!mask, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_as_the_zone_file_says_takes_no_memory() {
+        let board = Board::new(4);
+        board.show(Bit { word: 2, at: 3 }, Showing::DOWN);
+        assert!(!board.is_adjusted());
+        assert_eq!((board.word(2), board.word(3)), (!(1 << 3), u64::MAX));
+    }
+
+    #[test]
+    fn what_is_adjusted_is_so_by_family_and_can_be_taken_back() {
+        let board = Board::new(4);
+        let (v4, v6) = (Bit { word: 2, at: 3 }, Bit { word: 3, at: 3 });
+        let slow = Showing { percent: 10, ttl_max: Some(7), ..Showing::UP };
+        board.show(v4, slow);
+        board.show(v6, Showing::DRAINED);
+        assert_eq!((board.showing(v4), board.showing(v6)), (slow, Showing::DRAINED));
+        assert!(board.adjusted(0).is_none(), "a block for those who need it");
+        let version = board.adjusted(2).unwrap().version();
+        board.show(v4, Showing::UP);
+        board.show(v6, Showing::UP);
+        assert_eq!((board.showing(v4), board.showing(v6)), (Showing::UP, Showing::UP));
+        assert!(board.adjusted(3).unwrap().version() > version, "shares start anew");
+    }
+
+    #[test]
+    fn a_weight_of_nothing_is_told_apart() {
+        let board = Board::new(2);
+        board.show(Bit { word: 1, at: 9 }, Showing { percent: 0, ..Showing::UP });
+        let adjusted = board.adjusted(1).unwrap();
+        assert_eq!((adjusted.idle(0), adjusted.idle(1)), (0, 1 << 9));
     }
 }

@@ -1,6 +1,6 @@
 //! A number for what is probed that stays the same.
 
-use super::table::Probed;
+use super::binding::Probed;
 use crate::zone::{CheckKind, DnsCheck, HttpCheck, TcpCheck};
 
 /// A hash of what is probed that does not change from run to run or from release to release of

@@ -7,7 +7,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::table::{Entry, Probed};
+use super::binding::Probed;
+use super::entry::Entry;
 use super::tracker::{State, Verdict};
 use crate::clock::Moment;
 use crate::zone::Check;
@@ -248,30 +249,30 @@ mod tests {
         table: Table,
         board: Arc<Board>,
         bindings: Vec<Binding>,
+        /// The first fifteen, and the others.
+        bound: [Arc<[Binding]>; 2],
         now: Moment,
     }
 
     impl Scene {
         fn new(endpoints: u8, fall: u8) -> Self {
             let check = Arc::new(Check {
-                kind: CheckKind::Tcp(TcpCheck { send: None, expect: None }),
-                port: None,
                 interval: INTERVAL,
                 timeout: Duration::from_secs(1),
                 rise: 1,
                 fall,
-                fast_interval: None,
-                flap: None,
+                ..Check::new(CheckKind::Tcp(TcpCheck { send: None, expect: None }))
             });
-            let binding = |at: u8| Binding {
-                probed: Probed { address: ([192, 0, 2, at], 80).into(), check: Arc::clone(&check) },
-                endpoint: format!("web/e{at}"),
-                bit: Bit { word: 0, at },
+            let binding = |at: u8| {
+                let (address, check) = (([192, 0, 2, at], 80).into(), Arc::clone(&check));
+                Binding::of(Probed { address, check }, &format!("e{at}"), Bit { word: 0, at })
             };
             let bindings: Vec<Binding> = (0..endpoints).map(binding).collect();
             let (board, mut table) = (Arc::new(Board::new(1)), Table::new(GuardPolicy::default()));
-            table.bind(&board, &bindings, &[], Moment::default());
-            let mut scene = Self { table, board, bindings, now: Moment::default() };
+            let [gone, kept] = [0..15.min(bindings.len()), 15.min(bindings.len())..bindings.len()];
+            let bound = [gone, kept].map(|part| Arc::from(&bindings[part]));
+            bound.iter().for_each(|part| table.bind(&board, part, &[], Moment::default()));
+            let mut scene = Self { table, board, bindings, bound, now: Moment::default() };
             scene.round(endpoints);
             scene
         }
@@ -283,7 +284,7 @@ mod tests {
             let mut seen = Vec::new();
             for (at, binding) in (0..).zip(&self.bindings) {
                 let verdict = if at < up { Verdict::Pass } else { Verdict::Fail };
-                seen.extend(self.table.apply(&binding.probed, verdict, self.now).guarded);
+                seen.extend(self.table.apply(binding.probed(), (verdict, None), self.now).guarded);
                 self.now = self.now.after(step);
             }
             seen
@@ -350,7 +351,7 @@ mod tests {
         assert_eq!(scene.round(0).len(), 1);
         let binding = scene.bindings[19].clone();
         assert!(scene.table.is_frozen());
-        let applied = scene.table.apply(&binding.probed, Verdict::Pass, scene.now);
+        let applied = scene.table.apply(binding.probed(), (Verdict::Pass, None), scene.now);
         assert_eq!(applied.turn, None, "it was up all the time");
         assert_eq!(scene.up(), 20);
     }
@@ -360,10 +361,8 @@ mod tests {
         let mut scene = Scene::new(20, 1);
         scene.round(0);
         assert!(scene.table.is_frozen());
-        let (gone, kept) = scene.bindings.split_at(15);
-        scene.table.unbind(&scene.board, gone);
-        // `unbind` forgets a board with all that is bound to it, address by address.
-        scene.bindings = kept.to_vec();
+        scene.table.unbind(&scene.bound[0]);
+        scene.bindings = scene.bound[1].to_vec();
         let seen = scene.round(5);
         assert!(matches!(seen[..], [Guarded::Recovered { .. }]), "{seen:?}");
     }

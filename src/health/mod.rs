@@ -9,15 +9,24 @@
 //! atomic load. Not here: when to probe and how (`checker`), what a bit means for an answer
 //! (`steering`).
 
+mod binding;
 mod board;
+mod entry;
 mod fingerprint;
 mod guard;
+mod overrides;
 #[cfg(test)]
 mod simulation;
+mod spoken;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tracker;
 
-pub use board::{Bit, Board};
+pub use binding::{Binding, EndpointName, Probed};
+pub use board::{Adjusted, Bit, Board, Showing};
 pub use guard::{GuardPolicy, Guarded};
-pub use table::{Applied, Binding, Kept, Probed, Table, Turn};
+pub use overrides::{Part, Subject};
+pub use spoken::{Readiness, Spoken};
+pub use table::{Applied, Concerned, Kept, Table, Turn};
 pub use tracker::{State, Tracker, Turned, Verdict};

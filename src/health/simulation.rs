@@ -33,7 +33,7 @@ struct Simulation {
     policy: GuardPolicy,
     table: Table,
     board: Arc<Board>,
-    bindings: Vec<Binding>,
+    bindings: Arc<[Binding]>,
     known: HashMap<Probed, Known>,
     /// How likely a probe passes, of each address; an outage changes it for many.
     health: Vec<f64>,
@@ -43,7 +43,7 @@ impl Simulation {
     fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let count = rng.u8(2..40);
-        let bindings: Vec<Binding> = (0..count).map(|at| binding(at, &check(&mut rng))).collect();
+        let bindings: Arc<[Binding]> = (0..count).map(|at| binding(at, &check(&mut rng))).collect();
         let policy = GuardPolicy {
             share: [0.7, 0.5, 1.0][rng.usize(..3)],
             targets_min: rng.usize(2..20),
@@ -61,7 +61,7 @@ impl Simulation {
     /// Nothing is known of any address but that it is in `state`.
     fn forget(&mut self, state: State) {
         let fresh = Known { state, believed: Vec::new(), is_new: true };
-        self.known = self.bindings.iter().map(|b| (b.probed.clone(), fresh.clone())).collect();
+        self.known = self.bindings.iter().map(|b| (b.probed().clone(), fresh.clone())).collect();
     }
 
     fn step(&mut self) {
@@ -79,9 +79,9 @@ impl Simulation {
             4 | 5 => self.health.fill(1.0),
             _ => self.probe(),
         }
-        for binding in &self.bindings {
+        for binding in self.bindings.iter() {
             let shown = self.board.is_set(binding.bit);
-            let known = self.known[&binding.probed].state;
+            let known = self.known[binding.probed()].state;
             assert_eq!(shown, known.may_serve(), "seed {}: {}", self.seed, binding.endpoint);
         }
     }
@@ -95,8 +95,8 @@ impl Simulation {
             self.now = self.now.after(Duration::from_millis(self.rng.u64(0..200)));
             let passes = self.rng.f64() < self.health[at];
             let verdict = if passes { Verdict::Pass } else { Verdict::Fail };
-            let probed = self.bindings[at].probed.clone();
-            let applied = self.table.apply(&probed, verdict, self.now);
+            let probed = self.bindings[at].probed().clone();
+            let applied = self.table.apply(&probed, (verdict, None), self.now);
             for turn in &applied.put_back {
                 assert!(self.table.is_frozen(), "seed {}: only a freeze puts back", self.seed);
                 let known = self.known.get_mut(&turn.probed).expect("known");
@@ -141,8 +141,10 @@ impl Simulation {
     /// The zone is compiled anew: another board, the same addresses.
     fn reload(&mut self) {
         let board = Arc::new(Board::new(1));
-        self.table.bind(&board, &self.bindings, &self.bindings, self.now);
-        self.table.unbind(&self.board, &self.bindings);
+        let bindings: Arc<[Binding]> = self.bindings.iter().cloned().collect();
+        self.table.bind(&board, &bindings, &self.bindings, self.now);
+        self.table.unbind(&self.bindings);
+        self.bindings = bindings;
         self.board = board;
     }
 
@@ -175,23 +177,18 @@ fn check(rng: &mut Rng) -> Check {
         hold: secs(rng, 100),
     });
     Check {
-        kind: CheckKind::Tcp(TcpCheck { send: None, expect: None }),
-        port: None,
         interval: secs(rng, 20),
         timeout: Duration::from_secs(1),
         rise: rng.u8(1..5),
         fall: rng.u8(1..5),
-        fast_interval: None,
         flap,
+        ..Check::new(CheckKind::Tcp(TcpCheck { send: None, expect: None }))
     }
 }
 
 fn binding(at: u8, check: &Check) -> Binding {
-    Binding {
-        probed: Probed { address: ([192, 0, 2, at], 80).into(), check: Arc::new(check.clone()) },
-        endpoint: format!("web/e{at}"),
-        bit: Bit { word: 0, at },
-    }
+    let probed = Probed { address: ([192, 0, 2, at], 80).into(), check: Arc::new(check.clone()) };
+    Binding::of(probed, &format!("e{at}"), Bit { word: 0, at })
 }
 
 #[test]

@@ -1,32 +1,18 @@
 //! Every probed address, its state, and the bits that show it.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::board::{Bit, Board};
-use super::fingerprint;
-use super::guard::{Guard, GuardPolicy, Guarded, Watched};
+use super::binding::{Binding, EndpointName, Probed};
+use super::board::{Board, Showing};
+use super::entry::{Entry, Standing};
+use super::guard::{Guard, GuardPolicy, Guarded};
+use super::overrides::{Overrides, Subject};
+use super::spoken::Spoken;
 use super::tracker::{State, Tracker, Turned, Verdict};
 use crate::clock::Moment;
-use crate::zone::Check;
-
-/// What is probed: an address by a check. Equal ones are one, whoever asks for them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Probed {
-    /// Where the probe connects.
-    pub address: SocketAddr,
-    /// What it does there.
-    pub check: Arc<Check>,
-}
-
-impl Probed {
-    /// A number that stays the same from run to run and from release to release, as long as the
-    /// address and what is asked of it do: the pace of the check has no part in it.
-    pub fn fingerprint(&self) -> u64 {
-        fingerprint::of(self)
-    }
-}
+use crate::zone::Override;
 
 /// The state of a probed address, to outlive the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,17 +23,6 @@ pub struct Kept {
     pub state: State,
 }
 
-/// An endpoint address that a check guards, and the bit that shows its state.
-#[derive(Clone, Debug)]
-pub struct Binding {
-    /// What decides its state.
-    pub probed: Probed,
-    /// For people: `web.example.com./fra1`.
-    pub endpoint: String,
-    /// Its bit on the zone's board.
-    pub bit: Bit,
-}
-
 /// A state that turned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
@@ -56,7 +31,18 @@ pub struct Turn {
     /// From what to what.
     pub turned: Turned,
     /// Every endpoint that it concerns.
-    pub endpoints: Vec<String>,
+    pub endpoints: Vec<Concerned>,
+}
+
+/// An endpoint that a turn concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Concerned {
+    /// Its names.
+    pub endpoint: Arc<EndpointName>,
+    /// Its state before, by all that guards it.
+    pub from: State,
+    /// Its state now; the same where another check decides.
+    pub to: State,
 }
 
 /// What one verdict did.
@@ -64,6 +50,8 @@ pub struct Turn {
 pub struct Applied {
     /// The state that it turned.
     pub turn: Option<Turn>,
+    /// What the endpoint says of itself that it did not say before, and whose it is.
+    pub spoken: Option<(Spoken, Vec<Arc<EndpointName>>)>,
     /// Whether verdicts contradict the state, but not yet enough of them.
     pub is_pending: bool,
     /// What it made the guard begin or end.
@@ -76,39 +64,19 @@ pub struct Applied {
 #[derive(Debug, Default)]
 pub struct Table {
     entries: HashMap<Probed, Entry>,
+    /// By number; `None`: unbound, the number is free.
+    sheets: Vec<Option<Sheet>>,
+    overrides: Overrides,
     guard: Guard,
     /// What was known before this process began.
     kept: HashMap<u64, Kept>,
 }
 
-/// One probed address.
+/// A board and what is shown on it.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) tracker: Tracker,
-    pub(super) watched: Watched,
-    shown: Vec<Shown>,
-}
-
-impl Entry {
-    /// Shows what has turned on every board.
-    fn show(&self, probed: &Probed, turned: Turned) -> Turn {
-        for shown in &self.shown {
-            shown.board.set(shown.bit, turned.to.may_serve());
-        }
-        // Nested services show an endpoint more than once.
-        let mut known = HashSet::new();
-        let endpoints = self.shown.iter().map(|shown| shown.endpoint.clone());
-        let endpoints = endpoints.filter(|endpoint| known.insert(endpoint.clone())).collect();
-        Turn { probed: probed.clone(), turned, endpoints }
-    }
-}
-
-/// One bit that follows an entry's state.
-#[derive(Debug)]
-struct Shown {
+struct Sheet {
     board: Arc<Board>,
-    bit: Bit,
-    endpoint: String,
+    bindings: Arc<[Binding]>,
 }
 
 impl Table {
@@ -150,77 +118,211 @@ impl Table {
     pub fn bind(
         &mut self,
         board: &Arc<Board>,
-        bindings: &[Binding],
+        bindings: &Arc<[Binding]>,
         replaced: &[Binding],
         now: Moment,
     ) {
-        let place = |binding: &Binding| (binding.endpoint.clone(), binding.probed.address.ip());
-        let state =
-            |binding: &Binding| self.entries.get(&binding.probed).map(|e| e.tracker.state());
-        let before: HashMap<(String, IpAddr), State> =
-            replaced.iter().filter_map(|b| Some((place(b), state(b)?))).collect();
-        for binding in bindings {
-            let (guard, kept) = (&mut self.guard, &self.kept);
-            let entry = self.entries.entry(binding.probed.clone()).or_insert_with(|| {
-                guard.add(&binding.probed);
-                let kept = match kept.is_empty() {
-                    true => None,
-                    false => kept.get(&binding.probed.fingerprint()),
-                };
-                let state = before.get(&place(binding)).copied().unwrap_or(State::Unknown);
-                let tracker = match kept {
-                    Some(kept) => Tracker::resumed(kept.state, now),
-                    None => Tracker::starting_from(state, now),
-                };
-                Entry { tracker, watched: Watched::default(), shown: Vec::new() }
-            });
-            board.set(binding.bit, entry.tracker.state().may_serve());
-            entry.shown.push(Shown {
-                board: Arc::clone(board),
-                bit: binding.bit,
-                endpoint: binding.endpoint.clone(),
-            });
+        let before = self.states_of(replaced);
+        let sheet = Sheet { board: Arc::clone(board), bindings: Arc::clone(bindings) };
+        let free = self.sheets.iter().position(Option::is_none);
+        let number = free.unwrap_or(self.sheets.len());
+        match self.sheets.get_mut(number) {
+            Some(place) => *place = Some(sheet),
+            None => self.sheets.push(Some(sheet)),
         }
+        for (at, binding) in bindings.iter().enumerate() {
+            for probed in binding.condition.leaves() {
+                let place = (&*binding.endpoint, probed.address.ip());
+                let known = before.get(&place).copied().unwrap_or(State::Unknown);
+                let entry = self.entry(probed, known, now);
+                let shown = (number as u32, at as u32);
+                if !entry.shown.contains(&shown) {
+                    entry.shown.push(shown);
+                }
+            }
+        }
+        bindings.iter().for_each(|binding| board.show(binding.bit, self.showing(binding)));
     }
 
-    /// Forgets `board`, and with it the probed addresses that no other board shows.
-    pub fn unbind(&mut self, board: &Arc<Board>, bindings: &[Binding]) {
-        for binding in bindings {
-            if let Some(entry) = self.entries.get_mut(&binding.probed) {
-                entry.shown.retain(|shown| !Arc::ptr_eq(&shown.board, board));
-                if entry.shown.is_empty() {
-                    self.guard.remove(&binding.probed, entry.watched);
-                    self.entries.remove(&binding.probed);
-                }
+    /// The states of the addresses of endpoints that one check guards.
+    fn states_of<'b>(&self, bindings: &'b [Binding]) -> HashMap<(&'b EndpointName, IpAddr), State> {
+        let states = bindings.iter().filter_map(|binding| {
+            let [probed] = binding.condition.leaves()[..] else { return None };
+            let entry = self.entries.get(probed)?;
+            Some(((&*binding.endpoint, probed.address.ip()), entry.tracker.state()))
+        });
+        states.collect()
+    }
+
+    /// The entry of `probed`; a new one is in the state that was kept, else in that which is
+    /// `known` from elsewhere.
+    fn entry(&mut self, probed: &Probed, known: State, now: Moment) -> &mut Entry {
+        let (guard, kept) = (&mut self.guard, &self.kept);
+        self.entries.entry(probed.clone()).or_insert_with(|| {
+            guard.add(probed);
+            let kept = match kept.is_empty() {
+                true => None,
+                false => kept.get(&probed.fingerprint()),
+            };
+            let tracker = match kept {
+                Some(kept) => Tracker::resumed(kept.state, now),
+                None => Tracker::starting_from(known, now),
+            };
+            Entry::new(tracker, now)
+        })
+    }
+
+    /// Forgets `bindings`, which were bound, and with them the probed addresses that no other
+    /// board shows.
+    pub fn unbind(&mut self, bindings: &Arc<[Binding]>) {
+        let is_it = |sheet: &Option<Sheet>| {
+            sheet.as_ref().is_some_and(|sheet| Arc::ptr_eq(&sheet.bindings, bindings))
+        };
+        let Some(number) = self.sheets.iter().position(is_it) else { return };
+        let Some(sheet) = self.sheets.get_mut(number).and_then(Option::take) else { return };
+        for probed in sheet.bindings.iter().flat_map(|binding| binding.condition.leaves()) {
+            let Some(entry) = self.entries.get_mut(probed) else { continue };
+            entry.shown.retain(|(sheet, _)| *sheet as usize != number);
+            if entry.shown.is_empty() {
+                self.guard.remove(probed, entry.watched);
+                self.entries.remove(probed);
             }
         }
     }
 
-    /// Takes one verdict in; if states turn, every board shows it before this returns.
+    /// Sets what the operator wants of `subject`; `None`: what its zone file says. The endpoints
+    /// of it that are bound, each of which every board shows as wanted before this returns.
+    ///
+    /// The states that checks find go on beside it.
+    ///
+    /// # Cost
+    /// A pass over all bindings.
+    pub fn set_override(
+        &mut self,
+        subject: &Subject,
+        wanted: Option<Override>,
+    ) -> Vec<Arc<EndpointName>> {
+        self.overrides.set(subject, wanted);
+        let mut known = HashSet::new();
+        for Sheet { board, bindings } in self.sheets.iter().flatten() {
+            for binding in bindings.iter().filter(|binding| subject.has(&binding.endpoint)) {
+                board.show(binding.bit, self.showing(binding));
+                known.insert(Arc::clone(&binding.endpoint));
+            }
+        }
+        let mut endpoints: Vec<_> = known.into_iter().collect();
+        endpoints.sort_by(|a, b| a.name.cmp(&b.name));
+        endpoints
+    }
+
+    /// Takes one verdict in, and what the endpoint says of itself, if it may; if states turn, every
+    /// board shows it before this returns.
     ///
     /// A verdict on an address that nothing is bound to any more is ignored, and so is a failure
     /// while the guard holds.
     ///
     /// # Cost
     /// By the boards that show this address, not by the size of the table.
-    pub fn apply(&mut self, probed: &Probed, verdict: Verdict, now: Moment) -> Applied {
+    pub fn apply(
+        &mut self,
+        probed: &Probed,
+        (verdict, spoken): (Verdict, Option<Spoken>),
+        now: Moment,
+    ) -> Applied {
         let Some(entry) = self.entries.get_mut(probed) else { return Applied::default() };
         self.guard.note(probed, entry, verdict, now);
-        let mut put_back = Vec::new();
+        let mut to_put_back = Vec::new();
         let guarded = self.guard.judge(&mut self.entries, now, |probed, entry, state| {
             if entry.tracker.state() != state {
-                let turned = entry.tracker.turn_back(state, now);
-                put_back.push(entry.show(probed, turned));
+                to_put_back.push((probed.clone(), state));
             }
         });
+        let put_back = to_put_back.into_iter().filter_map(|(probed, state)| {
+            self.change(&probed, |entry| Some(entry.turn_back(state, now)))
+        });
+        let put_back = put_back.collect();
         let mut applied = Applied { guarded, put_back, ..Applied::default() };
-        let is_ignored = verdict == Verdict::Fail && self.guard.is_frozen();
-        if let (Some(entry), false) = (self.entries.get_mut(probed), is_ignored) {
-            let turned = entry.tracker.apply(verdict, &probed.check, now);
-            applied.turn = turned.map(|turned| entry.show(probed, turned));
+        if verdict == Verdict::Fail && self.guard.is_frozen() {
+            return applied;
+        }
+        let said = self.entries.get(probed).map(Entry::spoken);
+        let check = &probed.check;
+        applied.turn = self.change(probed, |entry| entry.apply((verdict, spoken), check, now));
+        if let Some(entry) = self.entries.get(probed) {
             applied.is_pending = entry.tracker.is_pending();
+            let says = entry.spoken();
+            if said.is_some_and(|said| said != says) {
+                applied.spoken = Some((says, self.endpoints_of(&entry.shown)));
+            }
         }
         applied
+    }
+
+    /// Lets `change` change an entry, and shows what came of it on every board.
+    fn change(
+        &mut self,
+        probed: &Probed,
+        change: impl FnOnce(&mut Entry) -> Option<Turned>,
+    ) -> Option<Turn> {
+        let entry = self.entries.get_mut(probed)?;
+        let before = entry.standing(&probed.check);
+        let turned = change(entry);
+        let after = entry.standing(&probed.check);
+        if before == after && turned.is_none() {
+            return None;
+        }
+        let entry = self.entries.get(probed)?;
+        let mut endpoints: Vec<Concerned> = Vec::new();
+        for (sheet, at) in &entry.shown {
+            let Some((board, binding)) = self.binding(*sheet, *at) else { continue };
+            board.show(binding.bit, self.showing(binding));
+            // Nested services show an endpoint more than once.
+            let is_known = |known: &Concerned| known.endpoint == binding.endpoint;
+            if turned.is_some() && !endpoints.iter().any(is_known) {
+                let was =
+                    |leaf: &Probed| if leaf == probed { before.state } else { self.state(leaf) };
+                let from = state(binding, was);
+                let to = state(binding, |leaf| self.state(leaf));
+                endpoints.push(Concerned { endpoint: Arc::clone(&binding.endpoint), from, to });
+            }
+        }
+        turned.map(|turned| Turn { probed: probed.clone(), turned, endpoints })
+    }
+
+    fn binding(&self, sheet: u32, at: u32) -> Option<(&Board, &Binding)> {
+        let sheet = self.sheets.get(sheet as usize)?.as_ref()?;
+        Some((&*sheet.board, sheet.bindings.get(at as usize)?))
+    }
+
+    fn endpoints_of(&self, shown: &[(u32, u32)]) -> Vec<Arc<EndpointName>> {
+        let mut endpoints: Vec<Arc<EndpointName>> = Vec::new();
+        for (sheet, at) in shown {
+            let Some((_, binding)) = self.binding(*sheet, *at) else { continue };
+            if !endpoints.contains(&binding.endpoint) {
+                endpoints.push(Arc::clone(&binding.endpoint));
+            }
+        }
+        endpoints
+    }
+
+    fn state(&self, probed: &Probed) -> State {
+        self.entries.get(probed).map_or(State::Unknown, Entry::state)
+    }
+
+    /// What a board has to show of a binding: its state, unless the operator wants another.
+    fn showing(&self, binding: &Binding) -> Showing {
+        let found = Standing::of(state(binding, |leaf| self.state(leaf)));
+        let leaves = binding.condition.needed().into_iter();
+        let entries = leaves.filter_map(|leaf| Some((self.entries.get(leaf)?, leaf)));
+        let standing =
+            entries.fold(found, |all, (entry, leaf)| all.with(entry.standing(&leaf.check)));
+        match self.overrides.wanted(&binding.endpoint, binding.wanted) {
+            Override::Auto => standing.showing(),
+            Override::Up => Showing::UP,
+            Override::Down => Showing::DOWN,
+            Override::Drain if found.state.may_serve() => Showing::DRAINED,
+            Override::Drain => Showing::DOWN,
+        }
     }
 
     /// Everything to probe.
@@ -239,41 +341,61 @@ impl Table {
     }
 }
 
+/// The state of an endpoint's address by those of all that guards it.
+fn state(binding: &Binding, of: impl Fn(&Probed) -> State) -> State {
+    let holds = binding.condition.holds(&|leaf| match of(leaf) {
+        State::Unknown => None,
+        State::Up => Some(true),
+        State::Down => Some(false),
+    });
+    match holds {
+        None => State::Unknown,
+        Some(true) => State::Up,
+        Some(false) => State::Down,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::zone::{CheckKind, TcpCheck};
+    use crate::health::Bit;
+    use crate::zone::{Check, CheckKind, TcpCheck};
 
     fn probed(port: u16) -> Probed {
         let check = Check {
-            kind: CheckKind::Tcp(TcpCheck { send: None, expect: None }),
-            port: None,
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             rise: 1,
             fall: 1,
-            fast_interval: None,
-            flap: None,
+            ..Check::new(CheckKind::Tcp(TcpCheck { send: None, expect: None }))
         };
         Probed { address: ([192, 0, 2, 1], port).into(), check: Arc::new(check) }
     }
 
     fn binding(port: u16, at: u8) -> Binding {
-        let endpoint = format!("web.example.com./e{at}");
-        Binding { probed: probed(port), endpoint, bit: Bit { word: 0, at } }
+        Binding::of(probed(port), &format!("e{at}"), Bit { word: 0, at })
+    }
+
+    fn all<const N: usize>(bindings: [Binding; N]) -> Arc<[Binding]> {
+        bindings.into()
+    }
+
+    fn apply(table: &mut Table, probed: &Probed, verdict: Verdict) -> Option<Turn> {
+        table.apply(probed, (verdict, None), Moment::default()).turn
     }
 
     #[test]
     fn one_probe_turns_every_bit_that_shows_it() {
         let (one, two) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
         let mut table = Table::new(GuardPolicy::default());
-        table.bind(&one, &[binding(80, 0), binding(81, 1)], &[], Moment::default());
-        table.bind(&two, &[binding(80, 5)], &[], Moment::default());
+        table.bind(&one, &all([binding(80, 0), binding(81, 1)]), &[], Moment::default());
+        table.bind(&two, &all([binding(80, 5)]), &[], Moment::default());
         assert_eq!(table.probed().count(), 2);
-        let turn = table.apply(&probed(80), Verdict::Fail, Moment::default()).turn.unwrap();
-        assert_eq!(turn.endpoints, ["web.example.com./e0", "web.example.com./e5"]);
+        let turn = apply(&mut table, &probed(80), Verdict::Fail).unwrap();
+        let named: Vec<String> = turn.endpoints.iter().map(|e| e.endpoint.to_string()).collect();
+        assert_eq!(named, ["web.example.com./e0", "web.example.com./e5"]);
         assert_eq!((one.word(0), two.word(0)), (!1, !(1 << 5)));
     }
 
@@ -285,14 +407,14 @@ mod tests {
             bit: Bit { word: u32::from(port) - 1, at: 7 },
             ..binding(port, 7)
         };
-        let bindings: Vec<Binding> = (1..=words as u16).map(at).collect();
+        let bindings: Arc<[Binding]> = (1..=words as u16).map(at).collect();
         let mut table = Table::new(GuardPolicy::default());
         table.bind(&board, &bindings, &[], Moment::default());
         // Behind the table's back: whatever it wrote besides the one bit would show.
         for word in 0..words as u32 {
-            (0..64).for_each(|at| board.set(Bit { word, at }, false));
+            (0..64).for_each(|at| board.show(Bit { word, at }, Showing::DOWN));
         }
-        let turn = table.apply(&probed(42), Verdict::Pass, Moment::default()).turn.unwrap();
+        let turn = apply(&mut table, &probed(42), Verdict::Pass).unwrap();
         assert_eq!(turn.endpoints.len(), 1);
         for word in 0..words as u32 {
             assert_eq!(board.word(word), if word == 41 { 1 << 7 } else { 0 }, "word {word}");
@@ -305,48 +427,50 @@ mod tests {
             let Probed { address, check } = probed(port);
             Probed { address, check: Arc::new(Check { rise: 2, ..(*check).clone() }) }
         };
-        let at = |port, bit| Binding { probed: slow(port), ..binding(port, bit) };
+        let at = |port: u16, at| Binding::of(slow(port), &format!("e{at}"), Bit { word: 0, at });
+        let bindings = all([at(80, 0), at(81, 1), at(82, 2)]);
         let mut before = Table::new(GuardPolicy::default());
         let board = Arc::new(Board::new(1));
-        before.bind(&board, &[at(80, 0), at(81, 1), at(82, 2)], &[], Moment::default());
-        before.apply(&slow(80), Verdict::Fail, Moment::default());
-        before.apply(&slow(81), Verdict::Pass, Moment::default());
+        before.bind(&board, &bindings, &[], Moment::default());
+        apply(&mut before, &slow(80), Verdict::Fail);
+        apply(&mut before, &slow(81), Verdict::Pass);
         let kept = before.known();
         assert_eq!(kept.len(), 2);
 
         let (board, mut table) = (Arc::new(Board::new(1)), Table::new(GuardPolicy::default()));
         table.resume(kept);
-        table.bind(&board, &[at(80, 0), at(81, 1), at(82, 2)], &[], Moment::default());
+        table.bind(&board, &bindings, &[], Moment::default());
         assert_eq!(board.word(0), !1, "what was down is down");
         assert_eq!(table.undecided_count(), 1, "nothing was known of the third");
-        assert!(table.apply(&slow(80), Verdict::Pass, Moment::default()).turn.is_none());
-        assert!(table.apply(&slow(80), Verdict::Pass, Moment::default()).turn.is_some());
+        assert!(apply(&mut table, &slow(80), Verdict::Pass).is_none());
+        assert!(apply(&mut table, &slow(80), Verdict::Pass).is_some());
     }
 
     #[test]
     fn a_state_outlives_the_board_that_showed_it_while_another_does() {
         let (old, new) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
         let mut table = Table::new(GuardPolicy::default());
-        table.bind(&old, &[binding(80, 0)], &[], Moment::default());
-        table.apply(&probed(80), Verdict::Fail, Moment::default());
-        table.bind(&new, &[binding(80, 3)], &[], Moment::default());
-        table.unbind(&old, &[binding(80, 0)]);
+        let (before, after) = (all([binding(80, 0)]), all([binding(80, 3)]));
+        table.bind(&old, &before, &[], Moment::default());
+        apply(&mut table, &probed(80), Verdict::Fail);
+        table.bind(&new, &after, &[], Moment::default());
+        table.unbind(&before);
         assert_eq!(new.word(0), !(1 << 3));
-        table.unbind(&new, &[binding(80, 3)]);
+        table.unbind(&after);
         assert_eq!(table.probed().count(), 0);
-        assert!(table.apply(&probed(80), Verdict::Pass, Moment::default()).turn.is_none());
+        assert!(apply(&mut table, &probed(80), Verdict::Pass).is_none());
     }
 
     #[test]
     fn a_changed_check_starts_from_the_state_under_the_old_one_and_decides_at_once() {
         let (old, new) = (Arc::new(Board::new(1)), Arc::new(Board::new(1)));
-        let changed = Binding { endpoint: "web.example.com./e0".into(), ..binding(81, 0) };
+        let (before, after) = (all([binding(80, 0)]), all([binding(81, 0)]));
         let mut table = Table::new(GuardPolicy::default());
-        table.bind(&old, &[binding(80, 0)], &[], Moment::default());
-        table.apply(&probed(80), Verdict::Fail, Moment::default());
-        table.bind(&new, &[changed], &[binding(80, 0)], Moment::default());
+        table.bind(&old, &before, &[], Moment::default());
+        apply(&mut table, &probed(80), Verdict::Fail);
+        table.bind(&new, &after, &before, Moment::default());
         assert_eq!(new.word(0), !1, "down under the old check is down under the new one");
-        let turn = table.apply(&probed(81), Verdict::Pass, Moment::default()).turn;
+        let turn = apply(&mut table, &probed(81), Verdict::Pass);
         assert_eq!(turn.map(|turn| turn.turned.to), Some(State::Up));
     }
 }

@@ -107,6 +107,12 @@ impl Tracker {
         self.against > 0 && self.held_until.is_none()
     }
 
+    /// How many times in a row something has failed that is up; `None`: it has not, or is held
+    /// down.
+    pub fn failed(&self) -> Option<u8> {
+        (self.is_pending() && self.state != State::Down).then_some(self.against)
+    }
+
     /// The present state.
     pub fn state(&self) -> State {
         self.state
@@ -177,14 +183,12 @@ mod tests {
 
     fn check(rise: u8, fall: u8, flap: Option<Flap>) -> Check {
         Check {
-            kind: CheckKind::Tcp(TcpCheck { send: None, expect: None }),
-            port: None,
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             rise,
             fall,
-            fast_interval: None,
             flap,
+            ..Check::new(CheckKind::Tcp(TcpCheck { send: None, expect: None }))
         }
     }
 

@@ -100,7 +100,7 @@ impl Control {
         };
         let (before, after) = (pointers(old.zones()), pointers(&zones));
         let replaced: HashMap<&Name, &[Binding]> =
-            old.zones().iter().map(|zone| (zone.origin(), zone.bindings())).collect();
+            old.zones().iter().map(|zone| (zone.origin(), &zone.bindings()[..])).collect();
         let now = self.clock.now();
         for zone in zones.iter().filter(|zone| !before.contains(&Arc::as_ptr(zone))) {
             let replaced = replaced.get(zone.origin()).copied().unwrap_or(&[]);
@@ -109,7 +109,7 @@ impl Control {
         let snapshot = Arc::new(Snapshot::new(old.generation() + 1, zones));
         self.retired.push(self.publish.send_replace(Arc::clone(&snapshot)));
         for zone in old.zones().iter().filter(|zone| !after.contains(&Arc::as_ptr(zone))) {
-            self.table().unbind(zone.board(), zone.bindings());
+            self.table().unbind(zone.bindings());
         }
         let _inside = self.runtime.enter();
         self.checker.sync();

@@ -1,23 +1,26 @@
 //! From a zone as it is written to a zone as it is answered.
 
-use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::nodes::{NONE, NodeId, Nodes, SRV_FLAG, Writing};
 use super::{Access, Endpoint, Service, Text, Zone};
-use crate::health::{Binding, Bit, Board, Probed};
+use crate::health::{Binding, Bit, Board, EndpointName, Probed, Showing};
 use crate::steering::{Lines, Plans, PointCounts, RouteTables};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::wire::rdata::service_head;
-use crate::zone::{self, Index, NameTree, Parts, Place, Ttl, with_room};
+use crate::zone::{
+    self, Asked, Condition, Index, NameTree, Override, Parts, Place, PoolIndex, Ttl, with_room,
+};
 
 /// The octets of a name and its one set without RDATA, for the room to begin with.
 const NODE_LEN_USUAL: usize = 40;
 
 impl Zone {
-    /// Compiles `zone`, whose routes `tables` makes, with a board on which everything is up.
+    /// Compiles `zone`, whose routes `tables` makes, with a board on which everything is up that
+    /// the zone file does not want otherwise.
     ///
     /// # Cost
     /// By what the zone holds. Its parts are taken over, or freed once they are done with.
@@ -49,6 +52,8 @@ impl Zone {
             let service = compiled.services.get(number as usize);
             (number, service.and_then(|service| compiled.plans.lines(&service.plan)))
         });
+        let board = Arc::new(Board::new(compiled.words as usize));
+        show_wanted(&board, &compiled.bindings);
         Self {
             apex: origin.as_wire().to_ascii_lowercase().into(),
             depth: origin.label_count(),
@@ -60,7 +65,7 @@ impl Zone {
             endpoints: compiled.endpoints.into(),
             pools: compiled.pools.into(),
             texts: compiled.texts.into(),
-            board: Arc::new(Board::new(compiled.words as usize)),
+            board,
             bindings: compiled.bindings.into(),
             points: compiled.points,
             access: Access::new(&clients.allow, &clients.deny),
@@ -163,6 +168,9 @@ struct Services {
     pool_names: HashMap<String, Text>,
     texts: Vec<u8>,
     bindings: Vec<Binding>,
+    /// Names that bindings share.
+    written_names: HashSet<Arc<str>>,
+    last_service: Arc<str>,
     words: u32,
     points: PointCounts,
 }
@@ -179,6 +187,8 @@ impl Services {
             pool_names: HashMap::new(),
             texts: with_room(endpoints),
             bindings: Vec::new(),
+            written_names: HashSet::new(),
+            last_service: "".into(),
             words: 0,
             points: PointCounts::default(),
         }
@@ -187,11 +197,13 @@ impl Services {
     fn add(&mut self, service: &zone::Service, tables: &mut RouteTables) {
         let place = self.plans.add(service, tables, &mut self.words, &mut self.points);
         service.pools.iter().for_each(|pool| self.add_pool(&pool.name));
+        let names: Vec<Arc<str>> =
+            service.pools.iter().map(|pool| self.written_pool_name(pool)).collect();
         let members = service.pools.iter().flat_map(|pool| pool.endpoints.iter().enumerate());
         for ((pool, endpoint), (at, _)) in service.endpoints().zip(members) {
             let none = Bit { word: NONE, at: 0 };
             let bits = self.plans.plan(&place).bits(pool, at).unwrap_or([none; 2]);
-            bind(endpoint, bits, &mut self.bindings);
+            self.bind(pool, endpoint, bits, &names);
             let (v4, v6, target) = match &endpoint.place {
                 Place::Addresses { v4, v6 } => (*v4, *v6, None),
                 Place::Target(target) => (None, None, Some(target)),
@@ -214,6 +226,65 @@ impl Services {
             self.points.add_https();
         }
         self.services.push(Service { ttl, plan: place, label, https });
+    }
+
+    /// The name of a pool where it is written, for people.
+    fn written_pool_name(&mut self, pool: &zone::Pool) -> Arc<str> {
+        let name = pool.nested_from.as_deref().unwrap_or(&pool.name);
+        if let Some(known) = self.written_names.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.written_names.insert(Arc::clone(&name));
+        name
+    }
+
+    /// The name of a service for people: that of the last endpoint, if it is the same.
+    fn service_name(&mut self, name: String) -> Arc<str> {
+        if *self.last_service != *name {
+            self.last_service = name.into();
+        }
+        Arc::clone(&self.last_service)
+    }
+
+    /// Notes what decides the states of the addresses of `endpoint`, unless it is always up.
+    fn bind(
+        &mut self,
+        pool: PoolIndex,
+        endpoint: &zone::Endpoint,
+        bits: [Bit; 2],
+        pools: &[Arc<str>],
+    ) {
+        if endpoint.guard.is_none() && endpoint.wanted == Override::Auto {
+            return;
+        }
+        // Its own name lies below the service that writes it, wherever it is nested.
+        let service = endpoint.owner.parent().unwrap_or_else(Name::root).to_string();
+        let name = Arc::new(EndpointName {
+            service: self.service_name(service),
+            pool: pools.get(usize::from(pool.0)).map_or_else(|| "".into(), Arc::clone),
+            name: endpoint.name.as_str().into(),
+        });
+        let both = [(bits[0], None), (bits[1], None)];
+        let bound: Vec<(Bit, Option<IpAddr>)> = match endpoint.place {
+            Place::Target(_) => both.into(),
+            Place::Addresses { .. } => {
+                let bit = |address: IpAddr| (bits[usize::from(address.is_ipv6())], Some(address));
+                endpoint.addresses().map(bit).collect()
+            }
+        };
+        for (bit, address) in bound {
+            let guard = endpoint.guard.as_deref();
+            let condition = guard.zip(address).map(|(guard, address)| {
+                guard.map(&mut |asked| probed(asked, address, endpoint.port))
+            });
+            self.bindings.push(Binding {
+                endpoint: Arc::clone(&name),
+                bit,
+                condition: condition.unwrap_or_else(Condition::always),
+                wanted: endpoint.wanted,
+            });
+        }
     }
 
     fn add_pool(&mut self, name: &str) {
@@ -246,16 +317,21 @@ impl Services {
     }
 }
 
-/// Notes what decides the states of `endpoint`'s addresses.
-fn bind(endpoint: &zone::Endpoint, bits: [Bit; 2], bindings: &mut Vec<Binding>) {
-    let Some(check) = &endpoint.check else { return };
-    let Some(port) = check.port.or(endpoint.port).or(check.kind.default_port()) else { return };
-    // Its own name lies below the service that writes it, wherever it is nested.
-    let service = endpoint.owner.parent().unwrap_or_else(Name::root);
-    for address in endpoint.addresses() {
-        let bit = bits[usize::from(address.is_ipv6())];
-        let probed = Probed { address: SocketAddr::new(address, port), check: Arc::clone(check) };
-        let endpoint = format!("{service}/{}", endpoint.name);
-        bindings.push(Binding { probed, endpoint, bit });
+/// What is probed where `asked` guards an endpoint at `address`.
+fn probed(Asked { check, at }: &Asked, address: IpAddr, port: Option<u16>) -> Probed {
+    // Whoever has no port to probe is reported before.
+    let port = check.port.or(port).or(check.kind.default_port()).unwrap_or(0);
+    let address = at.unwrap_or(SocketAddr::new(address, port));
+    Probed { address, check: Arc::clone(check) }
+}
+
+/// Shows what the zone file wants of endpoints, as long as nothing else is known of them.
+fn show_wanted(board: &Board, bindings: &[Binding]) {
+    for binding in bindings {
+        match binding.wanted {
+            Override::Auto | Override::Up => {}
+            Override::Down => board.show(binding.bit, Showing::DOWN),
+            Override::Drain => board.show(binding.bit, Showing::DRAINED),
+        }
     }
 }

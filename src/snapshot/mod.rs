@@ -19,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::health::{Binding, Bit, Board};
-use crate::steering::{Plan, PlanPlace, Plans, PointCounts};
+use crate::steering::{Member, Plan, PlanPlace, Plans, PointCounts};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
@@ -137,7 +137,7 @@ pub struct Zone {
     /// The labels of services, the names of pools, the names and owners of endpoints.
     texts: Box<[u8]>,
     board: Arc<Board>,
-    bindings: Box<[Binding]>,
+    bindings: Arc<[Binding]>,
     points: PointCounts,
     access: Access,
     subnets: Access,
@@ -185,6 +185,22 @@ impl Zone {
         self.endpoints.get(start as usize..end as usize).unwrap_or(&[])
     }
 
+    /// The TTL of an answer that names these members of `service`, in seconds: shorter while one
+    /// of them is about to go down.
+    ///
+    /// # Cost
+    /// One atomic load, unless anything in the zone is not as its file says.
+    pub fn ttl_of(&self, service: &Service, named: impl Iterator<Item = Member>) -> u32 {
+        if !self.board.is_adjusted() {
+            return service.ttl;
+        }
+        let endpoints = self.endpoints(service);
+        let bits =
+            named.filter_map(|member| endpoints.get(usize::from(member)).map(Endpoint::bits));
+        let most = bits.flatten().filter_map(|bit| self.board.adjusted(bit.word)?.ttl_max(bit));
+        most.fold(service.ttl, |ttl, most| ttl.min(u32::from(most)))
+    }
+
     /// How many endpoints `service` has without those of nested services.
     pub fn own_endpoint_count(&self, service: &Service) -> usize {
         let plan = self.plan(service);
@@ -211,8 +227,8 @@ impl Zone {
         &self.board
     }
 
-    /// What decides the bits of [`Zone::board`].
-    pub fn bindings(&self) -> &[Binding] {
+    /// What decides the bits of [`Zone::board`], but for endpoints that are always up.
+    pub fn bindings(&self) -> &Arc<[Binding]> {
         &self.bindings
     }
 

@@ -57,7 +57,8 @@ impl Plans {
 /// that others have too.
 fn identities(service: &Service) -> Box<[u64]> {
     let identity = |(pool, endpoint): (PoolIndex, &Endpoint)| {
-        let is_nested = service.pools.get(usize::from(pool.0)).is_some_and(|pool| pool.is_nested);
+        let is_nested =
+            service.pools.get(usize::from(pool.0)).is_some_and(|pool| pool.nested_from.is_some());
         let name = if is_nested { endpoint.owner.as_wire() } else { endpoint.name.as_bytes() };
         sticky::identity(Kind::Endpoint, name)
     };
@@ -234,5 +235,11 @@ fn compile_pool(pool: &Pool, first: u16, words: &mut u32, points: &mut PointCoun
         }
     };
     let members = first..first + pool.endpoints.len() as u16;
-    PlanPool { members, min_up: pool.min_up, is_target, is_nested: pool.is_nested, blocks }
+    PlanPool {
+        members,
+        min_up: pool.min_up,
+        is_target,
+        is_nested: pool.nested_from.is_some(),
+        blocks,
+    }
 }

@@ -4,7 +4,7 @@ use super::draw::{Draws, MEMBERS_MAX, Point, Stream};
 use super::plan::{Block, Branch, Branches, Member, Plan, PlanPool, Routed, Tier, To};
 use super::sticky;
 use super::trace::Trace;
-use crate::health::Board;
+use crate::health::{Bit, Board};
 use crate::zone::OnAllDown;
 
 /// Which addresses an endpoint needs to be drawn.
@@ -25,9 +25,14 @@ pub enum Mode {
     MinUp,
     /// One endpoint up is enough: better a thin pool than a down endpoint.
     AnyUp,
+    /// Drained endpoints serve too: better one of them than a down endpoint.
+    Drained,
     /// Everything counts as up.
     Open,
 }
+
+/// All of a weight, in percent.
+pub(super) const PERCENT_ALL: u32 = 100;
 
 /// What was chosen to answer, and what of the states counts in it.
 #[derive(Clone, Copy, Debug)]
@@ -101,8 +106,8 @@ impl<'a> Select<'a> {
 
     /// What the answer comes from; `None` if there is nothing to give.
     ///
-    /// Walks the client's `to` three times at most: with each pool's `min_up`, with any endpoint
-    /// up, and then by `on_all_down`.
+    /// Walks the client's `to` four times at most: with each pool's `min_up`, with any endpoint
+    /// up, with those that are drained, and then by `on_all_down`.
     ///
     /// # Cost
     /// By the pools that the route names; no allocation.
@@ -112,16 +117,16 @@ impl<'a> Select<'a> {
             let pools = self.walk(self.routed.to, mode, draws, stream)?;
             Some(Choice { pools, mode })
         };
-        walk(Mode::MinUp, draws).or_else(|| walk(Mode::AnyUp, draws)).or_else(|| {
-            match self.plan.on_all_down {
-                OnAllDown::All => walk(Mode::Open, draws),
-                OnAllDown::None => None,
-                OnAllDown::Pool(at) => {
-                    let pool = self.pool(at.0)?;
-                    self.note_walk(Mode::Open);
-                    let choice = Choice { pools: Chosen::One(at.0), mode: Mode::Open };
-                    self.is_usable(pool, Mode::Open).then_some(choice)
-                }
+        let found = walk(Mode::MinUp, draws).or_else(|| walk(Mode::AnyUp, draws));
+        let drained = || self.board.is_adjusted().then(|| walk(Mode::Drained, draws)).flatten();
+        found.or_else(drained).or_else(|| match self.plan.on_all_down {
+            OnAllDown::All => walk(Mode::Open, draws),
+            OnAllDown::None => None,
+            OnAllDown::Pool(at) => {
+                let pool = self.pool(at.0)?;
+                self.note_walk(Mode::Open);
+                let choice = Choice { pools: Chosen::One(at.0), mode: Mode::Open };
+                self.is_usable(pool, Mode::Open).then_some(choice)
             }
         })
     }
@@ -256,12 +261,62 @@ impl<'a> Select<'a> {
         if mode == Mode::Open {
             return self.members(block);
         }
-        let v4 = || block.v4 & self.board.word(block.word);
-        let v6 = || block.v6 & self.board.word(block.word + 1);
+        let v4 = || block.v4 & self.word(block.word, mode);
+        let v6 = || block.v6 & self.word(block.word + 1, mode);
         match self.family {
             Family::V4 => v4(),
             Family::V6 => v6(),
             Family::Any => v4() | v6(),
+        }
+    }
+
+    fn word(&self, at: u32, mode: Mode) -> u64 {
+        let word = self.board.word(at);
+        match mode {
+            Mode::Drained => word | self.board.adjusted(at).map_or(0, |block| block.drained(at)),
+            _ => word,
+        }
+    }
+
+    /// Members whose weight is above 0 and counts.
+    pub(super) fn weighted(&self, block: &Block) -> u64 {
+        let Some(adjusted) = self.board.adjusted(block.word) else { return block.weighted };
+        let v4 = || adjusted.idle(block.word) | !block.v4;
+        let v6 = || adjusted.idle(block.word + 1) | !block.v6;
+        let idle = match self.family {
+            Family::V4 => v4(),
+            Family::V6 => v6(),
+            Family::Any => v4() & v6(),
+        };
+        block.weighted & !idle
+    }
+
+    /// What stands for the weights of a block that are not as the zone file says.
+    pub(super) fn version(&self, block: &Block) -> u64 {
+        self.board.adjusted(block.word).map_or(0, |adjusted| u64::from(adjusted.version()))
+    }
+
+    /// The weight by which the member of a block at `bit` is drawn, `weight` as it is written: one
+    /// where all are 0. Where anything of the zone is adjusted it is in hundredths.
+    pub(super) fn drawn_weight(&self, block: &Block, bit: usize, weight: u32) -> u32 {
+        let percent = match self.board.is_adjusted() {
+            true => self.percent(block, bit),
+            false => 1,
+        };
+        (weight.max(1) * percent).max(1)
+    }
+
+    /// Which part of the weight of a member counts, in percent; the larger of its addresses'.
+    pub(super) fn percent(&self, block: &Block, bit: usize) -> u32 {
+        let Some(adjusted) = self.board.adjusted(block.word) else { return PERCENT_ALL };
+        let of = |family| adjusted.percent(Bit { word: block.word + family, at: bit as u8 });
+        let has = |members: u64| members >> bit & 1 == 1;
+        match self.family {
+            Family::V4 => of(0),
+            Family::V6 => of(1),
+            Family::Any if !has(block.v6) => of(0),
+            Family::Any if !has(block.v4) => of(1),
+            Family::Any => of(0).max(of(1)),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The tiers of an SRV answer: every endpoint, by priority and weight.
 
 use super::draw::{Draws, MEMBERS_MAX, Stream};
-use super::plan::{Tier, To};
-use super::select::{Choice, Chosen, Mode, Select, Share, rotated};
+use super::plan::{Block, Tier, To};
+use super::select::{Choice, Chosen, Mode, PERCENT_ALL, Select, Share, rotated};
 use crate::zone::OnAllDown;
 
 impl Select<'_> {
@@ -14,9 +14,13 @@ impl Select<'_> {
     pub fn tiers(&self, draws: &mut Draws, shares: &mut Vec<Share>) {
         shares.clear();
         let to = self.routed.to;
-        for mode in [Mode::MinUp, Mode::AnyUp, Mode::Open] {
+        for mode in [Mode::MinUp, Mode::AnyUp, Mode::Drained, Mode::Open] {
+            if mode == Mode::Drained && !self.board.is_adjusted() {
+                continue;
+            }
             self.note_walk(mode);
-            let mut tiers = Tiers { select: self, mode, seen: 0, shares: &mut *shares };
+            let unit = self.srv_unit();
+            let mut tiers = Tiers { select: self, mode, unit, seen: 0, shares: &mut *shares };
             match self.plan.on_all_down {
                 OnAllDown::None if mode == Mode::Open => {}
                 OnAllDown::Pool(at) if mode == Mode::Open => tiers.add_pool(at.0, 0, None, draws),
@@ -29,10 +33,29 @@ impl Select<'_> {
     }
 }
 
+impl Select<'_> {
+    /// What a weight of one becomes in SRV: a hundred where something counts for a part of its
+    /// weight only, and there is room for it.
+    fn srv_unit(&self) -> u32 {
+        const MOST: u32 = u16::MAX as u32 / PERCENT_ALL;
+        let all_fit = || self.plan.weights.iter().all(|weight| u32::from(*weight) <= MOST);
+        if self.board.is_adjusted() && all_fit() { PERCENT_ALL } else { 1 }
+    }
+
+    /// A weight as SRV says it: never 0 unless it is written so, or counts for nothing.
+    fn srv_weight(&self, block: &Block, bit: usize, unit: u32, weight: u32) -> u16 {
+        let part = weight * unit * self.percent(block, bit);
+        let least = u32::from(part > 0);
+        (part / PERCENT_ALL).max(least).min(u32::from(u16::MAX)) as u16
+    }
+}
+
 /// Collects the tiers of an SRV answer.
 struct Tiers<'s, 'a> {
     select: &'s Select<'a>,
     mode: Mode,
+    /// What a weight of one becomes.
+    unit: u32,
     /// Pools that are in already; a pool counts where it comes first.
     seen: u64,
     shares: &'s mut Vec<Share>,
@@ -101,7 +124,7 @@ impl Tiers<'_, '_> {
             };
             for bit in rotated(select.drawable(pool, block, mode) & part, 0) {
                 let in_pool = at * MEMBERS_MAX + bit;
-                let weight = select.weight(pool, in_pool) as u16;
+                let weight = select.srv_weight(block, bit, self.unit, select.weight(pool, in_pool));
                 total += u32::from(weight);
                 let member = pool.members.start + in_pool as u16;
                 self.shares.push(Share { member, priority, weight });

@@ -103,7 +103,7 @@ impl Trace {
         let among = select.parts(choice).flat_map(|part| {
             rotated(part.mask, 0).map(move |bit| {
                 let at = part.start + bit;
-                (part.pool.members.start + at as Member, select.drawn_weight(part.pool, at))
+                (part.pool.members.start + at as Member, select.weight_in(&part, bit))
             })
         });
         self.note(Step::Draw(among.collect()));

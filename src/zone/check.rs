@@ -25,6 +25,46 @@ pub struct Check {
     pub fast_interval: Option<Duration>,
     /// When an endpoint turns too often; `None`: never.
     pub flap: Option<Flap>,
+    /// For how long the weight of an endpoint climbs that was down; zero: it counts at once.
+    pub slow_start: Duration,
+    /// How the endpoint may speak for itself; `None`: it may not.
+    pub agent: Option<Agent>,
+}
+
+/// How an endpoint may speak for itself in what it replies to a check.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Agent {
+    /// The header of HTTP that has its words; `None`: the first lines of what it sends.
+    pub header: Option<String>,
+    /// The least part of its weight that it can ask for, in percent.
+    pub weight_min: u8,
+    /// The largest, 100 at the most.
+    pub weight_max: u8,
+}
+
+impl Check {
+    /// A check of this kind at the pace that one has which writes nothing of it, and which holds
+    /// down nothing that turns often.
+    pub fn new(kind: CheckKind) -> Self {
+        Self {
+            kind,
+            port: None,
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_millis(2500),
+            rise: 2,
+            fall: 3,
+            fast_interval: None,
+            flap: None,
+            slow_start: Duration::ZERO,
+            agent: None,
+        }
+    }
+
+    /// How long it takes at the most until what has failed `failed` times in a row is down.
+    pub fn until_down(&self, failed: u8) -> Duration {
+        let left = u32::from(self.fall.saturating_sub(failed));
+        self.fast_interval.unwrap_or(self.interval) * left + self.timeout
+    }
 }
 
 /// When an endpoint turns too often, and what then.

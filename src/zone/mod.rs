@@ -4,9 +4,11 @@
 //! or a socket, and nothing here is serializable.
 
 mod check;
+mod condition;
 mod index;
 mod latency;
 mod names;
+mod overrides;
 mod records;
 mod room;
 mod route;
@@ -16,10 +18,14 @@ mod sets;
 mod test;
 mod validate;
 
-pub use check::{Check, CheckKind, DnsCheck, Flap, HttpCheck, StatusRange, TcpCheck, TlsOptions};
+pub use check::{
+    Agent, Check, CheckKind, DnsCheck, Flap, HttpCheck, StatusRange, TcpCheck, TlsOptions,
+};
+pub use condition::{Asked, Condition};
 pub(crate) use index::Index;
 pub use latency::{Latencies, Latency};
 pub(crate) use names::NameTree;
+pub use overrides::Override;
 pub use records::{Owner, RecordError, Records};
 pub(crate) use room::with_room;
 pub use route::{PoolLocation, Route, RouteFrom, Target};

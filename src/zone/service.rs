@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::Check;
+use super::condition::{Asked, Condition};
 use super::latency::Latencies;
+use super::overrides::Override;
 use super::route::{PoolLocation, Route, Target};
 use super::rrset::Ttl;
 use crate::wire::name::Name;
@@ -91,8 +92,9 @@ pub struct Pool {
     pub endpoints: Vec<Endpoint>,
     /// What serves for it if its members are other services.
     pub services: Option<Target>,
-    /// Whether it is the copy of a pool of another service, which is nested in this one.
-    pub is_nested: bool,
+    /// If it is the copy of a pool of another service, which is nested in this one: the name that
+    /// it has there.
+    pub nested_from: Option<Box<str>>,
 }
 
 /// Another service that is nested in this one: a member of one of its pools.
@@ -147,8 +149,10 @@ pub struct Endpoint {
     pub port: Option<u16>,
     /// Its share of the answers, beside the others' weights. 0: only when nothing else is up.
     pub weight: u16,
-    /// The check that guards each of its addresses; `None`: always up.
-    pub check: Option<Arc<Check>>,
+    /// What guards each of its addresses; `None`: always up.
+    pub guard: Option<Arc<Condition<Asked>>>,
+    /// The state that the zone file wants it to have.
+    pub wanted: Override,
 }
 
 /// Where an endpoint is: one address a family at the most, or a name elsewhere.
@@ -204,13 +208,13 @@ impl Nested {
 impl Service {
     /// Where clients go that no route takes: its pools in file order.
     pub fn otherwise(&self) -> Target {
-        let own = (0..).zip(&self.pools).filter(|(_, pool)| !pool.is_nested);
+        let own = (0..).zip(&self.pools).filter(|(_, pool)| pool.nested_from.is_none());
         Target::Failover(own.map(|(at, _)| Target::Pool(PoolIndex(at))).collect())
     }
 
     /// The endpoints that have names of their own below the service, in file order.
     pub fn own_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        let own = self.pools.iter().filter(|pool| !pool.is_nested);
+        let own = self.pools.iter().filter(|pool| pool.nested_from.is_none());
         own.flat_map(|pool| &pool.endpoints)
     }
 

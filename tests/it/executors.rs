@@ -12,12 +12,13 @@ use waypost::answer::{Client, Over, Responder};
 use waypost::clock::Clock;
 use waypost::config;
 use waypost::geo::Geo;
-use waypost::health::{GuardPolicy, Table, Verdict};
+use waypost::health::{GuardPolicy, Spoken, Subject as About, Table, Verdict};
 use waypost::server::{GeoFiles, Loader, read_source};
 use waypost::snapshot::{Snapshot, Zone};
+use waypost::zone::Override;
 
 use crate::dns::{Response, Tcp, Udp, checked};
-use crate::scenario::{Ask, Block, Section, Step, read, share_key};
+use crate::scenario::{Ask, Block, Section, Step, Target, read, share_key};
 use crate::server::TestServer;
 
 /// The file beside the zone directory that is the server's own.
@@ -33,7 +34,8 @@ trait Subject {
     fn ask(&mut self, ask: &Ask) -> Response;
     /// The files have changed.
     fn reload(&mut self);
-    fn verdict(&mut self, address: IpAddr, pass: bool);
+    fn verdict(&mut self, at: Target, pass: bool, says: Option<&str>);
+    fn set_override(&mut self, about: &About, wanted: Option<Override>);
     fn advance(&mut self, step: Duration);
 }
 
@@ -76,8 +78,12 @@ fn take(subject: &mut impl Subject, step: &Step) -> Result<(), String> {
             let known = counts.keys().all(|value| shares.iter().any(|(known, _)| known == value));
             if all && fair && known { Ok(()) } else { Err(format!("the shares are {counts:?}")) }
         }
-        Step::Verdict { address, pass, times } => {
-            (0..*times).for_each(|_| subject.verdict(*address, *pass));
+        Step::Verdict { at, pass, times, says } => {
+            (0..*times).for_each(|_| subject.verdict(*at, *pass, says.as_deref()));
+            Ok(())
+        }
+        Step::Override { subject: about, wanted } => {
+            subject.set_override(about, *wanted);
             Ok(())
         }
         Step::Advance(step) => {
@@ -147,7 +153,7 @@ impl Subject for InProcess {
         for zone in &zones {
             if !self.zones.iter().any(|old| Arc::ptr_eq(old, zone)) {
                 let replaced = self.zones.iter().find(|old| old.origin() == zone.origin());
-                let replaced = replaced.map_or(&[][..], |old| old.bindings());
+                let replaced = replaced.map_or(&[][..], |old| &old.bindings()[..]);
                 self.table.bind(zone.board(), zone.bindings(), replaced, now);
             }
         }
@@ -155,18 +161,27 @@ impl Subject for InProcess {
         self.responder.adopt(Arc::new(Snapshot::new(generation, zones.clone())));
         for old in std::mem::replace(&mut self.zones, zones) {
             if !self.zones.iter().any(|zone| Arc::ptr_eq(&old, zone)) {
-                self.table.unbind(old.board(), old.bindings());
+                self.table.unbind(old.bindings());
             }
         }
     }
 
-    fn verdict(&mut self, address: IpAddr, pass: bool) {
+    fn verdict(&mut self, at: Target, pass: bool, says: Option<&str>) {
         let verdict = if pass { Verdict::Pass } else { Verdict::Fail };
-        let probed = self.table.probed_at(address);
-        assert!(!probed.is_empty(), "nothing is probed at {address}");
+        let mut probed = self.table.probed_at(at.address);
+        probed.retain(|probed| at.port.is_none_or(|port| probed.address.port() == port));
+        assert!(!probed.is_empty(), "nothing is probed at {at:?}");
         for probed in probed {
-            self.table.apply(&probed, verdict, self.clock.now());
+            let agent = probed.check.agent.as_ref().filter(|_| pass);
+            let spoken = agent.map(|agent| Spoken::read(says.unwrap_or("").as_bytes(), agent).0);
+            assert!(says.is_none() || spoken.is_some(), "nobody asks what {at:?} says");
+            self.table.apply(&probed, (verdict, spoken), self.clock.now());
         }
+    }
+
+    fn set_override(&mut self, about: &About, wanted: Option<Override>) {
+        let concerned = self.table.set_override(about, wanted);
+        assert!(!concerned.is_empty(), "nothing is bound of {about:?}");
     }
 
     fn advance(&mut self, step: Duration) {
@@ -217,8 +232,12 @@ impl Subject for OverSockets {
         self.server.wait_for_lines("reload", self.reloads, Duration::from_secs(10));
     }
 
-    fn verdict(&mut self, _: IpAddr, _: bool) {
+    fn verdict(&mut self, _: Target, _: bool, _: Option<&str>) {
         unreachable!("`can_run` keeps verdicts away")
+    }
+
+    fn set_override(&mut self, _: &About, _: Option<Override>) {
+        unreachable!("`can_run` keeps overrides away")
     }
 
     fn advance(&mut self, _: Duration) {

@@ -1,11 +1,13 @@
 //! The language of `tests/scenarios/*.md`: prose for people, `toml` blocks that are zone files,
 //! `dns` blocks of steps for the runner. `tests/scenarios/README.md` describes it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use waypost::health::{Part, Subject};
+use waypost::zone::Override;
 
 use crate::dns::{Question, Response};
 use crate::presentation::{canonical_name, text, type_number, type_text, wire};
@@ -32,9 +34,27 @@ pub(crate) enum Block {
 pub(crate) enum Step {
     Query { ask: Ask, expect: Expect },
     Share { count: usize, ask: Ask, shares: Vec<(String, usize)>, within: usize },
-    Verdict { address: IpAddr, pass: bool, times: usize },
+    Verdict { at: Target, pass: bool, times: usize, says: Option<String> },
+    Override { subject: Subject, wanted: Option<Override> },
     Advance(Duration),
     Reload,
+}
+
+/// What a verdict is on: whatever is probed at an address, or at a port of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) address: IpAddr,
+    pub(crate) port: Option<u16>,
+}
+
+impl Target {
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self { address, port: None });
+        }
+        let at: SocketAddr = text.parse().map_err(|_| "not an address")?;
+        Ok(Self { address: at.ip(), port: Some(at.port()) })
+    }
 }
 
 /// What is asked, and how.
@@ -138,14 +158,36 @@ fn parse(line: &str) -> Result<Step, String> {
             })
         }
         "verdict" => {
-            let address = word()?.parse().map_err(|_| "not an address")?;
+            let at = Target::parse(word()?)?;
             let pass = match word()? {
                 "pass" => true,
                 "fail" => false,
                 other => return Err(format!("`{other}` is neither pass nor fail")),
             };
-            let times = word().and_then(|times| number(times.trim_start_matches(['×', 'x'])));
-            Ok(Step::Verdict { address, pass, times: times.unwrap_or(1) })
+            let rest: Vec<&str> = words.collect();
+            let (times, says) = match rest[..] {
+                ["says", ref words @ ..] => (1, Some(words.join(" "))),
+                [times] => (number(times.trim_start_matches(['×', 'x']))?, None),
+                _ => (1, None),
+            };
+            Ok(Step::Verdict { at, pass, times, says })
+        }
+        "override" => {
+            let service = word()?.to_owned();
+            let mut part = None;
+            let wanted = loop {
+                match word()? {
+                    "pool" => part = Some(Part::Pool(word()?.to_owned())),
+                    "endpoint" => part = Some(Part::Endpoint(word()?.to_owned())),
+                    "auto" => break Some(Override::Auto),
+                    "up" => break Some(Override::Up),
+                    "down" => break Some(Override::Down),
+                    "drain" => break Some(Override::Drain),
+                    "none" => break None,
+                    other => return Err(format!("`{other}` is no override")),
+                }
+            };
+            Ok(Step::Override { subject: Subject { service, part }, wanted })
         }
         "advance" => {
             let seconds = word()?.strip_suffix('s').ok_or("a time like 3s")?.to_owned();

@@ -21,7 +21,8 @@ fn large() -> Arc<Snapshot> {
                     place: Place::Addresses { v4: Some(v4), v6: None },
                     port: Some(80),
                     weight: 1 + u16::from(host),
-                    check: None,
+                    guard: None,
+                    wanted: Override::Auto,
                 }
             };
             (0..3).map(endpoint).collect()
@@ -32,7 +33,7 @@ fn large() -> Arc<Snapshot> {
             location: None,
             endpoints: endpoints(number),
             services: None,
-            is_nested: false,
+            nested_from: None,
         };
         let srv = vec![name(&format!("_http._tcp.s{at}"))];
         let label = format!("s{at}");

@@ -26,7 +26,8 @@ fn dual(name: &str, hosts: &[(u8, u16)]) -> Pool {
         },
         port: None,
         weight,
-        check: None,
+        guard: None,
+        wanted: Override::Auto,
     }));
     pool
 }

@@ -13,8 +13,8 @@ use reqwest::{Client, ClientBuilder, Method, Request, Response, Url};
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Outlets, Reason, Search};
-use crate::zone::{HttpCheck, StatusRange, TlsOptions};
+use super::{Outlets, Passed, Reason, Search};
+use crate::zone::{Agent, HttpCheck, StatusRange, TlsOptions};
 
 const UNUSABLE_URL: Reason = Reason::Unusable("the check's host or path does not make a URL");
 const UNUSABLE_METHOD: Reason = Reason::Unusable("the check's method is not an HTTP method");
@@ -31,9 +31,19 @@ pub(super) struct Http {
     request: Request,
     status: Vec<StatusRange>,
     body: Option<String>,
+    words: Words,
     timeout: Duration,
     /// Held so that other probers find it in [`super::tls::Configs`].
     _trust: Option<Arc<ClientConfig>>,
+}
+
+/// Where an agent speaks.
+#[derive(Debug)]
+enum Words {
+    /// It may not.
+    Nowhere,
+    Header(HeaderName),
+    Body,
 }
 
 impl Http {
@@ -58,12 +68,24 @@ impl Http {
             request: request(url, address, check)?,
             status: check.status.clone(),
             body: check.body.clone(),
+            words: Words::Nowhere,
             timeout,
             _trust: trust,
         })
     }
 
-    pub(super) async fn probe(&self) -> Result<Reason, Reason> {
+    /// The same, with what `agent` may say.
+    pub(super) fn heard_by(mut self, agent: Option<&Agent>) -> Self {
+        let header = agent.map(|agent| agent.header.as_deref());
+        self.words = match header.map(|name| name.map(|name| name.parse())) {
+            None | Some(Some(Err(_))) => Words::Nowhere,
+            Some(None) => Words::Body,
+            Some(Some(Ok(name))) => Words::Header(name),
+        };
+        self
+    }
+
+    pub(super) async fn probe(&self) -> Result<Passed, Reason> {
         let deadline = Instant::now() + self.timeout;
         // Bodiless requests can always be cloned.
         let request = self.request.try_clone().ok_or(UNUSABLE_CLIENT)?;
@@ -75,27 +97,33 @@ impl Http {
         if !self.status.iter().any(|range| (range.first..=range.last).contains(&status)) {
             return Err(Reason::UnwantedStatus { found: status, wanted: self.status.clone() });
         }
-        if let Some(text) = &self.body {
-            timeout_at(deadline, has_text(response, text.as_bytes()))
-                .await
-                .map_err(|_| Reason::Unfinished(self.timeout))??;
-        }
-        Ok(Reason::Status(status))
+        let header = match &self.words {
+            Words::Header(name) => response.headers().get(name).cloned(),
+            Words::Nowhere | Words::Body => None,
+        };
+        let body = timeout_at(deadline, self.read(response))
+            .await
+            .map_err(|_| Reason::Unfinished(self.timeout))??;
+        let text = header.map_or(body, |value| value.as_bytes().to_vec());
+        Ok(Passed { reason: Reason::Status(status), text })
     }
-}
 
-/// Reads as little of the body as tells whether it contains `text`.
-async fn has_text(mut response: Response, text: &[u8]) -> Result<(), Reason> {
-    let mut search = Search::new(text);
-    while let Some(piece) = response.chunk().await.map_err(|error| Reason::of_http(&error))? {
-        if search.found_with(&piece) {
-            return Ok(());
+    /// Reads as little of the body as tells whether it contains the wanted text, and what an agent
+    /// says in it; returns the latter.
+    async fn read(&self, mut response: Response) -> Result<Vec<u8>, Reason> {
+        let listens = matches!(self.words, Words::Body);
+        let mut is_found = self.body.is_none();
+        let mut search = Search::new(self.body.as_deref().unwrap_or_default().as_bytes());
+        while !(is_found && (!listens || search.has_words()) || search.is_over()) {
+            let piece = response.chunk().await.map_err(|error| Reason::of_http(&error))?;
+            let Some(piece) = piece else { break };
+            is_found |= search.found_with(&piece);
         }
-        if search.is_over() {
-            break;
+        if !is_found {
+            return Err(Reason::BodyLacksText);
         }
+        Ok(if listens { search.seen } else { Vec::new() })
     }
-    Err(Reason::BodyLacksText)
 }
 
 /// The client of every plain probe. Names cannot occur in its URLs.

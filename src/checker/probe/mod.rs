@@ -24,7 +24,7 @@ use std::task::Poll;
 
 pub use reason::{Reason, TlsFailure};
 
-use crate::health::Probed;
+use crate::health::{Probed, Spoken};
 use crate::zone::CheckKind;
 
 /// How much of what a peer sends is looked at, in bytes.
@@ -41,6 +41,23 @@ pub(super) struct Outlets {
 impl Outlets {
     pub(super) fn new() -> Self {
         Self { plain: http::plain_client(), tls: tls::Configs::default() }
+    }
+}
+
+/// What a probe found that passed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// Why it did.
+    pub(super) reason: Reason,
+    /// What was said where an agent may speak: [`Spoken::TEXT_MAX`] octets of it at least, where
+    /// there is so much.
+    pub(super) text: Vec<u8>,
+}
+
+impl Passed {
+    /// Nothing was said that matters.
+    fn silent(reason: Reason) -> Self {
+        Self { reason, text: Vec::new() }
     }
 }
 
@@ -62,16 +79,19 @@ impl Prober {
     /// Prepares all that does not change from probe to probe.
     pub(super) fn new(probed: &Probed, outlets: &Outlets) -> Self {
         let (address, timeout) = (probed.address, probed.check.timeout);
+        let agent = probed.check.agent.as_ref();
         let database = |kind| Means::Database(database::Database::new(address, kind, timeout));
         Self(match &probed.check.kind {
             CheckKind::Http(check) => http::Http::new(address, check, timeout, outlets)
+                .map(|http| http.heard_by(agent))
                 .map_or_else(Means::Unusable, |http| Means::Http(Box::new(http))),
             CheckKind::Tcp(check) => {
-                Means::Tcp(Box::new(tcp::Tcp::new(address, check.clone(), timeout)))
+                let tcp = tcp::Tcp::new(address, check.clone(), timeout);
+                Means::Tcp(Box::new(tcp.heard_by(agent)))
             }
             CheckKind::Tls(options, check) => {
                 tcp::Tcp::over_tls(address, (options, check), timeout, outlets)
-                    .map_or_else(Means::Unusable, |tcp| Means::Tcp(Box::new(tcp)))
+                    .map_or_else(Means::Unusable, |tcp| Means::Tcp(Box::new(tcp.heard_by(agent))))
             }
             CheckKind::Dns(check) => {
                 Means::Dns(Box::new(dns::Dns::new(address, check.clone(), timeout)))
@@ -83,13 +103,13 @@ impl Prober {
     }
 
     /// One probe: `Ok` when the check passed. Takes the check's timeout at most.
-    pub(super) async fn probe(&self) -> Result<Reason, Reason> {
+    pub(super) async fn probe(&self) -> Result<Passed, Reason> {
         contained(async {
             match &self.0 {
                 Means::Http(http) => http.probe().await,
                 Means::Tcp(tcp) => tcp.probe().await,
-                Means::Dns(dns) => dns.probe().await,
-                Means::Database(database) => database.probe().await,
+                Means::Dns(dns) => dns.probe().await.map(Passed::silent),
+                Means::Database(database) => database.probe().await.map(Passed::silent),
                 Means::Unusable(reason) => Err(reason.clone()),
             }
         })
@@ -98,7 +118,7 @@ impl Prober {
 }
 
 /// Turns a panic inside `probe` into a failed probe, so that the schedule goes on.
-async fn contained(probe: impl Future<Output = Result<Reason, Reason>>) -> Result<Reason, Reason> {
+async fn contained<T>(probe: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
     let mut probe = pin!(probe);
     // Unwind safety: after a panic the future is never polled again, and probers hold no state.
     std::future::poll_fn(|context| {
@@ -129,6 +149,11 @@ impl<'a> Search<'a> {
         self.seen.extend_from_slice(&piece[..piece.len().min(room)]);
         let rest = &self.seen[from..];
         self.wanted.is_empty() || rest.windows(self.wanted.len()).any(|part| part == self.wanted)
+    }
+
+    /// Whether enough has come for an agent's words.
+    fn has_words(&self) -> bool {
+        self.seen.len() >= Spoken::TEXT_MAX
     }
 
     /// Whether nothing that may still come matters.

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Outlets, Reason, Search};
-use crate::zone::{TcpCheck, TlsOptions};
+use super::{Outlets, Passed, Reason, Search};
+use crate::zone::{Agent, TcpCheck, TlsOptions};
 
 const UNUSABLE_NAME: Reason = Reason::Unusable("the check's server_name is not a host name");
 
@@ -23,12 +23,14 @@ pub(super) struct Tcp {
     address: SocketAddr,
     check: TcpCheck,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// Whether an agent may speak.
+    listens: bool,
     timeout: Duration,
 }
 
 impl Tcp {
     pub(super) fn new(address: SocketAddr, check: TcpCheck, timeout: Duration) -> Self {
-        Self { address, check, tls: None, timeout }
+        Self { address, check, tls: None, listens: false, timeout }
     }
 
     /// The same behind a TLS handshake.
@@ -50,7 +52,12 @@ impl Tcp {
         Ok(Self { tls, ..Self::new(address, check.clone(), timeout) })
     }
 
-    pub(super) async fn probe(&self) -> Result<Reason, Reason> {
+    /// The same, with what `agent` may say.
+    pub(super) fn heard_by(self, agent: Option<&Agent>) -> Self {
+        Self { listens: agent.is_some(), ..self }
+    }
+
+    pub(super) async fn probe(&self) -> Result<Passed, Reason> {
         match timeout(self.timeout, self.exchange()).await {
             Ok(Ok(reason)) => reason,
             Ok(Err(error)) => Err(Reason::of_io(&error)),
@@ -58,7 +65,7 @@ impl Tcp {
         }
     }
 
-    async fn exchange(&self) -> io::Result<Result<Reason, Reason>> {
+    async fn exchange(&self) -> io::Result<Result<Passed, Reason>> {
         let stream = TcpStream::connect(self.address).await?;
         let Some((config, name)) = &self.tls else { return self.talk(stream).await };
         match TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await {
@@ -70,26 +77,28 @@ impl Tcp {
     async fn talk(
         &self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    ) -> io::Result<Result<Reason, Reason>> {
+    ) -> io::Result<Result<Passed, Reason>> {
         if let Some(bytes) = &self.check.send {
             stream.write_all(bytes).await?;
         }
-        let Some(expected) = &self.check.expect else {
-            return Ok(Ok(Reason::Connected));
-        };
-        let mut search = Search::new(expected);
+        let passed = self.check.expect.as_ref().map_or(Reason::Connected, |_| Reason::Received);
+        let mut is_found = self.check.expect.is_none();
+        let mut search = Search::new(self.check.expect.as_deref().unwrap_or_default());
         let mut piece = [0; 2048];
-        loop {
-            let read = stream.read(&mut piece).await?;
-            if read == 0 {
-                return Ok(Err(Reason::Closed));
-            }
-            if search.found_with(&piece[..read]) {
-                return Ok(Ok(Reason::Received));
-            }
+        // An agent says one line, and most close the connection behind it.
+        while !(is_found && (!self.listens || search.has_words() || search.seen.contains(&b'\n'))) {
             if search.is_over() {
                 return Ok(Err(Reason::LacksBytes));
             }
+            let read = stream.read(&mut piece).await?;
+            if read == 0 && !is_found {
+                return Ok(Err(Reason::Closed));
+            }
+            if read == 0 {
+                break;
+            }
+            is_found |= search.found_with(&piece[..read]);
         }
+        Ok(Ok(Passed { reason: passed, text: search.seen }))
     }
 }

@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::zone::{Check, HttpCheck, StatusRange, TcpCheck, TlsOptions};
+use crate::health::Readiness;
+use crate::zone::{Agent, Check, HttpCheck, StatusRange, TcpCheck, TlsOptions};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well";
 const SHORT: Duration = Duration::from_millis(300);
@@ -78,18 +79,18 @@ fn http() -> HttpCheck {
 }
 
 async fn probe(address: SocketAddr, kind: CheckKind, timeout: Duration) -> Result<Reason, Reason> {
-    let check = Check {
-        kind,
-        port: None,
-        interval: AMPLE,
-        timeout,
-        rise: 1,
-        fall: 1,
-        fast_interval: None,
-        flap: None,
-    };
+    let check = Check { interval: AMPLE, timeout, ..Check::new(kind) };
     let probed = Probed { address, check: Arc::new(check) };
-    Prober::new(&probed, &Outlets::new()).probe().await
+    Prober::new(&probed, &Outlets::new()).probe().await.map(|passed| passed.reason)
+}
+
+/// What an agent is heard to say there.
+async fn hear(address: SocketAddr, kind: CheckKind, header: Option<&str>) -> Spoken {
+    let agent = Agent { header: header.map(str::to_owned), weight_min: 0, weight_max: 100 };
+    let check = Check { agent: Some(agent.clone()), timeout: AMPLE, ..Check::new(kind) };
+    let probed = Probed { address, check: Arc::new(check) };
+    let passed = Prober::new(&probed, &Outlets::new()).probe().await.expect("it passes");
+    Spoken::read(&passed.text, &agent).0
 }
 
 async fn probe_http(address: SocketAddr, check: HttpCheck) -> Result<Reason, Reason> {
@@ -302,6 +303,43 @@ async fn a_tcp_check_sends_before_it_expects() {
 }
 
 #[tokio::test]
+async fn an_agent_speaks_in_a_header_or_in_the_first_lines() {
+    let drained = Spoken { readiness: Readiness::Drain, percent: 30 };
+    let silent = Spoken::default();
+    let text = "HTTP/1.1 200 OK\r\nX-State: down\r\nContent-Length: 14\r\n\r\nok\ndrain 30%\r\n";
+    let address = http_server(text).await;
+    let kind = || CheckKind::Http(http());
+    assert_eq!(hear(address, kind(), None).await, drained);
+    assert_eq!(hear(address, kind(), Some("x-state")).await.readiness, Readiness::Down);
+    assert_eq!(hear(address, kind(), Some("x-other")).await, silent);
+    let wanting = HttpCheck { body: Some("ok".into()), ..http() };
+    assert_eq!(hear(address, CheckKind::Http(wanting), None).await, drained);
+
+    for line in ["drain 30%\n", "drain 30%"] {
+        let address = server(move |mut stream| async move {
+            stream.write_all(line.as_bytes()).await.unwrap();
+        });
+        let kind = CheckKind::Tcp(TcpCheck { send: None, expect: None });
+        assert_eq!(hear(address.await, kind, None).await, drained);
+    }
+    let mute = server(|_| async {}).await;
+    let kind = CheckKind::Tcp(TcpCheck { send: None, expect: None });
+    assert_eq!(hear(mute, kind, None).await, silent);
+}
+
+#[tokio::test]
+async fn a_body_without_end_is_read_no_further_than_an_agent_speaks() {
+    let address = server(|mut stream| async move {
+        request(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\ndrain\n").await;
+        while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+    })
+    .await;
+    let spoken = hear(address, CheckKind::Http(http()), None).await;
+    assert_eq!(spoken.readiness, Readiness::Drain);
+}
+
+#[tokio::test]
 async fn a_tcp_peer_that_never_stops_is_heard_for_16_kib() {
     let address =
         server(|mut stream| async move { while stream.write_all(&[b'x'; 4096]).await.is_ok() {} })
@@ -311,7 +349,8 @@ async fn a_tcp_peer_that_never_stops_is_heard_for_16_kib() {
 
 #[tokio::test]
 async fn a_panic_in_a_probe_is_a_failed_probe() {
-    let outcome = contained(async { panic!("of a probe, as the test wants it") }).await;
+    let outcome: Result<Passed, _> =
+        contained(async { panic!("of a probe, as the test wants it") }).await;
     assert_eq!(outcome, Err(Reason::Panicked));
 }
 
@@ -494,20 +533,11 @@ async fn every_probe_opens_a_connection_of_its_own() {
     .await;
     let check = HttpCheck { body: Some("well".into()), ..http() };
     let kind = CheckKind::Http(check);
-    let check = Check {
-        kind,
-        port: None,
-        interval: AMPLE,
-        timeout: AMPLE,
-        rise: 1,
-        fall: 1,
-        fast_interval: None,
-        flap: None,
-    };
+    let check = Check { interval: AMPLE, timeout: AMPLE, ..Check::new(kind) };
     let probed = Probed { address, check: Arc::new(check) };
     let prober = Prober::new(&probed, &Outlets::new());
     for made in 1..=3 {
-        assert_eq!(prober.probe().await, Ok(Reason::Status(200)));
+        assert_eq!(prober.probe().await.map(|passed| passed.reason), Ok(Reason::Status(200)));
         assert_eq!(connections.load(Ordering::SeqCst), made);
     }
 }

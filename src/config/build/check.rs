@@ -1,23 +1,27 @@
 //! Checks: named and inline ones, and which endpoint is guarded by which.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Builder;
+use super::compose::{Composed, Guard};
 use super::test::rcode_text;
-use crate::config::decode::{Map, Period, Spanned, one_of};
+use crate::config::decode::{Int, Map, Period, Spanned, one_of};
 use crate::config::spec::check::{
-    self as spec, CheckUse, FLAP_HOLD_DEFAULT, FLAP_TURNS_DEFAULT, FLAP_WINDOW_DEFAULT, FlapUse,
-    Kind, METHOD_DEFAULT, PATH_DEFAULT, STATUS_DEFAULT, TIMEOUT_DEFAULT_MAX, USER_DEFAULT,
+    self as spec, AgentUse, CheckUse, FLAP_HOLD_DEFAULT, FLAP_TURNS_DEFAULT, FLAP_WINDOW_DEFAULT,
+    FlapUse, Kind, METHOD_DEFAULT, PATH_DEFAULT, STATUS_DEFAULT, TIMEOUT_DEFAULT_MAX, USER_DEFAULT,
 };
 use crate::config::spec::test::ExpectedRcode;
-use crate::zone::{Check, CheckKind, DnsCheck, Flap, HttpCheck, TcpCheck, TlsOptions};
+use crate::zone::{Agent, Check, CheckKind, DnsCheck, Flap, HttpCheck, TcpCheck, TlsOptions};
 
 /// The shortest and the longest interval.
 const INTERVAL: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(86_400));
 /// The shortest and the longest time in which turns are counted, and for which one is held down.
 const FLAP_PERIOD: (Period, Period) = (Period::secs(1), Period::secs(86_400));
+/// The shortest and the longest time in which weights climb.
+const SLOW_START: (Period, Period) = (Period::secs(0), Period::secs(86_400));
 /// The shortest timeout.
 const TIMEOUT_MIN: Period = Period(Duration::from_millis(1));
 /// What a PEM file with a certificate holds (RFC 7468 §5.1).
@@ -31,16 +35,50 @@ pub(super) struct Checks(Vec<Entry>);
 struct Entry {
     name: Option<Spanned<String>>,
     /// `None`: it has errors.
-    check: Option<Check>,
+    made: Option<Made>,
     /// What was handed out, so that equal ones are one value; at most two, with and without the
     /// default port.
     shared: Vec<Arc<Check>>,
+    /// The same of guards, by the endpoint's port.
+    guards: HashMap<Option<u16>, Arc<Guard>>,
     used: bool,
 }
 
+/// What a check comes to.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// Something to do at an address.
+    Check(Box<Check>),
+    /// A rule over others.
+    Composed(Composed),
+}
+
 /// A check's place in [`Checks`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CheckIndex(usize);
+
+impl Checks {
+    /// What the check at `index` comes to; `None`: it has errors.
+    pub(super) fn made(&self, index: CheckIndex) -> Option<&Made> {
+        self.0.get(index.0)?.made.as_ref()
+    }
+
+    pub(super) fn set_made(&mut self, index: CheckIndex, made: Made) {
+        self.0[index.0].made = Some(made);
+    }
+
+    pub(super) fn unmake(&mut self, index: CheckIndex) {
+        self.0[index.0].made = None;
+    }
+
+    pub(super) fn name(&self, index: CheckIndex) -> Option<&str> {
+        self.0.get(index.0)?.name.as_ref().map(|name| name.value.as_str())
+    }
+
+    pub(super) fn indices(&self) -> impl Iterator<Item = CheckIndex> + use<> {
+        (0..self.0.len()).map(CheckIndex)
+    }
+}
 
 impl Builder<'_> {
     /// Reads the named checks.
@@ -50,9 +88,11 @@ impl Builder<'_> {
                 let message = "a check cannot be called \"none\": that word turns checks off";
                 self.decoder.error(&name.span, message);
             }
-            let check = self.check(&check.value);
-            self.checks.0.push(Entry::new(Some(name.clone()), check));
+            let made = self.made(check);
+            self.checks.0.push(Entry::new(Some(name.clone()), made));
         }
+        self.checks.indices().for_each(|index| self.resolve(index));
+        self.circular_checks();
     }
 
     /// Warns of named checks that nothing uses, unless an error may be why.
@@ -73,9 +113,11 @@ impl Builder<'_> {
         let name = match &written.value {
             CheckUse::Off => return None,
             CheckUse::Inline(check) => {
-                let check = self.check(&check.value);
-                self.checks.0.push(Entry { used: true, ..Entry::new(None, check) });
-                return Some(CheckIndex(self.checks.0.len() - 1));
+                let made = self.made(check);
+                let index = CheckIndex(self.checks.0.len());
+                self.checks.0.push(Entry { used: true, ..Entry::new(None, made) });
+                self.resolve(index);
+                return Some(index);
             }
             CheckUse::Named(name) => name,
         };
@@ -95,21 +137,37 @@ impl Builder<'_> {
         }
     }
 
+    /// The guard of an endpoint with this port by the check at `index`, which asks for no service.
+    pub(super) fn guard(
+        &mut self,
+        index: CheckIndex,
+        port: Option<u16>,
+        span: &Range<usize>,
+    ) -> Option<Arc<Guard>> {
+        if let Some(known) = self.checks.0[index.0].guards.get(&port) {
+            return Some(Arc::clone(known));
+        }
+        let guard = Arc::new(self.guard_by(index, port, span, (&[], &mut Vec::new()))?);
+        self.checks.0[index.0].guards.insert(port, Arc::clone(&guard));
+        Some(guard)
+    }
+
     /// The check at `index` for an endpoint with this port; one without a port to probe is an
     /// error at `span`.
-    pub(super) fn guard(
+    pub(super) fn check_at(
         &mut self,
         index: CheckIndex,
         endpoint_port: Option<u16>,
         span: &Range<usize>,
     ) -> Option<Arc<Check>> {
         let entry = &mut self.checks.0[index.0];
-        let mut check = entry.check.clone()?;
+        let Some(Made::Check(check)) = &entry.made else { return None };
+        let mut check = Check::clone(check);
         if check.port.is_none() && endpoint_port.is_none() {
             check.port = check.kind.default_port();
             if check.port.is_none() {
                 // Said at the first endpoint; the cure is the same for the others.
-                entry.check = None;
+                entry.made = None;
                 let message = format!(
                     "this endpoint has no port, and neither has its {} check",
                     check.kind.word()
@@ -127,8 +185,21 @@ impl Builder<'_> {
         Some(check)
     }
 
-    fn check(&mut self, check: &spec::Check) -> Option<Check> {
+    fn made(&mut self, check: &Spanned<spec::Check>) -> Option<Made> {
+        match self.composed(check) {
+            Some(composed) => Some(Made::Composed(composed)),
+            None => self.check(check).map(|check| Made::Check(Box::new(check))),
+        }
+    }
+
+    fn check(&mut self, Spanned { value: check, span }: &Spanned<spec::Check>) -> Option<Check> {
         let before = self.decoder.diagnostics.len();
+        if check.kind.is_none() && check.at_least.is_none() && !check.broken {
+            let diagnostic = self.decoder.error(span, "missing key `kind`");
+            diagnostic.label = "needs `kind = …`".to_owned();
+            diagnostic.help =
+                Some("or one of `all`, `any`, `at_least`, `not` and `service`".to_owned());
+        }
         let interval = self.decoder.period(&check.interval, INTERVAL);
         let timeout = match &check.timeout {
             None => (interval / 2).min(TIMEOUT_DEFAULT_MAX.0),
@@ -161,8 +232,40 @@ impl Builder<'_> {
             self.decoder.period(fast, INTERVAL)
         });
         let flap = self.flap(check.flap.as_ref());
+        let slow_start = self.decoder.period(&check.slow_start, SLOW_START);
+        let agent = self.agent(check.agent.as_ref(), &kind);
         let sound = self.decoder.diagnostics.len() == before;
-        sound.then_some(Check { kind, port, interval, timeout, rise, fall, fast_interval, flap })
+        let paced = Check { port, interval, timeout, rise, fall, ..Check::new(kind) };
+        sound.then_some(Check { fast_interval, flap, slow_start, agent, ..paced })
+    }
+
+    fn agent(&mut self, agent: Option<&Spanned<AgentUse>>, kind: &CheckKind) -> Option<Agent> {
+        let agent = agent?;
+        let is_http = matches!(kind, CheckKind::Http(_));
+        if !is_http && !matches!(kind, CheckKind::Tcp(_) | CheckKind::Tls(..)) {
+            let message = format!("`agent` means nothing in a check of kind {}", kind.word());
+            self.decoder.error(&agent.span, message);
+        }
+        let table = match &agent.value {
+            AgentUse::Plain(false) => return None,
+            AgentUse::Plain(true) => None,
+            AgentUse::Table(table) => Some(table),
+        };
+        let header = table.and_then(|table| table.header.as_ref());
+        if let (Some(header), false) = (header, is_http) {
+            self.decoder.error(&header.span, "only http and https have headers");
+        }
+        let header = self.word(header, is_token, "the name of a header");
+        let share = |share: Option<&Spanned<Int<0, 100>>>, usual| {
+            share.map_or(usual, |share| share.value.as_u8())
+        };
+        let weight_min = share(table.and_then(|table| table.weight_min.as_ref()), 0);
+        let weight_max = share(table.and_then(|table| table.weight_max.as_ref()), 100);
+        if weight_min > weight_max {
+            let message = format!("`weight_min` is above `weight_max`, {weight_max}");
+            self.decoder.error(&agent.span, message);
+        }
+        Some(Agent { header, weight_min, weight_max })
     }
 
     fn flap(&mut self, flap: Option<&Spanned<FlapUse>>) -> Option<Flap> {
@@ -320,8 +423,8 @@ impl Builder<'_> {
 }
 
 impl Entry {
-    fn new(name: Option<Spanned<String>>, check: Option<Check>) -> Self {
-        Self { name, check, shared: Vec::new(), used: false }
+    fn new(name: Option<Spanned<String>>, made: Option<Made>) -> Self {
+        Self { name, made, shared: Vec::new(), guards: HashMap::new(), used: false }
     }
 }
 

@@ -11,13 +11,17 @@ use super::nest::Member;
 use crate::config::decode::Spanned;
 use crate::config::spec::endpoint::{Endpoint as EndpointSpec, EndpointTable, WEIGHT_DEFAULT};
 use crate::wire::name::{LABEL_LEN_MAX, Name};
-use crate::zone::{Endpoint, Place};
+use crate::zone::{Endpoint, Override, Place};
 
 /// What the endpoints of one service share.
 pub(super) struct Shared<'a> {
+    /// What the zone file calls the service.
+    pub(super) label: &'a str,
     pub(super) owner: &'a Name,
     pub(super) port: Option<u16>,
     pub(super) check: Option<CheckIndex>,
+    /// The state that those of the present pool are to have.
+    pub(super) wanted: Override,
     /// The names given so far, in lower case.
     pub(super) names: HashMap<String, Range<usize>>,
     /// Endpoints without a port.
@@ -47,7 +51,11 @@ impl Builder<'_> {
             (Some(Place::Target(_)), _) => None,
             (_, own) => own.unwrap_or(shared.check),
         };
-        let check = check.and_then(|index| self.guard(index, port, &spec.span));
+        let waits = check.filter(|index| self.asks_for_service(*index));
+        let guard = match check {
+            Some(index) if waits.is_none() => self.guard(index, port, &spec.span),
+            _ => None,
+        };
         let place = place?;
         let (name, span) = match &table.name {
             Some(name) => (name.value.clone(), &name.span),
@@ -67,8 +75,12 @@ impl Builder<'_> {
         let owner = shared.owner.prepend(name.as_bytes());
         let owner = owner.map_err(|error| self.decoder.error(span, error.to_string())).ok()?;
         self.claims.add(&owner, By::Service, span);
+        if let Some(index) = waits {
+            self.await_guard(index, (shared.label, &name), port, &spec.span);
+        }
+        let wanted = table.state.as_ref().map_or(shared.wanted, |state| state.value.into());
         let weight = table.weight.as_ref().map_or(WEIGHT_DEFAULT, |weight| weight.value.as_u16());
-        Some(Endpoint { name, owner, place, port, weight, check })
+        Some(Endpoint { name, owner, place, port, weight, guard, wanted })
     }
 
     fn place(&mut self, table: &EndpointTable, span: &Range<usize>) -> Option<Place> {

@@ -11,6 +11,7 @@
 
 mod check;
 mod claims;
+mod compose;
 mod endpoint;
 mod latencies;
 mod nest;
@@ -53,6 +54,8 @@ struct Builder<'a> {
     records: Records,
     /// What is to be nested once all services are built.
     nests: Vec<nest::Nest>,
+    /// Endpoints that get their guards once all services are built.
+    waiting: Vec<compose::Waiting>,
 }
 
 /// Builds the zone that `file` describes; `None` if there are errors.
@@ -74,6 +77,7 @@ pub(crate) fn zone(
         checks: check::Checks::default(),
         records: Records::from_text_of(len),
         nests: Vec::new(),
+        waiting: Vec::new(),
     };
     builder.ttl = builder.whole_seconds(&file.ttl, TTL_MAX);
     builder.checks(file.checks.as_ref());
@@ -83,6 +87,7 @@ pub(crate) fn zone(
         .into_iter()
         .filter_map(|(key, service)| builder.service(&key, &service.value))
         .collect();
+    builder.guard_waiting(&mut services);
     builder.nest(&mut services);
     let written = builder.static_data(&file);
     builder.unused_checks();

@@ -23,6 +23,13 @@ pub(super) struct Nest {
     pub(super) members: Vec<Member>,
 }
 
+impl Nest {
+    /// What the zone file calls its members.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &Spanned<String>> {
+        self.members.iter().map(|member| &member.label)
+    }
+}
+
 /// A service as a member of a pool.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -92,6 +99,7 @@ impl Builder<'_> {
             ("target", table.target.as_ref().map(|key| &key.span)),
             ("port", table.port.as_ref().map(|key| &key.span)),
             ("check", table.check.as_ref().map(|key| &key.span)),
+            ("state", table.state.as_ref().map(|key| &key.span)),
         ];
         for (key, span) in written {
             let Some(span) = span else { continue };
@@ -267,7 +275,7 @@ fn take_in(outer: &mut Service, pool: usize, inner: Service) -> Target {
     outer.pools.extend(inner.pools.into_iter().map(|pool| Pool {
         name: if is_only { place.clone() } else { format!("{place}/{}", pool.name) },
         services: pool.services.map(|to| to.moved(pools, nested + 1)),
-        is_nested: true,
+        nested_from: pool.nested_from.or(Some(pool.name.into())),
         ..pool
     }));
     Target::Service(NestedIndex(nested))

@@ -15,7 +15,7 @@ use crate::config::spec::service::{
 use crate::wire::name::Name;
 use crate::zone::limits::{ENDPOINTS_PER_POOL_MAX, ENDPOINTS_PER_SERVICE_MAX, POOLS_MAX};
 use crate::zone::{
-    Answers, Endpoint, MinUp, OnAllDown, Place, Pool, PoolLocation, Service, Target,
+    Answers, Endpoint, MinUp, OnAllDown, Override, Place, Pool, PoolLocation, Service, Target,
 };
 
 /// The longest TTL of a service.
@@ -33,7 +33,10 @@ impl Builder<'_> {
             self.claims.add(owner, By::Service, &key.span);
         }
         let nowhere = self.origin.clone();
+        let wanted = spec.state.as_ref().map_or(Override::Auto, |state| state.value.into());
         let mut shared = Shared {
+            label: &key.value,
+            wanted,
             // What is wrong inside the service is found out even if its name is.
             owner: owner.as_ref().unwrap_or(&nowhere),
             port: spec.port.as_ref().map(|port| port.value.as_u16()),
@@ -97,8 +100,8 @@ impl Builder<'_> {
         let pools: Vec<Pool> = match (&spec.endpoints, &spec.pools) {
             (Some(endpoints), None) => {
                 let (endpoints, services) = self.members(shared, 0, endpoints);
-                let (name, location, is_nested) = (ONLY_POOL.to_owned(), None, false);
-                vec![Pool { name, min_up, location, endpoints, services, is_nested }]
+                let (name, location) = (ONLY_POOL.to_owned(), None);
+                vec![Pool { name, min_up, location, endpoints, services, nested_from: None }]
             }
             (None, Some(pools)) => self.named_pools(&pools.value.0, min_up, shared),
             (Some(endpoints), Some(_)) => {
@@ -148,17 +151,24 @@ impl Builder<'_> {
                 self.decoder.error(&name.span, message).help =
                     Some("the word has a meaning in `on_all_down`".to_owned());
             }
+            let of_service = shared.wanted;
+            shared.wanted = pool.state.as_ref().map_or(of_service, |state| state.value.into());
             let members = pool.endpoints.as_ref().map(|list| self.members(shared, at, list));
+            shared.wanted = of_service;
             let (endpoints, services) = members.unwrap_or_default();
             if let (Some(min_up), true) = (&pool.min_up, services.is_some()) {
                 self.no_min_up_of_services(min_up);
+            }
+            if let (Some(state), true) = (&pool.state, services.is_some()) {
+                self.decoder.error(&state.span, "a pool of services has no `state`").help =
+                    Some("write it in those services".to_owned());
             }
             let min_up = pool.min_up.as_ref().map_or(min_up, |share| share.value.0);
             let located = pool.location.as_ref().and_then(|location| location.value.coordinates());
             let bias_km = pool.bias.value.0;
             let location = located.map(|coordinates| PoolLocation { coordinates, bias_km });
-            let (name, is_nested) = (name.value.clone(), false);
-            pools.push(Pool { name, min_up, location, endpoints, services, is_nested });
+            let name = name.value.clone();
+            pools.push(Pool { name, min_up, location, endpoints, services, nested_from: None });
         }
         pools
     }

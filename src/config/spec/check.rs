@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::test::ExpectedRcode;
 use crate::config::decode::{
-    Decode, Decoder, Int, Map, Node, OneOrMany, Period, Spanned, table, words,
+    Decode, Decoder, Int, List, Map, Node, OneOrMany, Period, Spanned, table, words,
 };
 use crate::zone::StatusRange;
 
@@ -24,6 +24,8 @@ pub(crate) const FLAP_TURNS_DEFAULT: u32 = 8;
 pub(crate) const FLAP_WINDOW_DEFAULT: Period = Period::secs(600);
 /// How long an endpoint is held down that turns too often.
 pub(crate) const FLAP_HOLD_DEFAULT: Period = Period::secs(300);
+/// Weights count at once.
+pub(crate) const SLOW_START_DEFAULT: Period = Period::secs(0);
 /// The request method of http and https checks.
 pub(crate) const METHOD_DEFAULT: &str = "GET";
 /// The path of http and https checks.
@@ -36,8 +38,20 @@ pub(crate) const USER_DEFAULT: &str = "waypost";
 table! {
     /// One health-check definition.
     pub(crate) struct Check {
-        /// What one probe does: an HTTP or HTTPS request, or a TCP connection.
-        kind: Kind, required;
+        /// What one probe does: an HTTP or HTTPS request, or a TCP connection. Needed unless the
+        /// check is made of others by `all`, `any`, `at_least`, `not` or `service`.
+        kind: Kind;
+        /// Checks, by name or as tables, all of which must pass. Beside it stands nothing else.
+        all: List<CheckUse>;
+        /// Checks, any one of which must pass. Beside it stands nothing else.
+        any: List<CheckUse>;
+        /// Checks, some of which must pass. Beside it stands nothing else.
+        at_least: AtLeast;
+        /// A check that must not pass. Beside it stands nothing else.
+        not: CheckUse;
+        /// A service of this zone, any endpoint of which must be up. Beside it stands nothing
+        /// else.
+        service: String;
         /// The port to probe. Default: the endpoint's port, else that of the kind.
         port: Int<1, 65_535>;
         /// From the start of one probe to the start of the next, 100ms to 1d.
@@ -53,6 +67,11 @@ table! {
         fast_interval: Period;
         /// When an endpoint turns too often, and is held down for it; false: never.
         flap: FlapUse;
+        /// For how long the weight of an endpoint climbs from a tenth that was down; up to 1d.
+        slow_start: Period = SLOW_START_DEFAULT;
+        /// http, https, tcp, tls: whether an endpoint may ask for less weight, or for none, in what
+        /// it replies: true, or a table. Default: false.
+        agent: AgentUse;
         /// http, https: the request method. Default: "GET".
         method: String;
         /// http, https: the path with its query. Default: "/".
@@ -106,6 +125,67 @@ table! {
         window: Period = FLAP_WINDOW_DEFAULT;
         /// How long an endpoint is held down that turns once more; 1s to 1d.
         hold: Period = FLAP_HOLD_DEFAULT;
+    }
+}
+
+table! {
+    /// Checks, some of which must pass.
+    pub(crate) struct AtLeast {
+        /// The checks, by name or as tables.
+        of: List<CheckUse>, required;
+        /// How many of them must pass, 1 to all.
+        count: Int<1, 4096>, required;
+    }
+}
+
+table! {
+    /// What an endpoint may ask for in what it replies.
+    pub(crate) struct Agent {
+        /// http, https: the response header that has its words. Default: the first 16 lines of the
+        /// body have.
+        header: String;
+        /// The least part of its weight that it can ask for, in percent. Default: 0.
+        weight_min: Int<0, 100>;
+        /// The largest part of its weight that it can ask for, in percent. Default: 100.
+        weight_max: Int<0, 100>;
+    }
+}
+
+/// Whether endpoints speak for themselves.
+#[derive(Clone, Debug)]
+pub(crate) enum AgentUse {
+    /// As by an empty table, or not at all.
+    Plain(bool),
+    /// As the table says.
+    Table(Box<Agent>),
+}
+
+impl Decode for AgentUse {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let value = node.get_ref();
+        if value.is_table() {
+            return Agent::decode(node, decoder).map(|table| Self::Table(Box::new(table)));
+        }
+        let plain = value.as_bool().map(Self::Plain);
+        if plain.is_none() {
+            decoder.expected("true, false or a table", node);
+        }
+        plain
+    }
+}
+
+impl JsonSchema for AgentUse {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "AgentUse".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<Agent>();
+        json_schema!({ "anyOf": [{ "type": "boolean" }, table] })
     }
 }
 

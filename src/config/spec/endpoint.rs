@@ -7,7 +7,8 @@ use std::ops::Range;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::check::CheckUse;
-use crate::config::decode::{Decode, Decoder, Int, Node, OneOrMany, Spanned, table};
+use crate::config::decode::{Decode, Decoder, Int, Node, OneOrMany, Spanned, table, words};
+use crate::zone::Override;
 
 /// The weight of an endpoint that writes none.
 pub(crate) const WEIGHT_DEFAULT: u16 = 1;
@@ -33,6 +34,34 @@ table! {
         weight: Int<0, 65_535>;
         /// Its check instead of the service's: a name, a table, or false for none.
         check: CheckUse;
+        /// The state that it is to have whatever its check says: "up", "down", "drain", or "auto"
+        /// for what its check says. Default: the pool's.
+        state: Wanted;
+    }
+}
+
+words! {
+    /// The state that endpoints are to have.
+    pub(crate) enum Wanted {
+        /// What their checks say.
+        Auto = "auto",
+        /// Up.
+        Up = "up",
+        /// Down.
+        Down = "down",
+        /// Not named in new answers as long as anything else is up.
+        Drain = "drain",
+    }
+}
+
+impl From<Wanted> for Override {
+    fn from(wanted: Wanted) -> Self {
+        match wanted {
+            Wanted::Auto => Self::Auto,
+            Wanted::Up => Self::Up,
+            Wanted::Down => Self::Down,
+            Wanted::Drain => Self::Drain,
+        }
     }
 }
 
@@ -61,6 +90,7 @@ impl Endpoint {
                     port: None,
                     weight: None,
                     check: None,
+                    state: None,
                     broken: false,
                 })
             }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::check::CheckUse;
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Wanted};
 use super::place::{Bias, Location};
 use super::route::Route;
 use crate::config::decode::{Decode, Decoder, Int, List, Map, Node, OneOrMany, Period, table};
@@ -33,6 +33,9 @@ table! {
         txt: OneOrMany<String>;
         /// The check of every endpoint that sets none: the name of one in `checks`, or a table.
         check: CheckUse;
+        /// The state that its endpoints are to have whatever their checks say: "up", "down",
+        /// "drain" or "auto"; pools and endpoints may set their own. Default: "auto".
+        state: Wanted;
         /// How many endpoints one answer names: 1 to 8, or "all" (8 addresses at most). Default:
         /// 1 if any endpoint of the service writes a weight or is a service, else "all".
         answers: Answers;
@@ -67,6 +70,9 @@ table! {
         /// The share of weight, 0 to 1, that must be up for the pool to be usable. Default: the
         /// service's.
         min_up: Share;
+        /// The state that its endpoints are to have whatever their checks say. Default: the
+        /// service's.
+        state: Wanted;
         /// Where it is, for `nearest` and `fastest`.
         location: Location;
         /// How many kilometres nearer it counts than it is, for `nearest`; below 0: farther.

@@ -58,7 +58,7 @@ fn the_smallest_zone_of_the_design_loads_with_its_defaults() {
     );
     let names: Vec<String> = endpoints(web).iter().map(|e| e.owner.to_string()).collect();
     assert_eq!(names, ["192-0-2-11.web.example.com.", "192-0-2-12.web.example.com."]);
-    let check = endpoints(web)[0].check.clone().unwrap();
+    let check = check_of(endpoints(web)[0]);
     assert_eq!((check.port, check.rise, check.fall), (Some(8080), 2, 3));
     assert_eq!(check.interval, Duration::from_secs(5));
     assert_eq!(check.timeout, Duration::from_millis(2500));
@@ -119,7 +119,7 @@ fn the_services_of_the_large_zone_are_as_written() {
         ]
     );
     let facts: Vec<_> =
-        endpoints(web).iter().map(|e| (e.name.as_str(), e.weight, e.check.is_some())).collect();
+        endpoints(web).iter().map(|e| (e.name.as_str(), e.weight, e.guard.is_some())).collect();
     let expected = [
         ("fra1", 3, true),
         ("ams1", 1, true),
@@ -129,9 +129,9 @@ fn the_services_of_the_large_zone_are_as_written() {
     ];
     assert_eq!(facts, expected);
     let facts: Vec<_> =
-        endpoints(db).iter().map(|e| (e.name.as_str(), e.check.is_some())).collect();
+        endpoints(db).iter().map(|e| (e.name.as_str(), e.guard.is_some())).collect();
     assert_eq!(facts, [("192-0-2-31", true), ("2001-db8--0", true), ("old", false)]);
-    let check = endpoints(db)[0].check.clone().unwrap();
+    let check = check_of(endpoints(db)[0]);
     assert_eq!(check.timeout, Duration::from_millis(500), "half the interval");
 }
 

@@ -227,7 +227,7 @@ fn a_service_has_places_and_settings_in_range() {
             &[
                 "5:10 `1`: expected true or false, found the number 1",
                 "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, https, txt, check, \
-             answers, min_up, on_all_down, sticky, latencies, endpoints, pools, routes)",
+             state, answers, min_up, on_all_down, sticky, latencies, endpoints, pools, routes)",
             ],
         ),
     ]);
@@ -380,7 +380,11 @@ fn an_endpoint_has_one_place_and_a_name_of_its_own() {
 fn a_check_has_only_what_its_kind_understands() {
     let kinds = "(did you mean \"https\"?)";
     check_service(&[
-        ("check = {}", &["5:9 `{}`: missing key `kind`"]),
+        (
+            "check = {}",
+            &["5:9 `{}`: missing key `kind` \
+               (or one of `all`, `any`, `at_least`, `not` and `service`)"],
+        ),
         (
             "check = { kind = \"htps\" }",
             &[&format!("5:18 `\"htps\"`: unknown value \"htps\" {kinds}")],

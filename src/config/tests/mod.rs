@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
+use crate::zone::{Asked, Check, Condition, Endpoint};
 
 /// A zone directory, `zones`, that exists in the test only; each file is a second newer than the
 /// one before it in the alphabet.
@@ -29,6 +30,14 @@ impl Files for Directory {
         let found = self.0.iter().zip(1000..).find(|((name, _), _)| Path::new(name) == path);
         let ((_, text), modified) = found.ok_or("no such file")?;
         Ok(Arc::new(Source { path: path.to_owned(), text: text.clone(), modified }))
+    }
+}
+
+/// The only check that guards an endpoint.
+fn check_of(endpoint: &Endpoint) -> Arc<Check> {
+    match endpoint.guard.as_deref() {
+        Some(Condition::Check(Asked { check, at: None })) => Arc::clone(check),
+        other => panic!("one check, not {other:?}"),
     }
 }
 

@@ -76,7 +76,7 @@ fn ports_and_authorities_of_checks_are_found() {
     assert_eq!(loaded.read.len(), 2);
     let zone = loaded.zone.unwrap();
     let checks = |at: usize| -> Vec<_> {
-        zone.services()[at].endpoints().map(|(_, e)| e.check.clone().unwrap()).collect()
+        zone.services()[at].endpoints().map(|(_, e)| check_of(e)).collect()
     };
     let web = checks(0);
     assert_eq!([web[0].port, web[1].port], [Some(443), None], "the endpoint's own port is used");
