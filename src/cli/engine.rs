@@ -150,7 +150,7 @@ fn take_down(snapshot: &Snapshot, given: &str) -> Result<(), Failed> {
         None => (given, None),
     };
     let zones = snapshot.zones().iter();
-    let found: usize = zones.map(|zone| expect::set_states(zone, label, name, false)).sum();
+    let found: usize = zones.map(|zone| expect::hold_down(zone, label, name).count).sum();
     if found > 0 {
         return Ok(());
     }

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use crate::answer::{Client, Over, Responder};
 use crate::explain::Explanation;
 use crate::geo::Geo;
-use crate::health::Showing;
+use crate::health::{Bit, Showing};
 use crate::snapshot::{Endpoint, Snapshot, Zone};
 use crate::wire::message::{Message, write_query};
-use crate::zone::Test;
+use crate::zone::{Down, Test};
 use seen::{Answer, Shares};
 
 /// How many answers a test looks at: each endpoint's share is then off by two thousandths at the
@@ -50,45 +50,63 @@ pub fn failures<'t>(zone: &Arc<Zone>, geo: &Geo, tests: &'t [Test]) -> Vec<(&'t 
     }
     let snapshot = Arc::new(Snapshot::new(0, vec![Arc::clone(zone)]));
     let failures = tests.iter().filter_map(|test| {
-        let held_down = |may_serve| {
-            for down in &test.down {
-                set_states(zone, &down.service, down.endpoint.as_deref(), may_serve);
-            }
-        };
-        held_down(false);
+        let hold = |down: &Down| hold_down(zone, &down.service, down.endpoint.as_deref());
+        let held: Vec<Held> = test.down.iter().map(hold).collect();
         let result = ask(&snapshot, geo, test);
-        held_down(true);
+        // The last first: two of them may hold the same endpoint.
+        held.iter().rev().for_each(|held| held.let_go(zone));
         result.err().map(|failure| (test, failure))
     });
     failures.collect()
 }
 
-/// Shows an endpoint of a service, or all of them, as up or as down, wherever the service is
-/// nested too; how many there are.
+/// Endpoints that are held down, and what was shown of them.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// How many endpoints.
+    pub count: usize,
+    before: Vec<(Bit, Showing)>,
+}
+
+impl Held {
+    fn down(&mut self, zone: &Zone, endpoint: &Endpoint) {
+        for bit in endpoint.bits().iter() {
+            self.before.push((*bit, zone.board().showing(*bit)));
+            zone.board().show(*bit, Showing::DOWN);
+        }
+    }
+
+    /// Shows again what was shown before; a written state too.
+    fn let_go(&self, zone: &Zone) {
+        self.before.iter().rev().for_each(|(bit, showing)| zone.board().show(*bit, *showing));
+    }
+}
+
+/// Shows an endpoint of a service, or all of them, as down, wherever the service is nested too.
 ///
 /// # Cost
 /// A pass over the endpoints of the zone.
-pub fn set_states(zone: &Zone, service: &str, endpoint: Option<&str>, may_serve: bool) -> usize {
-    let Some(service) = zone.service_named(service) else { return 0 };
+pub fn hold_down(zone: &Zone, service: &str, endpoint: Option<&str>) -> Held {
+    let mut held = Held::default();
+    let Some(service) = zone.service_named(service) else { return held };
     let key = |of: &Endpoint| (zone.endpoint_name(of).to_owned(), zone.endpoint_owner(of).to_vec());
-    let set = |endpoint: &Endpoint| {
-        let showing = if may_serve { Showing::UP } else { Showing::DOWN };
-        endpoint.bits().iter().for_each(|bit| zone.board().show(*bit, showing));
-    };
     let is_meant =
         |known: &&Endpoint| endpoint.is_none_or(|name| zone.endpoint_name(known) == name);
     let meant: Vec<&Endpoint> = zone.endpoints(service).iter().filter(is_meant).collect();
-    meant.iter().for_each(|endpoint| set(endpoint));
+    held.count = meant.len();
+    meant.iter().for_each(|endpoint| held.down(zone, endpoint));
     let meant: HashSet<_> = meant.into_iter().map(key).collect();
     for other in zone.services() {
         let (plan, endpoints) = (zone.plan(other), zone.endpoints(other));
         // Targets have no name that is theirs alone.
         for pool in plan.pools().iter().filter(|pool| pool.is_nested() || !pool.is_target()) {
             let members = pool.members().filter_map(|at| endpoints.get(usize::from(at)));
-            members.filter(|endpoint| meant.contains(&key(endpoint))).for_each(set);
+            for endpoint in members.filter(|endpoint| meant.contains(&key(endpoint))) {
+                held.down(zone, endpoint);
+            }
         }
     }
-    meant.len()
+    held
 }
 
 fn ask(snapshot: &Arc<Snapshot>, geo: &Geo, test: &Test) -> Result<(), Failure> {

@@ -19,7 +19,7 @@ $look = function (array $node) use (&$look, &$found, &$problems, $rows): void {
         $found++;
         // A row for the key, or for the form that it begins: `{ split = …`.
         $written = preg_quote($key, '/');
-        $own = preg_grep("/^\| `([a-z]+\.)?{$written}` \||^\| `\{ {$written} = /", $rows);
+        $own = preg_grep("/^\| `([a-z_]+\.)?{$written}` \||^\| `\{ {$written} = /", $rows);
         $default = isset($about['default']) ? '`' . json_encode($about['default']) . '`' : '';
         if ($own === []) {
             $problems[] = "no row for `{$key}`";

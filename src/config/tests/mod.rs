@@ -1,5 +1,6 @@
 //! What an operator sees: zones that load, and every mistake at its place.
 
+mod composed;
 mod expectations;
 mod fixtures;
 mod mistakes;
