@@ -96,6 +96,8 @@ pub(super) struct Guard {
     /// Who began to fail, and when; the oldest first.
     begun: VecDeque<(Moment, Probed)>,
     frozen_since: Option<Moment>,
+    /// When enough of them passed again for the last time, and since when it had held.
+    recovered: Option<(Moment, Moment)>,
 }
 
 /// Whether a check is frequent enough to tell what happens at once.
@@ -176,6 +178,8 @@ impl Guard {
             let held = now.since(since);
             if failing as f64 <= most {
                 self.frozen_since = None;
+                self.recovered = Some((now, since));
+                self.begin_anew(entries);
                 return Some(Guarded::Recovered { held });
             }
             if held < self.policy.freeze_max {
@@ -191,10 +195,21 @@ impl Guard {
         if targets < self.policy.targets_min || self.recent as f64 <= most {
             return None;
         }
-        self.frozen_since = Some(now);
+        // What comes back at once is the same fault, and is borne no longer for having paused.
+        let resumed = self.recovered.filter(|(at, _)| now.since(*at) <= self.window);
+        let since = resumed.map_or(now, |(_, since)| since);
+        self.frozen_since = Some(since);
         self.turn_back(entries, turn_back);
-        let (within, at_most) = (self.window, self.policy.freeze_max);
-        Some(Guarded::Frozen { failing: self.recent, targets, within, at_most })
+        let at_most = self.policy.freeze_max.saturating_sub(now.since(since));
+        Some(Guarded::Frozen { failing: self.recent, targets, within: self.window, at_most })
+    }
+
+    /// Lets every failure begin with the next one: whoever has not been probed since the others
+    /// passed again may have failed for the same fault, and goes on failing if it returns.
+    fn begin_anew(&mut self, entries: &mut HashMap<Probed, Entry>) {
+        entries.values_mut().for_each(|entry| entry.watched = Watched::default());
+        self.begun.clear();
+        (self.failing, self.recent) = (0, 0);
     }
 
     fn turn_back(
@@ -353,6 +368,40 @@ mod tests {
         assert!(scene.table.is_frozen());
         let applied = scene.table.apply(binding.probed(), (Verdict::Pass, None), scene.now);
         assert_eq!(applied.turn, None, "it was up all the time");
+        assert_eq!(scene.up(), 20);
+    }
+
+    #[test]
+    fn a_fault_that_pauses_for_a_moment_is_one_and_held_no_longer_than_one() {
+        let mut scene = Scene::new(20, 1);
+        let mut seen = Vec::new();
+        for _ in 0..40 {
+            // The first six pass once in a while, before the others are probed again.
+            seen.extend(scene.round(0));
+            seen.extend(scene.round(6));
+        }
+        let ends = |guarded: &&Guarded| matches!(guarded, Guarded::Believed { .. });
+        let [Guarded::Believed { held, .. }] = seen.iter().filter(ends).collect::<Vec<_>>()[..]
+        else {
+            panic!("{seen:?}");
+        };
+        assert!(*held < GuardPolicy::FREEZE_MAX + INTERVAL, "{held:?}");
+        assert!(seen.len() > 3, "it paused: {seen:?}");
+    }
+
+    #[test]
+    fn who_was_not_probed_while_the_fault_paused_is_not_down_for_it() {
+        let mut scene = Scene::new(20, 1);
+        scene.round(0);
+        assert!(scene.table.is_frozen());
+        // Six pass, so that it ends; all fail again before the others were probed in between.
+        for at in 0..6 {
+            let probed = scene.bindings[at].probed().clone();
+            scene.table.apply(&probed, (Verdict::Pass, None), scene.now);
+        }
+        assert!(!scene.table.is_frozen());
+        scene.round(0);
+        assert!(scene.table.is_frozen(), "for the second time");
         assert_eq!(scene.up(), 20);
     }
 
