@@ -49,6 +49,8 @@ impl Serve {
             }
             Failed
         })?;
+        // Not before the signals are for this server: one that comes earlier breaks the start off.
+        server.announce();
         signals.wait(&server);
         let outcomes = server.outcomes();
         server.stop();
@@ -74,8 +76,7 @@ impl Serve {
     }
 }
 
-/// The signals that steer the server, caught from before it listens: whoever sees that line in
-/// the log may send one.
+/// The signals that steer the server, caught from before it starts.
 struct Signals {
     runtime: Runtime,
     hangup: Signal,

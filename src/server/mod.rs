@@ -58,6 +58,7 @@ const RUNTIME_STOP_MAX: Duration = Duration::from_secs(1);
 pub struct Server {
     addresses: Vec<SocketAddr>,
     encrypted: Vec<(Over, SocketAddr)>,
+    workers: usize,
     running: Option<Running>,
     events: mpsc::Sender<Event>,
     /// Disconnected once the control thread has ended.
@@ -140,10 +141,6 @@ impl Server {
             let (snapshots, policy) = (snapshots.clone(), Arc::clone(&policy));
             Worker::new(snapshots, policy, clock.clone(), counted.clone(), number)
         })?;
-        addresses.iter().for_each(|address| info!(%address, workers, "listening"));
-        for (over, address) in &encrypted {
-            info!(%address, over = over.as_str(), "listening");
-        }
         let (events, inbox) = mpsc::channel();
         watcher.attach(&config.zones, events.clone());
         let (alive, ended) = mpsc::channel();
@@ -154,6 +151,7 @@ impl Server {
         Ok(Self {
             addresses,
             encrypted,
+            workers,
             running: Some(running),
             events,
             control: Some(ended),
@@ -170,6 +168,15 @@ impl Server {
     /// The addresses that it answers on over encrypted transports.
     pub fn encrypted_addresses(&self) -> &[(Over, SocketAddr)] {
         &self.encrypted
+    }
+
+    /// Writes into the log where it answers: the sign that it can be asked, reloaded and stopped.
+    pub fn announce(&self) {
+        let workers = self.workers;
+        self.addresses.iter().for_each(|address| info!(%address, workers, "listening"));
+        for (over, address) in &self.encrypted {
+            info!(%address, over = over.as_str(), "listening");
+        }
     }
 
     /// Asks for the zones to be read again; returns at once. What comes of it is in the log.
