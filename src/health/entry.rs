@@ -39,6 +39,19 @@ pub(super) struct Standing {
     ttl_max: Option<u16>,
 }
 
+/// What another check found of an endpoint's address.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    state: State,
+    spoken: Spoken,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { state: State::Unknown, spoken: Spoken::default() }
+    }
+}
+
 impl Standing {
     /// That of an endpoint whose `state` nothing probes.
     pub(super) fn of(state: State) -> Self {
@@ -78,6 +91,21 @@ impl Entry {
             risen: 100,
             shown: Vec::new(),
         }
+    }
+
+    /// Begins with what another check found, until the first verdict.
+    pub(super) fn starting_from(found: Found, check: &Check, now: Moment) -> Self {
+        let Found { state, spoken } = found;
+        let entry = Self::new(Tracker::starting_from(state, now), now);
+        match check.agent {
+            Some(_) => Self { spoken, ..entry },
+            None => entry,
+        }
+    }
+
+    /// What was found so far.
+    pub(super) fn found(&self) -> Found {
+        Found { state: self.tracker.state(), spoken: self.spoken }
     }
 
     /// Up, down or unknown: what it says of itself counts as well as what verdicts say.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::binding::{Binding, EndpointName, Probed};
 use super::board::{Board, Showing};
-use super::entry::{Entry, Standing};
+use super::entry::{Entry, Found, Standing};
 use super::guard::{Guard, GuardPolicy, Guarded};
 use super::overrides::{Overrides, Subject};
 use super::spoken::Spoken;
@@ -95,7 +95,7 @@ impl Table {
         let known = self.entries.iter().filter(|(_, entry)| !entry.tracker.is_undecided());
         let kept = known.map(|(probed, entry)| Kept {
             fingerprint: probed.fingerprint(),
-            state: entry.tracker.state(),
+            state: entry.state(),
         });
         kept.filter(|kept| kept.state != State::Unknown).collect()
     }
@@ -122,7 +122,7 @@ impl Table {
         replaced: &[Binding],
         now: Moment,
     ) {
-        let before = self.states_of(replaced);
+        let before = self.found_of(replaced);
         let sheet = Sheet { board: Arc::clone(board), bindings: Arc::clone(bindings) };
         let free = self.sheets.iter().position(Option::is_none);
         let number = free.unwrap_or(self.sheets.len());
@@ -133,8 +133,8 @@ impl Table {
         for (at, binding) in bindings.iter().enumerate() {
             for probed in binding.condition.leaves() {
                 let place = (&*binding.endpoint, probed.address.ip());
-                let known = before.get(&place).copied().unwrap_or(State::Unknown);
-                let entry = self.entry(probed, known, now);
+                let found = before.get(&place).copied().unwrap_or_default();
+                let entry = self.entry(probed, found, now);
                 let shown = (number as u32, at as u32);
                 if !entry.shown.contains(&shown) {
                     entry.shown.push(shown);
@@ -144,19 +144,19 @@ impl Table {
         bindings.iter().for_each(|binding| board.show(binding.bit, self.showing(binding)));
     }
 
-    /// The states of the addresses of endpoints that one check guards.
-    fn states_of<'b>(&self, bindings: &'b [Binding]) -> HashMap<(&'b EndpointName, IpAddr), State> {
+    /// What was found of the addresses of endpoints that one check guards.
+    fn found_of<'b>(&self, bindings: &'b [Binding]) -> HashMap<(&'b EndpointName, IpAddr), Found> {
         let states = bindings.iter().filter_map(|binding| {
             let [probed] = binding.condition.leaves()[..] else { return None };
             let entry = self.entries.get(probed)?;
-            Some(((&*binding.endpoint, probed.address.ip()), entry.tracker.state()))
+            Some(((&*binding.endpoint, probed.address.ip()), entry.found()))
         });
         states.collect()
     }
 
-    /// The entry of `probed`; a new one is in the state that was kept, else in that which is
-    /// `known` from elsewhere.
-    fn entry(&mut self, probed: &Probed, known: State, now: Moment) -> &mut Entry {
+    /// The entry of `probed`; a new one is in the state that was kept, else begins with what was
+    /// `found` elsewhere.
+    fn entry(&mut self, probed: &Probed, found: Found, now: Moment) -> &mut Entry {
         let (guard, kept) = (&mut self.guard, &self.kept);
         self.entries.entry(probed.clone()).or_insert_with(|| {
             guard.add(probed);
@@ -164,11 +164,10 @@ impl Table {
                 true => None,
                 false => kept.get(&probed.fingerprint()),
             };
-            let tracker = match kept {
-                Some(kept) => Tracker::resumed(kept.state, now),
-                None => Tracker::starting_from(known, now),
-            };
-            Entry::new(tracker, now)
+            match kept {
+                Some(kept) => Entry::new(Tracker::resumed(kept.state, now), now),
+                None => Entry::starting_from(found, &probed.check, now),
+            }
         })
     }
 

@@ -17,7 +17,7 @@ use waypost::server::{GeoFiles, Loader, read_source};
 use waypost::snapshot::{Snapshot, Zone};
 use waypost::zone::Override;
 
-use crate::dns::{Response, Tcp, Udp, checked};
+use crate::dns::{Question, Response, Tcp, Udp, checked};
 use crate::scenario::{Ask, Block, Section, Step, Target, read, share_key};
 use crate::server::TestServer;
 
@@ -98,26 +98,60 @@ fn take(subject: &mut impl Subject, step: &Step) -> Result<(), String> {
 }
 
 /// The engine without sockets, checks without probes.
-struct InProcess {
+pub(crate) struct InProcess {
     loader: Loader,
     zones: Vec<Arc<Zone>>,
     responder: Responder,
-    table: Table,
-    clock: Clock,
+    pub(crate) table: Table,
+    pub(crate) clock: Clock,
 }
 
 impl InProcess {
-    fn start(directory: &Path) -> Self {
+    pub(crate) fn start(directory: &Path) -> Self {
+        Self::start_with(directory, Table::new(GuardPolicy::default()))
+    }
+
+    /// The same with a table of nothing that may know something from before.
+    pub(crate) fn start_with(directory: &Path, table: Table) -> Self {
         let mut subject = Self {
             loader: Loader::new(directory).with_geo(geo(&directory.with_file_name(SETTINGS))),
             zones: Vec::new(),
             responder: Responder::new(Arc::new(Snapshot::new(0, Vec::new())), 7),
-            table: Table::new(GuardPolicy::default()),
+            table,
             clock: Clock::manual(),
         };
-        subject.reload();
+        subject.read_again();
         assert!(!subject.zones.is_empty(), "the zones have errors");
         subject
+    }
+
+    /// The files have changed; those with errors change nothing.
+    pub(crate) fn read_again(&mut self) {
+        let load = self.loader.load();
+        let Some(zones) = load.zones else { return };
+        let now = self.clock.now();
+        for zone in &zones {
+            if !self.zones.iter().any(|old| Arc::ptr_eq(old, zone)) {
+                let replaced = self.zones.iter().find(|old| old.origin() == zone.origin());
+                let replaced = replaced.map_or(&[][..], |old| &old.bindings()[..]);
+                self.table.bind(zone.board(), zone.bindings(), replaced, now);
+            }
+        }
+        let generation = self.responder.snapshot().generation() + 1;
+        self.responder.adopt(Arc::new(Snapshot::new(generation, zones.clone())));
+        for old in std::mem::replace(&mut self.zones, zones) {
+            if !self.zones.iter().any(|zone| Arc::ptr_eq(&old, zone)) {
+                self.table.unbind(old.bindings());
+            }
+        }
+    }
+
+    /// The answer to one question, from a stranger over UDP.
+    pub(crate) fn respond(&mut self, question: &Question) -> Response {
+        let (query, mut out) = (question.encode(fastrand::u16(..)), vec![0; 4096]);
+        let client = Client { source: ([192, 0, 2, 200], 5353).into(), over: Over::Udp };
+        let len = self.responder.respond(&query, client, &mut out).len().expect("a response");
+        checked(&query, &out[..len])
     }
 }
 
@@ -146,24 +180,7 @@ impl Subject for InProcess {
     }
 
     fn reload(&mut self) {
-        let load = self.loader.load();
-        // Files with errors change nothing.
-        let Some(zones) = load.zones else { return };
-        let now = self.clock.now();
-        for zone in &zones {
-            if !self.zones.iter().any(|old| Arc::ptr_eq(old, zone)) {
-                let replaced = self.zones.iter().find(|old| old.origin() == zone.origin());
-                let replaced = replaced.map_or(&[][..], |old| &old.bindings()[..]);
-                self.table.bind(zone.board(), zone.bindings(), replaced, now);
-            }
-        }
-        let generation = self.responder.snapshot().generation() + 1;
-        self.responder.adopt(Arc::new(Snapshot::new(generation, zones.clone())));
-        for old in std::mem::replace(&mut self.zones, zones) {
-            if !self.zones.iter().any(|zone| Arc::ptr_eq(&old, zone)) {
-                self.table.unbind(old.bindings());
-            }
-        }
+        self.read_again();
     }
 
     fn verdict(&mut self, at: Target, pass: bool, says: Option<&str>) {

@@ -30,6 +30,7 @@ mod presentation;
 mod scale;
 mod scenario;
 mod server;
+mod simulation;
 mod sweep;
 mod tidy;
 mod transports;
