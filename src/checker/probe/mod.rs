@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Probed ─ Prober::new ─▶ Prober ─ probe ─▶ Reason (ok or not)
-//!              └ Outlets: what probers share (the plain client, TLS configurations)
+//!              └ Outlets: what probers share (TLS configurations)
 //! ```
 //!
 //! A probe reads 16 KiB at most, asks no name server where to go, and keeps no connection for the
@@ -33,14 +33,12 @@ const WINDOW: usize = 16 * 1024;
 /// What all probers share.
 #[derive(Debug)]
 pub(super) struct Outlets {
-    /// The client of every plain `http` probe.
-    plain: Result<reqwest::Client, Reason>,
     tls: tls::Configs,
 }
 
 impl Outlets {
     pub(super) fn new() -> Self {
-        Self { plain: http::plain_client(), tls: tls::Configs::default() }
+        Self { tls: tls::Configs::default() }
     }
 }
 

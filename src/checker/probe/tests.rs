@@ -21,6 +21,8 @@ use super::*;
 use crate::health::Readiness;
 use crate::zone::{Agent, Check, HttpCheck, StatusRange, TcpCheck, TlsOptions};
 
+mod hostile;
+
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well";
 const SHORT: Duration = Duration::from_millis(300);
 const AMPLE: Duration = Duration::from_secs(20);
@@ -238,9 +240,11 @@ async fn a_closed_port_is_a_refused_connection_for_every_kind() {
 }
 
 #[tokio::test]
-async fn garbage_or_an_early_end_is_no_http_response() {
-    for bytes in ["\u{1b}[31mSSH-2.0-nope\r\n\r\n", "", "HTTP/1.1 200"] {
-        assert_eq!(probe_http(http_server(bytes).await, http()).await, Err(Reason::NotHttp));
+async fn garbage_is_no_http_response_and_an_early_end_is_told() {
+    let garbage = http_server("\u{1b}[31mSSH-2.0-nope\r\n\r\n").await;
+    assert_eq!(probe_http(garbage, http()).await, Err(Reason::NotHttp));
+    for bytes in ["", "HTTP/1.1 200"] {
+        assert_eq!(probe_http(http_server(bytes).await, http()).await, Err(Reason::Closed));
     }
     let short = http_server("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nall").await;
     assert!(probe_body(short, "well").await.is_err());

@@ -70,11 +70,6 @@ fn build(trust: &Trust) -> Result<ClientConfig, Reason> {
     Ok(config)
 }
 
-/// What a client that never speaks TLS is made with.
-pub(super) fn config_trusting_nothing() -> Option<ClientConfig> {
-    Some(versions()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
-}
-
 fn versions() -> Option<ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
     let provider = Arc::new(ring::default_provider());
     ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()

@@ -1,0 +1,277 @@
+//! Reads a response of HTTP/1.1 (RFC 9112) as its octets come.
+
+use httparse::{EMPTY_HEADER, Header, Response, Status};
+
+/// Fields of a head; more are no response.
+const FIELDS_MAX: usize = 128;
+/// The longest line that says how long a chunk is, its extensions included, in octets.
+const CHUNK_LINE_MAX: usize = 256;
+
+/// What has come is no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// A head, and how its body ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) status: u16,
+    /// Its length in octets.
+    pub(super) len: usize,
+    pub(super) body: Body,
+}
+
+/// How a body ends, and what is left of it (RFC 9112 §6.3).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// After so many octets.
+    Length(u64),
+    /// With a chunk of none.
+    Chunked(Chunk),
+    /// With the connection.
+    UntilClose,
+}
+
+/// Where in a chunk a chunked body stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Chunk {
+    /// In the line that says its length.
+    Line(Vec<u8>),
+    /// So many octets before its end.
+    Data(u64),
+    /// In the line break behind it.
+    End,
+}
+
+/// Whether a head may be complete, `fresh` of `seen` being new: only then is it worth a look.
+pub(super) fn may_end(seen: &[u8], fresh: usize) -> bool {
+    let from = seen.len().saturating_sub(fresh + 3);
+    let tail = seen.get(from..).unwrap_or_default();
+    tail.windows(2).any(|two| two == b"\n\n") || tail.windows(3).any(|three| three == b"\n\r\n")
+}
+
+/// Reads the head that `seen` begins with, and lets `visit` see its status and its fields; `None`:
+/// it is not complete.
+///
+/// `is_head`: the request was HEAD, to which no body comes (RFC 9110 §9.3.2).
+pub(super) fn head<T>(
+    seen: &[u8],
+    is_head: bool,
+    visit: impl FnOnce(u16, &[Header]) -> T,
+) -> Result<Option<(Head, T)>, Malformed> {
+    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+    let mut response = Response::new(&mut fields);
+    let Status::Complete(len) = response.parse(seen).map_err(|_| Malformed)? else {
+        return Ok(None);
+    };
+    let status = response.code.ok_or(Malformed)?;
+    let body = match status {
+        _ if is_head => Body::Length(0),
+        100..=199 | 204 | 304 => Body::Length(0),
+        _ => Body::of(response.headers)?,
+    };
+    Ok(Some((Head { status, len, body }, visit(status, response.headers))))
+}
+
+/// The value of the first field of this name.
+pub(super) fn field<'h>(fields: &[Header<'h>], name: &str) -> Option<&'h [u8]> {
+    fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+}
+
+impl Body {
+    fn of(fields: &[Header]) -> Result<Self, Malformed> {
+        let values = |name: &'static str| {
+            let is_it = move |field: &&Header| field.name.eq_ignore_ascii_case(name);
+            fields.iter().filter(is_it).flat_map(|field| field.value.split(|octet| *octet == b','))
+        };
+        if let Some(coding) = values("transfer-encoding").last() {
+            let is_chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+            return Ok(if is_chunked {
+                Self::Chunked(Chunk::Line(Vec::new()))
+            } else {
+                Self::UntilClose
+            });
+        }
+        let mut length = None;
+        for value in values("content-length") {
+            let text = std::str::from_utf8(value.trim_ascii()).map_err(|_| Malformed)?;
+            let is_number = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
+            let number: u64 = text.parse().map_err(|_| Malformed)?;
+            if !is_number || length.is_some_and(|length| length != number) {
+                return Err(Malformed);
+            }
+            length = Some(number);
+        }
+        Ok(length.map_or(Self::UntilClose, Self::Length))
+    }
+
+    /// Reads what has come of the body, and hands its content on; whether that was all.
+    pub(super) fn read(
+        &mut self,
+        mut piece: &[u8],
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<bool, Malformed> {
+        match self {
+            Self::UntilClose => {
+                take(piece);
+                Ok(false)
+            }
+            Self::Length(left) => {
+                take_some(&mut piece, left, take);
+                Ok(*left == 0)
+            }
+            Self::Chunked(chunk) => chunk.read(piece, &mut take),
+        }
+    }
+
+    /// Whether it is whole if the connection ends here.
+    pub(super) fn may_close(&self) -> bool {
+        matches!(self, Self::UntilClose | Self::Length(0))
+    }
+}
+
+impl Chunk {
+    fn read(&mut self, mut piece: &[u8], take: &mut impl FnMut(&[u8])) -> Result<bool, Malformed> {
+        while !piece.is_empty() {
+            match self {
+                Self::Data(left) => {
+                    take_some(&mut piece, left, &mut *take);
+                    if *left == 0 {
+                        *self = Self::End;
+                    }
+                }
+                Self::End => match piece.split_first() {
+                    Some((b'\r', rest)) => piece = rest,
+                    Some((b'\n', rest)) => (*self, piece) = (Self::Line(Vec::new()), rest),
+                    _ => return Err(Malformed),
+                },
+                Self::Line(line) => {
+                    let end = piece.iter().position(|octet| *octet == b'\n');
+                    let (more, rest) = piece.split_at(end.unwrap_or(piece.len()));
+                    if line.len() + more.len() > CHUNK_LINE_MAX {
+                        return Err(Malformed);
+                    }
+                    line.extend_from_slice(more);
+                    piece = rest.get(1..).unwrap_or_default();
+                    if end.is_some() {
+                        match chunk_size(line)? {
+                            // What may follow are trailers, in which nothing is looked for.
+                            0 => return Ok(true),
+                            size => *self = Self::Data(size),
+                        }
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Hands on what of `piece` belongs to the `left` octets, and takes it off both.
+fn take_some(piece: &mut &[u8], left: &mut u64, mut take: impl FnMut(&[u8])) {
+    let len = usize::try_from(*left).unwrap_or(usize::MAX).min(piece.len());
+    let (content, rest) = piece.split_at(len);
+    take(content);
+    *left -= len as u64;
+    *piece = rest;
+}
+
+/// The number that begins a line of a chunk (RFC 9112 §7.1).
+fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
+    let digits = line.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
+    let text = std::str::from_utf8(digits).map_err(|_| Malformed)?;
+    // The parser of numbers would take a sign.
+    match text.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+        true => u64::from_str_radix(text, 16).map_err(|_| Malformed),
+        false => Err(Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(message: &str) -> Result<Option<Head>, Malformed> {
+        let head = head(message.as_bytes(), false, |_, _| ())?;
+        Ok(head.map(|(head, ())| head))
+    }
+
+    /// The content of a body, given piece by piece, and whether it was whole.
+    fn content(mut body: Body, octets: &[u8], step: usize) -> Result<(Vec<u8>, bool), Malformed> {
+        let mut content = Vec::new();
+        for piece in octets.chunks(step) {
+            if body.read(piece, |octets| content.extend_from_slice(octets))? {
+                return Ok((content, true));
+            }
+        }
+        Ok((content, body.may_close()))
+    }
+
+    #[test]
+    fn a_head_says_how_its_body_ends() {
+        let body = |fields: &str| {
+            let message = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+            read(&message).map(|head| head.map(|head| head.body))
+        };
+        let chunked = Body::Chunked(Chunk::Line(Vec::new()));
+        assert_eq!(body("Content-Length: 7\r\n"), Ok(Some(Body::Length(7))));
+        assert_eq!(body("content-length: 7, 7\r\nContent-Length:7\r\n"), Ok(Some(Body::Length(7))));
+        assert_eq!(body("Transfer-Encoding: gzip, Chunked\r\n"), Ok(Some(chunked)));
+        assert_eq!(body("Transfer-Encoding: gzip\r\n"), Ok(Some(Body::UntilClose)));
+        assert_eq!(body(""), Ok(Some(Body::UntilClose)));
+        for wrong in ["7, 8", "-1", "+7", "", "7 7", "99999999999999999999"] {
+            assert_eq!(body(&format!("Content-Length: {wrong}\r\n")), Err(Malformed), "{wrong}");
+        }
+        let status = |status: u16| {
+            read(&format!("HTTP/1.1 {status} x\r\nContent-Length: 7\r\n\r\n")).unwrap().unwrap()
+        };
+        assert_eq!([204, 304].map(|code| status(code).body), [Body::Length(0), Body::Length(0)]);
+    }
+
+    #[test]
+    fn what_is_no_head_is_told_and_what_is_none_yet_is_waited_for() {
+        assert_eq!(read("HTTP/1.1 200 OK\r\nA: b\r\n"), Ok(None));
+        assert_eq!(read("SSH-2.0-OpenSSH_9.2\r\n\r\n"), Err(Malformed));
+        assert_eq!(read("HTTP/1.1 20\r\n\r\n"), Err(Malformed));
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(FIELDS_MAX + 1));
+        assert_eq!(read(&many), Err(Malformed));
+    }
+
+    #[test]
+    fn an_end_is_seen_however_the_octets_come() {
+        for message in ["HTTP/1.1 200 OK\r\nA: b\r\n\r\n", "HTTP/1.1 200 OK\nA: b\n\n"] {
+            for step in 1..message.len() {
+                let mut seen = Vec::new();
+                let pieces = message.as_bytes().chunks(step);
+                let ends = pieces.map(|piece| {
+                    seen.extend_from_slice(piece);
+                    may_end(&seen, piece.len())
+                });
+                assert_eq!(ends.filter(|ends| *ends).count(), 1, "{message:?} by {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_chunked_body_is_the_same_however_it_comes() {
+        let octets = b"5\r\nhello\r\n1;a=\"b\"\r\n,\r\n00A\r\n 0123456\r\n\r\n0\r\nA: b\r\n\r\n";
+        for step in 1..octets.len() {
+            let body = Body::Chunked(Chunk::Line(Vec::new()));
+            let whole = (b"hello, 0123456\r\n".to_vec(), true);
+            assert_eq!(content(body, octets, step), Ok(whole), "{step}");
+        }
+        for wrong in ["x\r\n", "5\r\nhello!\r\n", "fffffffffffffffff\r\n", "-1\r\n", "\r\n5\r\n"] {
+            let body = Body::Chunked(Chunk::Line(Vec::new()));
+            assert_eq!(content(body, wrong.as_bytes(), 3), Err(Malformed), "{wrong:?}");
+        }
+        let endless = "1".repeat(CHUNK_LINE_MAX + 1);
+        let body = Body::Chunked(Chunk::Line(Vec::new()));
+        assert_eq!(content(body, endless.as_bytes(), 100), Err(Malformed));
+    }
+
+    #[test]
+    fn a_body_of_a_length_ends_there_and_one_cut_short_is_not_whole() {
+        assert_eq!(content(Body::Length(3), b"abcdef", 2), Ok((b"abc".to_vec(), true)));
+        assert_eq!(content(Body::Length(9), b"abcdef", 2), Ok((b"abcdef".to_vec(), false)));
+        assert_eq!(content(Body::UntilClose, b"abcdef", 4), Ok((b"abcdef".to_vec(), true)));
+    }
+}

@@ -1,0 +1,128 @@
+//! The `http` and `https` probes: one request over a new connection, its status and its body.
+//!
+//! ```text
+//! Http::probe ─▶ plain: our own HTTP/1.1 (`message` reads it) ─┐
+//!             └▶ secure: reqwest over TLS, HTTP/2 as well ─────┴▶ judge ─▶ Reason
+//! ```
+//!
+//! The address is always the endpoint's own.
+
+mod judge;
+mod message;
+mod plain;
+mod secure;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{Outlets, Passed, Reason};
+use crate::zone::{Agent, HttpCheck};
+use judge::Judge;
+
+const UNUSABLE_METHOD: Reason = Reason::Unusable("the check's method is not an HTTP method");
+const UNUSABLE_HEADER: Reason = Reason::Unusable("the check has a header that HTTP does not allow");
+
+/// What a request says of who sends it, unless the check says otherwise.
+const USER_AGENT: &str = concat!("waypost/", env!("CARGO_PKG_VERSION"));
+
+/// Sends the same request each time.
+#[derive(Debug)]
+pub(super) struct Http {
+    means: Means,
+    judge: Judge,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+enum Means {
+    Plain(plain::Plain),
+    Secure(Box<secure::Secure>),
+}
+
+impl Http {
+    /// # Errors
+    /// What about the check makes it unusable.
+    pub(super) fn new(
+        address: SocketAddr,
+        check: &HttpCheck,
+        timeout: Duration,
+        outlets: &Outlets,
+    ) -> Result<Self, Reason> {
+        let means = match &check.tls {
+            None => Means::Plain(plain::Plain::new(address, check)?),
+            Some(options) => {
+                let secure = secure::Secure::new(address, check, options, outlets)?;
+                Means::Secure(Box::new(secure))
+            }
+        };
+        Ok(Self { means, judge: Judge::new(check), timeout })
+    }
+
+    /// The same, with what `agent` may say.
+    pub(super) fn heard_by(self, agent: Option<&Agent>) -> Self {
+        Self { judge: self.judge.heard_by(agent), ..self }
+    }
+
+    pub(super) async fn probe(&self) -> Result<Passed, Reason> {
+        match &self.means {
+            Means::Plain(plain) => plain.probe(&self.judge, self.timeout).await,
+            Means::Secure(secure) => secure.probe(&self.judge, self.timeout).await,
+        }
+    }
+}
+
+/// The method, and the fields that the check writes.
+///
+/// # Errors
+/// HTTP does not allow one of them.
+fn method_and_fields(check: &HttpCheck) -> Result<(Method, HeaderMap), Reason> {
+    let mut fields = HeaderMap::new();
+    for (name, value) in &check.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| UNUSABLE_HEADER)?;
+        fields.append(name, HeaderValue::from_str(value).map_err(|_| UNUSABLE_HEADER)?);
+    }
+    let method = Method::from_bytes(check.method.as_bytes()).map_err(|_| UNUSABLE_METHOD)?;
+    Ok((method, fields))
+}
+
+/// What the Host header says: the address, without the scheme's own port, unless the check says
+/// otherwise.
+fn host(address: SocketAddr, check: &HttpCheck) -> String {
+    let own_port = if check.tls.is_some() { 443 } else { 80 };
+    match (&check.host, address) {
+        (Some(host), _) => host.clone(),
+        (None, SocketAddr::V4(at)) if at.port() == own_port => at.ip().to_string(),
+        (None, SocketAddr::V6(at)) if at.port() == own_port => format!("[{}]", at.ip()),
+        (None, address) => address.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zone::TlsOptions;
+
+    #[test]
+    fn the_host_header_is_the_address_without_the_schemes_own_port() {
+        let told = |address: &str, tls: bool| {
+            let tls = tls.then_some(TlsOptions { verify: true, server_name: None, ca_pem: None });
+            let check = HttpCheck {
+                tls,
+                method: "GET".into(),
+                path: "/".into(),
+                host: None,
+                headers: Vec::new(),
+                status: Vec::new(),
+                body: None,
+            };
+            host(address.parse().unwrap(), &check)
+        };
+        assert_eq!(told("192.0.2.1:80", false), "192.0.2.1");
+        assert_eq!(told("192.0.2.1:443", false), "192.0.2.1:443");
+        assert_eq!(told("[2001:db8::1]:443", true), "[2001:db8::1]");
+        assert_eq!(told("[2001:db8::1]:80", true), "[2001:db8::1]:80");
+    }
+}

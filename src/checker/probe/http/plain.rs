@@ -1,0 +1,152 @@
+//! HTTP/1.1 without TLS, our own: it is most of what a checker does, and a client that is made for
+//! everything costs it twice the time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{
+    ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT as USER_AGENT_FIELD,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::judge::{Hearing, Judge};
+use super::message::{self, Body, Malformed};
+use super::{UNUSABLE_HEADER, USER_AGENT, host, method_and_fields};
+use crate::checker::probe::{Passed, Reason, WINDOW};
+use crate::zone::HttpCheck;
+
+/// How much is read at once, in octets.
+const PIECE: usize = 4096;
+
+/// One request, and where it goes.
+#[derive(Debug)]
+pub(super) struct Plain {
+    address: SocketAddr,
+    request: Vec<u8>,
+    is_head: bool,
+}
+
+impl From<Malformed> for Reason {
+    fn from(_: Malformed) -> Self {
+        Self::NotHttp
+    }
+}
+
+impl Plain {
+    /// # Errors
+    /// What about the check makes it unusable.
+    pub(super) fn new(address: SocketAddr, check: &HttpCheck) -> Result<Self, Reason> {
+        Ok(Self { address, request: request(address, check)?, is_head: check.method == "HEAD" })
+    }
+
+    pub(super) async fn probe(&self, judge: &Judge, timeout: Duration) -> Result<Passed, Reason> {
+        let deadline = Instant::now() + timeout;
+        let asked = timeout_at(deadline, self.ask(judge));
+        let (mut stream, mut buffer, mut body, mut hearing) =
+            asked.await.map_err(|_| Reason::NoResponse(timeout))??;
+        let heard = timeout_at(deadline, hear(&mut stream, &mut buffer, &mut body, &mut hearing));
+        heard.await.map_err(|_| Reason::Unfinished(timeout))??;
+        hearing.end()
+    }
+
+    /// Sends the request, and reads the head of the response to it.
+    async fn ask<'j>(
+        &self,
+        judge: &'j Judge,
+    ) -> Result<(TcpStream, Vec<u8>, Body, Hearing<'j>), Reason> {
+        let error = |error| Reason::of_io(&error);
+        let mut stream = TcpStream::connect(self.address).await.map_err(error)?;
+        // Closed by a reset: nothing is left to say, and thousands of probes a second leave no
+        // connections behind that wait for their time, and take ports, here or there.
+        stream.set_zero_linger().map_err(error)?;
+        stream.write_all(&self.request).await.map_err(error)?;
+        let (mut seen, mut total) = (Vec::with_capacity(PIECE), 0);
+        while total <= WINDOW {
+            let fresh = stream.read_buf(&mut seen).await.map_err(error)?;
+            if fresh == 0 {
+                return Err(Reason::Closed);
+            }
+            total += fresh;
+            if let Some((body, hearing)) = self.begin(&mut seen, fresh, judge)? {
+                return Ok((stream, seen, body, hearing));
+            }
+            seen.reserve(PIECE);
+        }
+        Err(Reason::NotHttp)
+    }
+
+    /// Takes the head of the final response off `seen`, of which `fresh` octets are new, and of all
+    /// interim ones before it; `None`: it is not complete.
+    fn begin<'j>(
+        &self,
+        seen: &mut Vec<u8>,
+        mut fresh: usize,
+        judge: &'j Judge,
+    ) -> Result<Option<(Body, Hearing<'j>)>, Reason> {
+        while message::may_end(seen, fresh) {
+            let read = message::head(seen, self.is_head, |status, fields| {
+                judge.hear(status, |name| message::field(fields, name))
+            });
+            let Some((head, hearing)) = read? else { break };
+            seen.drain(..head.len);
+            if head.status >= 200 {
+                return Ok(Some((head.body, hearing?)));
+            }
+            fresh = seen.len();
+        }
+        Ok(None)
+    }
+}
+
+/// Reads as much of the body as matters, what came with the head first.
+async fn hear(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    body: &mut Body,
+    hearing: &mut Hearing<'_>,
+) -> Result<(), Reason> {
+    while !hearing.is_over() {
+        if !buffer.is_empty() || *body == Body::Length(0) {
+            let is_whole = body.read(buffer, |content| hearing.take(content))?;
+            buffer.clear();
+            if is_whole || hearing.is_over() {
+                break;
+            }
+        }
+        let fresh = stream.read_buf(buffer).await.map_err(|error| Reason::of_io(&error))?;
+        if fresh == 0 && !body.may_close() {
+            return Err(Reason::Closed);
+        }
+        if fresh == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The octets of the request.
+fn request(address: SocketAddr, check: &HttpCheck) -> Result<Vec<u8>, Reason> {
+    let (method, mut fields) = method_and_fields(check)?;
+    let mut default = |name, value| {
+        fields.entry(name).or_insert(value);
+    };
+    default(USER_AGENT_FIELD, HeaderValue::from_static(USER_AGENT));
+    default(ACCEPT, HeaderValue::from_static("*/*"));
+    default(CONNECTION, HeaderValue::from_static("close"));
+    // Without it servers wait for the body of a method that usually has one (RFC 9110 §8.6).
+    if matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+        default(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    let host = HeaderValue::from_str(&host(address, check)).map_err(|_| UNUSABLE_HEADER)?;
+    let mut octets = format!("{method} {} HTTP/1.1\r\n", check.path).into_bytes();
+    for (name, value) in std::iter::once((&HOST, &host)).chain(&fields) {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            octets.extend_from_slice(part);
+        }
+    }
+    octets.extend_from_slice(b"\r\n");
+    Ok(octets)
+}
