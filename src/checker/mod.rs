@@ -149,7 +149,7 @@ impl Checker {
 
 /// Probes one address for as long as it lives.
 async fn watch(shared: Arc<Shared>, probed: Probed) {
-    let prober = Prober::new(&probed, &shared.outlets);
+    let prober = Prober::new(&probed.check, &shared.outlets);
     let grid = Grid::new(&probed, shared.epoch);
     if shared.table().is_known(&probed) {
         // Kept from before: no haste, so that a restart does not probe everything at once.
@@ -183,7 +183,7 @@ impl Shared {
         // Never closed, so never an error; waiting here is not part of the probe's timeout.
         let permit = self.permits.acquire().await;
         let (started, stalled) = (Instant::now(), self.stalls.total());
-        let outcome = prober.probe().await;
+        let outcome = prober.probe(probed.address).await;
         drop(permit);
         let stalled = self.stalls.total().saturating_sub(stalled);
         let (verdict, reason, text) = match outcome {

@@ -45,26 +45,25 @@ pub(super) enum Kind {
 /// Asks a server of databases whether it takes clients.
 #[derive(Debug)]
 pub(super) struct Database {
-    address: SocketAddr,
     kind: Kind,
     timeout: Duration,
 }
 
 impl Database {
-    pub(super) fn new(address: SocketAddr, kind: Kind, timeout: Duration) -> Self {
-        Self { address, kind, timeout }
+    pub(super) fn new(kind: Kind, timeout: Duration) -> Self {
+        Self { kind, timeout }
     }
 
-    pub(super) async fn probe(&self) -> Result<Reason, Reason> {
-        match timeout(self.timeout, self.exchange()).await {
+    pub(super) async fn probe(&self, address: SocketAddr) -> Result<Reason, Reason> {
+        match timeout(self.timeout, self.exchange(address)).await {
             Ok(Ok(reason)) => reason,
             Ok(Err(error)) => Err(Reason::of_io(&error)),
             Err(_) => Err(Reason::NoResponse(self.timeout)),
         }
     }
 
-    async fn exchange(&self) -> io::Result<Result<Reason, Reason>> {
-        let mut stream = TcpStream::connect(self.address).await?;
+    async fn exchange(&self, address: SocketAddr) -> io::Result<Result<Reason, Reason>> {
+        let mut stream = TcpStream::connect(address).await?;
         match &self.kind {
             Kind::Redis => redis(&mut stream).await,
             Kind::Mysql(user) => mysql(&mut stream, user).await,

@@ -22,31 +22,30 @@ const TC: u8 = 2;
 /// Asks the same question each time.
 #[derive(Debug)]
 pub(super) struct Dns {
-    address: SocketAddr,
     check: DnsCheck,
     timeout: Duration,
 }
 
 impl Dns {
-    pub(super) fn new(address: SocketAddr, check: DnsCheck, timeout: Duration) -> Self {
-        Self { address, check, timeout }
+    pub(super) fn new(check: DnsCheck, timeout: Duration) -> Self {
+        Self { check, timeout }
     }
 
-    pub(super) async fn probe(&self) -> Result<Reason, Reason> {
-        match timeout(self.timeout, self.exchange()).await {
+    pub(super) async fn probe(&self, address: SocketAddr) -> Result<Reason, Reason> {
+        match timeout(self.timeout, self.exchange(address)).await {
             Ok(Ok(reason)) => reason,
             Ok(Err(error)) => Err(Reason::of_io(&error)),
             Err(_) => Err(Reason::NoResponse(self.timeout)),
         }
     }
 
-    async fn exchange(&self) -> io::Result<Result<Reason, Reason>> {
-        let own = match self.address.ip() {
+    async fn exchange(&self, address: SocketAddr) -> io::Result<Result<Reason, Reason>> {
+        let own = match address.ip() {
             IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
         };
         let socket = UdpSocket::bind((own, 0)).await?;
-        socket.connect(self.address).await?;
+        socket.connect(address).await?;
         let id = fastrand::u16(..);
         let mut query = write_query(id, &self.check.name, self.check.qtype, PAYLOAD, None);
         if let Some(flags) = query.get_mut(2) {

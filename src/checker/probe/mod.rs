@@ -1,8 +1,8 @@
 //! One probe: connect, ask, judge, within the check's timeout.
 //!
 //! ```text
-//! Probed ─ Prober::new ─▶ Prober ─ probe ─▶ Reason (ok or not)
-//!              └ Outlets: what probers share (TLS configurations)
+//! Check ─ Prober::new ─▶ Prober ─ probe(address) ─▶ Reason (ok or not)
+//!             └ Outlets: what probers share (TLS configurations)
 //! ```
 //!
 //! A probe reads 16 KiB at most, asks no name server where to go, and keeps no connection for the
@@ -18,14 +18,15 @@ mod tcp;
 mod tests;
 mod tls;
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
 pub use reason::{Reason, TlsFailure};
 
-use crate::health::{Probed, Spoken};
-use crate::zone::CheckKind;
+use crate::health::Spoken;
+use crate::zone::{Check, CheckKind};
 
 /// How much of what a peer sends is looked at, in bytes.
 const WINDOW: usize = 16 * 1024;
@@ -59,7 +60,7 @@ impl Passed {
     }
 }
 
-/// Runs the probes of one [`Probed`], one after the other.
+/// Runs the probes of one check, whatever the address.
 #[derive(Debug)]
 pub(super) struct Prober(Means);
 
@@ -75,39 +76,36 @@ enum Means {
 
 impl Prober {
     /// Prepares all that does not change from probe to probe.
-    pub(super) fn new(probed: &Probed, outlets: &Outlets) -> Self {
-        let (address, timeout) = (probed.address, probed.check.timeout);
-        let agent = probed.check.agent.as_ref();
-        let database = |kind| Means::Database(database::Database::new(address, kind, timeout));
-        Self(match &probed.check.kind {
-            CheckKind::Http(check) => http::Http::new(address, check, timeout, outlets)
+    pub(super) fn new(check: &Check, outlets: &Outlets) -> Self {
+        let (timeout, agent) = (check.timeout, check.agent.as_ref());
+        let database = |kind| Means::Database(database::Database::new(kind, timeout));
+        Self(match &check.kind {
+            CheckKind::Http(check) => http::Http::new(check, timeout, outlets)
                 .map(|http| http.heard_by(agent))
                 .map_or_else(Means::Unusable, |http| Means::Http(Box::new(http))),
             CheckKind::Tcp(check) => {
-                let tcp = tcp::Tcp::new(address, check.clone(), timeout);
+                let tcp = tcp::Tcp::new(check.clone(), timeout);
                 Means::Tcp(Box::new(tcp.heard_by(agent)))
             }
             CheckKind::Tls(options, check) => {
-                tcp::Tcp::over_tls(address, (options, check), timeout, outlets)
+                tcp::Tcp::over_tls((options, check), timeout, outlets)
                     .map_or_else(Means::Unusable, |tcp| Means::Tcp(Box::new(tcp.heard_by(agent))))
             }
-            CheckKind::Dns(check) => {
-                Means::Dns(Box::new(dns::Dns::new(address, check.clone(), timeout)))
-            }
+            CheckKind::Dns(check) => Means::Dns(Box::new(dns::Dns::new(check.clone(), timeout))),
             CheckKind::Redis => database(database::Kind::Redis),
             CheckKind::Mysql(user) => database(database::Kind::Mysql(user.clone())),
             CheckKind::Postgres(user) => database(database::Kind::Postgres(user.clone())),
         })
     }
 
-    /// One probe: `Ok` when the check passed. Takes the check's timeout at most.
-    pub(super) async fn probe(&self) -> Result<Passed, Reason> {
+    /// One probe of `address`: `Ok` when the check passed. Takes the check's timeout at most.
+    pub(super) async fn probe(&self, address: SocketAddr) -> Result<Passed, Reason> {
         contained(async {
             match &self.0 {
-                Means::Http(http) => http.probe().await,
-                Means::Tcp(tcp) => tcp.probe().await,
-                Means::Dns(dns) => dns.probe().await.map(Passed::silent),
-                Means::Database(database) => database.probe().await.map(Passed::silent),
+                Means::Http(http) => http.probe(address).await,
+                Means::Tcp(tcp) => tcp.probe(address).await,
+                Means::Dns(dns) => dns.probe(address).await.map(Passed::silent),
+                Means::Database(database) => database.probe(address).await.map(Passed::silent),
                 Means::Unusable(reason) => Err(reason.clone()),
             }
         })

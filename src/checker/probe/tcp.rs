@@ -20,17 +20,24 @@ const UNUSABLE_NAME: Reason = Reason::Unusable("the check's server_name is not a
 /// Connects, sends, and looks for what is expected.
 #[derive(Debug)]
 pub(super) struct Tcp {
-    address: SocketAddr,
     check: TcpCheck,
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    tls: Option<Tls>,
     /// Whether an agent may speak.
     listens: bool,
     timeout: Duration,
 }
 
+/// The TLS below the bytes.
+#[derive(Debug)]
+struct Tls {
+    config: Arc<ClientConfig>,
+    /// Whom the certificate must be for; `None`: the address.
+    name: Option<ServerName<'static>>,
+}
+
 impl Tcp {
-    pub(super) fn new(address: SocketAddr, check: TcpCheck, timeout: Duration) -> Self {
-        Self { address, check, tls: None, listens: false, timeout }
+    pub(super) fn new(check: TcpCheck, timeout: Duration) -> Self {
+        Self { check, tls: None, listens: false, timeout }
     }
 
     /// The same behind a TLS handshake.
@@ -38,18 +45,15 @@ impl Tcp {
     /// # Errors
     /// What about the check makes it unusable.
     pub(super) fn over_tls(
-        address: SocketAddr,
         (options, check): (&TlsOptions, &TcpCheck),
         timeout: Duration,
         outlets: &Outlets,
     ) -> Result<Self, Reason> {
         let config = outlets.tls.config_for(options)?;
-        let name = match &options.server_name {
-            Some(name) => ServerName::try_from(name.clone()).map_err(|_| UNUSABLE_NAME)?,
-            None => ServerName::from(address.ip()),
-        };
-        let tls = Some((config, name));
-        Ok(Self { tls, ..Self::new(address, check.clone(), timeout) })
+        let name = options.server_name.clone().map(ServerName::try_from);
+        let name = name.transpose().map_err(|_| UNUSABLE_NAME)?;
+        let tls = Some(Tls { config, name });
+        Ok(Self { tls, ..Self::new(check.clone(), timeout) })
     }
 
     /// The same, with what `agent` may say.
@@ -57,18 +61,19 @@ impl Tcp {
         Self { listens: agent.is_some(), ..self }
     }
 
-    pub(super) async fn probe(&self) -> Result<Passed, Reason> {
-        match timeout(self.timeout, self.exchange()).await {
+    pub(super) async fn probe(&self, address: SocketAddr) -> Result<Passed, Reason> {
+        match timeout(self.timeout, self.exchange(address)).await {
             Ok(Ok(reason)) => reason,
             Ok(Err(error)) => Err(Reason::of_io(&error)),
             Err(_) => Err(Reason::NoResponse(self.timeout)),
         }
     }
 
-    async fn exchange(&self) -> io::Result<Result<Passed, Reason>> {
-        let stream = TcpStream::connect(self.address).await?;
-        let Some((config, name)) = &self.tls else { return self.talk(stream).await };
-        match TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream).await {
+    async fn exchange(&self, address: SocketAddr) -> io::Result<Result<Passed, Reason>> {
+        let stream = TcpStream::connect(address).await?;
+        let Some(Tls { config, name }) = &self.tls else { return self.talk(stream).await };
+        let name = name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
+        match TlsConnector::from(Arc::clone(config)).connect(name, stream).await {
             Ok(stream) => self.talk(stream).await,
             Err(error) => Ok(Err(Reason::of_tls(&error))),
         }

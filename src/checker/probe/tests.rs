@@ -82,16 +82,14 @@ fn http() -> HttpCheck {
 
 async fn probe(address: SocketAddr, kind: CheckKind, timeout: Duration) -> Result<Reason, Reason> {
     let check = Check { interval: AMPLE, timeout, ..Check::new(kind) };
-    let probed = Probed { address, check: Arc::new(check) };
-    Prober::new(&probed, &Outlets::new()).probe().await.map(|passed| passed.reason)
+    Prober::new(&check, &Outlets::new()).probe(address).await.map(|passed| passed.reason)
 }
 
 /// What an agent is heard to say there.
 async fn hear(address: SocketAddr, kind: CheckKind, header: Option<&str>) -> Spoken {
     let agent = Agent { header: header.map(str::to_owned), weight_min: 0, weight_max: 100 };
     let check = Check { agent: Some(agent.clone()), timeout: AMPLE, ..Check::new(kind) };
-    let probed = Probed { address, check: Arc::new(check) };
-    let passed = Prober::new(&probed, &Outlets::new()).probe().await.expect("it passes");
+    let passed = Prober::new(&check, &Outlets::new()).probe(address).await.expect("it passes");
     Spoken::read(&passed.text, &agent).0
 }
 
@@ -538,10 +536,12 @@ async fn every_probe_opens_a_connection_of_its_own() {
     let check = HttpCheck { body: Some("well".into()), ..http() };
     let kind = CheckKind::Http(check);
     let check = Check { interval: AMPLE, timeout: AMPLE, ..Check::new(kind) };
-    let probed = Probed { address, check: Arc::new(check) };
-    let prober = Prober::new(&probed, &Outlets::new());
+    let prober = Prober::new(&check, &Outlets::new());
     for made in 1..=3 {
-        assert_eq!(prober.probe().await.map(|passed| passed.reason), Ok(Reason::Status(200)));
+        assert_eq!(
+            prober.probe(address).await.map(|passed| passed.reason),
+            Ok(Reason::Status(200))
+        );
         assert_eq!(connections.load(Ordering::SeqCst), made);
     }
 }

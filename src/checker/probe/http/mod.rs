@@ -46,15 +46,14 @@ impl Http {
     /// # Errors
     /// What about the check makes it unusable.
     pub(super) fn new(
-        address: SocketAddr,
         check: &HttpCheck,
         timeout: Duration,
         outlets: &Outlets,
     ) -> Result<Self, Reason> {
         let means = match &check.tls {
-            None => Means::Plain(plain::Plain::new(address, check)?),
+            None => Means::Plain(plain::Plain::new(check)?),
             Some(options) => {
-                let secure = secure::Secure::new(address, check, options, outlets)?;
+                let secure = secure::Secure::new(check, options, outlets)?;
                 Means::Secure(Box::new(secure))
             }
         };
@@ -66,10 +65,10 @@ impl Http {
         Self { judge: self.judge.heard_by(agent), ..self }
     }
 
-    pub(super) async fn probe(&self) -> Result<Passed, Reason> {
+    pub(super) async fn probe(&self, address: SocketAddr) -> Result<Passed, Reason> {
         match &self.means {
-            Means::Plain(plain) => plain.probe(&self.judge, self.timeout).await,
-            Means::Secure(secure) => secure.probe(&self.judge, self.timeout).await,
+            Means::Plain(plain) => plain.probe(address, &self.judge, self.timeout).await,
+            Means::Secure(secure) => secure.probe(address, &self.judge, self.timeout).await,
         }
     }
 }
@@ -85,15 +84,16 @@ fn method_and_fields(check: &HttpCheck) -> Result<(Method, HeaderMap), Reason> {
         fields.append(name, HeaderValue::from_str(value).map_err(|_| UNUSABLE_HEADER)?);
     }
     let method = Method::from_bytes(check.method.as_bytes()).map_err(|_| UNUSABLE_METHOD)?;
+    if let Some(host) = &check.host {
+        HeaderValue::from_str(host).map_err(|_| UNUSABLE_HEADER)?;
+    }
     Ok((method, fields))
 }
 
-/// What the Host header says: the address, without the scheme's own port, unless the check says
-/// otherwise.
-fn host(address: SocketAddr, check: &HttpCheck) -> String {
-    let own_port = if check.tls.is_some() { 443 } else { 80 };
-    match (&check.host, address) {
-        (Some(host), _) => host.clone(),
+/// What the Host header says: `wanted`, else the address, without the scheme's own port.
+fn host(address: SocketAddr, wanted: Option<&str>, own_port: u16) -> String {
+    match (wanted, address) {
+        (Some(host), _) => host.to_owned(),
         (None, SocketAddr::V4(at)) if at.port() == own_port => at.ip().to_string(),
         (None, SocketAddr::V6(at)) if at.port() == own_port => format!("[{}]", at.ip()),
         (None, address) => address.to_string(),
@@ -103,26 +103,13 @@ fn host(address: SocketAddr, check: &HttpCheck) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::zone::TlsOptions;
 
     #[test]
     fn the_host_header_is_the_address_without_the_schemes_own_port() {
-        let told = |address: &str, tls: bool| {
-            let tls = tls.then_some(TlsOptions { verify: true, server_name: None, ca_pem: None });
-            let check = HttpCheck {
-                tls,
-                method: "GET".into(),
-                path: "/".into(),
-                host: None,
-                headers: Vec::new(),
-                status: Vec::new(),
-                body: None,
-            };
-            host(address.parse().unwrap(), &check)
-        };
-        assert_eq!(told("192.0.2.1:80", false), "192.0.2.1");
-        assert_eq!(told("192.0.2.1:443", false), "192.0.2.1:443");
-        assert_eq!(told("[2001:db8::1]:443", true), "[2001:db8::1]");
-        assert_eq!(told("[2001:db8::1]:80", true), "[2001:db8::1]:80");
+        let told = |address: &str, own_port| host(address.parse().unwrap(), None, own_port);
+        assert_eq!(told("192.0.2.1:80", 80), "192.0.2.1");
+        assert_eq!(told("192.0.2.1:443", 80), "192.0.2.1:443");
+        assert_eq!(told("[2001:db8::1]:443", 443), "[2001:db8::1]");
+        assert_eq!(told("[2001:db8::1]:80", 443), "[2001:db8::1]:80");
     }
 }

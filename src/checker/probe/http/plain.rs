@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, USER_AGENT as USER_AGENT_FIELD,
+    ACCEPT, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT as USER_AGENT_FIELD,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -14,18 +14,24 @@ use tokio::time::{Instant, timeout_at};
 
 use super::judge::{Hearing, Judge};
 use super::message::{self, Body, Malformed};
-use super::{UNUSABLE_HEADER, USER_AGENT, host, method_and_fields};
+use super::{USER_AGENT, host, method_and_fields};
 use crate::checker::probe::{Passed, Reason, WINDOW};
 use crate::zone::HttpCheck;
 
 /// How much is read at once, in octets.
 const PIECE: usize = 4096;
+/// The port that URLs of http leave out (RFC 9110 §4.2.1).
+const PORT: u16 = 80;
 
-/// One request, and where it goes.
+/// One request.
 #[derive(Debug)]
 pub(super) struct Plain {
-    address: SocketAddr,
-    request: Vec<u8>,
+    /// Up to the Host field's value.
+    start: Vec<u8>,
+    /// That value; `None`: the address.
+    host: Option<String>,
+    /// What follows it.
+    rest: Vec<u8>,
     is_head: bool,
 }
 
@@ -38,13 +44,21 @@ impl From<Malformed> for Reason {
 impl Plain {
     /// # Errors
     /// What about the check makes it unusable.
-    pub(super) fn new(address: SocketAddr, check: &HttpCheck) -> Result<Self, Reason> {
-        Ok(Self { address, request: request(address, check)?, is_head: check.method == "HEAD" })
+    pub(super) fn new(check: &HttpCheck) -> Result<Self, Reason> {
+        let (method, fields) = method_and_fields(check)?;
+        let start = format!("{method} {} HTTP/1.1\r\nhost: ", check.path).into_bytes();
+        let (host, rest) = (check.host.clone(), rest(&method, fields));
+        Ok(Self { start, host, rest, is_head: method == Method::HEAD })
     }
 
-    pub(super) async fn probe(&self, judge: &Judge, timeout: Duration) -> Result<Passed, Reason> {
+    pub(super) async fn probe(
+        &self,
+        address: SocketAddr,
+        judge: &Judge,
+        timeout: Duration,
+    ) -> Result<Passed, Reason> {
         let deadline = Instant::now() + timeout;
-        let asked = timeout_at(deadline, self.ask(judge));
+        let asked = timeout_at(deadline, self.ask(address, judge));
         let (mut stream, mut buffer, mut body, mut hearing) =
             asked.await.map_err(|_| Reason::NoResponse(timeout))??;
         let heard = timeout_at(deadline, hear(&mut stream, &mut buffer, &mut body, &mut hearing));
@@ -55,14 +69,15 @@ impl Plain {
     /// Sends the request, and reads the head of the response to it.
     async fn ask<'j>(
         &self,
+        address: SocketAddr,
         judge: &'j Judge,
     ) -> Result<(TcpStream, Vec<u8>, Body, Hearing<'j>), Reason> {
         let error = |error| Reason::of_io(&error);
-        let mut stream = TcpStream::connect(self.address).await.map_err(error)?;
+        let mut stream = TcpStream::connect(address).await.map_err(error)?;
         // Closed by a reset: nothing is left to say, and thousands of probes a second leave no
         // connections behind that wait for their time, and take ports, here or there.
         stream.set_zero_linger().map_err(error)?;
-        stream.write_all(&self.request).await.map_err(error)?;
+        stream.write_all(&self.request(address)).await.map_err(error)?;
         let (mut seen, mut total) = (Vec::with_capacity(PIECE), 0);
         while total <= WINDOW {
             let fresh = stream.read_buf(&mut seen).await.map_err(error)?;
@@ -76,6 +91,11 @@ impl Plain {
             seen.reserve(PIECE);
         }
         Err(Reason::NotHttp)
+    }
+
+    fn request(&self, address: SocketAddr) -> Vec<u8> {
+        let host = host(address, self.host.as_deref(), PORT);
+        [&self.start, host.as_bytes(), &self.rest].concat()
     }
 
     /// Takes the head of the final response off `seen`, of which `fresh` octets are new, and of all
@@ -127,9 +147,8 @@ async fn hear(
     Ok(())
 }
 
-/// The octets of the request.
-fn request(address: SocketAddr, check: &HttpCheck) -> Result<Vec<u8>, Reason> {
-    let (method, mut fields) = method_and_fields(check)?;
+/// The request behind the Host field's value.
+fn rest(method: &Method, mut fields: HeaderMap) -> Vec<u8> {
     let mut default = |name, value| {
         fields.entry(name).or_insert(value);
     };
@@ -137,16 +156,15 @@ fn request(address: SocketAddr, check: &HttpCheck) -> Result<Vec<u8>, Reason> {
     default(ACCEPT, HeaderValue::from_static("*/*"));
     default(CONNECTION, HeaderValue::from_static("close"));
     // Without it servers wait for the body of a method that usually has one (RFC 9110 §8.6).
-    if matches!(method, Method::POST | Method::PUT | Method::PATCH) {
+    if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
         default(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    let host = HeaderValue::from_str(&host(address, check)).map_err(|_| UNUSABLE_HEADER)?;
-    let mut octets = format!("{method} {} HTTP/1.1\r\n", check.path).into_bytes();
-    for (name, value) in std::iter::once((&HOST, &host)).chain(&fields) {
+    let mut octets = b"\r\n".to_vec();
+    for (name, value) in &fields {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             octets.extend_from_slice(part);
         }
     }
     octets.extend_from_slice(b"\r\n");
-    Ok(octets)
+    octets
 }

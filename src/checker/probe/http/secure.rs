@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HOST, HeaderValue};
-use reqwest::{Client, ClientBuilder, Request, Url};
+use reqwest::header::{HOST, HeaderMap, HeaderValue};
+use reqwest::{Client, ClientBuilder, Method, Request, Url};
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout_at};
 
@@ -16,40 +16,58 @@ use super::judge::Judge;
 use super::{Outlets, Passed, Reason, UNUSABLE_HEADER, USER_AGENT, host, method_and_fields};
 use crate::zone::{HttpCheck, TlsOptions};
 
+/// The port that URLs of https leave out (RFC 9110 §4.2.2).
+const PORT: u16 = 443;
+
 const UNUSABLE_URL: Reason = Reason::Unusable("the check's host or path does not make a URL");
 const UNUSABLE_CLIENT: Reason = Reason::Unusable("no HTTP client could be set up for the check");
 const ADDRESS_AS_NAME: Reason = Reason::Unusable(
     "the certificate cannot be verified for an address other than the endpoint's: set server_name",
 );
 
-/// Sends the same request each time.
+/// The same request to each address.
 #[derive(Debug)]
 pub(super) struct Secure {
-    client: Client,
-    request: Request,
-    /// Held so that other probers find it in [`crate::checker::probe::tls::Configs`].
-    _trust: Arc<ClientConfig>,
+    trust: Arc<ClientConfig>,
+    verify: bool,
+    /// Whom the certificate must be for, as the check writes it; `None`: the address.
+    name: Option<String>,
+    /// What the Host header says; `None`: the address.
+    host: Option<String>,
+    path: String,
+    method: Method,
+    fields: HeaderMap,
 }
 
 impl Secure {
     /// # Errors
     /// What about the check makes it unusable.
     pub(super) fn new(
-        address: SocketAddr,
         check: &HttpCheck,
         options: &TlsOptions,
         outlets: &Outlets,
     ) -> Result<Self, Reason> {
-        let trust = outlets.tls.config_for(options)?;
-        let (client, url) = client_and_url(address, check, options, &trust)?;
-        Ok(Self { client, request: request(url, address, check)?, _trust: trust })
+        let (method, fields) = method_and_fields(check)?;
+        Ok(Self {
+            trust: outlets.tls.config_for(options)?,
+            verify: options.verify,
+            name: options.server_name.as_ref().or(check.host.as_ref()).cloned(),
+            host: check.host.clone(),
+            path: check.path.clone(),
+            method,
+            fields,
+        })
     }
 
-    pub(super) async fn probe(&self, judge: &Judge, timeout: Duration) -> Result<Passed, Reason> {
+    pub(super) async fn probe(
+        &self,
+        address: SocketAddr,
+        judge: &Judge,
+        timeout: Duration,
+    ) -> Result<Passed, Reason> {
         let deadline = Instant::now() + timeout;
-        // Bodiless requests can always be cloned.
-        let request = self.request.try_clone().ok_or(UNUSABLE_CLIENT)?;
-        let mut response = timeout_at(deadline, self.client.execute(request))
+        let (client, request) = self.client_and_request(address)?;
+        let mut response = timeout_at(deadline, client.execute(request))
             .await
             .map_err(|_| Reason::NoResponse(timeout))?
             .map_err(|error| Reason::of_http(&error))?;
@@ -66,42 +84,45 @@ impl Secure {
         timeout_at(deadline, hear).await.map_err(|_| Reason::Unfinished(timeout))??;
         hearing.end()
     }
-}
 
-/// A client for one address and server name, and the URL to ask it for.
-fn client_and_url(
-    address: SocketAddr,
-    check: &HttpCheck,
-    options: &TlsOptions,
-    trust: &ClientConfig,
-) -> Result<(Client, Url), Reason> {
-    let own = url(&address.to_string(), &check.path)?;
-    let name = options.server_name.as_ref().or(check.host.as_ref());
-    let url = match name.map(|name| (name, literal(name))) {
-        None => own,
-        Some((_, Some(ip))) if options.verify && ip != address.ip() => return Err(ADDRESS_AS_NAME),
-        // There is no SNI for addresses (RFC 6066 §3), so the endpoint's own will do.
-        Some((_, Some(_))) => own,
-        Some((name, None)) => {
-            // The name may carry a port, as a Host header does; the endpoint's counts.
-            let mut named = url(name, &check.path)?;
-            named.set_port(Some(address.port())).map_err(|()| UNUSABLE_URL)?;
-            // Other spellings of addresses, such as 0x7f.1, would be connected to.
-            named.domain().is_some().then_some(named).ok_or(UNUSABLE_URL)?
+    /// A client for one probe, whose address it knows. To make one costs little beside a handshake,
+    /// and to keep one for each address a hundred times what is otherwise known of it.
+    fn client_and_request(&self, address: SocketAddr) -> Result<(Client, Request), Reason> {
+        let url = self.url(address)?;
+        let host = host(address, self.host.as_deref(), PORT);
+        let mut tls = ClientConfig::clone(&self.trust);
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut fields = self.fields.clone();
+        // In HTTP/2 the URL's authority is the host, and no Host header may differ from it
+        // (RFC 9113 §8.3.1).
+        if host == url.authority() {
+            tls.alpn_protocols.insert(0, b"h2".to_vec());
+        } else {
+            fields.insert(HOST, HeaderValue::from_str(&host).map_err(|_| UNUSABLE_HEADER)?);
         }
-    };
-    let mut tls = trust.clone();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // In HTTP/2 the URL's authority is the host, and no Host header may differ from it
-    // (RFC 9113 §8.3.1).
-    if host(address, check) == url.authority() {
-        tls.alpn_protocols.insert(0, b"h2".to_vec());
+        let mut request = Request::new(self.method.clone(), url);
+        *request.headers_mut() = fields;
+        let builder = client_builder(tls).dns_resolver(Arc::new(Pinned(address)));
+        Ok((builder.build().map_err(|_| UNUSABLE_CLIENT)?, request))
     }
-    let client = client_builder(tls)
-        .dns_resolver(Arc::new(Pinned(address)))
-        .build()
-        .map_err(|_| UNUSABLE_CLIENT)?;
-    Ok((client, url))
+
+    /// The URL to ask for, whose host is the name that goes into the handshake.
+    fn url(&self, address: SocketAddr) -> Result<Url, Reason> {
+        let own = url(&address.to_string(), &self.path)?;
+        match self.name.as_ref().map(|name| (name, literal(name))) {
+            None => Ok(own),
+            Some((_, Some(ip))) if self.verify && ip != address.ip() => Err(ADDRESS_AS_NAME),
+            // There is no SNI for addresses (RFC 6066 §3), so the endpoint's own will do.
+            Some((_, Some(_))) => Ok(own),
+            Some((name, None)) => {
+                // The name may carry a port, as a Host header does; the endpoint's counts.
+                let mut named = url(name, &self.path)?;
+                named.set_port(Some(address.port())).map_err(|()| UNUSABLE_URL)?;
+                // Other spellings of addresses, such as 0x7f.1, would be connected to.
+                named.domain().is_some().then_some(named).ok_or(UNUSABLE_URL)
+            }
+        }
+    }
 }
 
 /// The address in a host such as `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]:8443`.
@@ -124,18 +145,7 @@ fn url(authority: &str, path: &str) -> Result<Url, Reason> {
     Url::parse(&format!("https://{authority}{path}")).map_err(|_| UNUSABLE_URL)
 }
 
-fn request(url: Url, address: SocketAddr, check: &HttpCheck) -> Result<Request, Reason> {
-    let (method, mut fields) = method_and_fields(check)?;
-    let host = host(address, check);
-    if host != url.authority() {
-        fields.insert(HOST, HeaderValue::from_str(&host).map_err(|_| UNUSABLE_HEADER)?);
-    }
-    let mut request = Request::new(method, url);
-    *request.headers_mut() = fields;
-    Ok(request)
-}
-
-/// The resolver of one endpoint: whatever the name, its address.
+/// The resolver of one probe: whatever the name, its address.
 struct Pinned(SocketAddr);
 
 impl Resolve for Pinned {
