@@ -1,33 +1,42 @@
 //! The active checks: probes everything the table holds, and feeds it the verdicts.
 //!
 //! ```text
-//! Table::probed ─ sync ─▶ a task each: schedule ─▶ probe ─▶ Report ─▶ Table::apply ─▶ log line
+//! Table::probed ─ sync ─▶ Plan ─ a task for each probe ─▶ Report ─▶ Table::apply ─▶ log line
+//!                          ▲ └ Seats                    │
+//!                          └────────── finish ──────────┘
 //! ```
 //!
-//! One task per probed address, one probe at a time in each, a limit on probes over all. Not here:
-//! rise and fall (`health`), what a check says (`zone`).
+//! One task plans, and each probe is a task while it is under way; an address that only waits is
+//! a line of the plan. Not here: rise and fall (`health`), what a check says (`zone`).
 
+mod counters;
 mod journal;
+mod plan;
 mod probe;
 mod schedule;
+mod seats;
 mod stall;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub use counters::{Counted, Times};
+pub use plan::Limits;
 pub use probe::{Reason, TlsFailure};
 
 use crate::clock::{Clock, Seldom};
 use crate::health::{Probed, Spoken, State, Table, Verdict};
+use counters::{Ending, Histogram};
+use plan::{Finish, Plan, Start, Watch};
 use probe::{Outlets, Passed, Prober};
-use schedule::Grid;
 use stall::Stalls;
 
 /// A probe that fails is not believed if this machine stood still for more than such a part of its
@@ -52,16 +61,19 @@ pub struct Report {
 /// Probes everything its table holds.
 ///
 /// ## Timing
-/// As long as the concurrency limit does not bind, an endpoint that dies is down within
-/// `interval × fall + timeout`, and up again within `interval × rise` of coming back.
+/// As long as the limits do not bind, an endpoint that dies is down within `interval × fall +
+/// timeout`, and up again within `interval × rise` of coming back.
+///
+/// ## Cost
+/// Some 120 octets for each address beside those of the table, and those of a probe under way.
 ///
 /// ## Ending
 /// Dropping it ends its tasks; [`Checker::stop`] also waits for their end.
 #[derive(Debug)]
 pub struct Checker {
     shared: Arc<Shared>,
+    limits: Limits,
     tasks: JoinSet<()>,
-    running: HashMap<Probed, AbortHandle>,
 }
 
 /// What the tasks share.
@@ -70,59 +82,49 @@ struct Shared {
     clock: Clock,
     table: Arc<Mutex<Table>>,
     outlets: Outlets,
-    /// One permit per probe under way.
-    permits: Semaphore,
-    /// What the grids of all probed addresses count from.
-    epoch: Instant,
+    /// Told whenever the table may hold others than before.
+    changed: Notify,
     /// Told whenever an address gets its first verdict.
     first_verdict: Notify,
+    /// What is probed by each check.
+    watches: Mutex<Vec<Weak<Watch>>>,
+    /// How much later than planned probes began.
+    lateness: Histogram,
     /// Probes that this machine could not carry out.
     complaints: Mutex<Seldom>,
     stalls: Stalls,
 }
 
 impl Checker {
-    /// A checker that probes nothing until [`Checker::sync`], and then at most `concurrency`
-    /// addresses at a time (at least one).
-    pub fn new(clock: Clock, table: Arc<Mutex<Table>>, concurrency: usize) -> Self {
+    /// A checker that probes nothing until [`Checker::sync`], and then as much at a time as
+    /// `limits` allow.
+    pub fn new(clock: Clock, table: Arc<Mutex<Table>>, limits: Limits) -> Self {
         let shared = Shared {
             complaints: Mutex::new(Seldom::new(clock.clone())),
             clock,
             table,
             outlets: Outlets::new(),
-            permits: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
-            epoch: Instant::now(),
+            changed: Notify::new(),
             first_verdict: Notify::new(),
+            watches: Mutex::default(),
+            lateness: Histogram::default(),
             stalls: Stalls::new(),
         };
-        Self { shared: Arc::new(shared), tasks: JoinSet::new(), running: HashMap::new() }
+        Self { shared: Arc::new(shared), limits, tasks: JoinSet::new() }
     }
 
-    /// Starts to probe what the table holds and is not probed yet, and stops what it no longer
-    /// holds. What stays keeps its task and its phase.
+    /// Soon starts to probe what the table holds and is not probed yet, and to probe nothing that
+    /// it no longer holds. What stays keeps its phase, and the probe that it has under way.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     pub fn sync(&mut self) {
-        while self.tasks.try_join_next().is_some() {}
         if self.tasks.is_empty() {
             let shared = Arc::clone(&self.shared);
             self.tasks.spawn(async move { shared.stalls.watch().await });
+            self.tasks.spawn(Arc::clone(&self.shared).run(self.limits));
         }
-        let wanted: HashSet<Probed> = self.shared.table().probed().cloned().collect();
-        self.running.retain(|probed, task| {
-            let stays = wanted.contains(probed);
-            if !stays {
-                task.abort();
-            }
-            stays
-        });
-        for probed in wanted {
-            if !self.running.contains_key(&probed) {
-                let task = self.tasks.spawn(watch(Arc::clone(&self.shared), probed.clone()));
-                self.running.insert(probed, task);
-            }
-        }
+        self.shared.changed.notify_one();
     }
 
     /// Waits until nothing in the table is unknown any more; `false` if that takes longer than
@@ -141,74 +143,110 @@ impl Checker {
         tokio::time::timeout(at_most, all_known).await.is_ok()
     }
 
+    /// What was counted of each check by which something is probed now.
+    pub fn counted(&self) -> Vec<Counted> {
+        let watches = self.shared.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = watches.iter().filter_map(Weak::upgrade);
+        alive.map(|watch| watch.counters.read(&watch.check)).collect()
+    }
+
+    /// How much later than planned probes began.
+    pub fn lateness(&self) -> Times {
+        self.shared.lateness.read()
+    }
+
     /// Ends all probes, under way or not, and waits until they have ended.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
     }
 }
 
-/// Probes one address for as long as it lives.
-async fn watch(shared: Arc<Shared>, probed: Probed) {
-    let prober = Prober::new(&probed.check, &shared.outlets);
-    let grid = Grid::new(&probed, shared.epoch);
-    if shared.table().is_known(&probed) {
-        // Kept from before: no haste, so that a restart does not probe everything at once.
-        tokio::time::sleep_until(grid.first(Instant::now())).await;
-    }
-    let mut last = shared.probe(&prober, &probed).await;
-    let mut due = grid.second(last.started);
-    loop {
-        // While the state is about to turn it is worth a look before the next point of the grid.
-        let sooner = probed.check.fast_interval.filter(|_| last.is_pending);
-        let sooner = sooner.map(|fast| last.started + fast).filter(|sooner| *sooner < due);
-        tokio::time::sleep_until(sooner.unwrap_or(due)).await;
-        last = shared.probe(&prober, &probed).await;
-        if sooner.is_none() {
-            due = grid.next(due, Instant::now());
+impl Shared {
+    /// Begins probes as planned, for as long as it is polled.
+    async fn run(self: Arc<Self>, limits: Limits) {
+        let mut plan = Plan::new(Instant::now(), limits);
+        let mut probes = JoinSet::new();
+        loop {
+            while let Some(start) = plan.start(Instant::now()) {
+                probes.spawn(Arc::clone(&self).probe(start));
+            }
+            let due = plan.next();
+            tokio::select! {
+                () = self.changed.notified() => self.sync(&mut plan),
+                // Probes contain their panics, so that each is heard of.
+                Some(Ok(finish)) = probes.join_next() => plan.finish(finish, Instant::now()),
+                () = until(due) => {}
+            }
+            while let Some(Ok(finish)) = probes.try_join_next() {
+                plan.finish(finish, Instant::now());
+            }
         }
     }
-}
 
-/// A probe that is over.
-#[derive(Clone, Copy, Debug)]
-struct Probe {
-    started: Instant,
-    /// Whether verdicts contradict the state, but not yet enough of them.
-    is_pending: bool,
-}
+    /// Plans for what the table holds now.
+    fn sync(&self, plan: &mut Plan) {
+        let (wanted, known) = {
+            let table = self.table();
+            let wanted: HashSet<Probed> = table.probed().cloned().collect();
+            let known = wanted.iter().filter(|probed| table.is_known(probed)).cloned();
+            let known: HashSet<Probed> = known.collect();
+            (wanted, known)
+        };
+        let prober = |check: &_| Prober::new(check, &self.outlets);
+        let watches = plan.sync(wanted, |probed| known.contains(probed), prober, Instant::now());
+        let watches = watches.iter().map(Arc::downgrade).collect();
+        *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = watches;
+    }
 
-impl Shared {
     /// One probe and all that follows from it.
-    async fn probe(&self, prober: &Prober, probed: &Probed) -> Probe {
-        // Never closed, so never an error; waiting here is not part of the probe's timeout.
-        let permit = self.permits.acquire().await;
+    async fn probe(self: Arc<Self>, start: Start) -> Finish {
+        let Start { slot, address, watch, wanted } = start;
         let (started, stalled) = (Instant::now(), self.stalls.total());
-        let outcome = prober.probe(probed.address).await;
-        drop(permit);
+        self.lateness.count(started - wanted);
+        let outcome = watch.prober.probe(address).await;
         let stalled = self.stalls.total().saturating_sub(stalled);
+        let took = started.elapsed();
+        let probed = Probed { address, check: Arc::clone(&watch.check) };
+        let judged = catch_unwind(AssertUnwindSafe(|| self.judge(probed, outcome, stalled, took)));
+        // What panicked has said so; the address goes on being probed.
+        let (ending, is_pending) = judged.unwrap_or((Ending::Unable, false));
+        watch.counters.count(ending, took);
+        Finish { slot, started, is_pending }
+    }
+
+    /// What follows from the `outcome` of a probe which `took` so long, and during which this
+    /// process stood still for as long as `stalled`; and whether the state is about to turn.
+    fn judge(
+        &self,
+        probed: Probed,
+        outcome: Result<Passed, Reason>,
+        stalled: Duration,
+        took: Duration,
+    ) -> (Ending, bool) {
         let (verdict, reason, text) = match outcome {
             Ok(Passed { reason, text }) => (Verdict::Pass, reason, text),
             // No verdict: what this machine lacks says nothing of the endpoint.
-            Err(reason @ Reason::Local) => return self.complain(probed, &reason, started),
+            Err(reason @ Reason::Local) => return self.complain(&probed, &reason),
             Err(_) if stalled > probed.check.timeout / STALL_PART => {
-                return self.complain(probed, &Reason::Stalled(stalled), started);
+                return self.complain(&probed, &Reason::Stalled(stalled));
             }
             Err(reason) => (Verdict::Fail, reason, Vec::new()),
         };
         let agent = probed.check.agent.as_ref().filter(|_| verdict == Verdict::Pass);
         let spoken = agent.map(|agent| Spoken::read(&text, agent));
-        let took = started.elapsed();
-        let is_pending =
-            self.take(Report { probed: probed.clone(), verdict, reason, spoken, took });
-        Probe { started, is_pending }
+        let is_pending = self.take(Report { probed, verdict, reason, spoken, took });
+        match verdict {
+            Verdict::Pass => (Ending::Passed, is_pending),
+            Verdict::Fail => (Ending::Failed, is_pending),
+        }
     }
 
-    fn complain(&self, probed: &Probed, reason: &Reason, started: Instant) -> Probe {
+    fn complain(&self, probed: &Probed, reason: &Reason) -> (Ending, bool) {
         let admitted = self.complaints.lock().unwrap_or_else(PoisonError::into_inner).admit();
         if let Some(unsaid) = admitted {
             journal::unable(probed, reason, unsaid);
         }
-        Probe { started, is_pending: false }
+        (Ending::Unable, false)
     }
 
     /// Tells the table, and the log; whether the state is about to turn.
@@ -239,5 +277,13 @@ impl Shared {
     /// A panic elsewhere does not stop the checks: every change of a table is complete or not made.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for an instant, or for ever.
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }

@@ -13,6 +13,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::health::Probed;
+use crate::zone::Check;
+
+/// Where in its interval a probed address has its points, in nanoseconds: the same in every run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Phase(u64);
+
+impl Phase {
+    /// # Cost
+    /// A hash over all that is asked of the address.
+    pub(super) fn of(probed: &Probed) -> Self {
+        let interval = u64::try_from(probed.check.interval.as_nanos()).unwrap_or(u64::MAX);
+        Self(probed.fingerprint() % interval.max(1))
+    }
+}
 
 /// The instants `epoch + phase + n × interval`.
 #[derive(Clone, Copy, Debug)]
@@ -22,12 +36,11 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    pub(super) fn new(probed: &Probed, epoch: Instant) -> Self {
-        let interval = probed.check.interval;
-        Self { origin: epoch + phase(probed), interval }
+    pub(super) fn new(epoch: Instant, phase: Phase, check: &Check) -> Self {
+        Self { origin: epoch + Duration::from_nanos(phase.0), interval: check.interval }
     }
 
-    /// When to probe for the first time what there is no haste about.
+    /// When to probe what there is no haste about, for the first time or after a standstill.
     pub(super) fn first(&self, now: Instant) -> Instant {
         self.at_or_after(now)
     }
@@ -62,13 +75,6 @@ impl Grid {
     }
 }
 
-/// Where in its interval a probed address has its points: the same in every run.
-fn phase(probed: &Probed) -> Duration {
-    let interval = probed.check.interval.as_nanos().max(1);
-    let phase = u128::from(probed.fingerprint()) % interval;
-    Duration::from_nanos(u64::try_from(phase).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
@@ -93,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_phase_is_the_same_in_every_run() {
-        assert_eq!(phase(&probed(1)), phase(&probed(1)));
+        assert_eq!(Phase::of(&probed(1)), Phase::of(&probed(1)));
         assert_eq!(probed(1).fingerprint(), 13_521_538_560_064_064_946);
     }
 
@@ -101,7 +107,7 @@ mod tests {
     fn phases_spread_over_the_interval() {
         let mut tenths = [0; 10];
         for host in 0..=255 {
-            let phase = phase(&probed(host));
+            let phase = Duration::from_nanos(Phase::of(&probed(host)).0);
             assert!(phase < INTERVAL);
             tenths[(phase.as_nanos() * 10 / INTERVAL.as_nanos()) as usize] += 1;
         }
@@ -112,7 +118,7 @@ mod tests {
     fn the_second_probe_comes_after_half_an_interval_to_one_and_the_third_on_the_grid() {
         let epoch = Instant::now();
         for host in 0..=255 {
-            let grid = Grid::new(&probed(host), epoch);
+            let grid = Grid::new(epoch, Phase::of(&probed(host)), &probed(host).check);
             let first = epoch + Duration::from_millis(u64::from(host) * 77);
             let second = grid.second(first);
             assert!(second - first >= INTERVAL / 2 && second - first <= INTERVAL);

@@ -27,6 +27,11 @@ fn expecting(check: Check, bytes: &str) -> Check {
     Check { kind: CheckKind::Tcp(TcpCheck { send: None, expect }), ..check }
 }
 
+/// As many to one address as in all.
+fn limits(concurrency: usize) -> Limits {
+    Limits { concurrency, per_address: concurrency }
+}
+
 /// A checker, its table, and a board that shows everything in it.
 struct Scene {
     checker: Checker,
@@ -41,7 +46,7 @@ impl Scene {
             Arc::new(Mutex::new(Table::new(GuardPolicy { share: 1.0, ..GuardPolicy::default() }))),
             Clock::system(),
         );
-        let checker = Checker::new(clock.clone(), Arc::clone(&table), concurrency);
+        let checker = Checker::new(clock.clone(), Arc::clone(&table), limits(concurrency));
         Self { checker, table, board: Arc::new(Board::new(32)), clock }
     }
 

@@ -57,6 +57,8 @@ pub struct ServerConfig {
     pub start_wait: Duration,
     /// How many probes run at one time.
     pub check_concurrency: usize,
+    /// How many of them probe one IP address.
+    pub check_concurrency_per_address: usize,
     /// When failures are not believed.
     pub guard: GuardPolicy,
     /// Where states are kept.
@@ -151,6 +153,7 @@ impl Default for ServerConfig {
             zones: PathBuf::from(spec::ZONES_DEFAULT),
             start_wait: spec::START_WAIT_DEFAULT.0,
             check_concurrency: spec::CONCURRENCY_DEFAULT as usize,
+            check_concurrency_per_address: spec::CONCURRENCY_PER_ADDRESS_DEFAULT as usize,
             guard: GuardPolicy::default(),
             states: None,
             geo: GeoConfig::default(),
@@ -188,6 +191,8 @@ pub fn load_server(source: &Arc<Source>) -> (Option<ServerConfig>, Vec<Diagnosti
 fn checks(checks: spec::Checks, config: &mut ServerConfig, decoder: &mut Decoder) {
     config.start_wait = decoder.period(&checks.start_wait, (Period::secs(0), START_WAIT_MAX));
     config.check_concurrency = checks.concurrency.value.as_u32() as usize;
+    let per_address = checks.concurrency_per_address.value.as_u32();
+    config.check_concurrency_per_address = per_address as usize;
     if let Some(share) = checks.freeze_share {
         config.guard.share = share.value.0.as_fraction();
     }

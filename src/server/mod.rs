@@ -31,7 +31,7 @@ use std::time::Duration;
 use tracing::{error, info, warn};
 
 use crate::answer::Over;
-use crate::checker::Checker;
+use crate::checker::{Checker, Limits};
 use crate::clock::Clock;
 use crate::config::{Diagnostic, EncryptedConfig, ServerConfig, Severity};
 use crate::health::Table;
@@ -227,7 +227,11 @@ fn checks(
     let table = Arc::new(Mutex::new(table));
     let checker = {
         let _inside = runtime.enter();
-        Checker::new(clock.clone(), Arc::clone(&table), config.check_concurrency)
+        let limits = Limits {
+            concurrency: config.check_concurrency,
+            per_address: config.check_concurrency_per_address,
+        };
+        Checker::new(clock.clone(), Arc::clone(&table), limits)
     };
     Ok((runtime, table, checker))
 }

@@ -25,7 +25,9 @@ pub(crate) const FREEZE_MAX_DEFAULT: Period = Period(GuardPolicy::FREEZE_MAX);
 /// The path of DNS over HTTPS: the one that every client's examples have.
 pub(crate) const HTTPS_PATH_DEFAULT: &str = "/dns-query";
 /// Probes that run at one time.
-pub(crate) const CONCURRENCY_DEFAULT: u32 = 256;
+pub(crate) const CONCURRENCY_DEFAULT: u32 = 1024;
+/// Probes of one IP address that run at one time.
+pub(crate) const CONCURRENCY_PER_ADDRESS_DEFAULT: u32 = 64;
 /// TCP connections in all.
 pub(crate) const TCP_CONNECTIONS_DEFAULT: u32 = 1024;
 /// TCP connections from one source address.
@@ -95,6 +97,8 @@ table! {
         start_wait: Period = START_WAIT_DEFAULT;
         /// Probes that run at one time.
         concurrency: Int<1, 65_535> = CONCURRENCY_DEFAULT;
+        /// Probes of one IP address, whatever the port, that run at one time.
+        concurrency_per_address: Int<1, 65_535> = CONCURRENCY_PER_ADDRESS_DEFAULT;
         /// The share of all that is probed, 0 to 1: when more than this begins to fail within one
         /// interval, this machine is thought to be at fault, and failures change nothing. 1: never.
         /// Default: 0.7.
