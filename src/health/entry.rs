@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::board::Showing;
 use super::guard::Watched;
 use super::spoken::{Readiness, Spoken};
@@ -13,6 +15,9 @@ use crate::zone::Check;
 const SLOW_START_FROM: u32 = 10;
 /// TTLs are never cut shorter than this, in seconds: below it some resolvers round up.
 const TTL_MIN: u64 = 5;
+
+/// Numbers of sheets, and of bindings on them; mostly one, which needs no allocation.
+pub(super) type Shown = SmallVec<[(u32, u32); 2]>;
 
 /// One probed address.
 #[derive(Debug)]
@@ -26,8 +31,8 @@ pub(super) struct Entry {
     rising: Option<Moment>,
     /// Which part of its weight that is, in percent.
     risen: u8,
-    /// What shows it: the number of a sheet, and of a binding on it.
-    pub(super) shown: Vec<(u32, u32)>,
+    /// What shows it.
+    pub(super) shown: Shown,
 }
 
 /// What of an entry bears on what is shown.
@@ -89,7 +94,7 @@ impl Entry {
             spoken: Spoken::default(),
             rising: None,
             risen: 100,
-            shown: Vec::new(),
+            shown: Shown::new(),
         }
     }
 

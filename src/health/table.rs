@@ -64,6 +64,8 @@ pub struct Applied {
 #[derive(Debug, Default)]
 pub struct Table {
     entries: HashMap<Probed, Entry>,
+    /// How many of them wait for their first verdict.
+    undecided: usize,
     /// By number; `None`: unbound, the number is free.
     sheets: Vec<Option<Sheet>>,
     overrides: Overrides,
@@ -157,7 +159,7 @@ impl Table {
     /// The entry of `probed`; a new one is in the state that was kept, else begins with what was
     /// `found` elsewhere.
     fn entry(&mut self, probed: &Probed, found: Found, now: Moment) -> &mut Entry {
-        let (guard, kept) = (&mut self.guard, &self.kept);
+        let (guard, kept, undecided) = (&mut self.guard, &self.kept, &mut self.undecided);
         self.entries.entry(probed.clone()).or_insert_with(|| {
             guard.add(probed);
             let kept = match kept.is_empty() {
@@ -166,7 +168,10 @@ impl Table {
             };
             match kept {
                 Some(kept) => Entry::new(Tracker::resumed(kept.state, now), now),
-                None => Entry::starting_from(found, &probed.check, now),
+                None => {
+                    *undecided += 1;
+                    Entry::starting_from(found, &probed.check, now)
+                }
             }
         })
     }
@@ -184,6 +189,7 @@ impl Table {
             entry.shown.retain(|(sheet, _)| *sheet as usize != number);
             if entry.shown.is_empty() {
                 self.guard.remove(probed, entry.watched);
+                self.undecided -= usize::from(entry.tracker.is_undecided());
                 self.entries.remove(probed);
             }
         }
@@ -265,7 +271,9 @@ impl Table {
     ) -> Option<Turn> {
         let entry = self.entries.get_mut(probed)?;
         let before = entry.standing(&probed.check);
+        self.undecided -= usize::from(entry.tracker.is_undecided());
         let turned = change(entry);
+        self.undecided += usize::from(entry.tracker.is_undecided());
         let after = entry.standing(&probed.check);
         if before == after && turned.is_none() {
             return None;
@@ -331,7 +339,7 @@ impl Table {
 
     /// How many addresses still wait for their first verdict.
     pub fn undecided_count(&self) -> usize {
-        self.entries.values().filter(|entry| entry.tracker.is_undecided()).count()
+        self.undecided
     }
 
     /// Every probed address at `ip`, whatever the port and check.
