@@ -19,7 +19,7 @@ mod stall;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -185,15 +185,10 @@ impl Shared {
 
     /// Plans for what the table holds now.
     fn sync(&self, plan: &mut Plan) {
-        let (wanted, known) = {
-            let table = self.table();
-            let wanted: HashSet<Probed> = table.probed().cloned().collect();
-            let known = wanted.iter().filter(|probed| table.is_known(probed)).cloned();
-            let known: HashSet<Probed> = known.collect();
-            (wanted, known)
-        };
+        let wanted: HashMap<Probed, bool> =
+            self.table().probed().map(|(probed, is_known)| (probed.clone(), is_known)).collect();
         let prober = |check: &_| Prober::new(check, &self.outlets);
-        let watches = plan.sync(wanted, |probed| known.contains(probed), prober, Instant::now());
+        let watches = plan.sync(wanted, prober, Instant::now());
         let watches = watches.iter().map(Arc::downgrade).collect();
         *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = watches;
     }

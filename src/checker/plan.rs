@@ -2,15 +2,15 @@
 //!
 //! ```text
 //! sync ─▶ due (a heap by time) ─ its time ─▶ ready (in order) ─ start ─▶ under way ─ finish ─┐
-//!              ▲                   └ waits for a seat ┘ ▲                                    │
-//!              └──────────────────────────────────────────────────────────────────────────────┘
+//!          ▲                                      └ no seat ─▶ waits ─▶ seated ┘              │
+//!          └──────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! Each address is in one of these places, so that no two probes of it are ever under way. Not
 //! here: where the points in time lie (`schedule`).
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -50,8 +50,10 @@ pub(super) struct Plan {
     slots: Slab<Slot>,
     /// When which slot is due next.
     due: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// Those whose time has come and who have a seat, in the order of that.
+    /// Those whose time has come, in the order of that.
     ready: VecDeque<usize>,
+    /// Those that waited for a seat, and have one.
+    seated: VecDeque<usize>,
     seats: Seats,
     under_way: usize,
 }
@@ -78,7 +80,7 @@ struct Slot {
 enum Stage {
     /// Until its time.
     Due,
-    /// For a seat, or behind others.
+    /// Behind others, or for a seat.
     Queued,
     UnderWay,
 }
@@ -112,27 +114,27 @@ impl Plan {
             slots: Slab::new(),
             due: BinaryHeap::new(),
             ready: VecDeque::new(),
+            seated: VecDeque::new(),
             seats: Seats::new(limits.per_address),
             under_way: 0,
         }
     }
 
     /// Probes what is `wanted` and nothing else from now on. What stays keeps its phase, and the
-    /// probe that it has under way; what is new is probed at once, unless `is_known`, and by what
-    /// `prober` makes of its check. What is probed by each check from now on.
+    /// probe that it has under way; what is new is probed at once, unless its state is known
+    /// already, and by what `prober` makes of its check. What is probed by each check from now on.
     ///
     /// # Cost
     /// By the size of both.
     pub(super) fn sync(
         &mut self,
-        mut wanted: HashSet<Probed>,
-        is_known: impl Fn(&Probed) -> bool,
+        mut wanted: HashMap<Probed, bool>,
         prober: impl Fn(&Check) -> Prober,
         now: Instant,
     ) -> Vec<Arc<Watch>> {
         let mut watches: HashMap<Arc<Check>, Arc<Watch>> = HashMap::new();
         for (_, slot) in &mut self.slots {
-            slot.is_gone = !wanted.remove(&slot.probed());
+            slot.is_gone = wanted.remove(&slot.probed()).is_none();
             if !slot.is_gone && !watches.contains_key(&slot.watch.check) {
                 watches.insert(Arc::clone(&slot.watch.check), Arc::clone(&slot.watch));
             }
@@ -141,8 +143,7 @@ impl Plan {
         self.due.retain(|Reverse((_, slot))| self.slots.contains(*slot));
         self.slots.reserve_exact(wanted.len());
         self.due.reserve_exact(wanted.len());
-        for probed in wanted {
-            let is_known = is_known(&probed);
+        for (probed, is_known) in wanted {
             let watch = watches.entry(probed.check).or_insert_with_key(|check| {
                 let (check, prober) = (Arc::clone(check), prober(check));
                 Arc::new(Watch { check, prober, counters: Counters::default() })
@@ -177,12 +178,16 @@ impl Plan {
     pub(super) fn start(&mut self, now: Instant) -> Option<Start> {
         self.queue_what_is_due(now);
         while self.under_way < self.limits.concurrency {
-            let number = self.ready.pop_front()?;
+            let seated = self.seated.pop_front();
+            let Some(number) = seated.or_else(|| self.ready.pop_front()) else { break };
             let Some(slot) = self.slots.get_mut(number) else { continue };
+            let ip = slot.address.ip();
             if slot.is_gone {
-                let address = slot.address;
                 self.slots.remove(number);
-                self.ready.extend(self.seats.leave(address.ip()));
+                self.seated.extend(seated.and_then(|_| self.seats.leave(ip)));
+                continue;
+            }
+            if seated.is_none() && !self.seats.take(ip, number) {
                 continue;
             }
             slot.stage = Stage::UnderWay;
@@ -210,9 +215,7 @@ impl Plan {
                 continue;
             }
             slot.stage = Stage::Queued;
-            if self.seats.take(slot.address.ip(), number) {
-                self.ready.push_back(number);
-            }
+            self.ready.push_back(number);
         }
     }
 
@@ -220,7 +223,7 @@ impl Plan {
     pub(super) fn finish(&mut self, finish: Finish, now: Instant) {
         let Some(slot) = self.slots.get_mut(finish.slot) else { return };
         self.under_way -= 1;
-        self.ready.extend(self.seats.leave(slot.address.ip()));
+        self.seated.extend(self.seats.leave(slot.address.ip()));
         if slot.is_gone {
             self.slots.remove(finish.slot);
             return;
@@ -262,6 +265,7 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
@@ -299,7 +303,8 @@ mod tests {
         fn sync(&mut self, wanted: impl IntoIterator<Item = Probed>, is_known: bool) {
             let outlets = Outlets::new();
             let prober = |check: &Check| Prober::new(check, &outlets);
-            self.plan.sync(wanted.into_iter().collect(), |_| is_known, prober, self.now);
+            let wanted = wanted.into_iter().map(|probed| (probed, is_known)).collect();
+            self.plan.sync(wanted, prober, self.now);
         }
 
         /// Begins all that may begin; how many that are.

@@ -102,11 +102,6 @@ impl Table {
         kept.filter(|kept| kept.state != State::Unknown).collect()
     }
 
-    /// Whether the state of an address is known.
-    pub fn is_known(&self, probed: &Probed) -> bool {
-        self.entries.get(probed).is_some_and(|entry| !entry.tracker.is_undecided())
-    }
-
     /// Whether the guard holds, so that failed probes change nothing.
     pub fn is_frozen(&self) -> bool {
         self.guard.is_frozen()
@@ -125,6 +120,10 @@ impl Table {
         now: Moment,
     ) {
         let before = self.found_of(replaced);
+        if self.entries.is_empty() {
+            // Most servers have one large zone, or none: it need not grow by doubling.
+            self.entries.reserve(bindings.len());
+        }
         let sheet = Sheet { board: Arc::clone(board), bindings: Arc::clone(bindings) };
         let free = self.sheets.iter().position(Option::is_none);
         let number = free.unwrap_or(self.sheets.len());
@@ -332,9 +331,9 @@ impl Table {
         }
     }
 
-    /// Everything to probe.
-    pub fn probed(&self) -> impl Iterator<Item = &Probed> {
-        self.entries.keys()
+    /// Everything to probe, and whether its state is known.
+    pub fn probed(&self) -> impl Iterator<Item = (&Probed, bool)> {
+        self.entries.iter().map(|(probed, entry)| (probed, !entry.tracker.is_undecided()))
     }
 
     /// How many addresses still wait for their first verdict.

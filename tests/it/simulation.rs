@@ -146,7 +146,8 @@ impl Simulation {
 
     /// A round of verdicts on some.
     fn probe(&mut self) {
-        let mut probed: Vec<Probed> = self.engine.table.probed().cloned().collect();
+        let mut probed: Vec<Probed> =
+            self.engine.table.probed().map(|(probed, _)| probed.clone()).collect();
         probed.sort_by_key(|probed| probed.address);
         for probed in probed {
             if self.rng.u8(..4) == 0 {
