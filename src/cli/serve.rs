@@ -141,10 +141,14 @@ const QUIET: [&str; 8] = [
     "rustls",
 ];
 
+/// At each probe of a certificate that is not valid this says so as an error of its own; the reason
+/// of the turn says it once.
+const SILENT: &str = "rustls_platform_verifier=off,";
+
 /// Starts the log on standard error. `RUST_LOG` overrides the configured level; a library is loud
 /// only if it says so by name.
 fn start_log(log: &LogConfig) {
-    let quiet = QUIET.map(|library| format!("{library}=error,")).concat();
+    let quiet = QUIET.map(|library| format!("{library}=error,")).concat() + SILENT;
     let level = log.level.to_string();
     let wished = std::env::var(tracing_subscriber::EnvFilter::DEFAULT_ENV).ok();
     let filter = wished

@@ -1,0 +1,166 @@
+# Checks of every kind at real servers: that work, that are killed, that hang, that accept and
+# never answer, that reset; what is said of them, and when.
+# shellcheck shell=bash
+
+# shellcheck source=tests/clients/probed/servers.sh
+. "$here/probed/servers.sh"
+
+# A machine that is busy with other things is late, which is not what is tried here.
+SLACK=500
+INTERVAL=500 TIMEOUT=400
+until_down=$((INTERVAL * 2 + TIMEOUT + SLACK)) until_up=$((INTERVAL * 2 + SLACK))
+
+output=$(prepare_servers 2>&1) || fail_now "the servers cannot be prepared: $output"
+start_servers
+
+# Each service has a real endpoint, which its check guards, and another that is always up.
+zones=$work/probed-zones
+mkdir "$zones"
+cp "$probed/ca.pem" "$zones/"
+{
+    printf 'zone = "probed.test"\nnameservers = ["ns.example.net."]\n'
+    service() { # service NAME ADDRESS CHECK
+        printf '\n[services.%s]\n' "$1"
+        printf 'check = { interval = "%sms", timeout = "%sms", rise = 2, fall = 2, %s }\n' \
+            "$INTERVAL" "$TIMEOUT" "$3"
+        printf 'endpoints = [{ name = "real", address = "%s" },\n' "$2"
+        printf '  { name = "other", address = "192.0.2.1", check = false }]\n'
+    }
+    tls='host = "web.example.com", ca = "ca.pem"'
+    service http 127.0.2.1 'kind = "http", path = "/healthz", expect = { body = "well" }'
+    service https 127.0.2.1 "kind = \"https\", path = \"/healthz\", $tls"
+    service tls 127.0.2.1 'kind = "tls", port = 443, server_name = "web.example.com", ca = "ca.pem"'
+    service tcp 127.0.2.2 'kind = "tcp", port = 6379, send = "PING\r\n", expect = { text = "+PONG" }'
+    service redis 127.0.2.2 'kind = "redis"'
+    service mysql 127.0.2.3 'kind = "mysql"'
+    service postgres 127.0.2.4 'kind = "postgres"'
+    service dns 127.0.2.5 \
+        'kind = "dns", query = "db.inside.test. A", expect = { data = "192.0.2.5" }'
+    # What never passes.
+    service missing 127.0.2.1 'kind = "http", path = "/missing"'
+    service wrong-body 127.0.2.1 'kind = "http", path = "/healthz", expect = { body = "on fire" }'
+    service expired 127.0.2.1 "kind = \"https\", port = 444, $tls"
+    service wrong-name 127.0.2.1 'kind = "https", host = "mail.example.com", ca = "ca.pem"'
+    service stranger 127.0.2.1 'kind = "https", host = "web.example.com"'
+    service not-redis 127.0.2.1 'kind = "redis", port = 80'
+    service no-data 127.0.2.5 'kind = "dns", query = "web.inside.test. A"'
+} >"$zones/probed.test.toml"
+services=(http https tls tcp redis mysql postgres dns)
+
+# serve_probed TOML: with this in [checks].
+serve_probed() {
+    printf '[listen]\naddresses = ["127.0.0.1:53"]\nworkers = 1\n[log]\nformat = "json"\n[checks]\n%s\n' \
+        "$1" >"$work/probed.toml"
+    serve --zones "$zones" --config "$work/probed.toml"
+}
+
+now() { date +%s%3N; }
+
+# turned SERVICE STATE MILLISECONDS REASON: its real endpoint turned since $since, no later than so,
+# for a reason that is as the regular expression.
+turned() {
+    local took reason line
+    line=$(php "$here/probed/turned.php" "$work/waypost.log" "$since" "$1.probed.test./real" "$2") ||
+        return 1
+    took=${line%% *} reason=${line#* }
+    printf 'after %d ms, at most %d: %s\n' "$took" "$3" "$reason"
+    ((took <= $3)) && grep -qE -- "^($4)$" <<<"$reason"
+}
+
+# Its real endpoint is among the answers, or is not.
+is_answered() { dig +short @127.0.0.1 "$1.probed.test" A | grep -q '^127\.0\.2\.'; }
+is_not_answered() { ! is_answered "$1"; }
+
+# all_turn WHAT STATE MILLISECONDS REASON [REASON_OF_DNS]: a test of every service.
+all_turn() {
+    local service reason answered=is_answered
+    [[ $2 == up ]] || answered=is_not_answered
+    for service in "${services[@]}"; do
+        reason=$4
+        [[ $service != dns ]] || reason=${5-$4}
+        test_that "$service: $1 is $2 in time, and says why" turned "$service" "$2" "$3" "$reason"
+        test_that "$service: answers follow" wait_until 2 "$answered" "$service"
+    done
+}
+
+well='status 200|connected|received the expected bytes|ready'
+late="no response within ${TIMEOUT}ms"
+
+since=$(now)
+serve_probed 'freeze_share = 1'
+all_turn "a server that works" up 5000 "$well"
+
+since=0
+while IFS='|' read -r service reason; do
+    test_that "$service: $reason" turned "$service" down "$(now)" "$reason"
+done <<'EOF'
+missing|status 404, expected 200-399
+wrong-body|body lacks the expected text
+expired|TLS: certificate expired
+wrong-name|TLS: certificate is for another name
+stranger|TLS: certificate from an unknown issuer
+not-redis|what came back is not the protocol of the check
+no-data|NXDOMAIN, expected NOERROR
+EOF
+
+test_that "the log has lines of our own, and no others" \
+    prints_not '"target":"[^w]' cat "$work/waypost.log"
+
+since=$(now)
+kill_servers
+all_turn "a server that was killed" down "$until_down" 'connection refused'
+since=$(now)
+start_servers
+all_turn "a server that is back" up "$(($(now) - since + until_up))" "$well"
+
+since=$(now)
+signal_servers STOP
+all_turn "a server that hangs" down "$until_down" "$late"
+since=$(now)
+signal_servers CONT
+all_turn "a server that goes on" up "$until_up" "$well"
+
+kill_servers
+# impostor MANNER: in the place of all servers.
+impostor() {
+    # shellcheck disable=SC2086 # lists of words
+    start impostor php "$here/probed/impostor.php" "$1" \
+        ${listens[nginx]} ${listens[redis]} ${listens[mariadb]} ${listens[postgres]} \
+        "udp:${listens[unbound]}"
+    wait_until 5 grep -q ready "$work/impostor.log" || fail_now "no impostor: $(cat "$work/impostor.log")"
+}
+# What is down turns no more; only a server that starts says why again.
+end waypost
+for manner in silent reset; do
+    impostor "$manner"
+    since=$(now)
+    serve_probed 'freeze_share = 1'
+    if [[ $manner == silent ]]; then
+        all_turn "one that accepts and never answers" down 5000 "$late"
+    else
+        all_turn "one that resets" down 5000 'connection reset' "$late"
+    fi
+    end waypost
+    end impostor
+done
+
+# Everything that works at once, with the guard: this machine is thought to be at fault. Of all that
+# is probed that is 8 of 15, and 7 of 15 fail from the start on.
+start_servers
+serve_probed 'freeze_share = 0.5'
+since=0
+for service in "${services[@]}"; do
+    turned "$service" up "$(now)" "$well" >/dev/null || fail_now "$service does not come up"
+done
+signal_servers STOP
+test_that "the guard engages when nearly everything fails at once" \
+    wait_until 5 grep -q 'states are frozen' "$work/waypost.log"
+sleep "$(((INTERVAL * 4 + TIMEOUT) / 1000))"
+for service in "${services[@]}"; do
+    test_that "$service: while the guard holds the answers go on" is_answered "$service"
+done
+signal_servers CONT
+test_that "and lets go when they pass again" \
+    wait_until 5 grep -q 'states follow the probes again' "$work/waypost.log"
+end waypost
+kill_servers
