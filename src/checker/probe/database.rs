@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Reason;
+use super::connect::{First, connect};
 use super::reason::Code;
 
 /// The longest reply that is read, in octets; those of servers that work are shorter.
@@ -63,7 +64,11 @@ impl Database {
     }
 
     async fn exchange(&self, address: SocketAddr) -> io::Result<Result<Reason, Reason>> {
-        let mut stream = TcpStream::connect(address).await?;
+        let first = match self.kind {
+            Kind::Redis | Kind::Postgres(_) => First::Probe,
+            Kind::Mysql(_) => First::Endpoint,
+        };
+        let mut stream = connect(address, first).await?;
         match &self.kind {
             Kind::Redis => redis(&mut stream).await,
             Kind::Mysql(user) => mysql(&mut stream, user).await,

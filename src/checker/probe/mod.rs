@@ -9,6 +9,7 @@
 //! next one.
 //! Not here: when to probe (`schedule`), what a verdict does (`health`).
 
+mod connect;
 mod database;
 mod dns;
 mod http;

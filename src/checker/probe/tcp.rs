@@ -8,10 +8,10 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::connect::{First, connect, end_by_reset};
 use super::{Outlets, Passed, Reason, Search};
 use crate::zone::{Agent, TcpCheck, TlsOptions};
 
@@ -70,13 +70,30 @@ impl Tcp {
     }
 
     async fn exchange(&self, address: SocketAddr) -> io::Result<Result<Passed, Reason>> {
-        let stream = TcpStream::connect(address).await?;
+        let stream = connect(address, self.first()).await?;
+        if self.is_over_with_its_reply() {
+            end_by_reset(&stream)?;
+        }
         let Some(Tls { config, name }) = &self.tls else { return self.talk(stream).await };
         let name = name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
         match TlsConnector::from(Arc::clone(config)).connect(name, stream).await {
             Ok(stream) => self.talk(stream).await,
             Err(error) => Ok(Err(Reason::of_tls(&error))),
         }
+    }
+
+    fn first(&self) -> First {
+        let listens = self.check.expect.is_some() || self.listens;
+        match self.tls.is_none() && self.check.send.is_none() && listens {
+            true => First::Endpoint,
+            false => First::Probe,
+        }
+    }
+
+    /// Whether nothing that was sent may still be under way when a probe has passed: a reset would
+    /// overtake it.
+    fn is_over_with_its_reply(&self) -> bool {
+        self.tls.is_none() && (self.check.send.is_none() || self.check.expect.is_some())
     }
 
     async fn talk(

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::judge::{Hearing, Judge};
 use super::message::{self, Body, Malformed};
 use super::{USER_AGENT, host, method_and_fields};
+use crate::checker::probe::connect::{First, connect, end_by_reset};
 use crate::checker::probe::{Passed, Reason, WINDOW};
 use crate::zone::HttpCheck;
 
@@ -73,10 +74,8 @@ impl Plain {
         judge: &'j Judge,
     ) -> Result<(TcpStream, Vec<u8>, Body, Hearing<'j>), Reason> {
         let error = |error| Reason::of_io(&error);
-        let mut stream = TcpStream::connect(address).await.map_err(error)?;
-        // Closed by a reset: nothing is left to say, and thousands of probes a second leave no
-        // connections behind that wait for their time, and take ports, here or there.
-        stream.set_zero_linger().map_err(error)?;
+        let mut stream = connect(address, First::Probe).await.map_err(error)?;
+        end_by_reset(&stream).map_err(error)?;
         stream.write_all(&self.request(address)).await.map_err(error)?;
         let (mut seen, mut total) = (Vec::with_capacity(PIECE), 0);
         while total <= WINDOW {
