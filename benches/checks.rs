@@ -158,6 +158,7 @@ fn http() -> CheckKind {
         headers: Vec::new(),
         status: vec![StatusRange { first: 200, last: 299 }],
         body: None,
+        body_regex: None,
     })
 }
 

@@ -1,7 +1,10 @@
 //! What a health check is.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
+
+use regex::bytes::{Regex, RegexBuilder};
 
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
@@ -143,6 +146,47 @@ pub struct HttpCheck {
     pub status: Vec<StatusRange>,
     /// Text that the first 16 KiB of the response's body must contain.
     pub body: Option<String>,
+    /// What the first 16 KiB of the response's body must match.
+    pub body_regex: Option<Pattern>,
+}
+
+/// A regular expression over octets. It is compiled once, and equal to another by its text.
+#[derive(Clone, Debug)]
+pub struct Pattern(Arc<Regex>);
+
+impl Pattern {
+    /// The most memory that a compiled pattern may take, in octets.
+    const SIZE_MAX: usize = 1 << 20;
+
+    /// # Errors
+    /// `text` is no regular expression, or takes more than 1 MiB once compiled.
+    pub fn new(text: &str) -> Result<Self, regex::Error> {
+        let mut builder = RegexBuilder::new(text);
+        builder.size_limit(Self::SIZE_MAX).dfa_size_limit(Self::SIZE_MAX);
+        builder.build().map(|regex| Self(Arc::new(regex)))
+    }
+
+    /// Whether it matches somewhere in `octets`, which need not be UTF-8.
+    ///
+    /// # Cost
+    /// Linear in `octets`, whatever the pattern.
+    pub fn is_in(&self, octets: &[u8]) -> bool {
+        self.0.is_match(octets)
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.as_str().hash(state);
+    }
 }
 
 /// A run of HTTP status codes, both ends included.

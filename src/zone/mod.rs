@@ -19,7 +19,7 @@ mod test;
 mod validate;
 
 pub use check::{
-    Agent, Check, CheckKind, DnsCheck, Flap, HttpCheck, StatusRange, TcpCheck, TlsOptions,
+    Agent, Check, CheckKind, DnsCheck, Flap, HttpCheck, Pattern, StatusRange, TcpCheck, TlsOptions,
 };
 pub use condition::{Asked, Condition};
 pub(crate) use index::Index;

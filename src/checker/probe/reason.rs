@@ -61,6 +61,8 @@ pub enum Reason {
     },
     /// The body, or its first 16 KiB, does not contain the expected text.
     BodyLacksText,
+    /// Nothing in the body, or in its first 16 KiB, matches the expected pattern.
+    BodyLacksMatch,
     /// The first 16 KiB received do not contain the expected bytes.
     LacksBytes,
     /// What came back is not an HTTP response, or the connection closed before all of it came.
@@ -232,6 +234,7 @@ impl fmt::Display for Reason {
                 Ok(())
             }
             Self::BodyLacksText => f.write_str("body lacks the expected text"),
+            Self::BodyLacksMatch => f.write_str("body does not match the expected pattern"),
             Self::LacksBytes => f.write_str("first 16 KiB received lack the expected bytes"),
             Self::NotHttp => f.write_str("no valid HTTP response"),
             Self::Tls(failure) => write!(f, "TLS: {failure}"),

@@ -21,6 +21,7 @@ use super::*;
 use crate::health::Readiness;
 use crate::zone::{Agent, Check, HttpCheck, StatusRange, TcpCheck, TlsOptions};
 
+mod expect;
 mod hostile;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well";
@@ -77,6 +78,7 @@ fn http() -> HttpCheck {
         headers: Vec::new(),
         status: vec![StatusRange { first: 200, last: 399 }],
         body: None,
+        body_regex: None,
     }
 }
 

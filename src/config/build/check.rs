@@ -14,7 +14,9 @@ use crate::config::spec::check::{
     FlapUse, Kind, METHOD_DEFAULT, PATH_DEFAULT, STATUS_DEFAULT, TIMEOUT_DEFAULT_MAX, USER_DEFAULT,
 };
 use crate::config::spec::test::ExpectedRcode;
-use crate::zone::{Agent, Check, CheckKind, DnsCheck, Flap, HttpCheck, TcpCheck, TlsOptions};
+use crate::zone::{
+    Agent, Check, CheckKind, DnsCheck, Flap, HttpCheck, Pattern, TcpCheck, TlsOptions,
+};
 
 /// The shortest and the longest interval.
 const INTERVAL: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(86_400));
@@ -302,6 +304,7 @@ impl Builder<'_> {
             ("headers", HTTP, at(&check.headers)),
             ("expect.status", HTTP, expect.and_then(|expect| at(&expect.status))),
             ("expect.body", HTTP, expect.and_then(|expect| at(&expect.body))),
+            ("expect.body_regex", HTTP, expect.and_then(|expect| at(&expect.body_regex))),
             ("verify", TLS, at(&check.verify)),
             ("server_name", TLS, at(&check.server_name)),
             ("ca", TLS, at(&check.ca)),
@@ -372,7 +375,27 @@ impl Builder<'_> {
             headers: self.headers(check.headers.as_ref()),
             status,
             body: expect.and_then(|expect| expect.body.as_ref()).map(|body| body.value.clone()),
+            body_regex: self.pattern(expect.and_then(|expect| expect.body_regex.as_ref())),
         }
+    }
+
+    fn pattern(&mut self, written: Option<&Spanned<String>>) -> Option<Pattern> {
+        let written = written?;
+        let (message, help) = match Pattern::new(&written.value) {
+            Ok(pattern) => return Some(pattern),
+            Err(regex::Error::Syntax(text)) => {
+                let cause = text.lines().last().unwrap_or_default();
+                let cause = cause.trim_start_matches("error: ");
+                let syntax = "the syntax is that of https://docs.rs/regex/1/regex/#syntax";
+                (format!("not a regular expression: {cause}"), syntax)
+            }
+            Err(_) => {
+                let message = "this regular expression takes more than 1 MiB once compiled";
+                (message.to_owned(), "repeat less in it: `{1000}` copies what it repeats")
+            }
+        };
+        self.decoder.error(&written.span, message).help = Some(help.to_owned());
+        None
     }
 
     fn tls(&mut self, check: &spec::Check) -> TlsOptions {

@@ -107,6 +107,8 @@ table! {
         status: OneOrMany<Status>;
         /// http, https: text that the first 16 KiB of the body must contain.
         body: String;
+        /// http, https: a regular expression that the first 16 KiB of the body must match.
+        body_regex: String;
         /// tcp, tls: text that the first 16 KiB received must contain.
         text: String;
         /// dns: the response code that passes. Default: "NOERROR".

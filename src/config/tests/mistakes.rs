@@ -422,6 +422,20 @@ fn a_check_has_only_what_its_kind_understands() {
         ),
         ("check = { kind = \"redis\" }", &[]),
         (
+            "check = { kind = \"http\", port = 1, expect = { body_regex = \"a(b\" } }",
+            &["5:60 `\"a(b\"`: not a regular expression: unclosed group \
+               (the syntax is that of https://docs.rs/regex/1/regex/#syntax)"],
+        ),
+        (
+            "check = { kind = \"http\", port = 1, expect = { body_regex = \"(\\\\w{500}){500}\" } }",
+            &["5:60 `\"(\\\\w{500}){500}\"`: this regular expression takes more than 1 MiB once \
+               compiled (repeat less in it: `{1000}` copies what it repeats)"],
+        ),
+        (
+            "check = { kind = \"tcp\", port = 1, expect = { body_regex = \"x\" } }",
+            &["5:59 `\"x\"`: `expect.body_regex` means nothing in a check of kind tcp"],
+        ),
+        (
             "check = { kind = \"http\", send = \"x\", ca = \"ca.pem\" }",
             &[
                 "5:33 `\"x\"`: `send` means nothing in a check of kind http",

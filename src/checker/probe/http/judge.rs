@@ -1,13 +1,14 @@
 //! Whether a response is as the check wants it, and what an agent says in it.
 
 use crate::checker::probe::{Passed, Reason, Search};
-use crate::zone::{Agent, HttpCheck, StatusRange};
+use crate::zone::{Agent, HttpCheck, Pattern, StatusRange};
 
 /// What a check wants of a response.
 #[derive(Debug)]
 pub(super) struct Judge {
     status: Vec<StatusRange>,
     body: Option<String>,
+    pattern: Option<Pattern>,
     words: Words,
 }
 
@@ -22,7 +23,12 @@ enum Words {
 
 impl Judge {
     pub(super) fn new(check: &HttpCheck) -> Self {
-        Self { status: check.status.clone(), body: check.body.clone(), words: Words::Nowhere }
+        Self {
+            status: check.status.clone(),
+            body: check.body.clone(),
+            pattern: check.body_regex.clone(),
+            words: Words::Nowhere,
+        }
     }
 
     /// The same, with what `agent` may say.
@@ -57,6 +63,7 @@ impl Judge {
             said,
             listens: matches!(self.words, Words::Body),
             is_found: self.body.is_none(),
+            pattern: self.pattern.as_ref(),
             search: Search::new(self.body.as_deref().unwrap_or_default().as_bytes()),
         })
     }
@@ -70,13 +77,16 @@ pub(super) struct Hearing<'j> {
     /// Whether its body speaks for the agent.
     listens: bool,
     is_found: bool,
+    /// Judged at the end: an anchor such as `$` means the end of the body.
+    pattern: Option<&'j Pattern>,
     search: Search<'j>,
 }
 
 impl Hearing<'_> {
     /// Whether nothing more of the body matters.
     pub(super) fn is_over(&self) -> bool {
-        self.is_found && (!self.listens || self.search.has_words()) || self.search.is_over()
+        let is_judged = self.is_found && self.pattern.is_none();
+        is_judged && (!self.listens || self.search.has_words()) || self.search.is_over()
     }
 
     /// The next piece of the body.
@@ -88,6 +98,9 @@ impl Hearing<'_> {
     pub(super) fn end(self) -> Result<Passed, Reason> {
         if !self.is_found {
             return Err(Reason::BodyLacksText);
+        }
+        if self.pattern.is_some_and(|pattern| !pattern.is_in(&self.search.seen)) {
+            return Err(Reason::BodyLacksMatch);
         }
         let body = if self.listens { self.search.seen } else { Vec::new() };
         Ok(Passed { reason: Reason::Status(self.status), text: self.said.unwrap_or(body) })
