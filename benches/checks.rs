@@ -18,7 +18,9 @@ use tokio::time::{Instant, sleep};
 use waypost::checker::{Checker, Limits};
 use waypost::clock::Clock;
 use waypost::health::{Binding, Bit, Board, EndpointName, GuardPolicy, Probed, Table};
-use waypost::zone::{Check, CheckKind, Condition, HttpCheck, Override, StatusRange, TcpCheck};
+use waypost::zone::{
+    Check, CheckKind, Condition, HttpCheck, HttpExpect, Override, StatusRange, TcpCheck,
+};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -156,9 +158,8 @@ fn http() -> CheckKind {
         path: "/healthz".into(),
         host: None,
         headers: Vec::new(),
-        status: vec![StatusRange { first: 200, last: 299 }],
         body: None,
-        body_regex: None,
+        expect: HttpExpect::of_status(vec![StatusRange { first: 200, last: 299 }]),
     })
 }
 

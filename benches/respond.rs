@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use waypost::answer::{Client, Over, Responder, UDP_PAYLOAD_MAX};
-use waypost::config::{Files, Source, load_zone};
+use waypost::config::{Allowed, Files, Source, load_zone};
 use waypost::snapshot::{Snapshot, Zone};
 use waypost::steering::RouteTables;
 use waypost::wire::kind::Type;
@@ -195,7 +195,7 @@ const ARCOUNT_LOW: usize = 11;
 fn responder() -> Responder {
     let others = (0..OTHERS).map(|n| format!("host-{n} = {{ A = \"198.51.100.{}\" }}\n", n % 256));
     let text = ZONE.to_owned() + &others.collect::<String>();
-    let loaded = load_zone(Path::new(PATH), &Text(text));
+    let loaded = load_zone(Path::new(PATH), &Text(text), Allowed::default());
     let zone = loaded.zone.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
     Responder::new(
         Arc::new(Snapshot::new(

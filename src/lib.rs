@@ -8,6 +8,7 @@
 //! ── L0  knows nothing else in the crate
 //!    wire       bytes ⇄ DNS messages: name, header, question, EDNS, RDATA, writer
 //!    clock      the only file below the server that reads the time
+//!    x509       from when to when a certificate is valid
 //! ── L1  the nouns: pure values
 //!    zone       Zone, Rrset, Service, Pool, Endpoint, Route, Check: valid by construction
 //!    geo        prefix → place and autonomous system, and how far that holds
@@ -50,4 +51,5 @@ pub mod snapshot;
 pub mod steering;
 pub mod transport;
 pub mod wire;
+pub mod x509;
 pub mod zone;

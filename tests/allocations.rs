@@ -9,7 +9,7 @@ use waypost::answer::{
     Client, Cookies, Dropped, Outcome, Over, Policy, RateLimit, Rates, Responder, Text,
 };
 use waypost::clock::Moment;
-use waypost::config::{Files, Source, load_zone};
+use waypost::config::{Allowed, Files, Source, load_zone};
 use waypost::snapshot::{Access, Snapshot, Zone};
 use waypost::steering::RouteTables;
 use waypost::wire::edns::code;
@@ -38,7 +38,8 @@ impl Files for Given {
 }
 
 fn responder(policy: Policy) -> Responder {
-    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(ZONE.to_owned()));
+    let loaded =
+        load_zone(Path::new("zones/example.com.toml"), &Given(ZONE.to_owned()), Allowed::default());
     let zone = Arc::new(Zone::compile(
         loaded.zone.expect("a zone without errors"),
         &mut RouteTables::default(),
@@ -54,7 +55,7 @@ fn large() -> Responder {
     let host = |at| format!("host-{at} = {{ A = \"192.0.2.1\" }}\n");
     let hosts: String = (0..20_000).map(host).collect();
     let text = ZONE.replace("[records]\n", &format!("[records]\n{hosts}"));
-    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(text));
+    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(text), Allowed::default());
     let zone = Arc::new(Zone::compile(
         loaded.zone.expect("a zone without errors"),
         &mut RouteTables::default(),

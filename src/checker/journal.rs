@@ -73,6 +73,18 @@ pub(super) fn spoken(spoken: Spoken, why: Option<&str>, endpoints: &[Arc<Endpoin
     }
 }
 
+/// Writes one line for each endpoint whose certificate ends soon.
+pub(super) fn expires(probed: &Probed, left: &str, endpoints: &[Arc<EndpointName>]) {
+    let address = probed.address;
+    for endpoint in endpoints {
+        tracing::warn!(
+            target: "waypost::health",
+            %endpoint, %address, left,
+            "the certificate of {endpoint} at {address} expires in {left}: renew it"
+        );
+    }
+}
+
 /// Writes down what the guard began or ended.
 pub(super) fn guarded(guarded: &Guarded) {
     match *guarded {

@@ -10,6 +10,7 @@
 //! a line of the plan. Not here: rise and fall (`health`), what a check says (`zone`).
 
 mod counters;
+mod expiry;
 mod journal;
 mod plan;
 mod probe;
@@ -34,7 +35,9 @@ pub use probe::{Reason, TlsFailure};
 
 use crate::clock::{Clock, Seldom};
 use crate::health::{Probed, Spoken, State, Table, Verdict};
+use crate::x509::Validity;
 use counters::{Ending, Histogram};
+use expiry::Told;
 use plan::{Finish, Plan, Start, Watch};
 use probe::{Outlets, Passed, Prober};
 use stall::Stalls;
@@ -93,6 +96,8 @@ struct Shared {
     /// Probes that this machine could not carry out.
     complaints: Mutex<Seldom>,
     stalls: Stalls,
+    /// Certificates that end soon.
+    expiring: Told,
 }
 
 impl Checker {
@@ -109,6 +114,7 @@ impl Checker {
             watches: Mutex::default(),
             lateness: Histogram::default(),
             stalls: Stalls::new(),
+            expiring: Told::default(),
         };
         Self { shared: Arc::new(shared), limits, tasks: JoinSet::new() }
     }
@@ -219,9 +225,12 @@ impl Shared {
         took: Duration,
     ) -> (Ending, bool) {
         let (verdict, reason, text) = match outcome {
-            Ok(Passed { reason, text }) => (Verdict::Pass, reason, text),
+            Ok(Passed { reason, text, validity }) => match self.expires(&probed, validity) {
+                None => (Verdict::Pass, reason, text),
+                Some(reason) => (Verdict::Fail, reason, Vec::new()),
+            },
             // No verdict: what this machine lacks says nothing of the endpoint.
-            Err(reason @ Reason::Local) => return self.complain(&probed, &reason),
+            Err(reason) if reason.is_local() => return self.complain(&probed, &reason),
             Err(_) if stalled > probed.check.timeout / STALL_PART => {
                 return self.complain(&probed, &Reason::Stalled(stalled));
             }
@@ -234,6 +243,18 @@ impl Shared {
             Verdict::Pass => (Ending::Passed, is_pending),
             Verdict::Fail => (Ending::Failed, is_pending),
         }
+    }
+
+    /// Why the check fails for what is left of a certificate's time, if it does; tells the operator
+    /// when there is little.
+    fn expires(&self, probed: &Probed, validity: Option<Validity>) -> Option<Reason> {
+        let (validity, tls) = validity.zip(probed.check.kind.tls())?;
+        let now = i64::from(self.clock.unix());
+        if let Some(left) = self.expiring.news(probed.address, tls.expiry, validity, now) {
+            let endpoints = self.table().endpoints(probed);
+            journal::expires(probed, &left, &endpoints);
+        }
+        expiry::fails(tls.expiry, validity, now)
     }
 
     fn complain(&self, probed: &Probed, reason: &Reason) -> (Ending, bool) {

@@ -106,7 +106,7 @@ fn loader(zones: Option<&PathBuf>, config: &crate::config::ServerConfig) -> crat
     let (geo, problems) = crate::server::GeoFiles::load(config.geo.clone());
     problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
     let zones = zones.unwrap_or(&config.zones);
-    crate::server::Loader::new(zones).with_geo(geo.geo().clone())
+    crate::server::Loader::new(zones).with_geo(geo.geo().clone()).allowing(config.allowed)
 }
 
 /// Reads waypost.toml: the file named on the command line, else `./waypost.toml` if it is there.

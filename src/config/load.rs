@@ -15,6 +15,13 @@ use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::zone::{Records, Zone};
 
+/// What zone files may ask of the machine that serves them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// To run commands for checks of kind exec.
+    pub exec: bool,
+}
+
 /// What came of reading one zone.
 #[derive(Debug)]
 pub struct Loaded {
@@ -31,7 +38,7 @@ pub struct Loaded {
 ///
 /// The origin of a master file is the owner of its first SOA record; names before the first
 /// `$ORIGIN` are relative to the file's name without `.zone`.
-pub fn load_zone(path: &Path, files: &dyn Files) -> Loaded {
+pub fn load_zone(path: &Path, files: &dyn Files, allowed: Allowed) -> Loaded {
     let files = Recorded { files, read: RefCell::new(Vec::new()) };
     let (zone, mut diagnostics) = match files.read(path) {
         Err(failure) => {
@@ -41,7 +48,7 @@ pub fn load_zone(path: &Path, files: &dyn Files) -> Loaded {
         Ok(source) if path.extension().is_some_and(|ending| ending == "toml") => {
             let (file, decoder) = parse::<ZoneFile>(&source);
             match file {
-                Some(file) => build::zone(file, decoder, &files),
+                Some(file) => build::zone(file, decoder, &files, allowed),
                 None => (None, decoder.diagnostics),
             }
         }

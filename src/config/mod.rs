@@ -26,7 +26,7 @@ mod spec;
 pub use decode::FILE_LEN_MAX;
 pub use diagnostic::{Diagnostic, Severity, Source};
 pub use files::Files;
-pub use load::{Loaded, duplicate_zones, load_zone};
+pub use load::{Allowed, Loaded, duplicate_zones, load_zone};
 pub use render::render;
 pub use schema::schema;
 pub use server::{

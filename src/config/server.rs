@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use super::decode::{Decoder, Period, Spanned, parse};
 use super::diagnostic::{Diagnostic, Source};
+use super::load::Allowed;
 use super::spec::network::networks;
 use super::spec::server::{self as spec, ServerFile};
 use crate::health::GuardPolicy;
@@ -59,6 +60,8 @@ pub struct ServerConfig {
     pub check_concurrency: usize,
     /// How many of them probe one IP address.
     pub check_concurrency_per_address: usize,
+    /// What zone files may ask of this machine.
+    pub allowed: Allowed,
     /// When failures are not believed.
     pub guard: GuardPolicy,
     /// Where states are kept.
@@ -154,6 +157,7 @@ impl Default for ServerConfig {
             start_wait: spec::START_WAIT_DEFAULT.0,
             check_concurrency: spec::CONCURRENCY_DEFAULT as usize,
             check_concurrency_per_address: spec::CONCURRENCY_PER_ADDRESS_DEFAULT as usize,
+            allowed: Allowed { exec: spec::EXEC_DEFAULT },
             guard: GuardPolicy::default(),
             states: None,
             geo: GeoConfig::default(),
@@ -193,6 +197,7 @@ fn checks(checks: spec::Checks, config: &mut ServerConfig, decoder: &mut Decoder
     config.check_concurrency = checks.concurrency.value.as_u32() as usize;
     let per_address = checks.concurrency_per_address.value.as_u32();
     config.check_concurrency_per_address = per_address as usize;
+    config.allowed.exec = checks.exec.value;
     if let Some(share) = checks.freeze_share {
         config.guard.share = share.value.0.as_fraction();
     }

@@ -24,7 +24,12 @@ pub(super) fn of(Probed { address, check }: &Probed) -> u64 {
             hash.part(name.as_wire());
             hash.part(&qtype.0.to_be_bytes());
         }
-        CheckKind::Redis => {}
+        CheckKind::Grpc(grpc) => hash.part(grpc.service.as_bytes()),
+        CheckKind::Exec(exec) => {
+            hash.part(exec.program.as_bytes());
+            exec.arguments.iter().for_each(|argument| hash.part(argument.as_bytes()));
+        }
+        CheckKind::Redis | CheckKind::Icmp => {}
         CheckKind::Mysql(user) | CheckKind::Postgres(user) => hash.part(user.as_bytes()),
     }
     hash.mixed()

@@ -300,6 +300,11 @@ impl Table {
         Some((&*sheet.board, sheet.bindings.get(at as usize)?))
     }
 
+    /// Every endpoint that shows the state of `probed`.
+    pub fn endpoints(&self, probed: &Probed) -> Vec<Arc<EndpointName>> {
+        self.entries.get(probed).map_or(Vec::new(), |entry| self.endpoints_of(&entry.shown))
+    }
+
     fn endpoints_of(&self, shown: &[(u32, u32)]) -> Vec<Arc<EndpointName>> {
         let mut endpoints: Vec<Arc<EndpointName>> = Vec::new();
         for (sheet, at) in shown {

@@ -1,7 +1,5 @@
 //! The certificate of encrypted listeners: read from files, and again when they change.
 
-mod validity;
-
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +14,7 @@ use tracing::{error, info, warn};
 use super::seen::Fingerprint;
 use crate::config::EncryptedConfig;
 use crate::transport::Certificate;
-use validity::{DAY, Validity};
+use crate::x509::{DAY, Validity};
 
 /// The largest file that is read: a chain has a few kilobytes.
 const FILE_LEN_MAX: u64 = 1 << 20;

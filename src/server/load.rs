@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::seen::{Fingerprint, Seen};
-use crate::config::{self, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
+use crate::config::{self, Allowed, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
 use crate::expect::{self, Failure};
 use crate::geo::Geo;
 use crate::snapshot::{Snapshot, Zone};
@@ -25,6 +25,7 @@ pub struct Loader {
     tables: RouteTables,
     /// Whether anything is known of where clients are.
     has_geo: bool,
+    allowed: Allowed,
 }
 
 /// A zone file as it was last loaded.
@@ -63,7 +64,13 @@ impl Loader {
             known: BTreeMap::new(),
             tables: RouteTables::default(),
             has_geo: false,
+            allowed: Allowed::default(),
         }
+    }
+
+    /// The same, for zone files that may ask this of this machine.
+    pub fn allowing(self, allowed: Allowed) -> Self {
+        Self { allowed, ..self }
     }
 
     /// The same, for clients that are where `geo` says.
@@ -105,10 +112,10 @@ impl Loader {
         let is_master = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "zone");
         let (masters, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_master);
         let mut before = std::mem::take(&mut self.known);
-        let tables = &mut self.tables;
+        let (tables, allowed) = (&mut self.tables, self.allowed);
         let mut read = |path: PathBuf| {
             let old = before.remove(&path).and_then(Known::if_current);
-            let known = old.unwrap_or_else(|| Known::load(&path, &files, tables));
+            let known = old.unwrap_or_else(|| Known::load(&path, &files, allowed, tables));
             (path, known)
         };
         self.known = others.into_iter().map(&mut read).collect();
@@ -164,8 +171,13 @@ impl Loader {
 }
 
 impl Known {
-    fn load(path: &Path, files: &Directory<'_>, tables: &mut RouteTables) -> Self {
-        let Loaded { mut zone, diagnostics, read } = config::load_zone(path, files);
+    fn load(
+        path: &Path,
+        files: &Directory<'_>,
+        allowed: Allowed,
+        tables: &mut RouteTables,
+    ) -> Self {
+        let Loaded { mut zone, diagnostics, read } = config::load_zone(path, files, allowed);
         let looked = files.looked.take();
         let seen =
             |source: &Arc<Source>| Seen::new(source, looked.get(&source.path).copied().flatten());

@@ -110,7 +110,8 @@ impl Server {
         process::quiet_worker_panics();
         process::raise_descriptor_limit(connections_max(&config), config.check_concurrency);
         let geo = locate(&config);
-        let mut loader = Loader::new(&config.zones).with_geo(geo.geo().clone());
+        let mut loader =
+            Loader::new(&config.zones).with_geo(geo.geo().clone()).allowing(config.allowed);
         let mut watcher = watch::Watcher::new();
         // Noted before reading: what changes while we start is seen as a change afterwards.
         watcher.note(&loader);

@@ -1,13 +1,8 @@
 //! What a health check is.
 
-use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
-use regex::bytes::{Regex, RegexBuilder};
-
-use crate::wire::kind::Type;
-use crate::wire::name::Name;
+use super::ask::{DnsCheck, ExecCheck, GrpcCheck, HttpCheck, TcpCheck, TlsOptions};
 
 /// One health-check definition. Equal checks of equal addresses are probed once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +15,8 @@ pub struct Check {
     pub interval: Duration,
     /// How long one probe may take in all; not longer than `interval`.
     pub timeout: Duration,
+    /// How long of that it may take to connect, TLS included; `None`: all of it.
+    pub connect_timeout: Option<Duration>,
     /// Passes in a row that turn a down endpoint up; at least 1.
     pub rise: u8,
     /// Fails in a row that turn an up endpoint down; at least 1.
@@ -55,6 +52,7 @@ impl Check {
             port: None,
             interval: Duration::from_secs(5),
             timeout: Duration::from_millis(2500),
+            connect_timeout: None,
             rise: 2,
             fall: 3,
             fast_interval: None,
@@ -93,12 +91,18 @@ pub enum CheckKind {
     Tls(TlsOptions, TcpCheck),
     /// A query over UDP.
     Dns(DnsCheck),
+    /// A call of gRPC's own health service.
+    Grpc(GrpcCheck),
     /// A `PING` to Redis, or what speaks its protocol.
     Redis,
     /// The handshake of MySQL or MariaDB, under this user's name.
     Mysql(String),
     /// The beginning of a session of PostgreSQL, under this user's name.
     Postgres(String),
+    /// An echo request of ICMP.
+    Icmp,
+    /// A program of this machine.
+    Exec(ExecCheck),
 }
 
 impl CheckKind {
@@ -110,131 +114,36 @@ impl CheckKind {
             Self::Tcp(_) => "tcp",
             Self::Tls(..) => "tls",
             Self::Dns(_) => "dns",
+            Self::Grpc(grpc) if grpc.tls.is_some() => "grpcs",
+            Self::Grpc(_) => "grpc",
             Self::Redis => "redis",
             Self::Mysql(_) => "mysql",
             Self::Postgres(_) => "postgres",
+            Self::Icmp => "icmp",
+            Self::Exec(_) => "exec",
         }
     }
 
-    /// The port to probe where neither the check nor the endpoint has one.
+    /// How it checks a peer over TLS; `None`: it does not.
+    pub fn tls(&self) -> Option<&TlsOptions> {
+        match self {
+            Self::Http(http) => http.tls.as_ref(),
+            Self::Grpc(grpc) => grpc.tls.as_ref(),
+            Self::Tls(options, _) => Some(options),
+            _ => None,
+        }
+    }
+
+    /// The port to probe where neither the check nor the endpoint has one; 0: it needs none.
     pub fn default_port(&self) -> Option<u16> {
         match self {
             Self::Http(http) => Some(if http.tls.is_some() { 443 } else { 80 }),
-            Self::Tcp(_) | Self::Tls(..) => None,
+            Self::Tcp(_) | Self::Tls(..) | Self::Grpc(_) => None,
             Self::Dns(_) => Some(53),
             Self::Redis => Some(6379),
             Self::Mysql(_) => Some(3306),
             Self::Postgres(_) => Some(5432),
+            Self::Icmp | Self::Exec(_) => Some(0),
         }
     }
-}
-
-/// An HTTP request and what its response must be. Redirects are not followed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct HttpCheck {
-    /// `Some`: over TLS.
-    pub tls: Option<TlsOptions>,
-    /// The request method, such as `GET`.
-    pub method: String,
-    /// The path with its query, starting with `/`.
-    pub path: String,
-    /// The Host header (and, over TLS, the server name unless one is set); `None`: the address.
-    pub host: Option<String>,
-    /// Further request headers.
-    pub headers: Vec<(String, String)>,
-    /// The response's status must be in one of these.
-    pub status: Vec<StatusRange>,
-    /// Text that the first 16 KiB of the response's body must contain.
-    pub body: Option<String>,
-    /// What the first 16 KiB of the response's body must match.
-    pub body_regex: Option<Pattern>,
-}
-
-/// A regular expression over octets. It is compiled once, and equal to another by its text.
-#[derive(Clone, Debug)]
-pub struct Pattern(Arc<Regex>);
-
-impl Pattern {
-    /// The most memory that a compiled pattern may take, in octets.
-    const SIZE_MAX: usize = 1 << 20;
-
-    /// # Errors
-    /// `text` is no regular expression, or takes more than 1 MiB once compiled.
-    pub fn new(text: &str) -> Result<Self, regex::Error> {
-        let mut builder = RegexBuilder::new(text);
-        builder.size_limit(Self::SIZE_MAX).dfa_size_limit(Self::SIZE_MAX);
-        builder.build().map(|regex| Self(Arc::new(regex)))
-    }
-
-    /// Whether it matches somewhere in `octets`, which need not be UTF-8.
-    ///
-    /// # Cost
-    /// Linear in `octets`, whatever the pattern.
-    pub fn is_in(&self, octets: &[u8]) -> bool {
-        self.0.is_match(octets)
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
-impl Eq for Pattern {}
-
-impl Hash for Pattern {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.as_str().hash(state);
-    }
-}
-
-/// A run of HTTP status codes, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StatusRange {
-    /// The first status.
-    pub first: u16,
-    /// The last status.
-    pub last: u16,
-}
-
-/// How an HTTPS probe checks its peer. Certificates are verified unless `verify` is false.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsOptions {
-    /// Whether the certificate must be valid for the server name.
-    pub verify: bool,
-    /// The name sent as SNI and verified; `None`: the host, else the address.
-    pub server_name: Option<String>,
-    /// PEM certificates of the authorities to trust; `None`: the system's.
-    pub ca_pem: Option<String>,
-}
-
-/// Of the certificates only how long they are: they are thousands of octets, and those of checks
-/// that are alike else seldom differ.
-impl Hash for TlsOptions {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.verify, &self.server_name, self.ca_pem.as_ref().map(String::len)).hash(state);
-    }
-}
-
-/// A question, and what its answer must be.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DnsCheck {
-    /// The name asked for.
-    pub name: Name,
-    /// The type asked for.
-    pub qtype: Type,
-    /// The response code that passes, such as `NOERROR`; `NODATA` where it has no such record.
-    pub rcode: String,
-    /// RDATA, as dig shows it, of which a record of the answer must be.
-    pub data: Option<String>,
-}
-
-/// A TCP connection, optionally a few bytes each way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TcpCheck {
-    /// What to send once connected.
-    pub send: Option<Vec<u8>>,
-    /// What the first 16 KiB received must contain.
-    pub expect: Option<Vec<u8>>,
 }

@@ -3,6 +3,7 @@
 //! `config` makes them from files, `snapshot` compiles them. Nothing here reads a file, a clock
 //! or a socket, and nothing here is serializable.
 
+mod ask;
 mod check;
 mod condition;
 mod index;
@@ -18,9 +19,11 @@ mod sets;
 mod test;
 mod validate;
 
-pub use check::{
-    Agent, Check, CheckKind, DnsCheck, Flap, HttpCheck, Pattern, StatusRange, TcpCheck, TlsOptions,
+pub use ask::{
+    DnsCheck, ExecCheck, Expiry, GrpcCheck, HttpCheck, HttpExpect, Pattern, Pointer, Scalar,
+    StatusRange, TcpCheck, TlsOptions,
 };
+pub use check::{Agent, Check, CheckKind, Flap};
 pub use condition::{Asked, Condition};
 pub(crate) use index::Index;
 pub use latency::{Latencies, Latency};

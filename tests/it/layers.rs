@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The layers of lib.rs, lowest first.
 const LAYERS: &[&[&str]] = &[
-    &["wire", "clock"],
+    &["wire", "clock", "x509"],
     &["zone", "geo", "health"],
     &["steering", "config"],
     &["snapshot"],

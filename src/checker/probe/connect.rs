@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::Reason;
+
 /// Who says something first on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum First {
@@ -17,7 +19,7 @@ pub(super) enum First {
 }
 
 /// Connects to `address`.
-pub(super) async fn connect(address: SocketAddr, first: First) -> io::Result<TcpStream> {
+pub(super) async fn connect(address: SocketAddr, first: First) -> Result<TcpStream, Reason> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
@@ -25,7 +27,7 @@ pub(super) async fn connect(address: SocketAddr, first: First) -> io::Result<Tcp
     if first == First::Probe {
         SockRef::from(&socket).set_tcp_quickack(false)?;
     }
-    socket.connect(address).await
+    Ok(socket.connect(address).await?)
 }
 
 /// Lets the connection end by a reset: where nothing is left to say, none is left behind that waits

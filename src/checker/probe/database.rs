@@ -1,15 +1,13 @@
 //! The `redis`, `mysql` and `postgres` probes: as much of each protocol as tells that the server
 //! takes clients. None logs in: a server that asks for a password is up.
 
-use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 use super::Reason;
+use super::attempt::Attempt;
 use super::connect::{First, connect};
 use super::reason::Code;
 
@@ -33,9 +31,9 @@ const POSTGRES_VERSION: u32 = 3 << 16;
 /// Classes of SQLSTATE that say that the server is there: authorization refused, no such database.
 const POSTGRES_DENIED: [&[u8]; 2] = [b"28", b"3D"];
 
-/// Which server.
+/// Asks a server of databases whether it takes clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Database {
     Redis,
     /// Under this user's name.
     Mysql(String),
@@ -43,50 +41,35 @@ pub(super) enum Kind {
     Postgres(String),
 }
 
-/// Asks a server of databases whether it takes clients.
-#[derive(Debug)]
-pub(super) struct Database {
-    kind: Kind,
-    timeout: Duration,
-}
-
 impl Database {
-    pub(super) fn new(kind: Kind, timeout: Duration) -> Self {
-        Self { kind, timeout }
-    }
-
-    pub(super) async fn probe(&self, address: SocketAddr) -> Result<Reason, Reason> {
-        match timeout(self.timeout, self.exchange(address)).await {
-            Ok(Ok(reason)) => reason,
-            Ok(Err(error)) => Err(Reason::of_io(&error)),
-            Err(_) => Err(Reason::NoResponse(self.timeout)),
-        }
-    }
-
-    async fn exchange(&self, address: SocketAddr) -> io::Result<Result<Reason, Reason>> {
-        let first = match self.kind {
-            Kind::Redis | Kind::Postgres(_) => First::Probe,
-            Kind::Mysql(_) => First::Endpoint,
+    pub(super) async fn probe(
+        &self,
+        address: SocketAddr,
+        attempt: &Attempt,
+    ) -> Result<Reason, Reason> {
+        let first = match self {
+            Self::Redis | Self::Postgres(_) => First::Probe,
+            Self::Mysql(_) => First::Endpoint,
         };
-        let mut stream = connect(address, first).await?;
-        match &self.kind {
-            Kind::Redis => redis(&mut stream).await,
-            Kind::Mysql(user) => mysql(&mut stream, user).await,
-            Kind::Postgres(user) => postgres(&mut stream, user).await,
+        let mut stream = attempt.connected(connect(address, first)).await?;
+        match self {
+            Self::Redis => redis(&mut stream).await,
+            Self::Mysql(user) => mysql(&mut stream, user).await,
+            Self::Postgres(user) => postgres(&mut stream, user).await,
         }
     }
 }
 
-async fn redis(stream: &mut TcpStream) -> io::Result<Result<Reason, Reason>> {
+async fn redis(stream: &mut TcpStream) -> Result<Reason, Reason> {
     stream.write_all(REDIS_PING).await?;
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {
         if line.len() == REPLY_MAX {
-            return Ok(Err(Reason::NotItsProtocol));
+            return Err(Reason::NotItsProtocol);
         }
         line.push(stream.read_u8().await?);
     }
-    Ok(match &line[..] {
+    match &line[..] {
         b"+PONG\r\n" => Ok(Reason::Ready),
         [b'-', error @ ..] => match Code::of(error.split(|byte| *byte <= b' ').next()) {
             Some(code) if ["NOAUTH", "NOPERM", "WRONGPASS"].contains(&code.as_str()) => {
@@ -96,20 +79,17 @@ async fn redis(stream: &mut TcpStream) -> io::Result<Result<Reason, Reason>> {
             None => Err(Reason::NotItsProtocol),
         },
         _ => Err(Reason::NotItsProtocol),
-    })
+    }
 }
 
 /// Goes on to the end of the handshake: a server counts clients that leave before as errors, and
 /// refuses their host after a hundred of them.
-async fn mysql(stream: &mut TcpStream, user: &str) -> io::Result<Result<Reason, Reason>> {
-    let (_, greeting) = match mysql_packet(stream).await? {
-        Ok(packet) => packet,
-        Err(reason) => return Ok(Err(reason)),
-    };
+async fn mysql(stream: &mut TcpStream, user: &str) -> Result<Reason, Reason> {
+    let (_, greeting) = mysql_packet(stream).await?;
     match greeting[..] {
         [10, ..] => {}
-        [0xff, low, high, ..] => return Ok(Err(mysql_error(low, high))),
-        _ => return Ok(Err(Reason::NotItsProtocol)),
+        [0xff, low, high, ..] => return Err(mysql_error(low, high)),
+        _ => return Err(Reason::NotItsProtocol),
     }
     let mut login = MYSQL_CAPABILITIES.to_le_bytes().to_vec();
     login.extend_from_slice(&MYSQL_PACKET_MAX.to_le_bytes());
@@ -121,25 +101,22 @@ async fn mysql(stream: &mut TcpStream, user: &str) -> io::Result<Result<Reason, 
     mysql_send(stream, 1, &login).await?;
     // A server may ask for the password in another way, once or twice.
     for _ in 0..3 {
-        let (sequence, reply) = match mysql_packet(stream).await? {
-            Ok(packet) => packet,
-            Err(reason) => return Ok(Err(reason)),
-        };
+        let (sequence, reply) = mysql_packet(stream).await?;
         match reply[..] {
             [0, ..] => {
                 // Logged in after all: leave as clients do.
                 mysql_send(stream, 0, &[1]).await?;
-                return Ok(Ok(Reason::Ready));
+                return Ok(Reason::Ready);
             }
             [0xff, low, high, ..] => {
                 let denied = MYSQL_DENIED.contains(&u16::from_le_bytes([low, high]));
-                return Ok(if denied { Ok(Reason::Ready) } else { Err(mysql_error(low, high)) });
+                return if denied { Ok(Reason::Ready) } else { Err(mysql_error(low, high)) };
             }
             [1 | 0xfe, ..] => mysql_send(stream, sequence.wrapping_add(1), &[]).await?,
-            _ => return Ok(Err(Reason::NotItsProtocol)),
+            _ => return Err(Reason::NotItsProtocol),
         }
     }
-    Ok(Ok(Reason::Ready))
+    Ok(Reason::Ready)
 }
 
 fn mysql_error(low: u8, high: u8) -> Reason {
@@ -147,25 +124,25 @@ fn mysql_error(low: u8, high: u8) -> Reason {
 }
 
 /// The next packet and its number.
-async fn mysql_packet(stream: &mut TcpStream) -> io::Result<Result<(u8, Vec<u8>), Reason>> {
+async fn mysql_packet(stream: &mut TcpStream) -> Result<(u8, Vec<u8>), Reason> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
     let [a, b, c, sequence] = head;
     let len = u32::from_le_bytes([a, b, c, 0]) as usize;
     if !(1..=REPLY_MAX).contains(&len) {
-        return Ok(Err(Reason::NotItsProtocol));
+        return Err(Reason::NotItsProtocol);
     }
     let mut packet = vec![0; len];
     stream.read_exact(&mut packet).await?;
-    Ok(Ok((sequence, packet)))
+    Ok((sequence, packet))
 }
 
-async fn mysql_send(stream: &mut TcpStream, sequence: u8, packet: &[u8]) -> io::Result<()> {
+async fn mysql_send(stream: &mut TcpStream, sequence: u8, packet: &[u8]) -> Result<(), Reason> {
     let [a, b, c, _] = (packet.len() as u32).to_le_bytes();
-    stream.write_all(&[&[a, b, c, sequence], packet].concat()).await
+    Ok(stream.write_all(&[&[a, b, c, sequence], packet].concat()).await?)
 }
 
-async fn postgres(stream: &mut TcpStream, user: &str) -> io::Result<Result<Reason, Reason>> {
+async fn postgres(stream: &mut TcpStream, user: &str) -> Result<Reason, Reason> {
     let mut startup = POSTGRES_VERSION.to_be_bytes().to_vec();
     for part in ["user", user, "database", "postgres", "application_name", "waypost", ""] {
         startup.extend_from_slice(part.as_bytes());
@@ -176,11 +153,11 @@ async fn postgres(stream: &mut TcpStream, user: &str) -> io::Result<Result<Reaso
     let kind = stream.read_u8().await?;
     let len = stream.read_u32().await? as usize;
     if !(4..=REPLY_MAX).contains(&len) {
-        return Ok(Err(Reason::NotItsProtocol));
+        return Err(Reason::NotItsProtocol);
     }
     let mut reply = vec![0; len - 4];
     stream.read_exact(&mut reply).await?;
-    Ok(match kind {
+    match kind {
         // Whatever it asks for, it takes clients.
         b'R' => Ok(Reason::Ready),
         b'E' => {
@@ -195,5 +172,5 @@ async fn postgres(stream: &mut TcpStream, user: &str) -> io::Result<Result<Reaso
             }
         }
         _ => Err(Reason::NotItsProtocol),
-    })
+    }
 }

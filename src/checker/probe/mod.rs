@@ -9,10 +9,14 @@
 //! next one.
 //! Not here: when to probe (`schedule`), what a verdict does (`health`).
 
+mod attempt;
 mod connect;
 mod database;
 mod dns;
+mod exec;
+mod grpc;
 mod http;
+mod icmp;
 mod reason;
 mod tcp;
 #[cfg(test)]
@@ -23,14 +27,23 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 pub use reason::{Reason, TlsFailure};
 
 use crate::health::Spoken;
+use crate::x509::Validity;
 use crate::zone::{Check, CheckKind};
+use attempt::Attempt;
+use database::Database;
 
 /// How much of what a peer sends is looked at, in bytes.
 const WINDOW: usize = 16 * 1024;
+
+/// What a request says of who sends it, unless the check says otherwise.
+const USER_AGENT: &str = concat!("waypost/", env!("CARGO_PKG_VERSION"));
 
 /// What all probers share.
 #[derive(Debug)]
@@ -52,25 +65,34 @@ pub(super) struct Passed {
     /// What was said where an agent may speak: [`Spoken::TEXT_MAX`] octets of it at least, where
     /// there is so much.
     pub(super) text: Vec<u8>,
+    /// When the certificate is valid, if there was one to look at.
+    pub(super) validity: Option<Validity>,
 }
 
 impl Passed {
     /// Nothing was said that matters.
     fn silent(reason: Reason) -> Self {
-        Self { reason, text: Vec::new() }
+        Self { reason, text: Vec::new(), validity: None }
     }
 }
 
 /// Runs the probes of one check, whatever the address.
 #[derive(Debug)]
-pub(super) struct Prober(Means);
+pub(super) struct Prober {
+    means: Means,
+    timeout: Duration,
+    connect_timeout: Option<Duration>,
+}
 
 #[derive(Debug)]
 enum Means {
     Http(Box<http::Http>),
     Tcp(Box<tcp::Tcp>),
     Dns(Box<dns::Dns>),
-    Database(database::Database),
+    Grpc(Box<grpc::Grpc>),
+    Icmp,
+    Exec(Box<exec::Exec>),
+    Database(Database),
     /// The check cannot be carried out; every probe fails at once and says why.
     Unusable(Reason),
 }
@@ -78,39 +100,55 @@ enum Means {
 impl Prober {
     /// Prepares all that does not change from probe to probe.
     pub(super) fn new(check: &Check, outlets: &Outlets) -> Self {
-        let (timeout, agent) = (check.timeout, check.agent.as_ref());
-        let database = |kind| Means::Database(database::Database::new(kind, timeout));
-        Self(match &check.kind {
-            CheckKind::Http(check) => http::Http::new(check, timeout, outlets)
-                .map(|http| http.heard_by(agent))
-                .map_or_else(Means::Unusable, |http| Means::Http(Box::new(http))),
-            CheckKind::Tcp(check) => {
-                let tcp = tcp::Tcp::new(check.clone(), timeout);
-                Means::Tcp(Box::new(tcp.heard_by(agent)))
-            }
-            CheckKind::Tls(options, check) => {
-                tcp::Tcp::over_tls((options, check), timeout, outlets)
-                    .map_or_else(Means::Unusable, |tcp| Means::Tcp(Box::new(tcp.heard_by(agent))))
-            }
-            CheckKind::Dns(check) => Means::Dns(Box::new(dns::Dns::new(check.clone(), timeout))),
-            CheckKind::Redis => database(database::Kind::Redis),
-            CheckKind::Mysql(user) => database(database::Kind::Mysql(user.clone())),
-            CheckKind::Postgres(user) => database(database::Kind::Postgres(user.clone())),
-        })
+        let means = Means::new(check, outlets).unwrap_or_else(Means::Unusable);
+        Self { means, timeout: check.timeout, connect_timeout: check.connect_timeout }
     }
 
     /// One probe of `address`: `Ok` when the check passed. Takes the check's timeout at most.
     pub(super) async fn probe(&self, address: SocketAddr) -> Result<Passed, Reason> {
-        contained(async {
-            match &self.0 {
-                Means::Http(http) => http.probe(address).await,
-                Means::Tcp(tcp) => tcp.probe(address).await,
-                Means::Dns(dns) => dns.probe(address).await.map(Passed::silent),
-                Means::Database(database) => database.probe(address).await.map(Passed::silent),
-                Means::Unusable(reason) => Err(reason.clone()),
+        let attempt = Attempt::new(self.connect_timeout);
+        let probe = timeout(self.timeout, self.means.probe(address, &attempt));
+        contained(async { probe.await.unwrap_or_else(|_| Err(attempt.late(self.timeout))) }).await
+    }
+}
+
+impl Means {
+    /// # Errors
+    /// What about the check makes it unusable.
+    fn new(check: &Check, outlets: &Outlets) -> Result<Self, Reason> {
+        let agent = check.agent.as_ref();
+        Ok(match &check.kind {
+            CheckKind::Http(check) => {
+                Self::Http(Box::new(http::Http::new(check, outlets)?.heard_by(agent)))
             }
+            CheckKind::Tcp(check) => {
+                Self::Tcp(Box::new(tcp::Tcp::new(check.clone()).heard_by(agent)))
+            }
+            CheckKind::Tls(options, check) => {
+                let tcp = tcp::Tcp::over_tls(options, check.clone(), outlets)?;
+                Self::Tcp(Box::new(tcp.heard_by(agent)))
+            }
+            CheckKind::Dns(check) => Self::Dns(Box::new(dns::Dns::new(check.clone()))),
+            CheckKind::Grpc(check) => Self::Grpc(Box::new(grpc::Grpc::new(check, outlets)?)),
+            CheckKind::Icmp => Self::Icmp,
+            CheckKind::Exec(check) => Self::Exec(Box::new(exec::Exec::new(check.clone()))),
+            CheckKind::Redis => Self::Database(Database::Redis),
+            CheckKind::Mysql(user) => Self::Database(Database::Mysql(user.clone())),
+            CheckKind::Postgres(user) => Self::Database(Database::Postgres(user.clone())),
         })
-        .await
+    }
+
+    async fn probe(&self, address: SocketAddr, attempt: &Attempt) -> Result<Passed, Reason> {
+        match self {
+            Self::Http(http) => http.probe(address, attempt).await,
+            Self::Tcp(tcp) => tcp.probe(address, attempt).await,
+            Self::Dns(dns) => dns.probe(address, attempt).await.map(Passed::silent),
+            Self::Grpc(grpc) => grpc.probe(address, attempt).await,
+            Self::Icmp => icmp::probe(address, attempt).await.map(Passed::silent),
+            Self::Exec(exec) => exec.probe(address, attempt).await.map(Passed::silent),
+            Self::Database(database) => database.probe(address, attempt).await.map(Passed::silent),
+            Self::Unusable(reason) => Err(reason.clone()),
+        }
     }
 }
 

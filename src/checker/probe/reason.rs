@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::CertificateError;
 
-use crate::zone::StatusRange;
+use crate::zone::{Pointer, StatusRange};
 
 /// Why a probe passed or failed. Its text never holds bytes that a peer chose, but for a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,16 @@ pub enum Reason {
     Received,
     /// Passed: the server takes clients, or answered as wanted.
     Ready,
+    /// Passed: an echo came back.
+    Replied,
+    /// The program ended by itself, with this status.
+    Exited(u8),
+    /// The program was ended by a signal.
+    Killed,
+    /// The program could not be run: nothing was learnt of the endpoint.
+    CannotRun(io::ErrorKind),
+    /// The certificate ends too soon: its time left, in words.
+    ExpiresIn(String),
     /// The server is there, but says by this code that it takes no clients now.
     NotReady(Code),
     /// What came back is not the protocol of the check.
@@ -43,12 +53,16 @@ pub enum Reason {
     Closed,
     /// Another error of the connection.
     Connection(io::ErrorKind),
+    /// This machine does not allow the probe; the text says what to do.
+    Barred(&'static str),
     /// This machine had no descriptor, port or memory for a connection: nothing was learnt of the
     /// peer.
     Local,
     /// This process stood still for so long meanwhile: nothing was learnt of the peer.
     Stalled(Duration),
-    /// No connection or no response within this time.
+    /// No connection within this time.
+    NoConnection(Duration),
+    /// A connection, but no response within this time.
     NoResponse(Duration),
     /// A response began, but neither its end nor what was expected came within this time.
     Unfinished(Duration),
@@ -63,6 +77,12 @@ pub enum Reason {
     BodyLacksText,
     /// Nothing in the body, or in its first 16 KiB, matches the expected pattern.
     BodyLacksMatch,
+    /// The body is not JSON, or has more than 16 KiB.
+    BodyNotJson,
+    /// The body has another value at this place, or none.
+    BodyHasOther(Pointer),
+    /// There is no response header of this name with the expected value.
+    LacksHeader(String),
     /// The first 16 KiB received do not contain the expected bytes.
     LacksBytes,
     /// What came back is not an HTTP response, or the connection closed before all of it came.
@@ -89,6 +109,11 @@ impl Code {
         let is_code = (1..=Self::LEN_MAX).contains(&octets.len())
             && octets.iter().all(u8::is_ascii_alphanumeric);
         is_code.then(|| Self(String::from_utf8_lossy(octets).into_owned()))
+    }
+
+    /// A word that the protocol has for it.
+    pub(super) fn word(word: &'static str) -> Self {
+        Self(word.to_owned())
     }
 
     /// A number.
@@ -128,6 +153,11 @@ pub enum TlsFailure {
 }
 
 impl Reason {
+    /// Whether it tells of this machine and nothing of the endpoint.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local | Self::Barred(_) | Self::CannotRun(_) | Self::Stalled(_))
+    }
+
     /// The reason behind an error of the network.
     pub(super) fn of_io(error: &io::Error) -> Self {
         const LOCAL: [i32; 5] =
@@ -175,6 +205,12 @@ impl Reason {
     }
 }
 
+impl From<io::Error> for Reason {
+    fn from(error: io::Error) -> Self {
+        Self::of_io(&error)
+    }
+}
+
 impl TlsFailure {
     fn of(error: &rustls::Error) -> Self {
         use CertificateError as Bad;
@@ -207,6 +243,11 @@ impl fmt::Display for Reason {
             Self::Connected => f.write_str("connected"),
             Self::Received => f.write_str("received the expected bytes"),
             Self::Ready => f.write_str("ready"),
+            Self::Replied => f.write_str("echo reply"),
+            Self::Exited(status) => write!(f, "exit status {status}"),
+            Self::Killed => f.write_str("the command was ended by a signal"),
+            Self::CannotRun(kind) => write!(f, "the command cannot be run: {kind}"),
+            Self::ExpiresIn(left) => write!(f, "TLS: certificate expires in {left}"),
             Self::NotReady(code) => write!(f, "it takes no clients: {}", code.as_str()),
             Self::NotItsProtocol => f.write_str("what came back is not the protocol of the check"),
             Self::UnwantedRcode { found, wanted } => {
@@ -219,7 +260,9 @@ impl fmt::Display for Reason {
             Self::Closed => f.write_str("connection closed too early"),
             Self::Connection(kind) => write!(f, "{kind}"),
             Self::Stalled(time) => write!(f, "this process stood still for {time:.1?} meanwhile"),
+            Self::Barred(why) => f.write_str(why),
             Self::Local => f.write_str("this machine has no descriptor, port or memory left"),
+            Self::NoConnection(timeout) => write!(f, "no connection within {timeout:?}"),
             Self::NoResponse(timeout) => write!(f, "no response within {timeout:?}"),
             Self::Unfinished(timeout) => write!(f, "response not complete within {timeout:?}"),
             Self::UnwantedStatus { found, wanted } => {
@@ -235,6 +278,11 @@ impl fmt::Display for Reason {
             }
             Self::BodyLacksText => f.write_str("body lacks the expected text"),
             Self::BodyLacksMatch => f.write_str("body does not match the expected pattern"),
+            Self::BodyNotJson => f.write_str("body is not JSON of 16 KiB at the most"),
+            Self::BodyHasOther(at) => {
+                write!(f, "body lacks the expected value at {:?}", at.as_str())
+            }
+            Self::LacksHeader(name) => write!(f, "header {name} is not as expected"),
             Self::LacksBytes => f.write_str("first 16 KiB received lack the expected bytes"),
             Self::NotHttp => f.write_str("no valid HTTP response"),
             Self::Tls(failure) => write!(f, "TLS: {failure}"),

@@ -1,43 +1,27 @@
 //! The `tcp` and `tls` probes: a connection, and optionally a few bytes each way.
 
-use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
+use super::attempt::Attempt;
 use super::connect::{First, connect, end_by_reset};
+use super::tls::Handshake;
 use super::{Outlets, Passed, Reason, Search};
 use crate::zone::{Agent, TcpCheck, TlsOptions};
-
-const UNUSABLE_NAME: Reason = Reason::Unusable("the check's server_name is not a host name");
 
 /// Connects, sends, and looks for what is expected.
 #[derive(Debug)]
 pub(super) struct Tcp {
     check: TcpCheck,
-    tls: Option<Tls>,
+    tls: Option<Handshake>,
     /// Whether an agent may speak.
     listens: bool,
-    timeout: Duration,
-}
-
-/// The TLS below the bytes.
-#[derive(Debug)]
-struct Tls {
-    config: Arc<ClientConfig>,
-    /// Whom the certificate must be for; `None`: the address.
-    name: Option<ServerName<'static>>,
 }
 
 impl Tcp {
-    pub(super) fn new(check: TcpCheck, timeout: Duration) -> Self {
-        Self { check, tls: None, listens: false, timeout }
+    pub(super) fn new(check: TcpCheck) -> Self {
+        Self { check, tls: None, listens: false }
     }
 
     /// The same behind a TLS handshake.
@@ -45,15 +29,12 @@ impl Tcp {
     /// # Errors
     /// What about the check makes it unusable.
     pub(super) fn over_tls(
-        (options, check): (&TlsOptions, &TcpCheck),
-        timeout: Duration,
+        options: &TlsOptions,
+        check: TcpCheck,
         outlets: &Outlets,
     ) -> Result<Self, Reason> {
-        let config = outlets.tls.config_for(options)?;
-        let name = options.server_name.clone().map(ServerName::try_from);
-        let name = name.transpose().map_err(|_| UNUSABLE_NAME)?;
-        let tls = Some(Tls { config, name });
-        Ok(Self { tls, ..Self::new(check.clone(), timeout) })
+        let tls = Some(Handshake::new(options, None, outlets)?);
+        Ok(Self { tls, ..Self::new(check) })
     }
 
     /// The same, with what `agent` may say.
@@ -61,25 +42,24 @@ impl Tcp {
         Self { listens: agent.is_some(), ..self }
     }
 
-    pub(super) async fn probe(&self, address: SocketAddr) -> Result<Passed, Reason> {
-        match timeout(self.timeout, self.exchange(address)).await {
-            Ok(Ok(reason)) => reason,
-            Ok(Err(error)) => Err(Reason::of_io(&error)),
-            Err(_) => Err(Reason::NoResponse(self.timeout)),
-        }
-    }
-
-    async fn exchange(&self, address: SocketAddr) -> io::Result<Result<Passed, Reason>> {
-        let stream = connect(address, self.first()).await?;
-        if self.is_over_with_its_reply() {
-            end_by_reset(&stream)?;
-        }
-        let Some(Tls { config, name }) = &self.tls else { return self.talk(stream).await };
-        let name = name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
-        match TlsConnector::from(Arc::clone(config)).connect(name, stream).await {
-            Ok(stream) => self.talk(stream).await,
-            Err(error) => Ok(Err(Reason::of_tls(&error))),
-        }
+    pub(super) async fn probe(
+        &self,
+        address: SocketAddr,
+        attempt: &Attempt,
+    ) -> Result<Passed, Reason> {
+        let connected = async {
+            let stream = connect(address, self.first()).await?;
+            if self.is_over_with_its_reply() {
+                end_by_reset(&stream)?;
+            }
+            Ok(stream)
+        };
+        let Some(tls) = &self.tls else {
+            return self.talk(attempt.connected(connected).await?, attempt).await;
+        };
+        let shaken = async { tls.shake(address, connected.await?).await };
+        let (stream, validity) = attempt.connected(shaken).await?;
+        Ok(Passed { validity, ..self.talk(stream, attempt).await? })
     }
 
     fn first(&self) -> First {
@@ -99,7 +79,8 @@ impl Tcp {
     async fn talk(
         &self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    ) -> io::Result<Result<Passed, Reason>> {
+        attempt: &Attempt,
+    ) -> Result<Passed, Reason> {
         if let Some(bytes) = &self.check.send {
             stream.write_all(bytes).await?;
         }
@@ -110,17 +91,18 @@ impl Tcp {
         // An agent says one line, and most close the connection behind it.
         while !(is_found && (!self.listens || search.has_words() || search.seen.contains(&b'\n'))) {
             if search.is_over() {
-                return Ok(Err(Reason::LacksBytes));
+                return Err(Reason::LacksBytes);
             }
             let read = stream.read(&mut piece).await?;
             if read == 0 && !is_found {
-                return Ok(Err(Reason::Closed));
+                return Err(Reason::Closed);
             }
             if read == 0 {
                 break;
             }
+            attempt.hears();
             is_found |= search.found_with(&piece[..read]);
         }
-        Ok(Ok(Passed { reason: passed, text: search.seen }))
+        Ok(Passed { text: search.seen, ..Passed::silent(passed) })
     }
 }

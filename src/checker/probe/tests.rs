@@ -19,10 +19,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::health::Readiness;
-use crate::zone::{Agent, Check, HttpCheck, StatusRange, TcpCheck, TlsOptions};
+use crate::zone::{Agent, Check, Expiry, HttpCheck, HttpExpect, StatusRange, TcpCheck, TlsOptions};
 
 mod expect;
 mod hostile;
+mod kinds;
+mod phases;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well";
 const SHORT: Duration = Duration::from_millis(300);
@@ -76,10 +78,14 @@ fn http() -> HttpCheck {
         path: "/healthz?deep=1".into(),
         host: None,
         headers: Vec::new(),
-        status: vec![StatusRange { first: 200, last: 399 }],
         body: None,
-        body_regex: None,
+        expect: HttpExpect::of_status(vec![StatusRange { first: 200, last: 399 }]),
     }
+}
+
+/// The same, for a response whose body has `text`.
+fn wanting(text: &str) -> HttpCheck {
+    HttpCheck { expect: HttpExpect { body: Some(text.into()), ..http().expect }, ..http() }
 }
 
 async fn probe(address: SocketAddr, kind: CheckKind, timeout: Duration) -> Result<Reason, Reason> {
@@ -100,7 +106,7 @@ async fn probe_http(address: SocketAddr, check: HttpCheck) -> Result<Reason, Rea
 }
 
 async fn probe_body(address: SocketAddr, text: &str) -> Result<Reason, Reason> {
-    probe_http(address, HttpCheck { body: Some(text.into()), ..http() }).await
+    probe_http(address, wanting(text)).await
 }
 
 async fn probe_tcp(
@@ -210,7 +216,7 @@ async fn a_body_that_trickles_is_cut_off_by_the_timeout() {
         }
     })
     .await;
-    let check = HttpCheck { body: Some("never".into()), ..http() };
+    let check = wanting("never");
     let outcome = probe(address, CheckKind::Http(check), SHORT).await;
     assert_eq!(outcome, Err(Reason::Unfinished(SHORT)));
 }
@@ -219,7 +225,8 @@ async fn a_body_that_trickles_is_cut_off_by_the_timeout() {
 async fn silence_is_no_response_in_time_for_every_kind() {
     let address = server(hang).await;
     let tcp = TcpCheck { send: None, expect: Some(b"220".to_vec()) };
-    let tls = TlsOptions { verify: false, server_name: None, ca_pem: None };
+    let tls =
+        TlsOptions { verify: false, server_name: None, ca_pem: None, expiry: Expiry::default() };
     for kind in [
         CheckKind::Http(http()),
         CheckKind::Http(HttpCheck { tls: Some(tls), ..http() }),
@@ -316,7 +323,7 @@ async fn an_agent_speaks_in_a_header_or_in_the_first_lines() {
     assert_eq!(hear(address, kind(), None).await, drained);
     assert_eq!(hear(address, kind(), Some("x-state")).await.readiness, Readiness::Down);
     assert_eq!(hear(address, kind(), Some("x-other")).await, silent);
-    let wanting = HttpCheck { body: Some("ok".into()), ..http() };
+    let wanting = wanting("ok");
     assert_eq!(hear(address, CheckKind::Http(wanting), None).await, drained);
 
     for line in ["drain 30%\n", "drain 30%"] {
@@ -397,7 +404,8 @@ impl Authority {
     }
 
     fn options(&self) -> TlsOptions {
-        TlsOptions { verify: true, server_name: None, ca_pem: Some(self.0.pem()) }
+        let ca_pem = Some(self.0.pem());
+        TlsOptions { verify: true, server_name: None, ca_pem, expiry: Expiry::default() }
     }
 }
 
@@ -535,7 +543,7 @@ async fn every_probe_opens_a_connection_of_its_own() {
         }
     })
     .await;
-    let check = HttpCheck { body: Some("well".into()), ..http() };
+    let check = wanting("well");
     let kind = CheckKind::Http(check);
     let check = Check { interval: AMPLE, timeout: AMPLE, ..Check::new(kind) };
     let prober = Prober::new(&check, &Outlets::new());

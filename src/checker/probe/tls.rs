@@ -1,8 +1,10 @@
-//! TLS of the https probes: who is trusted, shared between probers that trust the same.
+//! TLS below the probes: who is trusted, shared between probers that trust the same, and the
+//! handshake.
 //!
 //! Every configuration names ring as its provider; no process-wide default is set or needed.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustls::client::Resumption;
@@ -12,14 +14,19 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use super::Reason;
+use super::{Outlets, Reason};
+use crate::x509::Validity;
 use crate::zone::TlsOptions;
 
 const UNUSABLE_CA: Reason =
     Reason::Unusable("the check's ca holds no usable certificates: it must be PEM");
 const NO_SYSTEM_CA: Reason =
     Reason::Unusable("this system has no certificate authorities: install them or set ca");
+const UNUSABLE_NAME: Reason = Reason::Unusable("the check's server_name is not a host name");
 const UNUSABLE_TLS: Reason = Reason::Unusable("no TLS could be set up for the check");
 
 /// The configurations in use, by what they trust. Loading the system's authorities costs
@@ -32,6 +39,62 @@ enum Trust {
     Anyone,
     System,
     Pem(String),
+}
+
+/// A handshake, the same with each peer.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    config: Arc<ClientConfig>,
+    /// Whom the certificate must be for; `None`: the address.
+    name: Option<ServerName<'static>>,
+}
+
+impl Handshake {
+    /// One for the server name that `options` write, else for `host`, else for the address.
+    ///
+    /// # Errors
+    /// What about the check makes it unusable.
+    pub(super) fn new(
+        options: &TlsOptions,
+        host: Option<&str>,
+        outlets: &Outlets,
+    ) -> Result<Self, Reason> {
+        let name = options.server_name.as_deref().or(host);
+        let name = name.map(|name| ServerName::try_from(name.to_owned()));
+        let name = name.transpose().map_err(|_| UNUSABLE_NAME)?;
+        Ok(Self { config: outlets.tls.config_for(options)?, name })
+    }
+
+    /// The same with peers that speak this protocol (RFC 7301).
+    pub(super) fn speaking(self, protocol: &[u8]) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = vec![protocol.to_vec()];
+        Self { config: Arc::new(config), ..self }
+    }
+
+    /// Shakes hands with `address` over `stream`; from when to when its certificate is valid.
+    pub(super) async fn shake(
+        &self,
+        address: SocketAddr,
+        stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Option<Validity>), Reason> {
+        let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
+        let shaken = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await;
+        let stream = shaken.map_err(|error| Reason::of_tls(&error))?;
+        let chain = stream.get_ref().1.peer_certificates();
+        let validity = chain.and_then(|chain| Validity::read(chain.first()?));
+        Ok((stream, validity))
+    }
+}
+
+/// The name in a host such as `web.example.com:8443`, or the address in `[2001:db8::1]:8443`.
+pub(super) fn host_name(host: &str) -> &str {
+    let is_port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let bare = match host.rsplit_once(':') {
+        Some((name, port)) if is_port(port) && (!name.contains(':') || name.ends_with(']')) => name,
+        _ => host,
+    };
+    bare.strip_prefix('[').and_then(|bare| bare.strip_suffix(']')).unwrap_or(bare)
 }
 
 impl Configs {

@@ -7,16 +7,13 @@ use std::time::Duration;
 
 use super::Builder;
 use super::compose::{Composed, Guard};
-use super::test::rcode_text;
+use super::kind;
 use crate::config::decode::{Int, Map, Period, Spanned, one_of};
 use crate::config::spec::check::{
     self as spec, AgentUse, CheckUse, FLAP_HOLD_DEFAULT, FLAP_TURNS_DEFAULT, FLAP_WINDOW_DEFAULT,
-    FlapUse, Kind, METHOD_DEFAULT, PATH_DEFAULT, STATUS_DEFAULT, TIMEOUT_DEFAULT_MAX, USER_DEFAULT,
+    FlapUse, TIMEOUT_DEFAULT_MAX,
 };
-use crate::config::spec::test::ExpectedRcode;
-use crate::zone::{
-    Agent, Check, CheckKind, DnsCheck, Flap, HttpCheck, Pattern, TcpCheck, TlsOptions,
-};
+use crate::zone::{Agent, Check, CheckKind, Flap};
 
 /// The shortest and the longest interval.
 const INTERVAL: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(86_400));
@@ -26,9 +23,6 @@ const FLAP_PERIOD: (Period, Period) = (Period::secs(1), Period::secs(86_400));
 const SLOW_START: (Period, Period) = (Period::secs(0), Period::secs(86_400));
 /// The shortest timeout.
 const TIMEOUT_MIN: Period = Period(Duration::from_millis(1));
-/// What a PEM file with a certificate holds (RFC 7468 §5.1).
-const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
-
 /// Every check of a zone; those of `checks` have a name.
 #[derive(Debug, Default)]
 pub(super) struct Checks(Vec<Entry>);
@@ -215,16 +209,16 @@ impl Builder<'_> {
         };
         let kind = check.kind.as_ref()?.value;
         self.foreign_keys(kind, check);
-        let kind = match kind {
-            Kind::Tcp => CheckKind::Tcp(self.tcp(check)),
-            Kind::Tls => CheckKind::Tls(self.tls(check), self.tcp(check)),
-            Kind::Http | Kind::Https => CheckKind::Http(self.http(kind, check)),
-            Kind::Dns => CheckKind::Dns(self.dns(check)?),
-            Kind::Redis => CheckKind::Redis,
-            Kind::Mysql => CheckKind::Mysql(self.user(check)),
-            Kind::Postgres => CheckKind::Postgres(self.user(check)),
-        };
+        let kind = self.kind(kind, check)?;
+        let connect_timeout = check.connect_timeout.as_ref().map(|connect| {
+            if connect.value.0 > timeout {
+                let message = format!("this is longer than the timeout, {}", Period(timeout));
+                self.decoder.error(&connect.span, message);
+            }
+            self.decoder.period(connect, (TIMEOUT_MIN, INTERVAL.1))
+        });
         let port = check.port.as_ref().map(|port| port.value.as_u16());
+        let port = if kind == CheckKind::Icmp { kind.default_port() } else { port };
         let (rise, fall) = (check.rise.value.as_u8(), check.fall.value.as_u8());
         let fast_interval = check.fast_interval.as_ref().map(|fast| {
             if fast.value.0 > interval {
@@ -238,7 +232,8 @@ impl Builder<'_> {
         let agent = self.agent(check.agent.as_ref(), &kind);
         let sound = self.decoder.diagnostics.len() == before;
         let paced = Check { port, interval, timeout, rise, fall, ..Check::new(kind) };
-        sound.then_some(Check { fast_interval, flap, slow_start, agent, ..paced })
+        let paced = Check { connect_timeout, fast_interval, flap, slow_start, ..paced };
+        sound.then_some(Check { agent, ..paced })
     }
 
     fn agent(&mut self, agent: Option<&Spanned<AgentUse>>, kind: &CheckKind) -> Option<Agent> {
@@ -257,7 +252,7 @@ impl Builder<'_> {
         if let (Some(header), false) = (header, is_http) {
             self.decoder.error(&header.span, "only http and https have headers");
         }
-        let header = self.word(header, is_token, "the name of a header");
+        let header = self.word(header, kind::is_token, "the name of a header");
         let share = |share: Option<&Spanned<Int<0, 100>>>, usual| {
             share.map_or(usual, |share| share.value.as_u8())
         };
@@ -285,199 +280,10 @@ impl Builder<'_> {
             hold: self.decoder.period(&flap.hold, FLAP_PERIOD),
         })
     }
-
-    /// Reports keys that mean nothing for this kind.
-    fn foreign_keys(&mut self, kind: Kind, check: &spec::Check) {
-        fn at<T>(key: &Option<Spanned<T>>) -> Option<Range<usize>> {
-            key.as_ref().map(|key| key.span.clone())
-        }
-        const HTTP: &[Kind] = &[Kind::Http, Kind::Https];
-        const TLS: &[Kind] = &[Kind::Https, Kind::Tls];
-        const TCP: &[Kind] = &[Kind::Tcp, Kind::Tls];
-        const DNS: &[Kind] = &[Kind::Dns];
-        const SQL: &[Kind] = &[Kind::Mysql, Kind::Postgres];
-        let expect = check.expect.as_ref().map(|expect| &expect.value);
-        let keys = [
-            ("method", HTTP, at(&check.method)),
-            ("path", HTTP, at(&check.path)),
-            ("host", HTTP, at(&check.host)),
-            ("headers", HTTP, at(&check.headers)),
-            ("expect.status", HTTP, expect.and_then(|expect| at(&expect.status))),
-            ("expect.body", HTTP, expect.and_then(|expect| at(&expect.body))),
-            ("expect.body_regex", HTTP, expect.and_then(|expect| at(&expect.body_regex))),
-            ("verify", TLS, at(&check.verify)),
-            ("server_name", TLS, at(&check.server_name)),
-            ("ca", TLS, at(&check.ca)),
-            ("send", TCP, at(&check.send)),
-            ("expect.text", TCP, expect.and_then(|expect| at(&expect.text))),
-            ("query", DNS, at(&check.query)),
-            ("expect.rcode", DNS, expect.and_then(|expect| at(&expect.rcode))),
-            ("expect.data", DNS, expect.and_then(|expect| at(&expect.data))),
-            ("user", SQL, at(&check.user)),
-        ];
-        for (key, kinds, span) in keys {
-            if let (Some(span), false) = (span, kinds.contains(&kind)) {
-                let word = word(kind);
-                self.decoder
-                    .error(&span, format!("`{key}` means nothing in a check of kind {word}"));
-            }
-        }
-    }
-
-    /// `None`, after an error, for a check that does not say what to ask.
-    fn dns(&mut self, check: &spec::Check) -> Option<DnsCheck> {
-        let Some(query) = &check.query else {
-            let span = check.kind.as_ref().map_or(0..0, |kind| kind.span.clone());
-            let diagnostic = self.decoder.error(&span, "a dns check needs a question");
-            diagnostic.help = Some("write `query = \"web A\"`, relative to the zone".to_owned());
-            return None;
-        };
-        let (name, qtype) = self.question(query)?;
-        let expect = check.expect.as_ref().map(|expect| &expect.value);
-        let rcode = expect.and_then(|expect| expect.rcode.as_ref());
-        let data = expect.and_then(|expect| expect.data.as_ref()).map(|data| data.value.clone());
-        let rcode = rcode_text(rcode.map_or(ExpectedRcode::NoError, |rcode| rcode.value));
-        Some(DnsCheck { name, qtype, rcode: rcode.to_owned(), data })
-    }
-
-    fn user(&mut self, check: &spec::Check) -> String {
-        let is_user = |text: &str| (1..=32).contains(&text.len()) && visible(text);
-        let user = self.word(check.user.as_ref(), is_user, "1 to 32 visible ASCII characters");
-        user.unwrap_or_else(|| USER_DEFAULT.to_owned())
-    }
-
-    fn tcp(&self, check: &spec::Check) -> TcpCheck {
-        let bytes = |text: &Option<Spanned<String>>| {
-            text.as_ref().map(|text| text.value.clone().into_bytes())
-        };
-        let expect = check.expect.as_ref().and_then(|expect| bytes(&expect.value.text));
-        TcpCheck { send: bytes(&check.send), expect }
-    }
-
-    fn http(&mut self, kind: Kind, check: &spec::Check) -> HttpCheck {
-        let expect = check.expect.as_ref().map(|expect| &expect.value);
-        let status = expect.and_then(|expect| expect.status.as_ref()).map_or_else(
-            || vec![STATUS_DEFAULT],
-            |status| status.value.0.iter().map(|status| status.value.0).collect(),
-        );
-        let is_path = |text: &str| text.starts_with('/') && !text.contains('#') && visible(text);
-        let path = "a path that starts with `/`, in visible ASCII without `#`";
-        let host = "a host name or an address";
-        HttpCheck {
-            tls: (kind == Kind::Https).then(|| self.tls(check)),
-            method: self
-                .word(check.method.as_ref(), is_token, "a method such as \"GET\"")
-                .unwrap_or_else(|| METHOD_DEFAULT.to_owned()),
-            path: self
-                .word(check.path.as_ref(), is_path, path)
-                .unwrap_or_else(|| PATH_DEFAULT.to_owned()),
-            host: self.word(check.host.as_ref(), is_host, host),
-            headers: self.headers(check.headers.as_ref()),
-            status,
-            body: expect.and_then(|expect| expect.body.as_ref()).map(|body| body.value.clone()),
-            body_regex: self.pattern(expect.and_then(|expect| expect.body_regex.as_ref())),
-        }
-    }
-
-    fn pattern(&mut self, written: Option<&Spanned<String>>) -> Option<Pattern> {
-        let written = written?;
-        let (message, help) = match Pattern::new(&written.value) {
-            Ok(pattern) => return Some(pattern),
-            Err(regex::Error::Syntax(text)) => {
-                let cause = text.lines().last().unwrap_or_default();
-                let cause = cause.trim_start_matches("error: ");
-                let syntax = "the syntax is that of https://docs.rs/regex/1/regex/#syntax";
-                (format!("not a regular expression: {cause}"), syntax)
-            }
-            Err(_) => {
-                let message = "this regular expression takes more than 1 MiB once compiled";
-                (message.to_owned(), "repeat less in it: `{1000}` copies what it repeats")
-            }
-        };
-        self.decoder.error(&written.span, message).help = Some(help.to_owned());
-        None
-    }
-
-    fn tls(&mut self, check: &spec::Check) -> TlsOptions {
-        let ca = check.ca.as_ref().and_then(|path| {
-            let source = self.beside(path)?;
-            if !source.text.contains(PEM_CERTIFICATE) {
-                let message = format!("{} holds no PEM certificate", source.path.display());
-                self.decoder.error(&path.span, message);
-            }
-            Some(source.text.clone())
-        });
-        TlsOptions {
-            verify: check.verify.as_ref().is_none_or(|verify| verify.value),
-            server_name: self.word(check.server_name.as_ref(), is_host, "a host name"),
-            ca_pem: ca,
-        }
-    }
-
-    fn headers(&mut self, headers: Option<&Spanned<Map<String>>>) -> Vec<(String, String)> {
-        let mut kept = Vec::new();
-        for (name, value) in headers.iter().flat_map(|headers| &headers.value.0) {
-            if name.value.eq_ignore_ascii_case("host") {
-                self.decoder.error(&name.span, "the Host header is written as `host = …`");
-            }
-            let name = self.word(Some(name), is_token, "the name of a header");
-            let sendable = |text: &str| text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t'));
-            let value = self.word(Some(value), sendable, "a value in ASCII, without line breaks");
-            kept.extend(name.zip(value));
-        }
-        kept
-    }
-
-    /// A word that goes on the wire as it is; one that does not pass `test` is an error.
-    fn word(
-        &mut self,
-        text: Option<&Spanned<String>>,
-        test: impl Fn(&str) -> bool,
-        what: &str,
-    ) -> Option<String> {
-        let text = text?;
-        if test(&text.value) {
-            return Some(text.value.clone());
-        }
-        let found = text.value.escape_default();
-        self.decoder.error(&text.span, format!("expected {what}, found \"{found}\""));
-        None
-    }
 }
 
 impl Entry {
     fn new(name: Option<Spanned<String>>, made: Option<Made>) -> Self {
         Self { name, made, shared: Vec::new(), guards: HashMap::new(), used: false }
     }
-}
-
-/// A kind as zone files write it.
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Http => "http",
-        Kind::Https => "https",
-        Kind::Tcp => "tcp",
-        Kind::Tls => "tls",
-        Kind::Dns => "dns",
-        Kind::Redis => "redis",
-        Kind::Mysql => "mysql",
-        Kind::Postgres => "postgres",
-    }
-}
-
-/// Whether all of `text` is visible ASCII.
-fn visible(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// Whether `text` is a token of HTTP (RFC 9110 §5.6.2).
-fn is_token(text: &str) -> bool {
-    let symbol = |byte| b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || symbol(byte))
-}
-
-/// Whether `text` can be a host, an address, or either with a port.
-fn is_host(text: &str) -> bool {
-    let symbol = |byte| b"-._:[]".contains(&byte);
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || symbol(byte))
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::Builder;
 use super::check::{CheckIndex, Made};
+use super::kind;
 use crate::config::decode::{Spanned, one_of};
 use crate::config::spec::check::{self as spec, CheckUse};
 use crate::zone::{Asked, Condition, Endpoint, Override, Service};
@@ -97,8 +98,8 @@ impl Builder<'_> {
         let table = &check.value;
         let written = |span: &Range<usize>| (*span != check.span).then(|| span.clone());
         let span = |key: &Option<Range<usize>>| key.clone();
+        let of_a_kind = kind::written(table).map(|(key, _, span)| (key, Some(span)));
         let keys = [
-            ("port", span(&table.port.as_ref().map(|key| key.span.clone()))),
             ("interval", written(&table.interval.span)),
             ("timeout", span(&table.timeout.as_ref().map(|key| key.span.clone()))),
             ("rise", written(&table.rise.span)),
@@ -108,7 +109,7 @@ impl Builder<'_> {
             ("slow_start", written(&table.slow_start.span)),
             ("agent", span(&table.agent.as_ref().map(|key| key.span.clone()))),
         ];
-        for (key, span) in keys {
+        for (key, span) in keys.into_iter().chain(of_a_kind) {
             let Some(span) = span else { continue };
             let message = format!("`{key}` means nothing beside `{rule}`");
             self.decoder.error(&span, message).help =

@@ -13,6 +13,7 @@ mod check;
 mod claims;
 mod compose;
 mod endpoint;
+mod kind;
 mod latencies;
 mod nest;
 mod own;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use super::decode::{Decoder, Period, Spanned};
 use super::diagnostic::{Diagnostic, Source};
 use super::files::{Files, locate};
-use super::load::Recorded;
+use super::load::{Allowed, Recorded};
 use super::master::{self, Written};
 use super::spec::network::networks;
 use super::spec::zone::ZoneFile;
@@ -44,6 +45,7 @@ const TTL_MAX: Period = Period::secs(Ttl::MAX.as_secs() as u64);
 /// A zone being put together.
 struct Builder<'a> {
     files: &'a Recorded<'a>,
+    allowed: Allowed,
     decoder: Decoder,
     /// The apex; made up if the file does not say it rightly.
     origin: Name,
@@ -63,6 +65,7 @@ pub(crate) fn zone(
     mut file: ZoneFile,
     decoder: Decoder,
     files: &Recorded<'_>,
+    allowed: Allowed,
 ) -> (Option<Zone>, Vec<Diagnostic>) {
     let mut decoder = decoder;
     let origin = file.zone.as_ref().and_then(|zone| absolute(zone, &mut decoder));
@@ -70,6 +73,7 @@ pub(crate) fn zone(
     let len = decoder.source.text.len();
     let mut builder = Builder {
         files,
+        allowed,
         decoder,
         origin: origin.unwrap_or_else(Name::root),
         ttl: Ttl::MAX,

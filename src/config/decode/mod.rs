@@ -25,7 +25,7 @@ use toml::de::DeValue;
 use super::diagnostic::{Diagnostic, Severity, Source};
 
 pub(crate) use near::{did_you_mean, nearest, one_of};
-pub(crate) use scalars::{Int, Period, words};
+pub(crate) use scalars::{Int, Period, integer, words};
 pub(crate) use shapes::{List, Map, OneOrMany, each};
 pub use syntax::FILE_LEN_MAX;
 pub(crate) use syntax::parse;

@@ -71,7 +71,7 @@ impl<const MIN: u32, const MAX: u32> From<u32> for Int<MIN, MAX> {
 }
 
 /// The value of a TOML integer, `None` where it does not fit.
-pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
+pub(crate) fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
@@ -202,6 +202,14 @@ macro_rules! words {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         $vis enum $name {
             $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl $name {
+            /// Itself, as it is written.
+            #[allow(dead_code)] // Not every list of words is said again.
+            $vis fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
         }
 
         impl $crate::config::decode::Decode for $name {

@@ -4,11 +4,8 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::test::ExpectedRcode;
-use crate::config::decode::{
-    Decode, Decoder, Int, List, Map, Node, OneOrMany, Period, Spanned, table, words,
-};
-use crate::zone::StatusRange;
+use super::reply::{Expect, Hex};
+use crate::config::decode::{Decode, Decoder, Int, List, Map, Node, Period, Spanned, table, words};
 
 /// From the start of one probe to the start of the next.
 pub(crate) const INTERVAL_DEFAULT: Period = Period::secs(5);
@@ -26,19 +23,19 @@ pub(crate) const FLAP_WINDOW_DEFAULT: Period = Period::secs(600);
 pub(crate) const FLAP_HOLD_DEFAULT: Period = Period::secs(300);
 /// Weights count at once.
 pub(crate) const SLOW_START_DEFAULT: Period = Period::secs(0);
+/// A check over TLS fails when its certificate is over, not before.
+pub(crate) const CERTIFICATE_FAIL_DEFAULT: Period = Period::secs(0);
 /// The request method of http and https checks.
 pub(crate) const METHOD_DEFAULT: &str = "GET";
 /// The path of http and https checks.
 pub(crate) const PATH_DEFAULT: &str = "/";
-/// The statuses that pass.
-pub(crate) const STATUS_DEFAULT: StatusRange = StatusRange { first: 200, last: 399 };
 /// The user under whose name mysql and postgres checks begin.
 pub(crate) const USER_DEFAULT: &str = "waypost";
 
 table! {
     /// One health-check definition.
     pub(crate) struct Check {
-        /// What one probe does: an HTTP or HTTPS request, or a TCP connection. Needed unless the
+        /// What one probe does: an HTTP request, a TCP connection, a query… Needed unless the
         /// check is made of others by `all`, `any`, `at_least`, `not` or `service`.
         kind: Kind;
         /// Checks, by name or as tables, all of which must pass. Beside it stands nothing else.
@@ -58,6 +55,9 @@ table! {
         interval: Period = INTERVAL_DEFAULT;
         /// How long one probe may take, up to `interval`. Default: half the interval, 5s at most.
         timeout: Period;
+        /// Kinds that connect: how long of the timeout it may take to connect, TLS included.
+        /// Default: all of it.
+        connect_timeout: Period;
         /// Passes in a row that turn a down endpoint up.
         rise: Int<1, 10> = RISE_DEFAULT;
         /// Fails in a row that turn an up endpoint down.
@@ -76,45 +76,37 @@ table! {
         method: String;
         /// http, https: the path with its query. Default: "/".
         path: String;
-        /// http, https: the Host header, and the server name of https. Default: the address.
+        /// http, https: the Host header; grpc, grpcs: the authority. Over TLS also the server name.
+        /// Default: the address.
         host: String;
         /// http, https: further request headers.
         headers: Map<String>;
+        /// http, https: the content of the request. Default: none.
+        body: String;
         /// What the reply must be.
         expect: Expect;
         /// tcp, tls: what to send once connected.
         send: String;
+        /// tcp, tls: the same in hexadecimal digits, such as "05 01 00".
+        send_hex: Hex;
         /// dns: the name, relative to the zone, and the type to ask for, such as "web A".
         query: String;
+        /// grpc, grpcs: the service to ask about. Default: "", the server as a whole.
+        grpc_service: String;
+        /// exec: the absolute path of a program, and what it is given word by word.
+        command: List<String>;
         /// mysql, postgres: under which user's name to begin. Default: "waypost".
         user: String;
-        /// https, tls: whether the certificate must be valid. Default: true.
+        /// https, tls, grpcs: whether the certificate must be valid. Default: true.
         verify: bool;
-        /// https, tls: the name that the certificate must be for. Default: `host`, else the
+        /// https, tls, grpcs: the name that the certificate must be for. Default: `host`, else the
         /// address.
         server_name: String;
-        /// https, tls: a PEM file in the zone directory with the certificates of the authorities to
-        /// trust, relative to this file. Default: those of the system.
+        /// https, tls, grpcs: a PEM file in the zone directory with the certificates of the
+        /// authorities to trust, relative to this file. Default: those of the system.
         ca: String;
-    }
-}
-
-table! {
-    /// What the reply to a probe must be. Redirects are not followed.
-    pub(crate) struct Expect {
-        /// http, https: the statuses that pass: numbers, or ranges such as "200-299". Default:
-        /// "200-399".
-        status: OneOrMany<Status>;
-        /// http, https: text that the first 16 KiB of the body must contain.
-        body: String;
-        /// http, https: a regular expression that the first 16 KiB of the body must match.
-        body_regex: String;
-        /// tcp, tls: text that the first 16 KiB received must contain.
-        text: String;
-        /// dns: the response code that passes. Default: "NOERROR".
-        rcode: ExpectedRcode;
-        /// dns: the data of a record that must be in the answer, as dig shows it.
-        data: String;
+        /// https, tls, grpcs: when the end of the certificate counts as near.
+        certificate: Certificate;
     }
 }
 
@@ -127,6 +119,17 @@ table! {
         window: Period = FLAP_WINDOW_DEFAULT;
         /// How long an endpoint is held down that turns once more; 1s to 1d.
         hold: Period = FLAP_HOLD_DEFAULT;
+    }
+}
+
+table! {
+    /// When the end of a certificate counts as near.
+    pub(crate) struct Certificate {
+        /// How long before its end a warning is logged, once a day, up to 3650d; 0s: never.
+        /// Default: two weeks, or the last fifth of a shorter life; never if it is not verified.
+        warn: Period;
+        /// How long before its end the check fails.
+        fail: Period = CERTIFICATE_FAIL_DEFAULT;
     }
 }
 
@@ -247,48 +250,14 @@ words! {
         Mysql = "mysql",
         /// The beginning of a session of PostgreSQL.
         Postgres = "postgres",
-    }
-}
-
-/// A status, or a range of them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Status(pub(crate) StatusRange);
-
-impl Status {
-    fn parse(text: &str) -> Option<Self> {
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        let number = |text: &str| text.trim().parse::<u16>().ok();
-        let (first, last) = (number(first)?, number(last)?);
-        (100 <= first && first <= last && last <= 599).then_some(Self(StatusRange { first, last }))
-    }
-}
-
-impl Decode for Status {
-    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        let value = node.get_ref();
-        let text = value.as_str().or_else(|| value.as_integer().map(|number| number.as_str()));
-        let status = text.and_then(Self::parse);
-        if status.is_none() {
-            decoder.expected("a status from 100 to 599, or a range such as \"200-299\"", node);
-        }
-        status
-    }
-}
-
-impl JsonSchema for Status {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Status".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [
-            { "type": "integer", "minimum": 100, "maximum": 599 },
-            { "type": "string", "pattern": "^[1-5][0-9][0-9](-[1-5][0-9][0-9])?$" },
-        ] })
+        /// A call of gRPC's health service.
+        Grpc = "grpc",
+        /// The same over TLS.
+        Grpcs = "grpcs",
+        /// An echo request.
+        Icmp = "icmp",
+        /// A program of this machine.
+        Exec = "exec",
     }
 }
 

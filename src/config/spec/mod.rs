@@ -9,6 +9,7 @@ pub(crate) mod endpoint;
 pub(crate) mod network;
 pub(crate) mod place;
 pub(crate) mod records;
+pub(crate) mod reply;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod service;

@@ -28,6 +28,8 @@ pub(crate) const HTTPS_PATH_DEFAULT: &str = "/dns-query";
 pub(crate) const CONCURRENCY_DEFAULT: u32 = 1024;
 /// Probes of one IP address that run at one time.
 pub(crate) const CONCURRENCY_PER_ADDRESS_DEFAULT: u32 = 64;
+/// No zone file runs commands.
+pub(crate) const EXEC_DEFAULT: bool = false;
 /// TCP connections in all.
 pub(crate) const TCP_CONNECTIONS_DEFAULT: u32 = 1024;
 /// TCP connections from one source address.
@@ -99,6 +101,8 @@ table! {
         concurrency: Int<1, 65_535> = CONCURRENCY_DEFAULT;
         /// Probes of one IP address, whatever the port, that run at one time.
         concurrency_per_address: Int<1, 65_535> = CONCURRENCY_PER_ADDRESS_DEFAULT;
+        /// Whether checks of kind exec may run the commands that zone files name.
+        exec: bool = EXEC_DEFAULT;
         /// The share of all that is probed, 0 to 1: when more than this begins to fail within one
         /// interval, this machine is thought to be at fault, and failures change nothing. 1: never.
         /// Default: 0.7.

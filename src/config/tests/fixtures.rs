@@ -64,7 +64,7 @@ fn the_smallest_zone_of_the_design_loads_with_its_defaults() {
     assert_eq!(check.timeout, Duration::from_millis(2500));
     let CheckKind::Http(http) = &check.kind else { panic!("an http check") };
     assert_eq!((http.method.as_str(), http.path.as_str()), ("GET", "/healthz"));
-    assert_eq!(http.status, [StatusRange { first: 200, last: 399 }]);
+    assert_eq!(http.expect.status, [StatusRange { first: 200, last: 399 }]);
 }
 
 #[test]

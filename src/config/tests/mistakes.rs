@@ -3,7 +3,7 @@
 use super::*;
 
 /// Checks that each text, put behind [`HEAD`], gives just these diagnostics.
-fn check(cases: &[(&str, &[&str])]) {
+pub(super) fn check(cases: &[(&str, &[&str])]) {
     for (text, expected) in cases {
         assert_eq!(&mistakes_in(text), expected, "{text}");
     }
@@ -11,7 +11,7 @@ fn check(cases: &[(&str, &[&str])]) {
 
 /// Checks that each text, put into a service with one endpoint, gives just these diagnostics. Its
 /// first line is line 5 of the file.
-fn check_service(cases: &[(&str, &[&str])]) {
+pub(super) fn check_service(cases: &[(&str, &[&str])]) {
     for (text, expected) in cases {
         let text = format!("[services.web]\nendpoints = [\"192.0.2.1\"]\n{text}");
         assert_eq!(&mistakes_in(&text), expected, "{text}");
@@ -372,151 +372,6 @@ fn an_endpoint_has_one_place_and_a_name_of_its_own() {
                 "4:14 `{ address = \"192.0.2.1\", check = { kind = \"tcp\" } }`: this endpoint has no \
              port, and neither has its tcp check (write `port = …` in the check or in the service)",
             ],
-        ),
-    ]);
-}
-
-#[test]
-fn a_check_has_only_what_its_kind_understands() {
-    let kinds = "(did you mean \"https\"?)";
-    check_service(&[
-        (
-            "check = {}",
-            &["5:9 `{}`: missing key `kind` \
-               (or one of `all`, `any`, `at_least`, `not` and `service`)"],
-        ),
-        (
-            "check = { kind = \"htps\" }",
-            &[&format!("5:18 `\"htps\"`: unknown value \"htps\" {kinds}")],
-        ),
-        (
-            "check = { kind = \"icmp\" }",
-            &[
-                "5:18 `\"icmp\"`: unknown value \"icmp\" (possible values: http, https, tcp, tls, dns, \
-              redis, mysql, postgres)",
-            ],
-        ),
-        (
-            "check = { kind = \"tcp\", port = 1, path = \"/\", expect = { body = \"x\" }, verify = true }",
-            &[
-                "5:42 `\"/\"`: `path` means nothing in a check of kind tcp",
-                "5:65 `\"x\"`: `expect.body` means nothing in a check of kind tcp",
-                "5:81 `true`: `verify` means nothing in a check of kind tcp",
-            ],
-        ),
-        (
-            "check = { kind = \"dns\" }",
-            &["5:18 `\"dns\"`: a dns check needs a question \
-               (write `query = \"web A\"`, relative to the zone)"],
-        ),
-        (
-            "check = { kind = \"dns\", query = \"web AA\", user = \"x\" }",
-            &[
-                "5:33 `\"web AA\"`: AA is no record type (did you mean \"CAA\"?)",
-                "5:50 `\"x\"`: `user` means nothing in a check of kind dns",
-            ],
-        ),
-        (
-            "check = { kind = \"mysql\", user = \"\" }",
-            &["5:34 `\"\"`: expected 1 to 32 visible ASCII characters, found \"\""],
-        ),
-        ("check = { kind = \"redis\" }", &[]),
-        (
-            "check = { kind = \"http\", port = 1, expect = { body_regex = \"a(b\" } }",
-            &["5:60 `\"a(b\"`: not a regular expression: unclosed group \
-               (the syntax is that of https://docs.rs/regex/1/regex/#syntax)"],
-        ),
-        (
-            "check = { kind = \"http\", port = 1, expect = { body_regex = \"(\\\\w{500}){500}\" } }",
-            &["5:60 `\"(\\\\w{500}){500}\"`: this regular expression takes more than 1 MiB once \
-               compiled (repeat less in it: `{1000}` copies what it repeats)"],
-        ),
-        (
-            "check = { kind = \"tcp\", port = 1, expect = { body_regex = \"x\" } }",
-            &["5:59 `\"x\"`: `expect.body_regex` means nothing in a check of kind tcp"],
-        ),
-        (
-            "check = { kind = \"http\", send = \"x\", ca = \"ca.pem\" }",
-            &[
-                "5:33 `\"x\"`: `send` means nothing in a check of kind http",
-                "5:43 `\"ca.pem\"`: `ca` means nothing in a check of kind http",
-            ],
-        ),
-        (
-            "check = { kind = \"https\", ca = \"ca.pem\" }",
-            &["5:32 `\"ca.pem\"`: cannot read zones/ca.pem: no such file"],
-        ),
-        (
-            "check = { kind = \"http\", interval = \"2s\", timeout = \"3s\", rise = 0, fall = 11 }",
-            &[
-                "5:53 `\"3s\"`: the timeout is longer than the interval, 2s",
-                "5:66 `0`: expected a whole number from 1 to 10, found the number 0",
-                "5:76 `11`: expected a whole number from 1 to 10, found the number 11",
-            ],
-        ),
-        (
-            "check = { kind = \"http\", interval = \"2s\", fast_interval = \"3s\", flap = true }",
-            &[
-                "5:59 `\"3s\"`: this is longer than the interval, 2s",
-                "5:72 `true`: expected a table, or false, found true",
-            ],
-        ),
-        (
-            "check = { kind = \"http\", flap = { turns = 1, hold = \"2d\" } }",
-            &[
-                "5:43 `1`: expected a whole number from 2 to 100, found the number 1",
-                "5:53 `\"2d\"`: expected a period from 1s to 1d, found 2d",
-            ],
-        ),
-        (
-            "check = { kind = \"http\", interval = \"50ms\" }",
-            &["5:37 `\"50ms\"`: expected a period from 100ms to 1d, found 50ms"],
-        ),
-        (
-            "check = { kind = \"http\", path = \"a\", host = \"a b\", method = \"G T\" }",
-            &[
-                "5:33 `\"a\"`: expected a path that starts with `/`, in visible ASCII without `#`, \
-             found \"a\"",
-                "5:45 `\"a b\"`: expected a host name or an address, found \"a b\"",
-                "5:61 `\"G T\"`: expected a method such as \"GET\", found \"G T\"",
-            ],
-        ),
-        (
-            "check = { kind = \"http\", headers = { Host = \"x\", \"a b\" = \"y\", c = \"d\\r\\ne\" } }",
-            &[
-                "5:38 `Host`: the Host header is written as `host = …`",
-                "5:50 `\"a b\"`: expected the name of a header, found \"a b\"",
-                "5:67 `\"d\\r\\ne\"`: expected a value in ASCII, without line breaks, found \"d\\r\\ne\"",
-            ],
-        ),
-        (
-            "check = { kind = \"http\", expect = { status = [99, \"300-200\", \"2xx\"] } }",
-            &[
-                "5:47 `99`: expected a status from 100 to 599, or a range such as \"200-299\", found \
-             the number 99",
-                "5:51 `\"300-200\"`: expected a status from 100 to 599, or a range such as \"200-299\", \
-             found a string",
-                "5:62 `\"2xx\"`: expected a status from 100 to 599, or a range such as \"200-299\", \
-             found a string",
-            ],
-        ),
-        (
-            "check = 5",
-            &["5:9 `5`: expected the name of a check, a table, or false, found the number 5"],
-        ),
-        (
-            "check = \"site\"",
-            &["5:9 `\"site\"`: unknown check `site` (define it as [checks.site])"],
-        ),
-    ]);
-    check(&[
-        (
-            "[checks.site]\nkind = \"tcp\"",
-            &["warning: 3:9 `site`: no service uses the check `site`"],
-        ),
-        (
-            "[checks.none]\nkind = \"tcp\"",
-            &["3:9 `none`: a check cannot be called \"none\": that word turns checks off"],
         ),
     ]);
 }

@@ -1,5 +1,6 @@
 //! What an operator sees: zones that load, and every mistake at its place.
 
+mod checks;
 mod composed;
 mod expectations;
 mod fixtures;
@@ -45,7 +46,7 @@ fn check_of(endpoint: &Endpoint) -> Arc<Check> {
 /// Loads the first of the files.
 fn load_beside(files: &[(&'static str, &str)]) -> Loaded {
     let directory = files.iter().map(|(path, text)| (*path, (*text).to_owned())).collect();
-    load_zone(Path::new(files[0].0), &Directory(directory))
+    load_zone(Path::new(files[0].0), &Directory(directory), Allowed { exec: true })
 }
 
 /// Loads `text` as zones/example.com.toml.

@@ -35,7 +35,7 @@ fn every_key_is_read() {
          h3 = \"[::]:443\"\nhttps_path = \"/dns\"\n\
          [tls]\ncertificate = \"/etc/waypost/fullchain.pem\"\nkey = \"/etc/waypost/privkey.pem\"\n\
          [checks]\nstart_wait = \"500ms\"\nconcurrency = 64\n\
-         concurrency_per_address = 5\n\
+         concurrency_per_address = 5\nexec = true\n\
          [limits]\ntcp_connections = 10\ntcp_connections_per_source = 2\ntcp_idle = \"1m\"\n\
          tcp_first_query = \"1s\"\n\
          [identity]\nname = \"ns1-fra\"\nversion = \"none of your business\"\n\
@@ -61,6 +61,7 @@ fn every_key_is_read() {
         start_wait: Duration::from_millis(500),
         check_concurrency: 64,
         check_concurrency_per_address: 5,
+        allowed: Allowed { exec: true },
         guard: GuardPolicy::default(),
         states: None,
         geo: GeoConfig::default(),

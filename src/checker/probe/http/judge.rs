@@ -1,14 +1,14 @@
 //! Whether a response is as the check wants it, and what an agent says in it.
 
+use serde_json::Value;
+
 use crate::checker::probe::{Passed, Reason, Search};
-use crate::zone::{Agent, HttpCheck, Pattern, StatusRange};
+use crate::zone::{Agent, HttpCheck, HttpExpect, Pointer, Scalar};
 
 /// What a check wants of a response.
 #[derive(Debug)]
 pub(super) struct Judge {
-    status: Vec<StatusRange>,
-    body: Option<String>,
-    pattern: Option<Pattern>,
+    expect: HttpExpect,
     words: Words,
 }
 
@@ -23,12 +23,7 @@ enum Words {
 
 impl Judge {
     pub(super) fn new(check: &HttpCheck) -> Self {
-        Self {
-            status: check.status.clone(),
-            body: check.body.clone(),
-            pattern: check.body_regex.clone(),
-            words: Words::Nowhere,
-        }
+        Self { expect: check.expect.clone(), words: Words::Nowhere }
     }
 
     /// The same, with what `agent` may say.
@@ -45,14 +40,20 @@ impl Judge {
     /// whatever its case.
     ///
     /// # Errors
-    /// The status is not wanted.
+    /// The status is not wanted, or a header is missing.
     pub(super) fn hear<'h>(
         &self,
         status: u16,
         header: impl Fn(&str) -> Option<&'h [u8]>,
     ) -> Result<Hearing<'_>, Reason> {
-        if !self.status.iter().any(|range| (range.first..=range.last).contains(&status)) {
-            return Err(Reason::UnwantedStatus { found: status, wanted: self.status.clone() });
+        let HttpExpect { status: wanted, headers, body, .. } = &self.expect;
+        if !wanted.iter().any(|range| (range.first..=range.last).contains(&status)) {
+            return Err(Reason::UnwantedStatus { found: status, wanted: wanted.clone() });
+        }
+        for (name, value) in headers {
+            if header(name).map(<[u8]>::trim_ascii) != Some(value.as_bytes().trim_ascii()) {
+                return Err(Reason::LacksHeader(name.clone()));
+            }
         }
         let said = match &self.words {
             Words::Header(name) => header(name).map(<[u8]>::to_vec),
@@ -62,9 +63,9 @@ impl Judge {
             status,
             said,
             listens: matches!(self.words, Words::Body),
-            is_found: self.body.is_none(),
-            pattern: self.pattern.as_ref(),
-            search: Search::new(self.body.as_deref().unwrap_or_default().as_bytes()),
+            is_found: body.is_none(),
+            expect: &self.expect,
+            search: Search::new(body.as_deref().unwrap_or_default().as_bytes()),
         })
     }
 }
@@ -77,15 +78,16 @@ pub(super) struct Hearing<'j> {
     /// Whether its body speaks for the agent.
     listens: bool,
     is_found: bool,
-    /// Judged at the end: an anchor such as `$` means the end of the body.
-    pattern: Option<&'j Pattern>,
+    expect: &'j HttpExpect,
     search: Search<'j>,
 }
 
 impl Hearing<'_> {
     /// Whether nothing more of the body matters.
     pub(super) fn is_over(&self) -> bool {
-        let is_judged = self.is_found && self.pattern.is_none();
+        // An anchor such as `$` means the end of the body, and JSON is nothing without it.
+        let needs_all = self.expect.body_regex.is_some() || !self.expect.json.is_empty();
+        let is_judged = self.is_found && !needs_all;
         is_judged && (!self.listens || self.search.has_words()) || self.search.is_over()
     }
 
@@ -96,13 +98,40 @@ impl Hearing<'_> {
 
     /// The body is over, or nothing more of it matters.
     pub(super) fn end(self) -> Result<Passed, Reason> {
+        let seen = &self.search.seen;
         if !self.is_found {
             return Err(Reason::BodyLacksText);
         }
-        if self.pattern.is_some_and(|pattern| !pattern.is_in(&self.search.seen)) {
+        if self.expect.body_regex.as_ref().is_some_and(|pattern| !pattern.is_in(seen)) {
             return Err(Reason::BodyLacksMatch);
         }
+        if !self.expect.json.is_empty() {
+            judge_json(seen, &self.expect.json)?;
+        }
         let body = if self.listens { self.search.seen } else { Vec::new() };
-        Ok(Passed { reason: Reason::Status(self.status), text: self.said.unwrap_or(body) })
+        let text = self.said.unwrap_or(body);
+        Ok(Passed { text, ..Passed::silent(Reason::Status(self.status)) })
+    }
+}
+
+/// Whether every place of `body` has the value that is wanted there.
+fn judge_json(body: &[u8], wanted: &[(Pointer, Scalar)]) -> Result<(), Reason> {
+    let document: Value = serde_json::from_slice(body).map_err(|_| Reason::BodyNotJson)?;
+    let lacks = |(pointer, scalar): &&(Pointer, Scalar)| {
+        !document.pointer(pointer.as_str()).is_some_and(|value| is(value, scalar))
+    };
+    let lacking = wanted.iter().find(lacks);
+    lacking.map_or(Ok(()), |(pointer, _)| Err(Reason::BodyHasOther(pointer.clone())))
+}
+
+fn is(value: &Value, scalar: &Scalar) -> bool {
+    match (value, scalar) {
+        (Value::String(found), Scalar::Text(text)) => found == text,
+        (Value::Bool(found), Scalar::Truth(truth)) => found == truth,
+        // 3 and 3.0 are one number; integers beyond 2^53 are compared as such.
+        (Value::Number(found), Scalar::Integer(number)) => {
+            found.as_i64().map_or(found.as_f64() == Some(*number as f64), |found| found == *number)
+        }
+        _ => false,
     }
 }

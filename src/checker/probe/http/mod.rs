@@ -13,27 +13,23 @@ mod plain;
 mod secure;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Outlets, Passed, Reason};
+use super::attempt::Attempt;
+use super::{Outlets, Passed, Reason, USER_AGENT};
 use crate::zone::{Agent, HttpCheck};
 use judge::Judge;
 
 const UNUSABLE_METHOD: Reason = Reason::Unusable("the check's method is not an HTTP method");
 const UNUSABLE_HEADER: Reason = Reason::Unusable("the check has a header that HTTP does not allow");
 
-/// What a request says of who sends it, unless the check says otherwise.
-const USER_AGENT: &str = concat!("waypost/", env!("CARGO_PKG_VERSION"));
-
 /// Sends the same request each time.
 #[derive(Debug)]
 pub(super) struct Http {
     means: Means,
     judge: Judge,
-    timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -45,11 +41,7 @@ enum Means {
 impl Http {
     /// # Errors
     /// What about the check makes it unusable.
-    pub(super) fn new(
-        check: &HttpCheck,
-        timeout: Duration,
-        outlets: &Outlets,
-    ) -> Result<Self, Reason> {
+    pub(super) fn new(check: &HttpCheck, outlets: &Outlets) -> Result<Self, Reason> {
         let means = match &check.tls {
             None => Means::Plain(plain::Plain::new(check)?),
             Some(options) => {
@@ -57,7 +49,7 @@ impl Http {
                 Means::Secure(Box::new(secure))
             }
         };
-        Ok(Self { means, judge: Judge::new(check), timeout })
+        Ok(Self { means, judge: Judge::new(check) })
     }
 
     /// The same, with what `agent` may say.
@@ -65,10 +57,14 @@ impl Http {
         Self { judge: self.judge.heard_by(agent), ..self }
     }
 
-    pub(super) async fn probe(&self, address: SocketAddr) -> Result<Passed, Reason> {
+    pub(super) async fn probe(
+        &self,
+        address: SocketAddr,
+        attempt: &Attempt,
+    ) -> Result<Passed, Reason> {
         match &self.means {
-            Means::Plain(plain) => plain.probe(address, &self.judge, self.timeout).await,
-            Means::Secure(secure) => secure.probe(address, &self.judge, self.timeout).await,
+            Means::Plain(plain) => plain.probe(address, &self.judge, attempt).await,
+            Means::Secure(secure) => secure.probe(address, &self.judge, attempt).await,
         }
     }
 }

@@ -2,7 +2,6 @@
 //! everything costs it twice the time.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{
@@ -10,11 +9,11 @@ use reqwest::header::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
 
 use super::judge::{Hearing, Judge};
 use super::message::{self, Body, Malformed};
 use super::{USER_AGENT, host, method_and_fields};
+use crate::checker::probe::attempt::Attempt;
 use crate::checker::probe::connect::{First, connect, end_by_reset};
 use crate::checker::probe::{Passed, Reason, WINDOW};
 use crate::zone::HttpCheck;
@@ -48,7 +47,7 @@ impl Plain {
     pub(super) fn new(check: &HttpCheck) -> Result<Self, Reason> {
         let (method, fields) = method_and_fields(check)?;
         let start = format!("{method} {} HTTP/1.1\r\nhost: ", check.path).into_bytes();
-        let (host, rest) = (check.host.clone(), rest(&method, fields));
+        let (host, rest) = (check.host.clone(), rest(&method, fields, check.body.as_deref()));
         Ok(Self { start, host, rest, is_head: method == Method::HEAD })
     }
 
@@ -56,14 +55,12 @@ impl Plain {
         &self,
         address: SocketAddr,
         judge: &Judge,
-        timeout: Duration,
+        attempt: &Attempt,
     ) -> Result<Passed, Reason> {
-        let deadline = Instant::now() + timeout;
-        let asked = timeout_at(deadline, self.ask(address, judge));
         let (mut stream, mut buffer, mut body, mut hearing) =
-            asked.await.map_err(|_| Reason::NoResponse(timeout))??;
-        let heard = timeout_at(deadline, hear(&mut stream, &mut buffer, &mut body, &mut hearing));
-        heard.await.map_err(|_| Reason::Unfinished(timeout))??;
+            self.ask(address, judge, attempt).await?;
+        attempt.hears();
+        hear(&mut stream, &mut buffer, &mut body, &mut hearing).await?;
         hearing.end()
     }
 
@@ -72,14 +69,14 @@ impl Plain {
         &self,
         address: SocketAddr,
         judge: &'j Judge,
+        attempt: &Attempt,
     ) -> Result<(TcpStream, Vec<u8>, Body, Hearing<'j>), Reason> {
-        let error = |error| Reason::of_io(&error);
-        let mut stream = connect(address, First::Probe).await.map_err(error)?;
-        end_by_reset(&stream).map_err(error)?;
-        stream.write_all(&self.request(address)).await.map_err(error)?;
+        let mut stream = attempt.connected(connect(address, First::Probe)).await?;
+        end_by_reset(&stream)?;
+        stream.write_all(&self.request(address)).await?;
         let (mut seen, mut total) = (Vec::with_capacity(PIECE), 0);
         while total <= WINDOW {
-            let fresh = stream.read_buf(&mut seen).await.map_err(error)?;
+            let fresh = stream.read_buf(&mut seen).await?;
             if fresh == 0 {
                 return Err(Reason::Closed);
             }
@@ -135,7 +132,7 @@ async fn hear(
                 break;
             }
         }
-        let fresh = stream.read_buf(buffer).await.map_err(|error| Reason::of_io(&error))?;
+        let fresh = stream.read_buf(buffer).await?;
         if fresh == 0 && !body.may_close() {
             return Err(Reason::Closed);
         }
@@ -147,7 +144,7 @@ async fn hear(
 }
 
 /// The request behind the Host field's value.
-fn rest(method: &Method, mut fields: HeaderMap) -> Vec<u8> {
+fn rest(method: &Method, mut fields: HeaderMap, body: Option<&str>) -> Vec<u8> {
     let mut default = |name, value| {
         fields.entry(name).or_insert(value);
     };
@@ -155,8 +152,8 @@ fn rest(method: &Method, mut fields: HeaderMap) -> Vec<u8> {
     default(ACCEPT, HeaderValue::from_static("*/*"));
     default(CONNECTION, HeaderValue::from_static("close"));
     // Without it servers wait for the body of a method that usually has one (RFC 9110 §8.6).
-    if matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
-        default(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    if body.is_some() || matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        default(CONTENT_LENGTH, HeaderValue::from(body.map_or(0, str::len)));
     }
     let mut octets = b"\r\n".to_vec();
     for (name, value) in &fields {
@@ -165,5 +162,6 @@ fn rest(method: &Method, mut fields: HeaderMap) -> Vec<u8> {
         }
     }
     octets.extend_from_slice(b"\r\n");
+    octets.extend_from_slice(body.unwrap_or_default().as_bytes());
     octets
 }

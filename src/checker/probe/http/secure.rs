@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HOST, HeaderMap, HeaderValue};
-use reqwest::{Client, ClientBuilder, Method, Request, Url};
+use reqwest::tls::TlsInfo;
+use reqwest::{Body, Client, ClientBuilder, Method, Request, Url};
 use rustls::ClientConfig;
-use tokio::time::{Instant, timeout_at};
 
 use super::judge::Judge;
-use super::{Outlets, Passed, Reason, UNUSABLE_HEADER, USER_AGENT, host, method_and_fields};
+use super::{
+    Attempt, Outlets, Passed, Reason, UNUSABLE_HEADER, USER_AGENT, host, method_and_fields,
+};
+use crate::x509::Validity;
 use crate::zone::{HttpCheck, TlsOptions};
 
 /// The port that URLs of https leave out (RFC 9110 §4.2.2).
@@ -37,6 +40,7 @@ pub(super) struct Secure {
     path: String,
     method: Method,
     fields: HeaderMap,
+    body: Option<String>,
 }
 
 impl Secure {
@@ -56,6 +60,7 @@ impl Secure {
             path: check.path.clone(),
             method,
             fields,
+            body: check.body.clone(),
         })
     }
 
@@ -63,31 +68,35 @@ impl Secure {
         &self,
         address: SocketAddr,
         judge: &Judge,
-        timeout: Duration,
+        attempt: &Attempt,
     ) -> Result<Passed, Reason> {
-        let deadline = Instant::now() + timeout;
-        let (client, request) = self.client_and_request(address)?;
-        let mut response = timeout_at(deadline, client.execute(request))
-            .await
-            .map_err(|_| Reason::NoResponse(timeout))?
-            .map_err(|error| Reason::of_http(&error))?;
+        attempt.needs_no_connection();
+        let limit = attempt.connect_timeout();
+        let (client, request) = self.client_and_request(address, limit)?;
+        let error = |error: reqwest::Error| match limit {
+            Some(limit) if error.is_connect() && error.is_timeout() => Reason::NoConnection(limit),
+            _ => Reason::of_http(&error),
+        };
+        let mut response = client.execute(request).await.map_err(error)?;
+        attempt.hears();
+        let info = response.extensions().get::<TlsInfo>();
+        let validity = info.and_then(|info| Validity::read(info.peer_certificate()?));
         let (status, fields) = (response.status().as_u16(), response.headers().clone());
         let mut hearing = judge.hear(status, |name| Some(fields.get(name)?.as_bytes()))?;
-        let hear = async {
-            while !hearing.is_over() {
-                let piece = response.chunk().await.map_err(|error| Reason::of_http(&error))?;
-                let Some(piece) = piece else { break };
-                hearing.take(&piece);
-            }
-            Ok::<_, Reason>(())
-        };
-        timeout_at(deadline, hear).await.map_err(|_| Reason::Unfinished(timeout))??;
-        hearing.end()
+        while !hearing.is_over() {
+            let Some(piece) = response.chunk().await.map_err(error)? else { break };
+            hearing.take(&piece);
+        }
+        Ok(Passed { validity, ..hearing.end()? })
     }
 
     /// A client for one probe, whose address it knows. To make one costs little beside a handshake,
     /// and to keep one for each address a hundred times what is otherwise known of it.
-    fn client_and_request(&self, address: SocketAddr) -> Result<(Client, Request), Reason> {
+    fn client_and_request(
+        &self,
+        address: SocketAddr,
+        connect_timeout: Option<Duration>,
+    ) -> Result<(Client, Request), Reason> {
         let url = self.url(address)?;
         let host = host(address, self.host.as_deref(), PORT);
         let mut tls = ClientConfig::clone(&self.trust);
@@ -102,7 +111,11 @@ impl Secure {
         }
         let mut request = Request::new(self.method.clone(), url);
         *request.headers_mut() = fields;
-        let builder = client_builder(tls).dns_resolver(Arc::new(Pinned(address)));
+        *request.body_mut() = self.body.clone().map(Body::from);
+        let mut builder = client_builder(tls).dns_resolver(Arc::new(Pinned(address)));
+        if let Some(limit) = connect_timeout {
+            builder = builder.connect_timeout(limit);
+        }
         Ok((builder.build().map_err(|_| UNUSABLE_CLIENT)?, request))
     }
 
@@ -134,6 +147,7 @@ fn literal(host: &str) -> Option<IpAddr> {
 fn client_builder(tls: ClientConfig) -> ClientBuilder {
     Client::builder()
         .tls_backend_preconfigured(tls)
+        .tls_info(true)
         .user_agent(USER_AGENT)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())

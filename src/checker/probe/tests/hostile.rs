@@ -69,7 +69,7 @@ async fn a_head_without_end_is_none() {
 async fn a_response_that_drips_ends_with_the_timeout() {
     let head = b"HTTP/1.1 200 OK\r\n".as_slice();
     let body = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n".as_slice();
-    let wants = HttpCheck { body: Some("well".into()), ..http() };
+    let wants = wanting("well");
     for (sent, reason) in [(head, Reason::NoResponse(SHORT)), (body, Reason::Unfinished(SHORT))] {
         let started = Instant::now();
         let address = dripping(sent, b'x').await;
@@ -78,7 +78,7 @@ async fn a_response_that_drips_ends_with_the_timeout() {
     }
     let wants = CheckKind::Tcp(TcpCheck { send: None, expect: Some(b"well".into()) });
     let address = dripping(b"", b'x').await;
-    assert_eq!(probe(address, wants, SHORT).await, Err(Reason::NoResponse(SHORT)));
+    assert_eq!(probe(address, wants, SHORT).await, Err(Reason::Unfinished(SHORT)));
 }
 
 #[tokio::test]

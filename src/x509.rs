@@ -1,5 +1,7 @@
 //! From when to when a certificate is valid: as much X.509 as that takes (RFC 5280 §4.1).
 
+use std::time::Duration;
+
 /// The tags of the elements on the way (X.690 §8).
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
@@ -7,21 +9,23 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
 /// The seconds of a day.
-pub(super) const DAY: i64 = 86_400;
+pub const DAY: i64 = 86_400;
 
 /// How long before its end a certificate that lives for months is due for renewal.
 const NOTICE: i64 = 14 * DAY;
 
 /// The first and the last second of a certificate, since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Validity {
-    pub(super) from: i64,
-    pub(super) until: i64,
+pub struct Validity {
+    /// The first.
+    pub from: i64,
+    /// The last.
+    pub until: i64,
 }
 
 impl Validity {
     /// What the certificate says; `None` if it cannot be read.
-    pub(super) fn read(der: &[u8]) -> Option<Self> {
+    pub fn read(der: &[u8]) -> Option<Self> {
         let (SEQUENCE, certificate, _) = element(der)? else { return None };
         let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };
         if let (VERSION, _, behind) = element(rest)? {
@@ -38,9 +42,22 @@ impl Validity {
         Some(Self { from, until: seconds(kind, until)? })
     }
 
-    /// What needs the operator's attention at `now`: that clients refuse it, or soon will. Soon is
-    /// two weeks, or the last fifth of a shorter life.
-    pub(super) fn complaint(self, now: i64) -> Option<String> {
+    /// Whether at `now` its end is nearer than `notice`; `None`: than two weeks, or the last fifth
+    /// of a shorter life.
+    pub fn is_near(self, now: i64, notice: Option<Duration>) -> bool {
+        let usual = NOTICE.min((self.until - self.from) / 5);
+        let notice = notice.map_or(usual, |notice| notice.as_secs() as i64);
+        self.until - now < notice
+    }
+
+    /// How long it is valid at `now` still, in words.
+    pub fn left(self, now: i64) -> String {
+        let hours = (self.until - now).max(0) / 3600;
+        format!("{} days and {} hours", hours / 24, hours % 24)
+    }
+
+    /// What needs the operator's attention at `now`: that clients refuse it, or soon will.
+    pub fn complaint(self, now: i64) -> Option<String> {
         let Self { from, until } = self;
         if now > until {
             let days = (now - until) / DAY;
@@ -50,9 +67,7 @@ impl Validity {
             let days = (from - now) / DAY;
             return Some(format!("becomes valid in {days} days: until then, clients refuse it"));
         }
-        let hours = (until - now) / 3600;
-        (until - now < NOTICE.min((until - from) / 5))
-            .then(|| format!("expires in {} days and {} hours: renew it", hours / 24, hours % 24))
+        self.is_near(now, None).then(|| format!("expires in {}: renew it", self.left(now)))
     }
 }
 

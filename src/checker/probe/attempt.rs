@@ -1,0 +1,70 @@
+//! How far a probe has come: what is said of one that is out of time.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::Reason;
+
+/// One probe, from its first packet to its verdict.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    connect_timeout: Option<Duration>,
+    /// One of the phases below.
+    phase: AtomicU8,
+}
+
+const CONNECTING: u8 = 0;
+const ASKING: u8 = 1;
+const HEARING: u8 = 2;
+
+impl Attempt {
+    /// One that may take `connect_timeout` until it is connected; `None`: as long as the rest.
+    pub(super) fn new(connect_timeout: Option<Duration>) -> Self {
+        Self { connect_timeout, phase: AtomicU8::new(CONNECTING) }
+    }
+
+    /// How long it may take until it is connected.
+    pub(super) fn connect_timeout(&self) -> Option<Duration> {
+        self.connect_timeout
+    }
+
+    /// Waits for a connection, with all handshakes that belong to it, as long as that may take.
+    ///
+    /// # Errors
+    /// What went wrong, or that it took too long.
+    pub(super) async fn connected<T>(
+        &self,
+        connect: impl Future<Output = Result<T, Reason>>,
+    ) -> Result<T, Reason> {
+        let connection = match self.connect_timeout {
+            None => connect.await?,
+            Some(limit) => {
+                let late = |_| Reason::NoConnection(limit);
+                timeout(limit, connect).await.map_err(late)??
+            }
+        };
+        self.phase.store(ASKING, Ordering::Relaxed);
+        Ok(connection)
+    }
+
+    /// Notes that nobody needs to connect, or that who does will tell by itself what took too long.
+    pub(super) fn needs_no_connection(&self) {
+        self.phase.store(ASKING, Ordering::Relaxed);
+    }
+
+    /// Notes that a response has begun.
+    pub(super) fn hears(&self) {
+        self.phase.store(HEARING, Ordering::Relaxed);
+    }
+
+    /// Why a probe failed that was not over within `limit`.
+    pub(super) fn late(&self, limit: Duration) -> Reason {
+        match self.phase.load(Ordering::Relaxed) {
+            CONNECTING => Reason::NoConnection(limit),
+            ASKING => Reason::NoResponse(limit),
+            _ => Reason::Unfinished(limit),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The `exec` probe: a program of this machine, which says by its exit status how the endpoint is.
+//!
+//! No shell has a part in it. The program has the variables below and no others, reads nothing,
+//! and nobody reads what it writes.
+
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Command;
+
+use super::Reason;
+use super::attempt::Attempt;
+use crate::zone::ExecCheck;
+
+/// Where the program looks for others.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Runs the same program each time.
+#[derive(Debug)]
+pub(super) struct Exec(ExecCheck);
+
+impl Exec {
+    pub(super) fn new(check: ExecCheck) -> Self {
+        Self(check)
+    }
+
+    pub(super) async fn probe(
+        &self,
+        address: SocketAddr,
+        attempt: &Attempt,
+    ) -> Result<Reason, Reason> {
+        attempt.needs_no_connection();
+        let mut command = Command::new(&self.0.program);
+        command.args(&self.0.arguments).env_clear().env("PATH", PATH).env("LANG", "C");
+        command.env("WAYPOST_ADDRESS", address.ip().to_string());
+        if address.port() != 0 {
+            command.env("WAYPOST_PORT", address.port().to_string());
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // A group of its own, so that what it starts ends with it.
+        command.process_group(0).kill_on_drop(true);
+        let mut child = command.spawn().map_err(|error| Reason::CannotRun(error.kind()))?;
+        let mut group = Group(child.id());
+        let status = child.wait().await?;
+        group.0 = None;
+        self.judge(status)
+    }
+
+    fn judge(&self, status: ExitStatus) -> Result<Reason, Reason> {
+        match status.code().and_then(|code| u8::try_from(code).ok()) {
+            Some(code) if self.0.exit.contains(&code) => Ok(Reason::Exited(code)),
+            Some(code) => Err(Reason::Exited(code)),
+            None => Err(Reason::Killed),
+        }
+    }
+}
+
+/// The processes of a probe that is under way; dropped before its end, it ends them all.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let leader = self.0.and_then(|pid| Pid::from_raw(pid as i32));
+        if let Some(leader) = leader {
+            // Fails only where nobody is left.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
