@@ -34,6 +34,8 @@ trait Subject {
     fn ask(&mut self, ask: &Ask) -> Response;
     /// The files have changed.
     fn reload(&mut self);
+    /// It ended in good order, and begins again with what it kept.
+    fn restart(&mut self);
     fn verdict(&mut self, at: Target, pass: bool, says: Option<&str>);
     fn set_override(&mut self, about: &About, wanted: Option<Override>);
     fn advance(&mut self, step: Duration);
@@ -92,6 +94,10 @@ fn take(subject: &mut impl Subject, step: &Step) -> Result<(), String> {
         }
         Step::Reload => {
             subject.reload();
+            Ok(())
+        }
+        Step::Restart => {
+            subject.restart();
             Ok(())
         }
     }
@@ -183,6 +189,13 @@ impl Subject for InProcess {
         self.read_again();
     }
 
+    fn restart(&mut self) {
+        let mut table = Table::new(GuardPolicy::default());
+        table.resume(self.table.known());
+        let directory = self.loader.directory().to_owned();
+        *self = Self::start_with(&directory, table);
+    }
+
     fn verdict(&mut self, at: Target, pass: bool, says: Option<&str>) {
         let verdict = if pass { Verdict::Pass } else { Verdict::Fail };
         let mut probed = self.table.probed_at(at.address);
@@ -247,6 +260,10 @@ impl Subject for OverSockets {
         self.reloads += 1;
         self.server.signal("HUP");
         self.server.wait_for_lines("reload", self.reloads, Duration::from_secs(10));
+    }
+
+    fn restart(&mut self) {
+        unreachable!("`can_run` keeps restarts away")
     }
 
     fn verdict(&mut self, _: Target, _: bool, _: Option<&str>) {

@@ -38,6 +38,7 @@ pub(crate) enum Step {
     Override { subject: Subject, wanted: Option<Override> },
     Advance(Duration),
     Reload,
+    Restart,
 }
 
 /// What a verdict is on: whatever is probed at an address, or at a port of it.
@@ -194,6 +195,7 @@ fn parse(line: &str) -> Result<Step, String> {
             Ok(Step::Advance(Duration::from_secs(number(&seconds)? as u64)))
         }
         "reload" => Ok(Step::Reload),
+        "restart" => Ok(Step::Restart),
         other => Err(format!("`{other}` is no step")),
     }
 }
