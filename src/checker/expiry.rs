@@ -1,17 +1,17 @@
 //! Certificates that end soon: a check may fail for it, and the operator is told once a day.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Reason;
+use crate::health::Probed;
 use crate::x509::{DAY, Validity};
 use crate::zone::Expiry;
 
 /// Of which certificates the operator was told, and on which day since 1970.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<HashMap<SocketAddr, i64>>);
+pub(super) struct Told(Mutex<HashMap<Probed, i64>>);
 
 /// Why a check fails by which this certificate ends too soon, at `now` in seconds since 1970.
 pub(super) fn fails(expiry: Expiry, validity: Validity, now: i64) -> Option<Reason> {
@@ -22,11 +22,11 @@ pub(super) fn fails(expiry: Expiry, validity: Validity, now: i64) -> Option<Reas
 }
 
 impl Told {
-    /// How long the certificate of `address` is valid still, in words, if its end is near and
-    /// nobody was told today.
+    /// How long the certificate of `probed` is valid still, in words, if its end is near and nobody
+    /// was told today.
     pub(super) fn news(
         &self,
-        address: SocketAddr,
+        probed: &Probed,
         expiry: Expiry,
         validity: Validity,
         now: i64,
@@ -34,22 +34,26 @@ impl Told {
         let is_near = expiry.warn != Some(Duration::ZERO) && validity.is_near(now, expiry.warn);
         let (mut told, today) = (self.0.lock().unwrap_or_else(PoisonError::into_inner), now / DAY);
         if !is_near {
-            told.remove(&address);
+            told.remove(probed);
             return None;
         }
-        if told.get(&address) == Some(&today) {
+        if told.get(probed) == Some(&today) {
             return None;
         }
         // What is not probed any more is forgotten.
         told.retain(|_, day| today - *day <= 1);
-        told.insert(address, today);
+        told.insert(probed.clone(), today);
         Some(validity.left(now))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::zone::{Check, CheckKind};
 
     const VALIDITY: Validity = Validity { from: 0, until: 90 * DAY };
 
@@ -72,10 +76,11 @@ mod tests {
     #[test]
     fn the_operator_is_told_once_a_day_as_long_as_it_is_near() {
         let told = Told::default();
-        let address = SocketAddr::from(([192, 0, 2, 1], 443));
+        let check = Arc::new(Check::new(CheckKind::Redis));
+        let probed = Probed { address: SocketAddr::from(([192, 0, 2, 1], 443)), check };
         let news = |warn, day: i64, hour: i64| {
             let expiry = Expiry { warn, fail: Duration::ZERO };
-            told.news(address, expiry, VALIDITY, day * DAY + hour * 3600).is_some()
+            told.news(&probed, expiry, VALIDITY, day * DAY + hour * 3600).is_some()
         };
         assert!(!news(None, 70, 0));
         assert!(news(None, 77, 0) && !news(None, 77, 23) && news(None, 78, 0));

@@ -1,6 +1,7 @@
 //! The log lines of the checker: one for each endpoint that turns, one (at debug) for each probe.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(super) fn put_back(turn: &Turn) {
 
 fn say(turn: &Turn, reason: &str) {
     let Turned { from, to, lasted, .. } = turn.turned;
-    let (address, check) = (turn.probed.address, turn.probed.check.kind.word());
+    let (address, check) = (Place(turn.probed.address), turn.probed.check.kind.word());
     let held = Rounded(lasted);
     for Concerned { endpoint, from: was, to: is } in &turn.endpoints {
         // Where several checks guard it, one may turn without it.
@@ -75,7 +76,7 @@ pub(super) fn spoken(spoken: Spoken, why: Option<&str>, endpoints: &[Arc<Endpoin
 
 /// Writes one line for each endpoint whose certificate ends soon.
 pub(super) fn expires(probed: &Probed, left: &str, endpoints: &[Arc<EndpointName>]) {
-    let address = probed.address;
+    let address = Place(probed.address);
     for endpoint in endpoints {
         tracing::warn!(
             target: "waypost::health",
@@ -119,7 +120,7 @@ pub(super) fn guarded(guarded: &Guarded) {
 
 /// Writes down that a probe could not be carried out, and how many before it were not said.
 pub(super) fn unable(probed: &Probed, reason: &Reason, unsaid: u64) {
-    let address = probed.address;
+    let address = Place(probed.address);
     tracing::warn!(
         target: "waypost::checker",
         %address, %reason, unsaid,
@@ -131,13 +132,25 @@ pub(super) fn unable(probed: &Probed, reason: &Reason, unsaid: u64) {
 pub(super) fn probed(report: &Report) {
     tracing::debug!(
         target: "waypost::checker",
-        address = %report.probed.address,
+        address = %Place(report.probed.address),
         check = report.probed.check.kind.word(),
         verdict = ?report.verdict,
         reason = %report.reason,
         took = %Rounded(report.took),
         "probed"
     );
+}
+
+/// Where a probe goes: without a port if it has none.
+struct Place(SocketAddr);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.port() {
+            0 => self.0.ip().fmt(f),
+            _ => self.0.fmt(f),
+        }
+    }
 }
 
 /// A duration in its two largest units: `3h12m`, `850ms`.

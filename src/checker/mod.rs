@@ -250,7 +250,7 @@ impl Shared {
     fn expires(&self, probed: &Probed, validity: Option<Validity>) -> Option<Reason> {
         let (validity, tls) = validity.zip(probed.check.kind.tls())?;
         let now = i64::from(self.clock.unix());
-        if let Some(left) = self.expiring.news(probed.address, tls.expiry, validity, now) {
+        if let Some(left) = self.expiring.news(probed, tls.expiry, validity, now) {
             let endpoints = self.table().endpoints(probed);
             journal::expires(probed, &left, &endpoints);
         }

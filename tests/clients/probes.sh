@@ -36,7 +36,22 @@ cp "$probed/ca.pem" "$zones/"
     service postgres 127.0.2.4 'kind = "postgres"'
     service dns 127.0.2.5 \
         'kind = "dns", query = "db.inside.test. A", expect = { data = "192.0.2.5" }'
+    service grpc 127.0.2.6 'kind = "grpc", port = 50051, grpc_service = "shop.Cart"'
+    service grpcs 127.0.2.6 "kind = \"grpcs\", port = 50052, $tls"
+    service json 127.0.2.1 "kind = \"http\", path = \"/status\", connect_timeout = \"300ms\", \
+expect = { json = { \"/status\" = \"ok\", \"/checks/0/errors\" = 0 } }"
+    service exec 127.0.2.2 \
+        'kind = "exec", command = ["/usr/bin/redis-cli", "-h", "127.0.2.2", "ping"]'
+    # What always passes here.
+    service icmp 127.0.2.9 'kind = "icmp"'
+    service near-end 127.0.2.1 "kind = \"https\", port = 445, $tls, path = \"/healthz\""
     # What never passes.
+    service too-near 127.0.2.1 \
+        "kind = \"https\", port = 445, $tls, path = \"/healthz\", certificate = { fail = \"7d\" }"
+    service no-value 127.0.2.1 \
+        'kind = "http", path = "/status", expect = { json = { "/checks/0/errors" = 1 } }'
+    service not-grpc 127.0.2.1 'kind = "grpc", port = 80'
+    service no-route 192.0.2.7 'kind = "icmp"'
     service missing 127.0.2.1 'kind = "http", path = "/missing"'
     service wrong-body 127.0.2.1 'kind = "http", path = "/healthz", expect = { body = "on fire" }'
     service expired 127.0.2.1 "kind = \"https\", port = 444, $tls"
@@ -45,7 +60,7 @@ cp "$probed/ca.pem" "$zones/"
     service not-redis 127.0.2.1 'kind = "redis", port = 80'
     service no-data 127.0.2.5 'kind = "dns", query = "web.inside.test. A"'
 } >"$zones/probed.test.toml"
-services=(http https tls tcp redis mysql postgres dns)
+services=(http https tls tcp redis mysql postgres dns grpc grpcs json exec)
 
 # serve_probed TOML: with this in [checks].
 serve_probed() {
@@ -71,23 +86,24 @@ turned() {
 is_answered() { dig +short @127.0.0.1 "$1.probed.test" A | grep -q '^127\.0\.2\.'; }
 is_not_answered() { ! is_answered "$1"; }
 
-# all_turn WHAT STATE MILLISECONDS REASON [REASON_OF_DNS]: a test of every service.
+# all_turn WHAT STATE MILLISECONDS REASON [SERVICE=REASON]...: a test of every service, some of
+# which turn for reasons of their own.
 all_turn() {
-    local service reason answered=is_answered
+    local service reason own answered=is_answered
     [[ $2 == up ]] || answered=is_not_answered
     for service in "${services[@]}"; do
         reason=$4
-        [[ $service != dns ]] || reason=${5-$4}
+        for own in "${@:5}"; do [[ $own != "$service="* ]] || reason=${own#*=}; done
         test_that "$service: $1 is $2 in time, and says why" turned "$service" "$2" "$3" "$reason"
         test_that "$service: answers follow" wait_until 2 "$answered" "$service"
     done
 }
 
-well='status 200|connected|received the expected bytes|ready'
-late="no response within ${TIMEOUT}ms"
+well='status 200|connected|received the expected bytes|ready|exit status 0'
+late="no response within ${TIMEOUT}ms" unshaken="no TLS handshake within ${TIMEOUT}ms"
 
 since=$(now)
-serve_probed 'freeze_share = 1'
+serve_probed $'freeze_share = 1\nexec = true'
 all_turn "a server that works" up 5000 "$well"
 
 since=0
@@ -101,21 +117,30 @@ wrong-name|TLS: certificate is for another name
 stranger|TLS: certificate from an unknown issuer
 not-redis|what came back is not the protocol of the check
 no-data|NXDOMAIN, expected NOERROR
+too-near|TLS: certificate expires in 2 days and 23 hours
+no-value|body lacks the expected value at "/checks/0/errors"
+not-grpc|what came back is not the protocol of the check
+no-route|network unreachable
 EOF
+test_that "icmp: an address of this machine answers" turned icmp up "$(now)" 'echo reply'
+test_that "near-end: what is valid for three days yet passes" turned near-end up "$(now)" 'status 200'
+test_that "near-end: and the log tells when it ends" prints \
+    'certificate of near-end.probed.test./real at 127.0.2.1:445 expires in 2 days and 23 hours' \
+    cat "$work/waypost.log"
 
 test_that "the log has lines of our own, and no others" \
     prints_not '"target":"[^w]' cat "$work/waypost.log"
 
 since=$(now)
 kill_servers
-all_turn "a server that was killed" down "$until_down" 'connection refused'
+all_turn "a server that was killed" down "$until_down" 'connection refused' 'exec=exit status 1'
 since=$(now)
 start_servers
 all_turn "a server that is back" up "$(($(now) - since + until_up))" "$well"
 
 since=$(now)
 signal_servers STOP
-all_turn "a server that hangs" down "$until_down" "$late"
+all_turn "a server that hangs" down "$until_down" "$late" "tls=$unshaken" "grpcs=$unshaken"
 since=$(now)
 signal_servers CONT
 all_turn "a server that goes on" up "$until_up" "$well"
@@ -125,7 +150,7 @@ kill_servers
 impostor() {
     # shellcheck disable=SC2086 # lists of words
     start impostor php "$here/probed/impostor.php" "$1" \
-        ${listens[nginx]} ${listens[redis]} ${listens[mariadb]} ${listens[postgres]} \
+        ${listens[nginx]} ${listens[redis]} ${listens[mariadb]} ${listens[postgres]} ${listens[grpc]} \
         "udp:${listens[unbound]}"
     wait_until 5 grep -q ready "$work/impostor.log" || fail_now "no impostor: $(cat "$work/impostor.log")"
 }
@@ -134,20 +159,21 @@ end waypost
 for manner in silent reset; do
     impostor "$manner"
     since=$(now)
-    serve_probed 'freeze_share = 1'
+    serve_probed $'freeze_share = 1\nexec = true'
     if [[ $manner == silent ]]; then
-        all_turn "one that accepts and never answers" down 5000 "$late"
+        all_turn "one that accepts and never answers" down 5000 "$late" "tls=$unshaken" \
+            "grpcs=$unshaken"
     else
-        all_turn "one that resets" down 5000 'connection reset' "$late"
+        all_turn "one that resets" down 5000 'connection reset' "dns=$late" 'exec=exit status 1'
     fi
     end waypost
     end impostor
 done
 
 # Everything that works at once, with the guard: this machine is thought to be at fault. Of all that
-# is probed that is 8 of 15, and 7 of 15 fail from the start on.
+# is probed that is 12 of 25, and 11 of 25 fail from the start on.
 start_servers
-serve_probed 'freeze_share = 0.5'
+serve_probed $'freeze_share = 0.46\nexec = true'
 since=0
 for service in "${services[@]}"; do
     turned "$service" up "$(now)" "$well" >/dev/null || fail_now "$service does not come up"

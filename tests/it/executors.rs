@@ -154,8 +154,13 @@ impl InProcess {
 
     /// The answer to one question, from a stranger over UDP.
     pub(crate) fn respond(&mut self, question: &Question) -> Response {
+        self.respond_to(question, [192, 0, 2, 200].into())
+    }
+
+    /// The answer to one question, from this client over UDP.
+    pub(crate) fn respond_to(&mut self, question: &Question, client: IpAddr) -> Response {
         let (query, mut out) = (question.encode(fastrand::u16(..)), vec![0; 4096]);
-        let client = Client { source: ([192, 0, 2, 200], 5353).into(), over: Over::Udp };
+        let client = Client { source: SocketAddr::new(client, 5353), over: Over::Udp };
         let len = self.responder.respond(&query, client, &mut out).len().expect("a response");
         checked(&query, &out[..len])
     }

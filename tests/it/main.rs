@@ -21,6 +21,7 @@ mod explain;
 mod faults;
 mod fuzz;
 mod generate;
+mod held_down;
 mod hostile;
 mod layers;
 mod load;

@@ -16,8 +16,9 @@ pub(super) struct Attempt {
 }
 
 const CONNECTING: u8 = 0;
-const ASKING: u8 = 1;
-const HEARING: u8 = 2;
+const SHAKING: u8 = 1;
+const ASKING: u8 = 2;
+const HEARING: u8 = 3;
 
 impl Attempt {
     /// One that may take `connect_timeout` until it is connected; `None`: as long as the rest.
@@ -30,7 +31,7 @@ impl Attempt {
         self.connect_timeout
     }
 
-    /// Waits for a connection, with all handshakes that belong to it, as long as that may take.
+    /// Waits for a connection, with the TLS handshake where there is one, as long as that may take.
     ///
     /// # Errors
     /// What went wrong, or that it took too long.
@@ -40,13 +41,15 @@ impl Attempt {
     ) -> Result<T, Reason> {
         let connection = match self.connect_timeout {
             None => connect.await?,
-            Some(limit) => {
-                let late = |_| Reason::NoConnection(limit);
-                timeout(limit, connect).await.map_err(late)??
-            }
+            Some(limit) => timeout(limit, connect).await.map_err(|_| self.late(limit))??,
         };
         self.phase.store(ASKING, Ordering::Relaxed);
         Ok(connection)
+    }
+
+    /// Notes that a TLS handshake begins.
+    pub(super) fn shakes(&self) {
+        self.phase.store(SHAKING, Ordering::Relaxed);
     }
 
     /// Notes that nobody needs to connect, or that who does will tell by itself what took too long.
@@ -63,6 +66,7 @@ impl Attempt {
     pub(super) fn late(&self, limit: Duration) -> Reason {
         match self.phase.load(Ordering::Relaxed) {
             CONNECTING => Reason::NoConnection(limit),
+            SHAKING => Reason::NoHandshake(limit),
             ASKING => Reason::NoResponse(limit),
             _ => Reason::Unfinished(limit),
         }

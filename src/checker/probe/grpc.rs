@@ -82,7 +82,7 @@ impl Grpc {
             let stream = attempt.connected(connected).await?;
             return self.call(stream, address, attempt).await.map(Passed::silent);
         };
-        let shaken = async { tls.shake(address, connected.await?).await };
+        let shaken = async { tls.shake(address, connected.await?, attempt).await };
         let (stream, validity) = attempt.connected(shaken).await?;
         let reason = self.call(stream, address, attempt).await?;
         Ok(Passed { validity, ..Passed::silent(reason) })

@@ -62,6 +62,8 @@ pub enum Reason {
     Stalled(Duration),
     /// No connection within this time.
     NoConnection(Duration),
+    /// A connection, but no TLS handshake within this time.
+    NoHandshake(Duration),
     /// A connection, but no response within this time.
     NoResponse(Duration),
     /// A response began, but neither its end nor what was expected came within this time.
@@ -263,6 +265,7 @@ impl fmt::Display for Reason {
             Self::Barred(why) => f.write_str(why),
             Self::Local => f.write_str("this machine has no descriptor, port or memory left"),
             Self::NoConnection(timeout) => write!(f, "no connection within {timeout:?}"),
+            Self::NoHandshake(timeout) => write!(f, "no TLS handshake within {timeout:?}"),
             Self::NoResponse(timeout) => write!(f, "no response within {timeout:?}"),
             Self::Unfinished(timeout) => write!(f, "response not complete within {timeout:?}"),
             Self::UnwantedStatus { found, wanted } => {

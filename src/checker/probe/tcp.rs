@@ -57,7 +57,7 @@ impl Tcp {
         let Some(tls) = &self.tls else {
             return self.talk(attempt.connected(connected).await?, attempt).await;
         };
-        let shaken = async { tls.shake(address, connected.await?).await };
+        let shaken = async { tls.shake(address, connected.await?, attempt).await };
         let (stream, validity) = attempt.connected(shaken).await?;
         Ok(Passed { validity, ..self.talk(stream, attempt).await? })
     }

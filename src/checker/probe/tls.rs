@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::attempt::Attempt;
 use super::{Outlets, Reason};
 use crate::x509::Validity;
 use crate::zone::TlsOptions;
@@ -77,7 +78,9 @@ impl Handshake {
         &self,
         address: SocketAddr,
         stream: TcpStream,
+        attempt: &Attempt,
     ) -> Result<(TlsStream<TcpStream>, Option<Validity>), Reason> {
+        attempt.shakes();
         let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
         let shaken = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await;
         let stream = shaken.map_err(|error| Reason::of_tls(&error))?;

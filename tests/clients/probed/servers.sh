@@ -6,7 +6,8 @@ PATH=$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)
 probed=$work/probed
 # What: "address:port..."; the first tells that it is there. DNS is UDP.
 declare -A listens=(
-    [nginx]="127.0.2.1:80 127.0.2.1:443" [redis]="127.0.2.2:6379"
+    [nginx]="127.0.2.1:80 127.0.2.1:443" [grpc]="127.0.2.6:50051 127.0.2.6:50052"
+    [redis]="127.0.2.2:6379"
     [mariadb]="127.0.2.3:3306" [postgres]="127.0.2.4:5432" [unbound]="127.0.2.5:53"
 )
 
@@ -39,11 +40,13 @@ EOF
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 30 \
         -subj /CN=authority -keyout "$probed/ca.key" -out "$probed/ca.pem" &&
         certificate good web.example.com 20200101000000Z 20491231000000Z &&
-        certificate expired web.example.com 20200101000000Z 20200201000000Z
+        certificate expired web.example.com 20200101000000Z 20200201000000Z &&
+        certificate ending web.example.com 20200101000000Z "$(date -u -d '3 days' +%Y%m%d%H%M%SZ)"
 }
 
 configure_nginx() {
     mkdir "$probed/www" && echo 'all is well' >"$probed/www/healthz"
+    echo '{"status": "ok", "checks": [{"name": "db", "errors": 0}]}' >"$probed/www/status"
     cat >"$probed/nginx.conf" <<EOF
 user root;
 worker_processes 1;
@@ -73,6 +76,12 @@ http {
         root $probed/www;
         ssl_certificate $probed/expired.pem;
         ssl_certificate_key $probed/expired.key;
+    }
+    server {
+        listen 127.0.2.1:445 ssl;
+        root $probed/www;
+        ssl_certificate $probed/ending.pem;
+        ssl_certificate_key $probed/ending.key;
     }
 }
 EOF
@@ -115,6 +124,10 @@ run_server() {
         postgres)
             exec setsid "${as_a_user[@]}" postgres -D "$probed/postgres" -h 127.0.2.4 \
                 -k "$probed" -c fsync=off ;;
+        grpc)
+            # Debian's own, which has its library.
+            exec setsid /usr/bin/python3 "$here/probed/health.py" 127.0.2.6 50051 50052 \
+                "$probed/good.pem" "$probed/good.key" ;;
         unbound) exec setsid unbound -c "$probed/unbound.conf" ;;
     esac
 }

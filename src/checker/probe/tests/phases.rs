@@ -52,12 +52,14 @@ async fn who_does_not_connect_in_time_has_its_own_reason() {
 async fn a_handshake_is_part_of_connecting() {
     let address = server(hang).await;
     let tcp = TcpCheck { send: None, expect: None };
-    for kind in
-        [CheckKind::Tls(tls(), tcp), CheckKind::Http(HttpCheck { tls: Some(tls()), ..http() })]
-    {
-        let outcome = probe_within(address, kind, Some(SHORT)).await;
-        assert_eq!(outcome, Err(Reason::NoConnection(SHORT)));
+    for connect_timeout in [None, Some(SHORT)] {
+        let outcome =
+            probe_within(address, CheckKind::Tls(tls(), tcp.clone()), connect_timeout).await;
+        assert_eq!(outcome, Err(Reason::NoHandshake(SHORT)));
     }
+    let https = CheckKind::Http(HttpCheck { tls: Some(tls()), ..http() });
+    let outcome = probe_within(address, https, Some(SHORT)).await;
+    assert_eq!(outcome, Err(Reason::NoConnection(SHORT)));
 }
 
 #[tokio::test]
