@@ -94,6 +94,10 @@ impl Builder<'_> {
             (Some(addresses), None) => {
                 let (mut v4, mut v6) = (None, None);
                 for address in &addresses.value.0 {
+                    if let Some(what) = unfit(address.value.0) {
+                        let message = format!("no client can connect to {what}");
+                        self.decoder.error(&address.span, message);
+                    }
                     let family = match address.value.0 {
                         IpAddr::V4(ip) => v4.replace(ip).map(|_| "IPv4"),
                         IpAddr::V6(ip) => v6.replace(ip).map(|_| "IPv6"),
@@ -133,6 +137,20 @@ impl Builder<'_> {
             self.decoder.error(span, message).help = Some("give it a `name`".to_owned());
         }
         good
+    }
+}
+
+/// What an address is that no endpoint can have, if it is one: a probe of it would go to this
+/// machine, or to many.
+fn unfit(ip: IpAddr) -> Option<&'static str> {
+    match ip {
+        _ if ip.is_unspecified() => Some("the unspecified address"),
+        _ if ip.is_multicast() => Some("a multicast address"),
+        IpAddr::V4(v4) if v4.is_broadcast() => Some("the broadcast address"),
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            Some("an IPv4 address that is written as an IPv6 one")
+        }
+        _ => None,
     }
 }
 

@@ -334,6 +334,16 @@ fn an_endpoint_has_one_place_and_a_name_of_its_own() {
             &["4:48 `\"a.example.net\"`: an endpoint has an `address` or a `target`, not both"],
         ),
         (
+            "[\"0.0.0.0\", \"ff02::1\", \"255.255.255.255\", \"::ffff:192.0.2.1\"]",
+            &[
+                "4:14 `\"0.0.0.0\"`: no client can connect to the unspecified address",
+                "4:25 `\"ff02::1\"`: no client can connect to a multicast address",
+                "4:36 `\"255.255.255.255\"`: no client can connect to the broadcast address",
+                "4:55 `\"::ffff:192.0.2.1\"`: no client can connect to an IPv4 address that is \
+                 written as an IPv6 one",
+            ],
+        ),
+        (
             "[\"192.0.2.1\", { target = \"a.example.net\" }]",
             &[
                 "4:27 `{ target = \"a.example.net\" }`: a pool has endpoints with addresses or with \
