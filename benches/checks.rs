@@ -6,11 +6,10 @@
 
 #![allow(clippy::print_stdout, reason = "figures are its purpose")]
 
-use std::error::Error;
+mod target;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,10 +21,8 @@ use waypost::zone::{
     Check, CheckKind, Condition, HttpCheck, HttpExpect, Override, StatusRange, TcpCheck,
 };
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+use target::{Outcome, Target};
 
-/// How this program is told to be the target.
-const TARGET: &str = "WAYPOST_BENCH_TARGET";
 /// How long a case runs before it is measured: first probes come all at once.
 const WARM_UP: Duration = Duration::from_secs(5);
 const MEASURED: Duration = Duration::from_secs(20);
@@ -68,8 +65,8 @@ const CASES: [Case; 4] = [
 ];
 
 fn main() -> Outcome<()> {
-    if std::env::var_os(TARGET).is_some() {
-        return target();
+    if let Some(ended) = target::run_if_told() {
+        return ended;
     }
     // One thread, as `waypost serve` has for its checks.
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -79,7 +76,7 @@ fn main() -> Outcome<()> {
         "", "probes/s", "us/probe", "late p50", "late p99", "failed", "B/endpoint"
     );
     for case in &CASES {
-        let target = Target::start()?;
+        let target = Target::start(0)?;
         runtime.block_on(run(case, target.port))?;
     }
     Ok(())
@@ -189,52 +186,4 @@ fn resident() -> Outcome<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib: u64 = line.ok_or("no VmRSS")?.trim().trim_end_matches(" kB").parse()?;
     Ok(kib * 1024)
-}
-
-/// The process that is probed; ends with this value.
-struct Target {
-    process: Child,
-    port: u16,
-}
-
-impl Target {
-    fn start() -> Outcome<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .env(TARGET, "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        let output = process.stdout.take().ok_or("no output")?;
-        BufReader::new(output).read_line(&mut line)?;
-        Ok(Self { process, port: line.trim().parse()? })
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        // Both fail only if it is gone already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Answers requests, one connection after the other, until its input ends.
-fn target() -> Outcome<()> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    println!("{}", listener.local_addr()?.port());
-    std::io::stdout().flush()?;
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read(&mut [0]);
-        std::process::exit(0);
-    });
-    let mut buffer = [0; 1024];
-    for stream in listener.incoming() {
-        // Whoever leaves early has its reasons.
-        let Ok(mut stream) = stream else { continue };
-        if matches!(stream.read(&mut buffer), Ok(1..)) {
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n");
-        }
-    }
-    Ok(())
 }
