@@ -158,7 +158,10 @@ impl Default for ServerConfig {
             check_concurrency: spec::CONCURRENCY_DEFAULT as usize,
             check_concurrency_per_address: spec::CONCURRENCY_PER_ADDRESS_DEFAULT as usize,
             allowed: Allowed { exec: spec::EXEC_DEFAULT },
-            guard: GuardPolicy::default(),
+            guard: GuardPolicy {
+                concurrency: spec::CONCURRENCY_DEFAULT as usize,
+                ..GuardPolicy::default()
+            },
             states: None,
             geo: GeoConfig::default(),
             limits: Limits {
@@ -195,6 +198,7 @@ pub fn load_server(source: &Arc<Source>) -> (Option<ServerConfig>, Vec<Diagnosti
 fn checks(checks: spec::Checks, config: &mut ServerConfig, decoder: &mut Decoder) {
     config.start_wait = decoder.period(&checks.start_wait, (Period::secs(0), START_WAIT_MAX));
     config.check_concurrency = checks.concurrency.value.as_u32() as usize;
+    config.guard.concurrency = config.check_concurrency;
     let per_address = checks.concurrency_per_address.value.as_u32();
     config.check_concurrency_per_address = per_address as usize;
     config.allowed.exec = checks.exec.value;

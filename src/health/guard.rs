@@ -27,6 +27,9 @@ pub struct GuardPolicy {
     pub targets_min: usize,
     /// How long it holds at the most: what fails for longer is believed.
     pub freeze_max: Duration,
+    /// How many probes are under way at the most, at least one: when all wait for their timeouts,
+    /// it takes longer than an interval until nearly all have failed.
+    pub concurrency: usize,
 }
 
 impl GuardPolicy {
@@ -40,7 +43,12 @@ impl GuardPolicy {
 
 impl Default for GuardPolicy {
     fn default() -> Self {
-        Self { share: Self::SHARE, targets_min: Self::TARGETS_MIN, freeze_max: Self::FREEZE_MAX }
+        Self {
+            share: Self::SHARE,
+            targets_min: Self::TARGETS_MIN,
+            freeze_max: Self::FREEZE_MAX,
+            concurrency: usize::MAX,
+        }
     }
 }
 
@@ -89,7 +97,10 @@ pub(super) struct Watched {
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     policy: GuardPolicy,
-    window: Duration,
+    /// The interval and timeout of the slowest check.
+    slowest: Duration,
+    /// The timeouts of all targets, one after the other.
+    timeouts: Duration,
     targets: usize,
     failing: usize,
     recent: usize,
@@ -114,11 +125,19 @@ impl Guard {
         self.frozen_since.is_some()
     }
 
+    /// Within which time failures count as beginning at once: each target is probed once in it,
+    /// also when all probes last as long as they may.
+    fn window(&self) -> Duration {
+        let lanes = u32::try_from(self.policy.concurrency.max(1)).unwrap_or(u32::MAX);
+        self.slowest.max(self.timeouts / lanes).min(WINDOW_MAX)
+    }
+
     /// Notes that an address is probed from now on.
     pub(super) fn add(&mut self, probed: &Probed) {
         if is_target(&probed.check) {
             self.targets += 1;
-            self.window = self.window.max(probed.check.interval + probed.check.timeout);
+            self.slowest = self.slowest.max(probed.check.interval + probed.check.timeout);
+            self.timeouts += probed.check.timeout;
         }
     }
 
@@ -126,6 +145,7 @@ impl Guard {
     pub(super) fn remove(&mut self, probed: &Probed, watched: Watched) {
         if is_target(&probed.check) {
             self.targets -= 1;
+            self.timeouts -= probed.check.timeout;
             self.failing -= usize::from(watched.failing_since.is_some());
             self.recent -= usize::from(watched.is_recent);
         }
@@ -196,12 +216,12 @@ impl Guard {
             return None;
         }
         // What comes back at once is the same fault, and is borne no longer for having paused.
-        let resumed = self.recovered.filter(|(at, _)| now.since(*at) <= self.window);
+        let resumed = self.recovered.filter(|(at, _)| now.since(*at) <= self.window());
         let since = resumed.map_or(now, |(_, since)| since);
         self.frozen_since = Some(since);
         self.turn_back(entries, turn_back);
         let at_most = self.policy.freeze_max.saturating_sub(now.since(since));
-        Some(Guarded::Frozen { failing: self.recent, targets, within: self.window, at_most })
+        Some(Guarded::Frozen { failing: self.recent, targets, within: self.window(), at_most })
     }
 
     /// Lets every failure begin with the next one: whoever has not been probed since the others
@@ -230,8 +250,9 @@ impl Guard {
 
     /// Lets go of those whose failures began before the window.
     fn forget_old(&mut self, entries: &mut HashMap<Probed, Entry>, now: Moment) {
+        let window = self.window();
         while let Some((began, probed)) = self.begun.pop_front() {
-            if now.since(began) <= self.window {
+            if now.since(began) <= window {
                 self.begun.push_front((began, probed));
                 return;
             }
@@ -271,6 +292,10 @@ mod tests {
 
     impl Scene {
         fn new(endpoints: u8, fall: u8) -> Self {
+            Self::guarded(GuardPolicy::default(), endpoints, fall)
+        }
+
+        fn guarded(policy: GuardPolicy, endpoints: u8, fall: u8) -> Self {
             let check = Arc::new(Check {
                 interval: INTERVAL,
                 timeout: Duration::from_secs(1),
@@ -283,7 +308,7 @@ mod tests {
                 Binding::of(Probed { address, check }, &format!("e{at}"), Bit { word: 0, at })
             };
             let bindings: Vec<Binding> = (0..endpoints).map(binding).collect();
-            let (board, mut table) = (Arc::new(Board::new(1)), Table::new(GuardPolicy::default()));
+            let (board, mut table) = (Arc::new(Board::new(1)), Table::new(policy));
             let [gone, kept] = [0..15.min(bindings.len()), 15.min(bindings.len())..bindings.len()];
             let bound = [gone, kept].map(|part| Arc::from(&bindings[part]));
             bound.iter().for_each(|part| table.bind(&board, part, &[], Moment::default()));
@@ -295,7 +320,12 @@ mod tests {
         /// One interval in which the first `up` endpoints pass and the others fail; what the guard
         /// did.
         fn round(&mut self, up: u8) -> Vec<Guarded> {
-            let step = INTERVAL / self.bindings.len() as u32;
+            self.round_of(INTERVAL, up)
+        }
+
+        /// The same in a time of its own.
+        fn round_of(&mut self, time: Duration, up: u8) -> Vec<Guarded> {
+            let step = time / self.bindings.len() as u32;
             let mut seen = Vec::new();
             for (at, binding) in (0..).zip(&self.bindings) {
                 let verdict = if at < up { Verdict::Pass } else { Verdict::Fail };
@@ -326,6 +356,25 @@ mod tests {
             assert!(matches!(seen[..], [Guarded::Recovered { .. }]), "{seen:?}");
             assert_eq!(scene.up(), 20);
         }
+    }
+
+    #[test]
+    fn when_all_hang_it_waits_for_as_long_as_the_limit_makes_them_take() {
+        // Twenty timeouts of a second, one after the other or two at a time.
+        let time = Duration::from_secs(20);
+        for (concurrency, within) in [(1, 20), (2, 10)] {
+            let policy = GuardPolicy { concurrency, ..GuardPolicy::default() };
+            let mut scene = Scene::guarded(policy, 20, 1);
+            let seen = scene.round_of(time / concurrency as u32, 0);
+            let within = Duration::from_secs(within);
+            let at_most = GuardPolicy::FREEZE_MAX;
+            assert_eq!(seen, [Guarded::Frozen { failing: 15, targets: 20, within, at_most }]);
+            assert_eq!(scene.up(), 20);
+        }
+        // Where no limit binds that is no longer at once.
+        let mut scene = Scene::new(20, 1);
+        assert_eq!(scene.round_of(time, 0), []);
+        assert_eq!(scene.up(), 0);
     }
 
     #[test]
