@@ -138,15 +138,19 @@ impl Means {
         })
     }
 
+    /// Boxed are those that are seldom, or large: every probe under way has room for the largest of
+    /// the others in place.
     async fn probe(&self, address: SocketAddr, attempt: &Attempt) -> Result<Passed, Reason> {
         match self {
             Self::Http(http) => http.probe(address, attempt).await,
             Self::Tcp(tcp) => tcp.probe(address, attempt).await,
-            Self::Dns(dns) => dns.probe(address, attempt).await.map(Passed::silent),
-            Self::Grpc(grpc) => grpc.probe(address, attempt).await,
-            Self::Icmp => icmp::probe(address, attempt).await.map(Passed::silent),
-            Self::Exec(exec) => exec.probe(address, attempt).await.map(Passed::silent),
-            Self::Database(database) => database.probe(address, attempt).await.map(Passed::silent),
+            Self::Grpc(grpc) => Box::pin(grpc.probe(address, attempt)).await,
+            Self::Dns(dns) => Box::pin(dns.probe(address, attempt)).await.map(Passed::silent),
+            Self::Database(database) => {
+                Box::pin(database.probe(address, attempt)).await.map(Passed::silent)
+            }
+            Self::Icmp => Box::pin(icmp::probe(address, attempt)).await.map(Passed::silent),
+            Self::Exec(exec) => Box::pin(exec.probe(address, attempt)).await.map(Passed::silent),
             Self::Unusable(reason) => Err(reason.clone()),
         }
     }

@@ -10,6 +10,9 @@ use super::tls::Handshake;
 use super::{Outlets, Passed, Reason, Search};
 use crate::zone::{Agent, TcpCheck, TlsOptions};
 
+/// How much is read at once, in octets.
+const PIECE: usize = 2048;
+
 /// Connects, sends, and looks for what is expected.
 #[derive(Debug)]
 pub(super) struct Tcp {
@@ -57,9 +60,13 @@ impl Tcp {
         let Some(tls) = &self.tls else {
             return self.talk(attempt.connected(connected).await?, attempt).await;
         };
-        let shaken = async { tls.shake(address, connected.await?, attempt).await };
-        let (stream, validity) = attempt.connected(shaken).await?;
-        Ok(Passed { validity, ..self.talk(stream, attempt).await? })
+        // Boxed: what TLS needs is not to be in every probe that goes without.
+        Box::pin(async {
+            let shaken = async { tls.shake(address, connected.await?, attempt).await };
+            let (stream, validity) = attempt.connected(shaken).await?;
+            Ok(Passed { validity, ..self.talk(stream, attempt).await? })
+        })
+        .await
     }
 
     fn first(&self) -> First {
@@ -87,13 +94,15 @@ impl Tcp {
         let passed = self.check.expect.as_ref().map_or(Reason::Connected, |_| Reason::Received);
         let mut is_found = self.check.expect.is_none();
         let mut search = Search::new(self.check.expect.as_deref().unwrap_or_default());
-        let mut piece = [0; 2048];
+        let mut piece = Vec::new();
         // An agent says one line, and most close the connection behind it.
         while !(is_found && (!self.listens || search.has_words() || search.seen.contains(&b'\n'))) {
             if search.is_over() {
                 return Err(Reason::LacksBytes);
             }
-            let read = stream.read(&mut piece).await?;
+            piece.clear();
+            piece.reserve(PIECE);
+            let read = stream.read_buf(&mut piece).await?;
             if read == 0 && !is_found {
                 return Err(Reason::Closed);
             }
@@ -101,7 +110,7 @@ impl Tcp {
                 break;
             }
             attempt.hears();
-            is_found |= search.found_with(&piece[..read]);
+            is_found |= search.found_with(&piece);
         }
         Ok(Passed { text: search.seen, ..Passed::silent(passed) })
     }

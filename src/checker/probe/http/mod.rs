@@ -64,7 +64,8 @@ impl Http {
     ) -> Result<Passed, Reason> {
         match &self.means {
             Means::Plain(plain) => plain.probe(address, &self.judge, attempt).await,
-            Means::Secure(secure) => secure.probe(address, &self.judge, attempt).await,
+            // Boxed: what TLS needs is not to be in every probe that goes without.
+            Means::Secure(secure) => Box::pin(secure.probe(address, &self.judge, attempt)).await,
         }
     }
 }
