@@ -3,8 +3,9 @@
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::SockRef;
-use tokio::net::{TcpSocket, TcpStream};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 
 use super::Reason;
 
@@ -18,16 +19,23 @@ pub(super) enum First {
     Endpoint,
 }
 
-/// Connects to `address`.
+/// Connects to `address`. How that went is asked of the socket only if it was told to have failed.
 pub(super) async fn connect(address: SocketAddr, first: First) -> Result<TcpStream, Reason> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
+    let kind = Type::STREAM.nonblocking();
+    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     if first == First::Probe {
-        SockRef::from(&socket).set_tcp_quickack(false)?;
+        socket.set_tcp_quickack(false)?;
     }
-    Ok(socket.connect(address).await?)
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error.into()),
+        _ => {}
+    }
+    let stream = TcpStream::from_std(socket.into())?;
+    let is_closed = stream.ready(Interest::WRITABLE).await?.is_write_closed();
+    match is_closed.then(|| stream.take_error()).transpose()?.flatten() {
+        Some(error) => Err(error.into()),
+        None => Ok(stream),
+    }
 }
 
 /// Lets the connection end by a reset: where nothing is left to say, none is left behind that waits
