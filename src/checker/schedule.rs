@@ -15,6 +15,12 @@ use tokio::time::Instant;
 use crate::health::Probed;
 use crate::zone::Check;
 
+/// Phases are multiples of it, so that probes which would begin at about the same time begin
+/// together: to wake up costs as much as a good part of a probe.
+const BEAT: Duration = Duration::from_millis(10);
+/// An interval has as many beats at least, each shorter if need be: probes spread over it.
+const BEATS: u64 = 64;
+
 /// Where in its interval a probed address has its points, in nanoseconds: the same in every run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Phase(u64);
@@ -24,7 +30,9 @@ impl Phase {
     /// A hash over all that is asked of the address.
     pub(super) fn of(probed: &Probed) -> Self {
         let interval = u64::try_from(probed.check.interval.as_nanos()).unwrap_or(u64::MAX);
-        Self(probed.fingerprint() % interval.max(1))
+        let phase = probed.fingerprint() % interval.max(1);
+        let beat = (BEAT.as_nanos() as u64).min(interval / BEATS).max(1);
+        Self(phase - phase % beat)
     }
 }
 
@@ -109,6 +117,7 @@ mod tests {
         for host in 0..=255 {
             let phase = Duration::from_nanos(Phase::of(&probed(host)).0);
             assert!(phase < INTERVAL);
+            assert_eq!(phase.as_nanos() % BEAT.as_nanos(), 0, "with others of the same beat");
             tenths[(phase.as_nanos() * 10 / INTERVAL.as_nanos()) as usize] += 1;
         }
         assert!(tenths.iter().all(|count| (10..=45).contains(count)), "{tenths:?}");
