@@ -249,16 +249,19 @@ impl Table {
         if verdict == Verdict::Fail && self.guard.is_frozen() {
             return applied;
         }
-        let said = self.entries.get(probed).map(Entry::spoken);
-        let check = &probed.check;
-        applied.turn = self.change(probed, |entry| entry.apply((verdict, spoken), check, now));
-        if let Some(entry) = self.entries.get(probed) {
-            applied.is_pending = entry.tracker.is_pending();
-            let says = entry.spoken();
-            if said.is_some_and(|said| said != says) {
-                applied.spoken = Some((says, self.endpoints_of(&entry.shown)));
-            }
-        }
+        let (mut is_pending, mut new_words) = (false, None);
+        applied.turn = self.change(probed, |entry| {
+            let said = entry.spoken();
+            let turned = entry.apply((verdict, spoken), &probed.check, now);
+            is_pending = entry.tracker.is_pending();
+            new_words = Some(entry.spoken()).filter(|says| *says != said);
+            turned
+        });
+        applied.is_pending = is_pending;
+        applied.spoken = new_words.and_then(|says| {
+            let entry = self.entries.get(probed)?;
+            Some((says, self.endpoints_of(&entry.shown)))
+        });
         applied
     }
 
