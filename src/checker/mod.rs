@@ -1,12 +1,12 @@
 //! The active checks: probes everything the table holds, and feeds it the verdicts.
 //!
 //! ```text
-//! Table::probed ─ sync ─▶ Plan ─ a task for each probe ─▶ Report ─▶ Table::apply ─▶ log line
-//!                          ▲ └ Seats                    │
-//!                          └────────── finish ──────────┘
+//! Table::probed ─ sync ─▶ Plan ─ a future for each probe ─▶ Report ─▶ Table::apply ─▶ log line
+//!                          ▲ └ Seats                      │
+//!                          └─────────── finish ───────────┘
 //! ```
 //!
-//! One task plans, and each probe is a task while it is under way; an address that only waits is
+//! One task plans, and carries out the probes that are under way; an address that only waits is
 //! a line of the plan. Not here: rise and fall (`health`), what a check says (`zone`).
 
 mod counters;
@@ -22,9 +22,12 @@ mod tests;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -168,22 +171,26 @@ impl Checker {
 }
 
 impl Shared {
-    /// Begins probes as planned, for as long as it is polled.
+    /// Begins probes as planned, and carries them out, for as long as it is polled.
     async fn run(self: Arc<Self>, limits: Limits) {
         let mut plan = Plan::new(Instant::now(), limits);
-        let mut probes = JoinSet::new();
+        let mut probes = FuturesUnordered::new();
+        let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
         loop {
-            while let Some(start) = plan.start(Instant::now()) {
-                probes.spawn(Arc::clone(&self).probe(start));
+            let now = Instant::now();
+            while let Some(start) = plan.start(now) {
+                probes.push(self.probe(start));
             }
             let due = plan.next();
+            if let Some(due) = due.filter(|due| *due != timer.deadline()) {
+                timer.as_mut().reset(due);
+            }
             tokio::select! {
                 () = self.changed.notified() => self.sync(&mut plan),
-                // Probes contain their panics, so that each is heard of.
-                Some(Ok(finish)) = probes.join_next() => plan.finish(finish, Instant::now()),
-                () = until(due) => {}
+                Some(finish) = probes.next() => plan.finish(finish, Instant::now()),
+                () = &mut timer, if due.is_some() => {}
             }
-            while let Some(Ok(finish)) = probes.try_join_next() {
+            while let Some(Some(finish)) = probes.next().now_or_never() {
                 plan.finish(finish, Instant::now());
             }
         }
@@ -200,7 +207,7 @@ impl Shared {
     }
 
     /// One probe and all that follows from it.
-    async fn probe(self: Arc<Self>, start: Start) -> Finish {
+    async fn probe(&self, start: Start) -> Finish {
         let Start { slot, address, watch, wanted } = start;
         let (started, stalled) = (Instant::now(), self.stalls.total());
         self.lateness.count(started - wanted);
@@ -293,13 +300,5 @@ impl Shared {
     /// A panic elsewhere does not stop the checks: every change of a table is complete or not made.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Waits for an instant, or for ever.
-async fn until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant).await,
-        None => std::future::pending().await,
     }
 }
