@@ -69,8 +69,7 @@ fn main() -> Outcome<()> {
         return ended;
     }
     // One thread, as `waypost serve` has for its checks.
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(1).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!(
         "{:36} {:>8} {:>9} {:>9} {:>9} {:>8} {:>9}",
         "", "probes/s", "us/probe", "late p50", "late p99", "failed", "B/endpoint"

@@ -6,10 +6,11 @@
 //! stop    workers answer what is queued and end ─ control thread ─ checks
 //! ```
 //!
-//! One thread loads and publishes; the checks run on a small runtime of their own; each worker
-//! picks up the newest snapshot between two batches.
+//! One thread loads and publishes; the checks run on one of their own; each worker picks
+//! up the newest snapshot between two batches.
 
 mod certificate;
+mod checks;
 mod control;
 mod geo;
 mod load;
@@ -37,6 +38,7 @@ use crate::config::{Diagnostic, EncryptedConfig, ServerConfig, Severity};
 use crate::health::Table;
 use crate::transport::{self, BindError, Bound, Running, StreamLimits, Tls};
 use certificate::CertificateFiles;
+use checks::CheckThread;
 use control::{Control, Event, OnDisk};
 use states::States;
 use worker::Worker;
@@ -45,15 +47,8 @@ pub use certificate::CertificateError;
 pub use geo::{GeoError, GeoFiles};
 pub use load::{Load, Loader, read_source};
 
-/// Threads of the runtime that the checks share. A second one costs a third of a probe in wake-ups,
-/// and one does ten thousand probes a second.
-const CHECK_THREADS: usize = 1;
-
 /// How long the control thread may take to end; it was told before the workers were.
 const CONTROL_STOP_MAX: Duration = Duration::from_secs(1);
-
-/// How long the runtime may take to end once everything was told to.
-const RUNTIME_STOP_MAX: Duration = Duration::from_secs(1);
 
 /// A running server. Dropping it stops it as [`Server::stop`] does.
 pub struct Server {
@@ -64,7 +59,7 @@ pub struct Server {
     events: mpsc::Sender<Event>,
     /// Disconnected once the control thread has ended.
     control: Option<mpsc::Receiver<Infallible>>,
-    runtime: Option<tokio::runtime::Runtime>,
+    checks: Option<CheckThread>,
     outcomes: worker::Outcomes,
 }
 
@@ -124,14 +119,15 @@ impl Server {
         let (addresses, encrypted) = (bound.addresses(), bound.encrypted_addresses());
 
         let (clock, states) = (Clock::system(), States::new(config.states.clone()));
-        let (runtime, table, checker) = checks(&config, &states, &clock)?;
+        let checks = CheckThread::start()?;
+        let handle = checks.handle().clone();
+        let (table, checker) = checker(&config, &states, &clock);
         let files = OnDisk { loader, geo, certificate, states };
-        let handle = runtime.handle().clone();
-        let mut control = Control::new(files, table, checker, clock.clone(), handle);
+        let mut control = Control::new(files, table, checker, clock.clone(), handle.clone());
         control.publish(zones);
         // What comes later is not that old.
         control.forget_kept_states();
-        if !runtime.block_on(control.checker().first_verdicts(config.start_wait)) {
+        if !handle.block_on(control.checker().first_verdicts(config.start_wait)) {
             let wait = config.start_wait;
             warn!("answering before every check has a verdict: {wait:?} have passed");
         }
@@ -157,7 +153,7 @@ impl Server {
             running: Some(running),
             events,
             control: Some(ended),
-            runtime: Some(runtime),
+            checks: Some(checks),
             outcomes,
         })
     }
@@ -207,35 +203,22 @@ impl Server {
             // A load that hangs, on a network file system say, is left behind.
             let _ = control.recv_timeout(CONTROL_STOP_MAX);
         }
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(RUNTIME_STOP_MAX);
-        }
+        // After the control thread, which waits for the checks to end.
+        self.checks.take();
     }
 }
 
-/// What the checks run on, the table that they feed, and themselves, with nothing to probe yet.
-fn checks(
-    config: &ServerConfig,
-    states: &States,
-    clock: &Clock,
-) -> std::io::Result<(tokio::runtime::Runtime, Arc<Mutex<Table>>, Checker)> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(CHECK_THREADS)
-        .thread_name("checks")
-        .enable_all()
-        .build()?;
+/// The table that checks feed, and the checks themselves, with nothing to probe yet.
+fn checker(config: &ServerConfig, states: &States, clock: &Clock) -> (Arc<Mutex<Table>>, Checker) {
     let mut table = Table::new(config.guard);
     table.resume(states.read(clock));
     let table = Arc::new(Mutex::new(table));
-    let checker = {
-        let _inside = runtime.enter();
-        let limits = Limits {
-            concurrency: config.check_concurrency,
-            per_address: config.check_concurrency_per_address,
-        };
-        Checker::new(clock.clone(), Arc::clone(&table), limits)
+    let limits = Limits {
+        concurrency: config.check_concurrency,
+        per_address: config.check_concurrency_per_address,
     };
-    Ok((runtime, table, checker))
+    let checker = Checker::new(clock.clone(), Arc::clone(&table), limits);
+    (table, checker)
 }
 
 impl Drop for Server {
