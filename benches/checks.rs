@@ -155,6 +155,7 @@ fn http() -> CheckKind {
         host: None,
         headers: Vec::new(),
         body: None,
+        reuse: false,
         expect: HttpExpect::of_status(vec![StatusRange { first: 200, last: 299 }]),
     })
 }

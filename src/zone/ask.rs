@@ -24,6 +24,8 @@ pub struct HttpCheck {
     pub headers: Vec<(String, String)>,
     /// The content of the request.
     pub body: Option<String>,
+    /// Whether a connection is kept for the next request; not over TLS.
+    pub reuse: bool,
     /// What the response must be.
     pub expect: HttpExpect,
 }

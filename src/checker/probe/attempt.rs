@@ -62,6 +62,11 @@ impl Attempt {
         self.phase.store(HEARING, Ordering::Relaxed);
     }
 
+    /// Whether a response has begun.
+    pub(super) fn has_heard(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == HEARING
+    }
+
     /// Why a probe failed that was not over within `limit`.
     pub(super) fn late(&self, limit: Duration) -> Reason {
         match self.phase.load(Ordering::Relaxed) {

@@ -25,6 +25,7 @@ mod expect;
 mod hostile;
 mod kinds;
 mod phases;
+mod reuse;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well";
 const SHORT: Duration = Duration::from_millis(300);
@@ -79,6 +80,7 @@ fn http() -> HttpCheck {
         host: None,
         headers: Vec::new(),
         body: None,
+        reuse: false,
         expect: HttpExpect::of_status(vec![StatusRange { first: 200, last: 399 }]),
     }
 }

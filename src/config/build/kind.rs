@@ -25,6 +25,8 @@ const EXPIRY: (Period, Period) = (Period::secs(0), Period::secs(3650 * 86_400));
 const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 
 const HTTP: &[Kind] = &[Kind::Http, Kind::Https];
+/// Each https probe looks at the certificate anew.
+const PLAIN_HTTP: &[Kind] = &[Kind::Http];
 const GRPC: &[Kind] = &[Kind::Grpc, Kind::Grpcs];
 const HOSTED: &[Kind] = &[Kind::Http, Kind::Https, Kind::Grpc, Kind::Grpcs];
 const TLS: &[Kind] = &[Kind::Https, Kind::Tls, Kind::Grpcs];
@@ -82,6 +84,7 @@ pub(super) fn written(check: &spec::Check) -> impl Iterator<Item = Written> {
         ("host", HOSTED, at(&check.host)),
         ("headers", HTTP, at(&check.headers)),
         ("body", HTTP, at(&check.body)),
+        ("reuse", PLAIN_HTTP, at(&check.reuse)),
         ("expect.status", HTTP, of(expect, |expect| &expect.status)),
         ("expect.headers", HTTP, of(expect, |expect| &expect.headers)),
         ("expect.body", HTTP, of(expect, |expect| &expect.body)),
@@ -197,6 +200,7 @@ impl Builder<'_> {
             host: self.host(check),
             headers: self.headers(check.headers.as_ref()),
             body: check.body.as_ref().map(|body| body.value.clone()),
+            reuse: check.reuse.as_ref().is_some_and(|reuse| reuse.value),
             expect: self.response(check.expect.as_ref().map(|expect| &expect.value)),
         }
     }

@@ -83,6 +83,8 @@ table! {
         headers: Map<String>;
         /// http, https: the content of the request. Default: none.
         body: String;
+        /// http: whether the connection is kept for the next probe.
+        reuse: bool;
         /// What the reply must be.
         expect: Expect;
         /// tcp, tls: what to send once connected.

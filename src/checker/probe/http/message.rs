@@ -18,6 +18,17 @@ pub(super) struct Head {
     /// Its length in octets.
     pub(super) len: usize,
     pub(super) body: Body,
+    /// Whether another request may follow on the connection (RFC 9112 §9.3).
+    pub(super) stays: bool,
+}
+
+/// A body that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// With all that has come.
+    OfAll,
+    /// Something has come behind it.
+    WithMore,
 }
 
 /// How a body ends, and what is left of it (RFC 9112 §6.3).
@@ -69,7 +80,13 @@ pub(super) fn head<T>(
         100..=199 | 204 | 304 => Body::Length(0),
         _ => Body::of(response.headers)?,
     };
-    Ok(Some((Head { status, len, body }, visit(status, response.headers))))
+    let is_closing = |field: &Header| {
+        let mut words = field.value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii);
+        field.name.eq_ignore_ascii_case("connection")
+            && words.any(|word| word.eq_ignore_ascii_case(b"close"))
+    };
+    let stays = response.version == Some(1) && !response.headers.iter().any(is_closing);
+    Ok(Some((Head { status, len, body, stays }, visit(status, response.headers))))
 }
 
 /// The value of the first field of this name.
@@ -104,20 +121,20 @@ impl Body {
         Ok(length.map_or(Self::UntilClose, Self::Length))
     }
 
-    /// Reads what has come of the body, and hands its content on; whether that was all.
+    /// Reads what has come of the body, and hands its content on; `None`: it is not over.
     pub(super) fn read(
         &mut self,
         mut piece: &[u8],
         mut take: impl FnMut(&[u8]),
-    ) -> Result<bool, Malformed> {
+    ) -> Result<Option<End>, Malformed> {
         match self {
             Self::UntilClose => {
                 take(piece);
-                Ok(false)
+                Ok(None)
             }
             Self::Length(left) => {
                 take_some(&mut piece, left, take);
-                Ok(*left == 0)
+                Ok((*left == 0).then(|| End::before(piece, b"")))
             }
             Self::Chunked(chunk) => chunk.read(piece, &mut take),
         }
@@ -129,8 +146,19 @@ impl Body {
     }
 }
 
+impl End {
+    /// The end behind which `rest` has come, and `known` belongs to it.
+    fn before(rest: &[u8], known: &[u8]) -> Self {
+        if rest == known { Self::OfAll } else { Self::WithMore }
+    }
+}
+
 impl Chunk {
-    fn read(&mut self, mut piece: &[u8], take: &mut impl FnMut(&[u8])) -> Result<bool, Malformed> {
+    fn read(
+        &mut self,
+        mut piece: &[u8],
+        take: &mut impl FnMut(&[u8]),
+    ) -> Result<Option<End>, Malformed> {
         while !piece.is_empty() {
             match self {
                 Self::Data(left) => {
@@ -155,14 +183,14 @@ impl Chunk {
                     if end.is_some() {
                         match chunk_size(line)? {
                             // What may follow are trailers, in which nothing is looked for.
-                            0 => return Ok(true),
+                            0 => return Ok(Some(End::before(piece, b"\r\n"))),
                             size => *self = Self::Data(size),
                         }
                     }
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
 }
 
@@ -199,7 +227,7 @@ mod tests {
     fn content(mut body: Body, octets: &[u8], step: usize) -> Result<(Vec<u8>, bool), Malformed> {
         let mut content = Vec::new();
         for piece in octets.chunks(step) {
-            if body.read(piece, |octets| content.extend_from_slice(octets))? {
+            if body.read(piece, |octets| content.extend_from_slice(octets))?.is_some() {
                 return Ok((content, true));
             }
         }
@@ -266,6 +294,21 @@ mod tests {
         let endless = "1".repeat(CHUNK_LINE_MAX + 1);
         let body = Body::Chunked(Chunk::Line(Vec::new()));
         assert_eq!(content(body, endless.as_bytes(), 100), Err(Malformed));
+    }
+
+    #[test]
+    fn a_connection_stays_unless_someone_says_or_sends_more() {
+        let stays = |message: &str| read(message).unwrap().unwrap().stays;
+        assert!(stays("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n"));
+        assert!(!stays("HTTP/1.1 200 OK\r\nconnection: x, Close\r\n\r\n"));
+        assert!(!stays("HTTP/1.0 200 OK\r\n\r\n"));
+        let end = |mut body: Body, octets: &[u8]| body.read(octets, |_| ()).unwrap();
+        assert_eq!(end(Body::Length(3), b"abc"), Some(End::OfAll));
+        assert_eq!(end(Body::Length(3), b"abcd"), Some(End::WithMore));
+        let chunked = || Body::Chunked(Chunk::Line(Vec::new()));
+        assert_eq!(end(chunked(), b"1\r\na\r\n0\r\n\r\n"), Some(End::OfAll));
+        assert_eq!(end(chunked(), b"0\r\n"), Some(End::WithMore), "its last line is to come");
+        assert_eq!(end(chunked(), b"0\r\nA: b\r\n\r\n"), Some(End::WithMore));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! The address is always the endpoint's own.
 
 mod judge;
+mod kept;
 mod message;
 mod plain;
 mod secure;

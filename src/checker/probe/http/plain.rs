@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::judge::{Hearing, Judge};
-use super::message::{self, Body, Malformed};
+use super::kept::Kept;
+use super::message::{self, Body, End, Malformed};
 use super::{USER_AGENT, host, method_and_fields};
 use crate::checker::probe::attempt::Attempt;
 use crate::checker::probe::connect::{First, connect, end_by_reset};
@@ -33,6 +34,16 @@ pub(super) struct Plain {
     /// What follows it.
     rest: Vec<u8>,
     is_head: bool,
+    /// Connections for the next probe; `None`: each has its own.
+    kept: Option<Kept>,
+}
+
+/// A response whose head has come.
+struct Response<'j> {
+    body: Body,
+    hearing: Hearing<'j>,
+    /// Whether its server lets the connection stay.
+    stays: bool,
 }
 
 impl From<Malformed> for Reason {
@@ -47,8 +58,9 @@ impl Plain {
     pub(super) fn new(check: &HttpCheck) -> Result<Self, Reason> {
         let (method, fields) = method_and_fields(check)?;
         let start = format!("{method} {} HTTP/1.1\r\nhost: ", check.path).into_bytes();
-        let (host, rest) = (check.host.clone(), rest(&method, fields, check.body.as_deref()));
-        Ok(Self { start, host, rest, is_head: method == Method::HEAD })
+        let (host, rest) = (check.host.clone(), rest(&method, fields, check));
+        let kept = check.reuse.then(Kept::new);
+        Ok(Self { start, host, rest, is_head: method == Method::HEAD, kept })
     }
 
     pub(super) async fn probe(
@@ -57,32 +69,55 @@ impl Plain {
         judge: &Judge,
         attempt: &Attempt,
     ) -> Result<Passed, Reason> {
-        let (mut stream, mut buffer, mut body, mut hearing) =
-            self.ask(address, judge, attempt).await?;
-        attempt.hears();
-        hear(&mut stream, &mut buffer, &mut body, &mut hearing).await?;
-        hearing.end()
+        if let Some(stream) = self.kept.as_ref().and_then(|kept| kept.take(address)) {
+            attempt.needs_no_connection();
+            match self.exchange(stream, address, judge, attempt).await {
+                // A server may close what has been idle at any time: that says nothing of it.
+                Err(Reason::Closed | Reason::Reset) if !attempt.has_heard() => {}
+                outcome => return outcome,
+            }
+        }
+        let stream = attempt.connected(connect(address, First::Probe)).await?;
+        end_by_reset(&stream)?;
+        self.exchange(stream, address, judge, attempt).await
     }
 
-    /// Sends the request, and reads the head of the response to it.
-    async fn ask<'j>(
+    async fn exchange(
         &self,
+        mut stream: TcpStream,
         address: SocketAddr,
+        judge: &Judge,
+        attempt: &Attempt,
+    ) -> Result<Passed, Reason> {
+        stream.write_all(&self.request(address)).await?;
+        let mut buffer = Vec::with_capacity(PIECE);
+        let mut response = self.head(&mut stream, &mut buffer, judge, attempt).await?;
+        let kept = self.kept.as_ref().filter(|_| response.stays);
+        let is_at_end = hear(&mut stream, &mut buffer, &mut response, kept.is_some()).await?;
+        if let Some(kept) = kept.filter(|_| is_at_end) {
+            kept.put(address, stream);
+        }
+        response.hearing.end()
+    }
+
+    /// Reads the head of the response; what came with it of the body is left in `seen`.
+    async fn head<'j>(
+        &self,
+        stream: &mut TcpStream,
+        seen: &mut Vec<u8>,
         judge: &'j Judge,
         attempt: &Attempt,
-    ) -> Result<(TcpStream, Vec<u8>, Body, Hearing<'j>), Reason> {
-        let mut stream = attempt.connected(connect(address, First::Probe)).await?;
-        end_by_reset(&stream)?;
-        stream.write_all(&self.request(address)).await?;
-        let (mut seen, mut total) = (Vec::with_capacity(PIECE), 0);
+    ) -> Result<Response<'j>, Reason> {
+        let mut total = 0;
         while total <= WINDOW {
-            let fresh = stream.read_buf(&mut seen).await?;
+            let fresh = stream.read_buf(seen).await?;
             if fresh == 0 {
                 return Err(Reason::Closed);
             }
+            attempt.hears();
             total += fresh;
-            if let Some((body, hearing)) = self.begin(&mut seen, fresh, judge)? {
-                return Ok((stream, seen, body, hearing));
+            if let Some(response) = self.begin(seen, fresh, judge)? {
+                return Ok(response);
             }
             seen.reserve(PIECE);
         }
@@ -101,7 +136,7 @@ impl Plain {
         seen: &mut Vec<u8>,
         mut fresh: usize,
         judge: &'j Judge,
-    ) -> Result<Option<(Body, Hearing<'j>)>, Reason> {
+    ) -> Result<Option<Response<'j>>, Reason> {
         while message::may_end(seen, fresh) {
             let read = message::head(seen, self.is_head, |status, fields| {
                 judge.hear(status, |name| message::field(fields, name))
@@ -109,7 +144,8 @@ impl Plain {
             let Some((head, hearing)) = read? else { break };
             seen.drain(..head.len);
             if head.status >= 200 {
-                return Ok(Some((head.body, hearing?)));
+                let (body, stays) = (head.body, head.stays);
+                return Ok(Some(Response { body, hearing: hearing?, stays }));
             }
             fresh = seen.len();
         }
@@ -117,20 +153,24 @@ impl Plain {
     }
 }
 
-/// Reads as much of the body as matters, what came with the head first.
+/// Reads as much of the body as matters, what came with the head first, and if `to_end` all of it,
+/// within bounds; whether its end was read, and nothing behind it.
 async fn hear(
     stream: &mut TcpStream,
     buffer: &mut Vec<u8>,
-    body: &mut Body,
-    hearing: &mut Hearing<'_>,
-) -> Result<(), Reason> {
-    while !hearing.is_over() {
+    Response { body, hearing, .. }: &mut Response<'_>,
+    to_end: bool,
+) -> Result<bool, Reason> {
+    let mut total = 0;
+    while !hearing.is_over() || to_end && total < WINDOW {
         if !buffer.is_empty() || *body == Body::Length(0) {
-            let is_whole = body.read(buffer, |content| hearing.take(content))?;
-            buffer.clear();
-            if is_whole || hearing.is_over() {
-                break;
+            let end = body.read(buffer, |content| hearing.take(content))?;
+            total += buffer.len();
+            if let Some(end) = end {
+                return Ok(end == End::OfAll);
             }
+            buffer.clear();
+            continue;
         }
         let fresh = stream.read_buf(buffer).await?;
         if fresh == 0 && !body.may_close() {
@@ -140,17 +180,20 @@ async fn hear(
             break;
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 /// The request behind the Host field's value.
-fn rest(method: &Method, mut fields: HeaderMap, body: Option<&str>) -> Vec<u8> {
+fn rest(method: &Method, mut fields: HeaderMap, check: &HttpCheck) -> Vec<u8> {
+    let body = check.body.as_deref();
     let mut default = |name, value| {
         fields.entry(name).or_insert(value);
     };
     default(USER_AGENT_FIELD, HeaderValue::from_static(USER_AGENT));
     default(ACCEPT, HeaderValue::from_static("*/*"));
-    default(CONNECTION, HeaderValue::from_static("close"));
+    if !check.reuse {
+        default(CONNECTION, HeaderValue::from_static("close"));
+    }
     // Without it servers wait for the body of a method that usually has one (RFC 9110 §8.6).
     if body.is_some() || matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
         default(CONTENT_LENGTH, HeaderValue::from(body.map_or(0, str::len)));

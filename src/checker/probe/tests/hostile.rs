@@ -70,7 +70,7 @@ async fn a_response_that_drips_ends_with_the_timeout() {
     let head = b"HTTP/1.1 200 OK\r\n".as_slice();
     let body = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n".as_slice();
     let wants = wanting("well");
-    for (sent, reason) in [(head, Reason::NoResponse(SHORT)), (body, Reason::Unfinished(SHORT))] {
+    for (sent, reason) in [(head, Reason::Unfinished(SHORT)), (body, Reason::Unfinished(SHORT))] {
         let started = Instant::now();
         let address = dripping(sent, b'x').await;
         assert_eq!(probe(address, CheckKind::Http(wants.clone()), SHORT).await, Err(reason));
