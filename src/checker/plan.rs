@@ -250,7 +250,8 @@ impl Slot {
     fn next(&mut self, epoch: Instant, finish: &Finish, now: Instant) -> Instant {
         let check = &self.watch.check;
         let grid = Grid::new(epoch, self.phase, check);
-        let was_at_point = self.wanted == self.point;
+        // Sooner than its point, or by its jitter later.
+        let was_at_point = self.wanted >= self.point;
         if std::mem::take(&mut self.is_new) {
             self.point = grid.second(finish.started);
         } else if was_at_point {
@@ -258,8 +259,8 @@ impl Slot {
         }
         // While the state is about to turn it is worth a look before the next point of the grid.
         let sooner = check.fast_interval.filter(|_| finish.is_pending);
-        let sooner = sooner.map(|fast| finish.started + fast);
-        sooner.map_or(self.point, |sooner| sooner.min(self.point))
+        let sooner = sooner.map(|fast| finish.started + fast).filter(|at| *at < self.point);
+        sooner.unwrap_or_else(|| self.point + grid.jitter(self.point, check.jitter))
     }
 }
 
@@ -378,6 +379,29 @@ mod tests {
         scene.finish(0, false);
         scene.wait();
         assert_eq!(scene.now, point + INTERVAL);
+    }
+
+    #[test]
+    fn with_jitter_it_is_probed_at_its_points_and_a_little_later() {
+        let mut scene = Scene::new(100, 100);
+        let jitter = INTERVAL / 10;
+        let check = Arc::new(Check { jitter, ..Check::clone(&check()) });
+        scene.sync([Probed { check, ..probed(1, 80) }], false);
+        // The second comes early, and the third on the grid.
+        for _ in 0..2 {
+            scene.start();
+            scene.finish(0, false);
+            scene.wait();
+        }
+        let mut points = HashSet::new();
+        for _ in 0..50 {
+            assert_eq!(scene.start(), 1);
+            scene.finish(0, false);
+            let waited = scene.wait();
+            assert!(INTERVAL - jitter < waited && waited < INTERVAL + jitter, "{waited:?}");
+            points.insert(waited);
+        }
+        assert!(points.len() > 40, "they differ");
     }
 
     #[test]

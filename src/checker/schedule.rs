@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The phase depends on nothing but what is probed. From the start of one probe to the start of
-//! the next there is never more than an interval and, at first, never less than half of one.
+//! the next there is never more than an interval and, at first, never less than half of one; with
+//! jitter a probe begins as much later than its point.
 
 use std::time::Duration;
 
@@ -40,12 +41,14 @@ impl Phase {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
     origin: Instant,
+    phase: Phase,
     interval: Duration,
 }
 
 impl Grid {
     pub(super) fn new(epoch: Instant, phase: Phase, check: &Check) -> Self {
-        Self { origin: epoch + Duration::from_nanos(phase.0), interval: check.interval }
+        let origin = epoch + Duration::from_nanos(phase.0);
+        Self { origin, phase, interval: check.interval }
     }
 
     /// When to probe what there is no haste about, for the first time or after a standstill.
@@ -69,6 +72,17 @@ impl Grid {
         let next = self.at_or_after(due + Duration::from_nanos(1));
         let made_up_for = now.checked_sub(self.interval / 2).unwrap_or(next);
         next.max(self.at_or_after(made_up_for))
+    }
+
+    /// How much later than at `point` to begin, less than `most`: as good as random, and the same
+    /// for the same point.
+    pub(super) fn jitter(&self, point: Instant, most: Duration) -> Duration {
+        if most.is_zero() {
+            return Duration::ZERO;
+        }
+        let place = point.saturating_duration_since(self.origin).as_nanos() as u64;
+        let seed = self.phase.0.rotate_left(32) ^ place;
+        Duration::from_nanos(fastrand::Rng::with_seed(seed).u64(..most.as_nanos() as u64))
     }
 
     fn at_or_after(&self, instant: Instant) -> Instant {
@@ -138,8 +152,19 @@ mod tests {
     }
 
     #[test]
+    fn jitter_is_even_and_only_where_it_is_asked_for() {
+        let grid = Grid { origin: Instant::now(), phase: Phase(7), interval: INTERVAL };
+        let most = INTERVAL / 10;
+        let late = |point: u32| grid.jitter(grid.origin + INTERVAL * point, most);
+        assert!((0..1000).all(|point| late(point) < most && late(point) == late(point)));
+        let sum: Duration = (0..1000).map(late).sum();
+        assert!((sum / 1000).abs_diff(most / 2) < most / 20, "{sum:?}");
+        assert_eq!(grid.jitter(grid.origin, Duration::ZERO), Duration::ZERO);
+    }
+
+    #[test]
     fn ticks_missed_are_skipped_but_one_that_is_hardly_late_is_not() {
-        let grid = Grid { origin: Instant::now(), interval: INTERVAL };
+        let grid = Grid { origin: Instant::now(), phase: Phase(0), interval: INTERVAL };
         let at = |millis| grid.origin + Duration::from_millis(millis);
         assert_eq!(grid.next(at(0), at(300)), at(5000), "in time");
         assert_eq!(grid.next(at(0), at(5001)), at(5000), "a probe that took its whole interval");

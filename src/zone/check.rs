@@ -13,6 +13,8 @@ pub struct Check {
     pub port: Option<u16>,
     /// From the start of one probe to the start of the next; at least 100 ms.
     pub interval: Duration,
+    /// How much later a probe may begin, at random; at most half of `interval`.
+    pub jitter: Duration,
     /// How long one probe may take in all; not longer than `interval`.
     pub timeout: Duration,
     /// How long of that it may take to connect, TLS included; `None`: all of it.
@@ -51,6 +53,7 @@ impl Check {
             kind,
             port: None,
             interval: Duration::from_secs(5),
+            jitter: Duration::ZERO,
             timeout: Duration::from_millis(2500),
             connect_timeout: None,
             rise: 2,
@@ -65,7 +68,7 @@ impl Check {
     /// How long it takes at the most until what has failed `failed` times in a row is down.
     pub fn until_down(&self, failed: u8) -> Duration {
         let left = u32::from(self.fall.saturating_sub(failed));
-        self.fast_interval.unwrap_or(self.interval) * left + self.timeout
+        self.fast_interval.unwrap_or(self.interval) * left + self.jitter + self.timeout
     }
 }
 

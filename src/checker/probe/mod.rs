@@ -6,7 +6,9 @@
 //! ```
 //!
 //! A probe reads 16 KiB at most, asks no name server where to go, and keeps no connection for the
-//! next one unless its check asks for it. Not here: when to probe (`schedule`), what a verdict does (`health`).
+//! next one unless its check asks for it.
+//!
+//! Not here: when to probe (`plan`), what a verdict does (`health`).
 
 mod attempt;
 mod connect;

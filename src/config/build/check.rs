@@ -197,6 +197,7 @@ impl Builder<'_> {
                 Some("or one of `all`, `any`, `at_least`, `not` and `service`".to_owned());
         }
         let interval = self.decoder.period(&check.interval, INTERVAL);
+        let jitter = self.decoder.period(&check.jitter, (Period::secs(0), Period(interval / 2)));
         let timeout = match &check.timeout {
             None => (interval / 2).min(TIMEOUT_DEFAULT_MAX.0),
             Some(timeout) if timeout.value.0 > interval => {
@@ -231,7 +232,7 @@ impl Builder<'_> {
         let slow_start = self.decoder.period(&check.slow_start, SLOW_START);
         let agent = self.agent(check.agent.as_ref(), &kind);
         let sound = self.decoder.diagnostics.len() == before;
-        let paced = Check { port, interval, timeout, rise, fall, ..Check::new(kind) };
+        let paced = Check { port, interval, jitter, timeout, rise, fall, ..Check::new(kind) };
         let paced = Check { connect_timeout, fast_interval, flap, slow_start, ..paced };
         sound.then_some(Check { agent, ..paced })
     }

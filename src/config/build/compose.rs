@@ -101,6 +101,7 @@ impl Builder<'_> {
         let of_a_kind = kind::written(table).map(|(key, _, span)| (key, Some(span)));
         let keys = [
             ("interval", written(&table.interval.span)),
+            ("jitter", written(&table.jitter.span)),
             ("timeout", span(&table.timeout.as_ref().map(|key| key.span.clone()))),
             ("rise", written(&table.rise.span)),
             ("fall", written(&table.fall.span)),

@@ -9,6 +9,8 @@ use crate::config::decode::{Decode, Decoder, Int, List, Map, Node, Period, Spann
 
 /// From the start of one probe to the start of the next.
 pub(crate) const INTERVAL_DEFAULT: Period = Period::secs(5);
+/// Probes begin when they are planned.
+pub(crate) const JITTER_DEFAULT: Period = Period::secs(0);
 /// The longest default timeout; below it, half the interval.
 pub(crate) const TIMEOUT_DEFAULT_MAX: Period = Period::secs(5);
 /// Passes in a row that turn a down endpoint up.
@@ -53,6 +55,8 @@ table! {
         port: Int<1, 65_535>;
         /// From the start of one probe to the start of the next, 100ms to 1d.
         interval: Period = INTERVAL_DEFAULT;
+        /// How much later than that a probe may begin, at random, up to half of `interval`.
+        jitter: Period = JITTER_DEFAULT;
         /// How long one probe may take, up to `interval`. Default: half the interval, 5s at most.
         timeout: Period;
         /// Kinds that connect: how long of the timeout it may take to connect, TLS included.
