@@ -128,6 +128,14 @@ pub(super) fn unable(probed: &Probed, reason: &Reason, unsaid: u64) {
     );
 }
 
+/// Writes down that the checks begin anew after a panic.
+pub(super) fn begun_anew() {
+    tracing::error!(
+        target: "waypost::checker",
+        "the checks failed inside waypost, please report this; every endpoint is probed anew"
+    );
+}
+
 /// Writes down what one probe found.
 pub(super) fn probed(report: &Report) {
     tracing::debug!(

@@ -49,6 +49,9 @@ use stall::Stalls;
 /// timeout.
 const STALL_PART: u32 = 4;
 
+/// How long it takes until checks go on that a fault of Waypost's own has ended.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// What one probe found.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -131,7 +134,8 @@ impl Checker {
         if self.tasks.is_empty() {
             let shared = Arc::clone(&self.shared);
             self.tasks.spawn(async move { shared.stalls.watch().await });
-            self.tasks.spawn(Arc::clone(&self.shared).run(self.limits));
+            let (shared, limits) = (Arc::clone(&self.shared), self.limits);
+            self.tasks.spawn(again_if_it_panics(move || Arc::clone(&shared).run(limits)));
         }
         self.shared.changed.notify_one();
     }
@@ -176,6 +180,7 @@ impl Shared {
         let mut plan = Plan::new(Instant::now(), limits);
         let mut probes = FuturesUnordered::new();
         let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
+        self.sync(&mut plan);
         loop {
             let now = Instant::now();
             while let Some(start) = plan.start(now) {
@@ -300,5 +305,13 @@ impl Shared {
     /// A panic elsewhere does not stop the checks: every change of a table is complete or not made.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts what panics anew, with all that it knew lost: without checks the dead would be served.
+async fn again_if_it_panics<F: Future<Output = ()>>(start: impl Fn() -> F) {
+    while AssertUnwindSafe(start()).catch_unwind().await.is_err() {
+        journal::begun_anew();
+        tokio::time::sleep(AGAIN_AFTER).await;
     }
 }

@@ -321,3 +321,13 @@ async fn every_endpoint_that_turns_gets_one_line() {
         }
     }
 }
+
+#[tokio::test]
+async fn checks_that_panic_begin_anew() {
+    let starts = AtomicUsize::new(0);
+    let start = || async {
+        assert!(starts.fetch_add(1, Ordering::Relaxed) >= 2, "a panic, as the test wants it");
+    };
+    again_if_it_panics(start).await;
+    assert_eq!(starts.load(Ordering::Relaxed), 3);
+}

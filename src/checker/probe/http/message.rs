@@ -216,6 +216,8 @@ fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(message: &str) -> Result<Option<Head>, Malformed> {
@@ -309,6 +311,20 @@ mod tests {
         assert_eq!(end(chunked(), b"1\r\na\r\n0\r\n\r\n"), Some(End::OfAll));
         assert_eq!(end(chunked(), b"0\r\n"), Some(End::WithMore), "its last line is to come");
         assert_eq!(end(chunked(), b"0\r\nA: b\r\n\r\n"), Some(End::WithMore));
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_the_same_whatever_its_octets_and_pieces(
+            octets in prop::collection::vec(prop::sample::select(&b"0012af\r\n\r\n; x\xff"[..]), 0..200),
+            step in 1usize..20,
+        ) {
+            let bodies = || [Body::Chunked(Chunk::Line(Vec::new())), Body::Length(7), Body::UntilClose];
+            for (whole, pieces) in bodies().into_iter().zip(bodies()) {
+                let whole = content(whole, &octets, octets.len().max(1));
+                prop_assert_eq!(content(pieces, &octets, step), whole);
+            }
+        }
     }
 
     #[test]
