@@ -49,6 +49,9 @@ use stall::Stalls;
 /// timeout.
 const STALL_PART: u32 = 4;
 
+/// Connections that checks keep for later probes, at the most.
+pub const KEPT_MAX: usize = probe::KEPT_MAX;
+
 /// How long it takes until checks go on that a fault of Waypost's own has ended.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 

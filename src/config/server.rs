@@ -160,6 +160,7 @@ impl Default for ServerConfig {
             allowed: Allowed { exec: spec::EXEC_DEFAULT },
             guard: GuardPolicy {
                 concurrency: spec::CONCURRENCY_DEFAULT as usize,
+                per_address: spec::CONCURRENCY_PER_ADDRESS_DEFAULT as usize,
                 ..GuardPolicy::default()
             },
             states: None,
@@ -201,6 +202,7 @@ fn checks(checks: spec::Checks, config: &mut ServerConfig, decoder: &mut Decoder
     config.guard.concurrency = config.check_concurrency;
     let per_address = checks.concurrency_per_address.value.as_u32();
     config.check_concurrency_per_address = per_address as usize;
+    config.guard.per_address = per_address as usize;
     config.allowed.exec = checks.exec.value;
     if let Some(share) = checks.freeze_share {
         config.guard.share = share.value.0.as_fraction();

@@ -4,7 +4,9 @@
 //! A cable pulled here looks like a thousand servers that died there. While the guard holds, a
 //! failed probe changes no state, and what turned down since the failures began is up again.
 
+use std::collections::hash_map::Entry as Place;
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::binding::Probed;
@@ -30,6 +32,8 @@ pub struct GuardPolicy {
     /// How many probes are under way at the most, at least one: when all wait for their timeouts,
     /// it takes longer than an interval until nearly all have failed.
     pub concurrency: usize,
+    /// How many of them go to one IP address, at least one.
+    pub per_address: usize,
 }
 
 impl GuardPolicy {
@@ -48,6 +52,7 @@ impl Default for GuardPolicy {
             targets_min: Self::TARGETS_MIN,
             freeze_max: Self::FREEZE_MAX,
             concurrency: usize::MAX,
+            per_address: usize::MAX,
         }
     }
 }
@@ -101,6 +106,9 @@ pub(super) struct Guard {
     slowest: Duration,
     /// The timeouts of all targets, one after the other.
     timeouts: Duration,
+    /// The same of each IP address, and the largest so far.
+    by_address: HashMap<IpAddr, Duration>,
+    most_by_address: Duration,
     targets: usize,
     failing: usize,
     recent: usize,
@@ -128,8 +136,10 @@ impl Guard {
     /// Within which time failures count as beginning at once: each target is probed once in it,
     /// also when all probes last as long as they may.
     fn window(&self) -> Duration {
-        let lanes = u32::try_from(self.policy.concurrency.max(1)).unwrap_or(u32::MAX);
-        self.slowest.max(self.timeouts / lanes).min(WINDOW_MAX)
+        let lanes = |count: usize| u32::try_from(count.max(1)).unwrap_or(u32::MAX);
+        let in_all = self.timeouts / lanes(self.policy.concurrency);
+        let at_one_address = self.most_by_address / lanes(self.policy.per_address);
+        self.slowest.max(in_all).max(at_one_address).min(WINDOW_MAX)
     }
 
     /// Notes that an address is probed from now on.
@@ -138,6 +148,9 @@ impl Guard {
             self.targets += 1;
             self.slowest = self.slowest.max(probed.check.interval + probed.check.timeout);
             self.timeouts += probed.check.timeout;
+            let there = self.by_address.entry(probed.address.ip()).or_default();
+            *there += probed.check.timeout;
+            self.most_by_address = self.most_by_address.max(*there);
         }
     }
 
@@ -146,6 +159,12 @@ impl Guard {
         if is_target(&probed.check) {
             self.targets -= 1;
             self.timeouts -= probed.check.timeout;
+            if let Place::Occupied(mut there) = self.by_address.entry(probed.address.ip()) {
+                *there.get_mut() -= probed.check.timeout;
+                if there.get().is_zero() {
+                    there.remove();
+                }
+            }
             self.failing -= usize::from(watched.failing_since.is_some());
             self.recent -= usize::from(watched.is_recent);
         }
@@ -272,6 +291,7 @@ impl Guard {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::sync::Arc;
 
     use super::*;
@@ -296,6 +316,15 @@ mod tests {
         }
 
         fn guarded(policy: GuardPolicy, endpoints: u8, fall: u8) -> Self {
+            Self::guarded_at(policy, endpoints, fall, |at| ([192, 0, 2, at], 80).into())
+        }
+
+        fn guarded_at(
+            policy: GuardPolicy,
+            endpoints: u8,
+            fall: u8,
+            address: impl Fn(u8) -> SocketAddr,
+        ) -> Self {
             let check = Arc::new(Check {
                 interval: INTERVAL,
                 timeout: Duration::from_secs(1),
@@ -304,7 +333,7 @@ mod tests {
                 ..Check::new(CheckKind::Tcp(TcpCheck { send: None, expect: None }))
             });
             let binding = |at: u8| {
-                let (address, check) = (([192, 0, 2, at], 80).into(), Arc::clone(&check));
+                let (address, check) = (address(at), Arc::clone(&check));
                 Binding::of(Probed { address, check }, &format!("e{at}"), Bit { word: 0, at })
             };
             let bindings: Vec<Binding> = (0..endpoints).map(binding).collect();
@@ -371,6 +400,11 @@ mod tests {
             assert_eq!(seen, [Guarded::Frozen { failing: 15, targets: 20, within, at_most }]);
             assert_eq!(scene.up(), 20);
         }
+        // The same behind one address.
+        let policy = GuardPolicy { per_address: 2, ..GuardPolicy::default() };
+        let mut scene = Scene::guarded_at(policy, 20, 1, |at| ([192, 0, 2, 1], at.into()).into());
+        let seen = scene.round_of(time / 2, 0);
+        assert!(matches!(seen[..], [Guarded::Frozen { failing: 15, .. }]), "{seen:?}");
         // Where no limit binds that is no longer at once.
         let mut scene = Scene::new(20, 1);
         assert_eq!(scene.round_of(time, 0), []);

@@ -48,6 +48,7 @@ impl Simulation {
             share: [0.7, 0.5, 1.0][rng.usize(..3)],
             targets_min: rng.usize(2..20),
             freeze_max: Duration::from_secs(rng.u64(0..60)),
+            per_address: usize::MAX,
             concurrency: [1, 4, usize::MAX][rng.usize(..3)],
         };
         let health = vec![1.0; usize::from(count)];

@@ -103,7 +103,8 @@ impl Server {
     /// [`StartError`]; nothing is left running.
     pub fn start(config: ServerConfig) -> Result<Self, StartError> {
         process::quiet_worker_panics();
-        process::raise_descriptor_limit(connections_max(&config), config.check_concurrency);
+        let probes = config.check_concurrency + crate::checker::KEPT_MAX;
+        process::raise_descriptor_limit(connections_max(&config), probes);
         let geo = locate(&config);
         let mut loader =
             Loader::new(&config.zones).with_geo(geo.geo().clone()).allowing(config.allowed);

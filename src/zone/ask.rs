@@ -1,5 +1,6 @@
 //! What the probes of a check ask, and what comes back from who is well.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,6 +84,17 @@ pub enum Scalar {
     Truth(bool),
 }
 
+impl fmt::Display for Scalar {
+    /// As JSON has it, a string's quotes left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Integer(number) => number.fmt(f),
+            Self::Truth(truth) => truth.fmt(f),
+        }
+    }
+}
+
 /// A regular expression over octets. It is compiled once, and equal to another by its text.
 #[derive(Clone, Debug)]
 pub struct Pattern(Arc<Regex>);
@@ -97,6 +109,11 @@ impl Pattern {
         let mut builder = RegexBuilder::new(text);
         builder.size_limit(Self::SIZE_MAX).dfa_size_limit(Self::SIZE_MAX);
         builder.build().map(|regex| Self(Arc::new(regex)))
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
     }
 
     /// Whether it matches somewhere in `octets`, which need not be UTF-8.

@@ -39,6 +39,7 @@ impl Attempt {
         &self,
         connect: impl Future<Output = Result<T, Reason>>,
     ) -> Result<T, Reason> {
+        self.phase.store(CONNECTING, Ordering::Relaxed);
         let connection = match self.connect_timeout {
             None => connect.await?,
             Some(limit) => timeout(limit, connect).await.map_err(|_| self.late(limit))??,

@@ -3,11 +3,13 @@
 //! No shell has a part in it. The program has the variables below and no others, reads nothing,
 //! and nobody reads what it writes.
 
+use std::io;
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
+use tokio::task::spawn_blocking;
 
 use super::Reason;
 use super::attempt::Attempt;
@@ -38,13 +40,19 @@ impl Exec {
             command.env("WAYPOST_PORT", address.port().to_string());
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // A group of its own, so that what it starts ends with it.
+        // A group of its own, so that what it starts ends with it at the timeout.
         command.process_group(0).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|error| Reason::CannotRun(error.kind()))?;
-        let mut group = Group(child.id());
-        let status = child.wait().await?;
+        let cannot = |error: io::Error| Reason::CannotRun(error.kind());
+        // Elsewhere: it takes until the program runs, which on a file system that hangs is never.
+        let started = spawn_blocking(move || {
+            let child = command.spawn()?;
+            Ok((Group(child.id()), child))
+        });
+        let started = started.await.map_err(|_| Reason::Panicked)?;
+        let (mut group, mut child) = started.map_err(cannot)?;
+        let status = child.wait().await;
         group.0 = None;
-        self.judge(status)
+        self.judge(status.map_err(cannot)?)
     }
 
     fn judge(&self, status: ExitStatus) -> Result<Reason, Reason> {

@@ -12,7 +12,7 @@ use super::attempt::Attempt;
 /// What the operator does about it.
 const NOT_ALLOWED: Reason = Reason::Barred(
     "this machine allows waypost no echo requests: set net.ipv4.ping_group_range to its group, or \
-     give it CAP_NET_RAW",
+     give it CAP_NET_RAW, and let its packet filter pass them",
 );
 
 /// Types of messages, by family.
@@ -29,7 +29,10 @@ pub(super) async fn probe(address: SocketAddr, attempt: &Attempt) -> Result<Reas
     let (socket, is_raw) = open(address.ip())?;
     socket.connect(SocketAddr::new(address.ip(), 0)).await?;
     let token = fastrand::u64(..).to_be_bytes();
-    socket.send(&request(address.ip(), token)).await?;
+    let sent = socket.send(&request(address.ip(), token)).await;
+    // A filter of this machine's own; from the network no such error comes.
+    let is_filtered = |error: &io::Error| error.raw_os_error() == Some(libc::EPERM);
+    sent.map_err(|error| if is_filtered(&error) { NOT_ALLOWED } else { error.into() })?;
     let mut reply = [0; REPLY_MAX];
     loop {
         let len = socket.recv(&mut reply).await?;

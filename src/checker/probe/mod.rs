@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! Check ─ Prober::new ─▶ Prober ─ probe(address) ─▶ Reason (ok or not)
-//!             └ Outlets: what probers share (TLS configurations)
+//!             └ Outlets: what probers share (TLS configurations, room for connections)
 //! ```
 //!
-//! A probe reads 16 KiB at most, asks no name server where to go, and keeps no connection for the
-//! next one unless its check asks for it.
+//! A probe looks at 16 KiB at most, asks no name server where to go, and keeps no connection for
+//! the next one unless its check asks for it.
 //!
 //! Not here: when to probe (`plan`), what a verdict does (`health`).
 
@@ -46,15 +46,19 @@ const WINDOW: usize = 16 * 1024;
 /// What a request says of who sends it, unless the check says otherwise.
 const USER_AGENT: &str = concat!("waypost/", env!("CARGO_PKG_VERSION"));
 
+/// Connections that are kept for later probes, at the most.
+pub(super) const KEPT_MAX: usize = http::Room::MAX;
+
 /// What all probers share.
 #[derive(Debug)]
 pub(super) struct Outlets {
     tls: tls::Configs,
+    room: http::Room,
 }
 
 impl Outlets {
     pub(super) fn new() -> Self {
-        Self { tls: tls::Configs::default() }
+        Self { tls: tls::Configs::default(), room: http::Room::default() }
     }
 }
 
@@ -160,7 +164,8 @@ impl Means {
 /// Turns a panic inside `probe` into a failed probe, so that the schedule goes on.
 async fn contained<T>(probe: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
     let mut probe = pin!(probe);
-    // Unwind safety: after a panic the future is never polled again, and probers hold no state.
+    // Unwind safety: after a panic the future is never polled again, and what probers hold is
+    // whole at any time.
     std::future::poll_fn(|context| {
         catch_unwind(AssertUnwindSafe(|| probe.as_mut().poll(context)))
             .unwrap_or(Poll::Ready(Err(Reason::Panicked)))

@@ -1,5 +1,6 @@
 //! What the probes of a check ask, kind by kind, and which keys mean something to which.
 
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -216,9 +217,11 @@ impl Builder<'_> {
             |status| status.value.0.iter().map(|status| status.value.0).collect(),
         );
         let body = expect.and_then(|expect| expect.body.as_ref());
+        let headers = expect.and_then(|expect| expect.headers.as_ref());
+        self.not_empty(headers, "expect.headers");
         HttpExpect {
             status,
-            headers: self.headers(expect.and_then(|expect| expect.headers.as_ref())),
+            headers: self.headers(headers),
             body: body.map(|body| body.value.clone()),
             body_regex: self.pattern(expect.and_then(|expect| expect.body_regex.as_ref())),
             json: self.json(expect.and_then(|expect| expect.json.as_ref())),
@@ -226,6 +229,7 @@ impl Builder<'_> {
     }
 
     fn json(&mut self, json: Option<&Spanned<Map<JsonScalar>>>) -> Vec<(Pointer, Scalar)> {
+        self.not_empty(json, "expect.json");
         let mut kept = Vec::new();
         for (pointer, value) in json.iter().flat_map(|json| &json.value.0) {
             match Pointer::new(&pointer.value) {
@@ -240,6 +244,13 @@ impl Builder<'_> {
             }
         }
         kept
+    }
+
+    /// Reports a table that expects nothing, which nobody means.
+    fn not_empty<T>(&mut self, table: Option<&Spanned<Map<T>>>, key: &str) {
+        if let Some(table) = table.filter(|table| table.value.0.is_empty()) {
+            self.decoder.error(&table.span, format!("`{key}` is empty: it would pass anything"));
+        }
     }
 
     fn grpc(&mut self, kind: Kind, check: &spec::Check) -> GrpcCheck {
@@ -324,7 +335,7 @@ impl Builder<'_> {
         let verify = check.verify.as_ref().is_none_or(|verify| verify.value);
         TlsOptions {
             verify,
-            server_name: self.word(check.server_name.as_ref(), is_host, "a host name"),
+            server_name: self.word(check.server_name.as_ref(), is_name, "a name without a port"),
             ca_pem: ca,
             expiry: self.expiry(check.certificate.as_ref(), verify),
         }
@@ -383,6 +394,19 @@ pub(super) fn is_token(text: &str) -> bool {
 
 /// Whether `text` can be a host, an address, or either with a port.
 fn is_host(text: &str) -> bool {
-    let symbol = |byte| b"-._:[]".contains(&byte);
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || symbol(byte))
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let named = match text.rsplit_once(':') {
+        Some((name, port)) => port.parse::<u16>().is_ok().then_some(name),
+        None => Some(text),
+    };
+    bare.parse::<IpAddr>().is_ok()
+        || text.parse::<SocketAddr>().is_ok()
+        || named.is_some_and(is_name)
+}
+
+/// Whether `text` can be a host name or an address.
+fn is_name(text: &str) -> bool {
+    let symbol = |byte| b"-._".contains(&byte);
+    let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || symbol(byte));
+    text.parse::<IpAddr>().is_ok() || !text.is_empty() && is_name
 }

@@ -213,6 +213,20 @@ fn what_a_response_must_hold_is_written_by_place() {
             ],
         ),
         (
+            "check = { kind = \"grpcs\", port = 1, host = \"a:b\", server_name = \"a.example:1\" }",
+            &[
+                "5:44 `\"a:b\"`: expected a host name or an address, found \"a:b\"",
+                "5:65 `\"a.example:1\"`: expected a name without a port, found \"a.example:1\"",
+            ],
+        ),
+        (
+            "check = { kind = \"http\", expect = { headers = {}, json = {} } }",
+            &[
+                "5:47 `{}`: `expect.headers` is empty: it would pass anything",
+                "5:58 `{}`: `expect.json` is empty: it would pass anything",
+            ],
+        ),
+        (
             "check = { kind = \"http\", expect = { headers = { \"a b\" = \"c\" } } }",
             &["5:49 `\"a b\"`: expected the name of a header, found \"a b\""],
         ),

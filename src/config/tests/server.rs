@@ -62,7 +62,7 @@ fn every_key_is_read() {
         check_concurrency: 64,
         check_concurrency_per_address: 5,
         allowed: Allowed { exec: true },
-        guard: GuardPolicy { concurrency: 64, ..GuardPolicy::default() },
+        guard: GuardPolicy { concurrency: 64, per_address: 5, ..GuardPolicy::default() },
         states: None,
         geo: GeoConfig::default(),
         limits: Limits {

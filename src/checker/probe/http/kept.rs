@@ -1,20 +1,42 @@
 //! Connections that are kept for the next probe of their address, where a check asks for it.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// How long one is kept that nobody takes: its address is not probed any more, or so seldom that
-/// few servers would have waited.
+/// How long one is kept: few servers wait for longer, and firewalls on the way forget it.
 const KEPT_MAX: Duration = Duration::from_secs(120);
+
+/// How many connections all checks together keep, at the most [`Room::MAX`].
+#[derive(Clone, Debug, Default)]
+pub(in crate::checker::probe) struct Room(Arc<AtomicUsize>);
+
+impl Room {
+    /// Each takes a descriptor, which others need as well.
+    pub(in crate::checker) const MAX: usize = 1024;
+
+    fn take(&self) -> bool {
+        let more = |taken| (taken < Self::MAX).then_some(taken + 1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn give_back(&self, count: usize) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
+    }
+}
 
 /// At most one connection for each address.
 #[derive(Debug)]
-pub(super) struct Kept(Mutex<Inner>);
+pub(super) struct Kept {
+    room: Room,
+    inner: Mutex<Inner>,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -24,27 +46,45 @@ struct Inner {
 }
 
 impl Kept {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Inner { streams: HashMap::new(), swept: Instant::now() }))
+    pub(super) fn new(room: Room) -> Self {
+        let inner = Inner { streams: HashMap::new(), swept: Instant::now() };
+        Self { room, inner: Mutex::new(inner) }
     }
 
-    /// The connection that was kept to `address`.
+    /// The connection that was kept to `address`, if it is not too old, and nothing has come on it
+    /// since: neither its end nor what would be taken for the next response.
     pub(super) fn take(&self, address: SocketAddr) -> Option<TcpStream> {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.streams.remove(&address).map(|(stream, _)| stream)
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stream, since) = inner.streams.remove(&address)?;
+        self.room.give_back(1);
+        let is_silent =
+            || stream.try_read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        (since.elapsed() <= KEPT_MAX && is_silent()).then_some(stream)
     }
 
-    /// Keeps `stream`, on which nothing is under way, for the next probe of `address`.
+    /// Keeps `stream`, on which nothing is under way, for the next probe of `address`, if there is
+    /// room.
     ///
     /// # Cost
     /// By all that is kept, every two minutes.
     pub(super) fn put(&self, address: SocketAddr, stream: TcpStream) {
         let now = Instant::now();
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if now - inner.swept > KEPT_MAX {
             inner.swept = now;
+            let before = inner.streams.len();
             inner.streams.retain(|_, (_, since)| now - *since <= KEPT_MAX);
+            self.room.give_back(before - inner.streams.len());
         }
-        inner.streams.insert(address, (stream, now));
+        if self.room.take() && inner.streams.insert(address, (stream, now)).is_some() {
+            self.room.give_back(1);
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.room.give_back(inner.streams.len());
     }
 }

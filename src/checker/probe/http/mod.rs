@@ -1,4 +1,4 @@
-//! The `http` and `https` probes: one request over a new connection, its status and its body.
+//! The `http` and `https` probes: one request, its status and its body.
 //!
 //! ```text
 //! Http::probe ─▶ plain: our own HTTP/1.1 (`message` reads it) ─┐
@@ -12,6 +12,8 @@ mod kept;
 mod message;
 mod plain;
 mod secure;
+
+pub(super) use kept::Room;
 
 use std::net::SocketAddr;
 
@@ -44,7 +46,7 @@ impl Http {
     /// What about the check makes it unusable.
     pub(super) fn new(check: &HttpCheck, outlets: &Outlets) -> Result<Self, Reason> {
         let means = match &check.tls {
-            None => Means::Plain(plain::Plain::new(check)?),
+            None => Means::Plain(plain::Plain::new(check, &outlets.room)?),
             Some(options) => {
                 let secure = secure::Secure::new(check, options, outlets)?;
                 Means::Secure(Box::new(secure))

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::judge::{Hearing, Judge};
-use super::kept::Kept;
+use super::kept::{Kept, Room};
 use super::message::{self, Body, End, Malformed};
 use super::{USER_AGENT, host, method_and_fields};
 use crate::checker::probe::attempt::Attempt;
@@ -55,11 +55,13 @@ impl From<Malformed> for Reason {
 impl Plain {
     /// # Errors
     /// What about the check makes it unusable.
-    pub(super) fn new(check: &HttpCheck) -> Result<Self, Reason> {
+    pub(super) fn new(check: &HttpCheck, room: &Room) -> Result<Self, Reason> {
         let (method, fields) = method_and_fields(check)?;
         let start = format!("{method} {} HTTP/1.1\r\nhost: ", check.path).into_bytes();
         let (host, rest) = (check.host.clone(), rest(&method, fields, check));
-        let kept = check.reuse.then(Kept::new);
+        // What is not safe may not be sent twice, as a connection that is just closed asks for
+        // (RFC 9110 §9.2.2).
+        let kept = (check.reuse && method.is_safe()).then(|| Kept::new(room.clone()));
         Ok(Self { start, host, rest, is_head: method == Method::HEAD, kept })
     }
 
@@ -93,9 +95,12 @@ impl Plain {
         let mut buffer = Vec::with_capacity(PIECE);
         let mut response = self.head(&mut stream, &mut buffer, judge, attempt).await?;
         let kept = self.kept.as_ref().filter(|_| response.stays);
-        let is_at_end = hear(&mut stream, &mut buffer, &mut response, kept.is_some()).await?;
-        if let Some(kept) = kept.filter(|_| is_at_end) {
-            kept.put(address, stream);
+        let end = hear(&mut stream, &mut buffer, &mut response).await?;
+        if let Some(kept) = kept {
+            let end = end.or_else(|| end_if_there(&stream, &mut buffer, &mut response));
+            if end == Some(End::OfAll) {
+                kept.put(address, stream);
+            }
         }
         response.hearing.end()
     }
@@ -153,34 +158,57 @@ impl Plain {
     }
 }
 
-/// Reads as much of the body as matters, what came with the head first, and if `to_end` all of it,
-/// within bounds; whether its end was read, and nothing behind it.
+/// Reads as much of the body as matters, what came with the head first; how it ends, if that was
+/// read.
 async fn hear(
     stream: &mut TcpStream,
     buffer: &mut Vec<u8>,
-    Response { body, hearing, .. }: &mut Response<'_>,
-    to_end: bool,
-) -> Result<bool, Reason> {
-    let mut total = 0;
-    while !hearing.is_over() || to_end && total < WINDOW {
-        if !buffer.is_empty() || *body == Body::Length(0) {
-            let end = body.read(buffer, |content| hearing.take(content))?;
-            total += buffer.len();
-            if let Some(end) = end {
-                return Ok(end == End::OfAll);
-            }
-            buffer.clear();
-            continue;
+    response: &mut Response<'_>,
+) -> Result<Option<End>, Reason> {
+    while !response.hearing.is_over() {
+        let end = response.take(buffer)?;
+        if end.is_some() || response.hearing.is_over() {
+            return Ok(end);
         }
         let fresh = stream.read_buf(buffer).await?;
-        if fresh == 0 && !body.may_close() {
+        if fresh == 0 && !response.body.may_close() {
             return Err(Reason::Closed);
         }
         if fresh == 0 {
             break;
         }
     }
-    Ok(false)
+    Ok(None)
+}
+
+/// How the body ends, if its end has come already. The verdict does not depend on it any more, so
+/// that nothing is waited for.
+fn end_if_there(
+    stream: &TcpStream,
+    buffer: &mut Vec<u8>,
+    response: &mut Response<'_>,
+) -> Option<End> {
+    for _ in 0..=WINDOW / PIECE {
+        if let Some(end) = response.take(buffer).ok()? {
+            return Some(end);
+        }
+        buffer.reserve(PIECE);
+        stream.try_read_buf(buffer).ok().filter(|fresh| *fresh > 0)?;
+    }
+    None
+}
+
+impl Response<'_> {
+    /// Takes in what has come of the body, and empties `buffer`; how it ends, if it does.
+    fn take(&mut self, buffer: &mut Vec<u8>) -> Result<Option<End>, Malformed> {
+        if buffer.is_empty() && self.body != Body::Length(0) {
+            return Ok(None);
+        }
+        let hearing = &mut self.hearing;
+        let end = self.body.read(buffer, |content| hearing.take(content));
+        buffer.clear();
+        end
+    }
 }
 
 /// The request behind the Host field's value.

@@ -48,6 +48,45 @@ async fn one_that_its_server_has_closed_is_replaced_without_a_failure() {
 }
 
 #[tokio::test]
+async fn keeping_a_connection_never_decides() {
+    let address = server(|mut stream| async move {
+        request(&mut stream).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nwell").await;
+        std::future::pending().await
+    })
+    .await;
+    let kind = CheckKind::Http(HttpCheck { reuse: true, ..wanting("well") });
+    assert_eq!(probe(address, kind, AMPLE).await, Ok(Reason::Status(200)));
+}
+
+#[tokio::test]
+async fn what_comes_when_nobody_asked_is_no_response_to_the_next_request() {
+    let (address, connections) = {
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        let address = server(move |mut stream| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            async move {
+                request(&mut stream).await;
+                let _ = stream.write_all(OK.as_bytes()).await;
+                tokio::time::sleep(SHORT / 10).await;
+                let late = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
+                let _ = stream.write_all(late).await;
+            }
+        });
+        (address.await, connections)
+    };
+    let kind = CheckKind::Http(HttpCheck { reuse: true, ..wanting("well") });
+    let prober = Prober::new(&Check { timeout: AMPLE, ..Check::new(kind) }, &Outlets::new());
+    for _ in 0..3 {
+        let outcome = prober.probe(address).await.map(|passed| passed.reason);
+        assert_eq!(outcome, Ok(Reason::Status(200)));
+        tokio::time::sleep(SHORT).await;
+    }
+    assert_eq!(connections.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
 async fn nothing_is_kept_that_another_response_could_be_mistaken_on() {
     let closing = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nwell";
     let more = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwellHTTP/1.1 200 OK\r\n\r\n";
