@@ -13,7 +13,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// How long after its query a reply may come; later it is lost.
 const LATE: Duration = Duration::from_secs(2);
 /// The longest that a load may last, whatever a test does.
-const DURATION_MAX: Duration = Duration::from_secs(180);
+const DURATION_MAX: Duration = Duration::from_secs(3600);
 
 /// What became of the queries.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ mod conformance;
 mod differential;
 mod dns;
 mod encrypted;
+mod endurance;
 mod examples;
 mod executors;
 mod expect;
