@@ -217,6 +217,6 @@ impl Files for Text {
     }
 
     fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
-        Ok(Arc::new(Source { path: path.to_owned(), text: self.0.clone(), modified: 1 }))
+        Ok(Arc::new(Source::new(path, self.0.clone(), 1)))
     }
 }

@@ -1,6 +1,6 @@
 //! Tables of latencies.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use waypost::config::{Allowed, Files, Source, load_zone};
@@ -30,7 +30,7 @@ impl Files for Given<'_> {
     fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
         let is_table = path.extension().is_some_and(|extension| extension == "csv");
         let text = if is_table { self.0 } else { ZONE }.to_owned();
-        Ok(Arc::new(Source { path: PathBuf::from(path), text, modified: 0 }))
+        Ok(Arc::new(Source::new(path, text, 0)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The waist: octets in, octets out.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Files for Given {
     fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
         let is_table = path.extension().is_some_and(|extension| extension == "csv");
         let text = if is_table { LATENCIES } else { ZONE }.to_owned();
-        Ok(Arc::new(Source { path: PathBuf::from(path), text, modified: 0 }))
+        Ok(Arc::new(Source::new(path, text, 0)))
     }
 }
 

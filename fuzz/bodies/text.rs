@@ -1,6 +1,6 @@
 //! Files that are given as text.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use waypost::answer::{Client, Outcome, Over, Responder};
@@ -33,7 +33,7 @@ impl Files for Given<'_> {
         let Some((_, text)) = files.find(|(known, _)| *known == path_text) else {
             return Err("no such file".to_owned());
         };
-        Ok(Arc::new(Source { path: PathBuf::from(path), text: text.to_owned(), modified: 0 }))
+        Ok(Arc::new(Source::new(path, text, 0)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::build;
 use super::decode::{FILE_LEN_MAX, parse};
-use super::diagnostic::{Diagnostic, Severity, Source};
+use super::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 use super::files::Files;
 use super::master;
 use super::spec::zone::ZoneFile;
@@ -40,10 +40,10 @@ pub struct Loaded {
 /// `$ORIGIN` are relative to the file's name without `.zone`.
 pub fn load_zone(path: &Path, files: &dyn Files, allowed: Allowed) -> Loaded {
     let files = Recorded { files, read: RefCell::new(Vec::new()) };
-    let (zone, mut diagnostics) = match files.read(path) {
+    let (zone, diagnostics) = match files.read(path) {
         Err(failure) => {
             let message = format!("cannot read {}: {failure}", path.display());
-            (None, vec![Diagnostic::unplaced(message)])
+            (None, unread(Diagnostic::unplaced(message)))
         }
         Ok(source) if path.extension().is_some_and(|ending| ending == "toml") => {
             let (file, decoder) = parse::<ZoneFile>(&source);
@@ -55,11 +55,18 @@ pub fn load_zone(path: &Path, files: &dyn Files, allowed: Allowed) -> Loaded {
         Ok(source) => master_zone(&source, &files),
     };
     let read = files.read.into_inner();
-    diagnostics.sort_by_key(|found| {
+    let diagnostics = diagnostics.into_sorted(|found| {
         let (source, span) = found.place.as_ref()?;
         Some((read.iter().position(|known| known.path == source.path), span.start))
     });
     Loaded { zone, diagnostics, read }
+}
+
+/// The diagnostics of a file about which no more is to be said.
+fn unread(error: Diagnostic) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    diagnostics.push(error);
+    diagnostics
 }
 
 /// Reports each zone whose origin another zone before it has.
@@ -81,15 +88,16 @@ pub fn duplicate_zones(zones: &[(&Path, &Name)]) -> Vec<Diagnostic> {
 }
 
 /// Reads a plain master file as a zone.
-fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Vec<Diagnostic>) {
+fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Diagnostics) {
     if source.text.len() > FILE_LEN_MAX {
         let message = format!("this file is larger than {} MiB", FILE_LEN_MAX >> 20);
         let error = Diagnostic::new(Severity::Error, message, Arc::clone(source), 0..0);
-        return (None, vec![error]);
+        return (None, unread(error));
     }
     let stem = source.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(".");
     let by_name = Name::parse(stem, Some(&Name::root())).unwrap_or_else(|_| Name::root());
-    let (mut records, mut diagnostics) = (Records::from_text_of(source.text.len()), Vec::new());
+    let (mut records, mut diagnostics) =
+        (Records::from_text_of(source.text.len()), Diagnostics::default());
     let written = master::parse(source, &by_name, None, files, &mut records, &mut diagnostics);
     let soa = records.iter().find(|(_, rtype, ..)| *rtype == Type::SOA);
     let origin = soa.map_or(by_name, |(owner, ..)| records.name(owner));

@@ -24,7 +24,7 @@ mod server;
 mod spec;
 
 pub use decode::FILE_LEN_MAX;
-pub use diagnostic::{Diagnostic, Severity, Source};
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity, Source};
 pub use files::Files;
 pub use load::{Allowed, Loaded, duplicate_zones, load_zone};
 pub use render::render;

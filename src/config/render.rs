@@ -2,14 +2,16 @@
 
 use std::fmt::Write;
 use std::ops::Range;
-use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::diagnostic::{Diagnostic, Severity, Source};
+use super::diagnostic::{Diagnostic, Severity, Source, floor};
 
-/// How much of a line is shown around the mistake, in bytes.
-const SHOWN_MAX: usize = 2048;
+/// The most of a line that is shown from the mistake on, in bytes.
+const SHOWN_MAX: usize = 256;
+
+/// The most of a line that is shown before the mistake, in bytes.
+const SHOWN_BEFORE_MAX: usize = 2048;
 
 /// All of them, each as rustc would print it, and a last line that counts them; empty for none.
 pub fn render(diagnostics: &[Diagnostic], color: bool) -> String {
@@ -17,10 +19,9 @@ pub fn render(diagnostics: &[Diagnostic], color: bool) -> String {
         return String::new();
     }
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    let mut lines = Lines::default();
     let mut text = String::new();
     for diagnostic in diagnostics {
-        text.push_str(&one(diagnostic, &renderer, &mut lines));
+        text.push_str(&one(diagnostic, &renderer));
         for line in diagnostic.background.lines() {
             text.push_str("\n  ");
             text.push_str(&printable(line));
@@ -42,7 +43,7 @@ pub fn render(diagnostics: &[Diagnostic], color: bool) -> String {
     text
 }
 
-fn one(diagnostic: &Diagnostic, renderer: &Renderer, lines: &mut Lines) -> String {
+fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -51,14 +52,20 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer, lines: &mut Lines) -> Strin
     let mut group = match &diagnostic.place {
         None => Group::with_title(title),
         Some((source, span)) => {
-            let excerpt = lines.excerpt(source, span);
+            let excerpt = excerpt(source, span);
             let annotation = AnnotationKind::Primary.span(excerpt.span);
             let label = Some(printable(&diagnostic.label)).filter(|label| !label.is_empty());
             let snippet = Snippet::source(excerpt.text)
                 .line_start(excerpt.line)
-                .path(printable(&source.path.display().to_string()))
                 .annotation(annotation.label(label));
-            title.element(snippet)
+            let path = printable(&source.path.display().to_string());
+            match diagnostic.line_column().filter(|_| excerpt.is_cut) {
+                None => title.element(snippet.path(path)),
+                Some((line, column)) => {
+                    let origin = Origin::path(path).line(line).char_column(column);
+                    title.element(origin).element(snippet)
+                }
+            }
         }
     };
     if let Some(help) = &diagnostic.help {
@@ -72,45 +79,32 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// The lines of the source shown last: most diagnostics in a row are about one file.
-#[derive(Default)]
-struct Lines {
-    source: Option<Arc<Source>>,
-    /// Where each line starts.
-    starts: Vec<usize>,
-}
-
-/// The line that a mistake is on.
+/// The part of a line that a mistake is on.
 struct Excerpt {
     text: String,
-    /// Its number, from 1.
+    /// The number of the line, from 1.
     line: usize,
     /// The mistake in `text`.
     span: Range<usize>,
+    /// Whether octets of the line stand before `text`.
+    is_cut: bool,
 }
 
-impl Lines {
-    /// The line on which `span` starts. A mistake that goes on below is cut at the line's end; so
-    /// is the far end of a very long line.
-    fn excerpt(&mut self, source: &Arc<Source>, span: &Range<usize>) -> Excerpt {
-        if !self.source.as_ref().is_some_and(|known| Arc::ptr_eq(known, source)) {
-            let newlines = source.text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
-            self.starts = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
-            self.source = Some(Arc::clone(source));
-        }
-        let line = self.starts.partition_point(|&start| start <= span.start);
-        let start = self.starts[line - 1];
-        let rest = source.text.get(start..).unwrap_or("");
-        let whole = rest.lines().next().unwrap_or("");
-        let from = (span.start - start).min(whole.len());
-        let mut end = whole.len().min(from + SHOWN_MAX);
-        while !whole.is_char_boundary(end) {
-            end -= 1;
-        }
-        let to = (span.end - start).clamp(from, end);
-        // The renderer shows the control characters of ASCII as pictures, but lets those from
-        // U+0080 on through, which terminals obey; a mark of two octets keeps every place.
-        let text = whole[..end].replace(|c: char| ('\u{80}'..='\u{9f}').contains(&c), "¿");
-        Excerpt { text, line, span: from..to }
-    }
+/// Returns the line on which `span` starts. A mistake that goes on below is cut at the line's end;
+/// of a very long line both ends are cut.
+fn excerpt(source: &Source, span: &Range<usize>) -> Excerpt {
+    let text = source.text.as_str();
+    let (line, line_start) = source.line(span.start);
+    let at = span.start.min(text.len());
+    let is_cut = at - line_start > SHOWN_BEFORE_MAX;
+    let start = if is_cut { floor(text, at - SHOWN_BEFORE_MAX) } else { line_start };
+    let most = floor(text, at.saturating_add(SHOWN_MAX));
+    let shown = text.get(start..most).unwrap_or("");
+    let whole = shown.lines().next().unwrap_or("");
+    let from = (at - start).min(whole.len());
+    let to = (span.end.max(at) - start).clamp(from, whole.len());
+    // The renderer shows the control characters of ASCII as pictures, but lets those from
+    // U+0080 on through, which terminals obey; a mark of two octets keeps every place.
+    let text = whole.replace(|c: char| ('\u{80}'..='\u{9f}').contains(&c), "¿");
+    Excerpt { text, line, span: from..to, is_cut }
 }

@@ -192,7 +192,9 @@ impl Default for ServerConfig {
 pub fn load_server(source: &Arc<Source>) -> (Option<ServerConfig>, Vec<Diagnostic>) {
     let (file, mut decoder) = parse::<ServerFile>(source);
     let config = file.map(|file| build(file, &mut decoder));
-    (config.filter(|_| !decoder.has_errors()), decoder.diagnostics)
+    let config = config.filter(|_| !decoder.has_errors());
+    // They stand in the order in which they were found.
+    (config, decoder.diagnostics.into_sorted(|_| 0))
 }
 
 /// How probes run.

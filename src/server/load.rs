@@ -349,5 +349,5 @@ fn read_source_and_look(path: &Path) -> Result<(Arc<Source>, Option<Fingerprint>
     })?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified = modified.map_or(0, |since| since.as_secs() as u32);
-    Ok((Arc::new(Source { path: path.to_owned(), text, modified }), fingerprint))
+    Ok((Arc::new(Source::new(path, text, modified)), fingerprint))
 }

@@ -32,6 +32,7 @@ mod presentation;
 mod scale;
 mod scenario;
 mod server;
+mod shapes;
 mod simulation;
 mod sweep;
 mod tidy;

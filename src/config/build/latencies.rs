@@ -12,9 +12,6 @@ use crate::config::decode::{Spanned, one_of};
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
 use crate::zone::{Latencies, Latency, PoolIndex};
 
-/// How many mistakes of one file are shown.
-const MISTAKES_MAX: usize = 20;
-
 /// The longest latency, in milliseconds.
 const MILLIS_MAX: f64 = 60_000.0;
 
@@ -36,21 +33,19 @@ impl Builder<'_> {
         let mut reading = Reading { pools, rows: Vec::new(), written, has_begun: false };
         // Spreadsheets put a byte order mark in front.
         let text = source.text.trim_start_matches('\u{feff}');
-        let (mut start, mut mistakes) = (source.text.len() - text.len(), 0);
+        let (mut start, mut is_sound) = (source.text.len() - text.len(), true);
         for line in text.split_inclusive('\n') {
             let result = reading.line(line, start);
             start += line.len();
             let Err(mistake) = result else { continue };
-            mistakes += 1;
-            if mistakes > MISTAKES_MAX {
-                let message = format!("{MISTAKES_MAX} mistakes were shown; the rest was not read");
-                let more = Mistake::new(message, &mistake.at, None);
-                self.decoder.diagnostics.push(more.into_diagnostic(&source));
+            is_sound = false;
+            self.decoder.diagnostics.push(mistake.into_diagnostic(&source));
+            if self.decoder.diagnostics.is_full() {
+                self.decoder.diagnostics.end_reading();
                 break;
             }
-            self.decoder.diagnostics.push(mistake.into_diagnostic(&source));
         }
-        (mistakes == 0).then(|| Arc::new(Latencies::new(reading.rows)))
+        is_sound.then(|| Arc::new(Latencies::new(reading.rows)))
     }
 }
 

@@ -27,7 +27,7 @@ mod test;
 use std::sync::Arc;
 
 use super::decode::{Decoder, Period, Spanned};
-use super::diagnostic::{Diagnostic, Source};
+use super::diagnostic::{Diagnostics, Source};
 use super::files::{Files, locate};
 use super::load::{Allowed, Recorded};
 use super::master::{self, Written};
@@ -66,7 +66,7 @@ pub(crate) fn zone(
     decoder: Decoder,
     files: &Recorded<'_>,
     allowed: Allowed,
-) -> (Option<Zone>, Vec<Diagnostic>) {
+) -> (Option<Zone>, Diagnostics) {
     let mut decoder = decoder;
     let origin = file.zone.as_ref().and_then(|zone| absolute(zone, &mut decoder));
     let sure = origin.is_some();

@@ -15,6 +15,7 @@ mod shapes;
 mod syntax;
 mod table;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use toml::de::DeValue;
 
-use super::diagnostic::{Diagnostic, Severity, Source};
+use super::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 
 pub(crate) use near::{did_you_mean, nearest, one_of};
 pub(crate) use scalars::{Int, Period, integer, words};
@@ -68,14 +69,24 @@ pub(crate) struct Decoder {
     /// The file.
     pub(crate) source: Arc<Source>,
     /// Everything found wrong, in the order it was found.
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) diagnostics: Diagnostics,
     /// Whether the file is not TOML: parts of it may be missing from the tree.
     pub(crate) broken: bool,
+    /// The starts of the lines that could not be read: values on them are not to be blamed as well.
+    unread: HashSet<usize>,
+    /// The last diagnostic about such a line.
+    hidden: Option<Diagnostic>,
 }
 
 impl Decoder {
     pub(crate) fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), diagnostics: Vec::new(), broken: false }
+        Self {
+            source: Arc::clone(source),
+            diagnostics: Diagnostics::default(),
+            broken: false,
+            unread: HashSet::new(),
+            hidden: None,
+        }
     }
 
     /// Reports an error at `span`; label and help can be added to what it gives.
@@ -120,13 +131,15 @@ impl Decoder {
 
     /// Whether an error was found.
     pub(crate) fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(|found| found.severity == Severity::Error)
+        self.diagnostics.has_errors()
     }
 
     fn report(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
-        let at = self.diagnostics.len();
-        self.diagnostics.push(diagnostic);
-        &mut self.diagnostics[at]
+        let at = diagnostic.place.as_ref().map_or(0, |(_, span)| span.start);
+        if !self.unread.is_empty() && self.unread.contains(&self.source.line(at).1) {
+            return self.hidden.insert(diagnostic);
+        }
+        self.diagnostics.push(diagnostic)
     }
 
     /// The bytes of the file that `part`, a range of the string `text` written at `span`, takes

@@ -2,6 +2,16 @@
 
 use std::cmp::Reverse;
 
+/// The longest word that is compared with others, in octets: comparing takes time by the product of
+/// the lengths.
+const WORD_LEN_MAX: usize = 64;
+
+/// The most words that one is compared with.
+const COMPARED_MAX: usize = 256;
+
+/// The most words that are listed to choose from.
+const LISTED_MAX: usize = 20;
+
 /// The nearest of `known` to `written`, if one is near enough to have been meant.
 pub(crate) fn nearest<'a>(
     written: &str,
@@ -10,6 +20,9 @@ pub(crate) fn nearest<'a>(
     let lower = written.to_lowercase();
     // A third of the word may be wrong: one edit in `eu`, two in `weight`, three in `endpoints`.
     let allowed = (written.chars().count() / 3).clamp(1, 3);
+    if written.len() > WORD_LEN_MAX {
+        return None;
+    }
     let edits = |word: &str| {
         let word = word.to_lowercase();
         let begins = lower.starts_with(&word) || word.starts_with(&lower);
@@ -27,6 +40,8 @@ pub(crate) fn nearest<'a>(
     };
     known
         .into_iter()
+        .filter(|word| word.len() <= WORD_LEN_MAX)
+        .take(COMPARED_MAX)
         .map(|word| (edits(word), word))
         .filter(|&(edits, word)| edits <= allowed && edits < word.chars().count())
         .min_by_key(|&(edits, word)| (edits, Reverse(shared(word)), word.len()))
@@ -48,8 +63,10 @@ pub(crate) fn one_of<'a>(
     known: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<String> {
     did_you_mean(written, known.clone()).or_else(|| {
-        let known: Vec<&str> = known.into_iter().collect();
-        (!known.is_empty()).then(|| format!("{what}: {}", known.join(", ")))
+        let mut known = known.into_iter();
+        let listed: Vec<&str> = known.by_ref().take(LISTED_MAX).collect();
+        let more = if known.next().is_some() { ", …" } else { "" };
+        (!listed.is_empty()).then(|| format!("{what}: {}{more}", listed.join(", ")))
     })
 }
 
@@ -67,5 +84,6 @@ mod tests {
         assert_eq!(nearest("ue", known), Some("eu"));
         assert_eq!(nearest("sticky", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(nearest(&"e".repeat(1 << 24), known), None);
     }
 }

@@ -1,16 +1,18 @@
 //! TOML text → tree: every syntax error at once.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
 use super::{Decode, Decoder};
-use crate::config::diagnostic::{Diagnostic, Source};
+use crate::config::diagnostic::{Source, floor};
 
 /// The largest file that is read, in bytes.
 pub const FILE_LEN_MAX: usize = 64 << 20;
+
+/// How far a file is read after its first mistake in the syntax, in octets.
+const READ_AFTER_MISTAKE: usize = 256 << 10;
 
 /// The parser's message at a key without a value.
 const KEY_ALONE: &str = "key with no value";
@@ -19,46 +21,70 @@ const KEY_ALONE: &str = "key with no value";
 /// is checked as well.
 pub(crate) fn parse<T: Decode>(source: &Arc<Source>) -> (Option<T>, Decoder) {
     let mut decoder = Decoder::new(source);
-    let text = source.text.as_str();
+    let (text, mut value) = (source.text.as_str(), None);
     if text.len() > FILE_LEN_MAX {
         let message = format!("this file is larger than {} MiB", FILE_LEN_MAX >> 20);
         decoder.error(&(0..0), message);
         return (None, decoder);
     }
+    // Most files are right, and what the parser remembers of each mistake takes more than its text.
+    let Err(first) = DeTable::parse(text).map(|tree| decode(tree, &mut decoder, &mut value)) else {
+        return (value, decoder);
+    };
+    let end = read_end(text, first.span().map_or(0, |span| span.start));
+    let text = &text[..end];
     let (mut tree, first) = DeTable::parse_recoverable(text);
     let mut errors = located(first);
-    let shortened = without_lone_keys(text, &errors);
+    let shortened = without_lone_keys(source, text, &errors);
     if let Some(shortened) = &shortened {
         let (rest, second) = DeTable::parse_recoverable(shortened);
         errors.extend(located(second));
         tree = rest;
     }
-    let broken: HashSet<usize> =
-        errors.iter().map(|(span, _)| line_start(text, span.start)).collect();
-    let errors = one_each(text, errors);
-    for (span, message) in errors {
+    let unread = errors.iter().map(|(span, _)| source.line(span.start).1).collect();
+    for (span, message) in one_each(source, errors) {
         decoder.error(&span, message);
     }
-    decoder.broken = !broken.is_empty();
-    let before = decoder.diagnostics.len();
-    let value =
-        T::decode(&toml::Spanned::new(0..0, DeValue::Table(tree.into_inner())), &mut decoder);
-    let syntax: Vec<Diagnostic> = decoder.diagnostics.drain(..before).collect();
-    // A value on a line that could not be read is not to be blamed as well.
-    decoder.diagnostics.retain(|found| {
-        let at = found.place.as_ref().map_or(0, |(_, span)| span.start);
-        !broken.contains(&line_start(text, at))
-    });
-    decoder.diagnostics.splice(0..0, syntax);
+    decoder.broken = true;
+    if end < source.text.len() {
+        decoder.diagnostics.end_reading();
+        return (None, decoder);
+    }
+    decoder.unread = unread;
+    decode(tree, &mut decoder, &mut value);
     (value, decoder)
+}
+
+/// Makes a `T` of the tree of a file.
+fn decode<T: Decode>(
+    tree: toml::Spanned<DeTable<'_>>,
+    decoder: &mut Decoder,
+    value: &mut Option<T>,
+) {
+    let tree = toml::Spanned::new(0..0, DeValue::Table(tree.into_inner()));
+    *value = T::decode(&tree, decoder);
+}
+
+/// Where reading ends of a text whose first mistake is at `first`: at its end, or at the end of a
+/// line, unless that is far away too.
+fn read_end(text: &str, first: usize) -> usize {
+    let most = floor(text, first.saturating_add(READ_AFTER_MISTAKE));
+    match most < text.len() {
+        true => text[first..most].rfind('\n').map_or(most, |newline| first + newline),
+        false => text.len(),
+    }
 }
 
 /// The text without the lines that hold a key and no value, if there are any: the parser's tree
 /// ends at such a line.
-fn without_lone_keys(text: &str, errors: &[(Range<usize>, String)]) -> Option<String> {
+fn without_lone_keys(
+    source: &Source,
+    text: &str,
+    errors: &[(Range<usize>, String)],
+) -> Option<String> {
     let mut shortened = None;
     for (span, _) in errors.iter().filter(|(_, message)| message.starts_with(KEY_ALONE)) {
-        let start = line_start(text, span.start);
+        let (_, start) = source.line(span.start);
         let end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
         let shortened = shortened.get_or_insert_with(|| text.to_owned());
         shortened.replace_range(start..end, &" ".repeat(end - start));
@@ -67,13 +93,16 @@ fn without_lone_keys(text: &str, errors: &[(Range<usize>, String)]) -> Option<St
 }
 
 /// One error for each mistake in the syntax, in the order of the text.
-fn one_each(text: &str, mut errors: Vec<(Range<usize>, String)>) -> Vec<(Range<usize>, String)> {
+fn one_each(
+    source: &Source,
+    mut errors: Vec<(Range<usize>, String)>,
+) -> Vec<(Range<usize>, String)> {
     errors.sort_by_key(|(span, _)| span.start);
     let mut kept: Vec<(Range<usize>, String)> = Vec::new();
     // The end of the last error, kept or not.
     let mut last: Option<usize> = None;
     for (span, message) in errors {
-        let follows = last.is_some_and(|last| is_next(text, last, span.start, &message));
+        let follows = last.is_some_and(|last| is_next(source, last, span.start, &message));
         last = Some(span.start);
         if !follows {
             kept.push((span, in_our_words(&message)));
@@ -90,8 +119,8 @@ fn located(errors: Vec<toml::de::Error>) -> Vec<(Range<usize>, String)> {
 
 /// Whether an error at `at` only follows from the one at `last`: it is on the same line; or, for
 /// a list or string that is not closed, on the next line that holds anything.
-fn is_next(text: &str, last: usize, at: usize, message: &str) -> bool {
-    let start = line_start(text, at);
+fn is_next(source: &Source, last: usize, at: usize, message: &str) -> bool {
+    let (text, (_, start)) = (source.text.as_str(), source.line(at));
     if start <= last {
         return true;
     }
@@ -118,9 +147,4 @@ fn in_our_words(message: &str) -> String {
         _ if expected.is_empty() || expected == "nothing" => what.to_owned(),
         _ => format!("{what}; expected {expected}"),
     }
-}
-
-/// Where the line starts that `at` is on.
-fn line_start(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1)
 }

@@ -18,19 +18,16 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Severity, Source};
+use super::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 use super::files::{Files, plain};
 use crate::wire::name::{Name, ParseNameError};
 use crate::wire::rdata::{RdataError, Token, logical_line};
 use crate::zone::{Owner, Records, Ttl};
 pub use written::Written;
 
-/// After so many mistakes the rest is not read: this is no master file, and each costs memory.
-const MISTAKES_MAX: usize = 1000;
-
 /// Reads a master file and what it includes. Appends its records in file order, and a diagnostic
-/// for every mistake; records beside mistakes are read all the same. Gives up after 1000 mistakes.
-/// Says where the records are written.
+/// for every mistake; records beside mistakes are read all the same. Gives up once `diagnostics` is
+/// full: this is hardly a master file then. Says where the records are written.
 ///
 /// A record without a TTL takes that of `$TTL`, else the last one written, else `default_ttl`, else
 /// the negative TTL of the SOA. What `$ORIGIN`, `$TTL` and owners an included file sets ends with
@@ -41,7 +38,7 @@ pub fn parse(
     default_ttl: Option<Ttl>,
     files: &dyn Files,
     records: &mut Records,
-    diagnostics: &mut Vec<Diagnostic>,
+    diagnostics: &mut Diagnostics,
 ) -> Written {
     let written = Written::from(records.len(), source.text.len());
     let mut reader = Reader {
@@ -49,7 +46,6 @@ pub fn parse(
         default_ttl,
         soa_ttl: None,
         open: Vec::new(),
-        mistakes_left: MISTAKES_MAX,
         records,
         written,
         diagnostics,
@@ -68,10 +64,9 @@ struct Reader<'a> {
     soa_ttl: Option<Ttl>,
     /// The files being read, each included by the one before; their plain paths.
     open: Vec<PathBuf>,
-    mistakes_left: usize,
     records: &'a mut Records,
     written: Written,
-    diagnostics: &'a mut Vec<Diagnostic>,
+    diagnostics: &'a mut Diagnostics,
     /// The owner being read, in wire format; kept for its memory.
     name: Vec<u8>,
     /// The data being read; kept for its memory.
@@ -140,7 +135,7 @@ impl Reader<'_> {
         self.open.push(plain(&source.path));
         let mut at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let mut words = Vec::new();
-        while at < text.len() && self.mistakes_left > 0 {
+        while at < text.len() && !self.diagnostics.is_full() {
             words.clear();
             let start = at;
             match logical_line(text, start, &mut words) {
@@ -162,11 +157,6 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, source: &Arc<Source>, Mistake { error, help }: Mistake) {
-        self.mistakes_left = self.mistakes_left.saturating_sub(1);
-        let help = match self.mistakes_left {
-            0 => Some("this is the last mistake shown; the rest was not read".to_owned()),
-            _ => help,
-        };
         self.diagnostics.push(Diagnostic {
             severity: Severity::Error,
             message: error.message,
@@ -175,5 +165,8 @@ impl Reader<'_> {
             help,
             background: String::new(),
         });
+        if self.diagnostics.is_full() {
+            self.diagnostics.end_reading();
+        }
     }
 }

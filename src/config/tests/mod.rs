@@ -31,7 +31,7 @@ impl Files for Directory {
     fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
         let found = self.0.iter().zip(1000..).find(|((name, _), _)| Path::new(name) == path);
         let ((_, text), modified) = found.ok_or("no such file")?;
-        Ok(Arc::new(Source { path: path.to_owned(), text: text.clone(), modified }))
+        Ok(Arc::new(Source::new(path, text.clone(), modified)))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::health::GuardPolicy;
 
 fn server(text: &str) -> (Option<ServerConfig>, Vec<String>) {
     let path = PathBuf::from("waypost.toml");
-    let source = Arc::new(Source { path, text: text.to_owned(), modified: 0 });
+    let source = Arc::new(Source::new(path, text, 0));
     let (config, diagnostics) = load_server(&source);
     (config, diagnostics.iter().map(shown).collect())
 }
