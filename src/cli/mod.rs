@@ -11,9 +11,11 @@ macro_rules! say {
 }
 
 mod check;
+mod demo;
 mod dig;
 mod engine;
 mod explain;
+mod init;
 mod population;
 mod query;
 mod schema;
@@ -38,6 +40,8 @@ const ZONES: &str = "zones";
     version,
     about = "An authoritative DNS server that steers: weighted, health-filtered answers",
     after_help = "Try it:\n  \
+        waypost demo                            watch three web servers die and return\n  \
+        waypost init example.com                write a zone that works, into zones\n  \
         waypost check zones                     are the zone files right?\n  \
         waypost query web.example.com           what would be answered, no socket needed\n  \
         waypost explain web.example.com         why is it that?\n  \
@@ -52,6 +56,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show it: three web servers to kill and revive by key, and the name that follows them.
+    Demo,
+    /// Write the file of a new zone, which works as it is.
+    Init(init::Init),
     /// Serve zones over UDP and TCP; SIGHUP or a changed file reloads, SIGTERM stops.
     Serve(serve::Serve),
     /// Validate a zone directory and print everything that is wrong with it.
@@ -70,6 +78,8 @@ struct Failed;
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo => demo::run(),
+        Command::Init(init) => init.run(),
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Query(query) => query.run(),
@@ -80,6 +90,12 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failed) => ExitCode::from(1),
     }
+}
+
+/// The program as the user can call it again.
+fn called_as() -> String {
+    let called = std::env::args().next().unwrap_or_default();
+    if called.contains('/') { called } else { "waypost".to_owned() }
 }
 
 /// Writes a line to standard output; ends the program where nobody reads it any more.

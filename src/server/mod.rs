@@ -29,6 +29,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::watch::Receiver;
 use tracing::{error, info, warn};
 
 use crate::answer::Over;
@@ -36,6 +37,7 @@ use crate::checker::{Checker, Limits};
 use crate::clock::Clock;
 use crate::config::{Diagnostic, EncryptedConfig, ServerConfig, Severity};
 use crate::health::Table;
+use crate::snapshot::Snapshot;
 use crate::transport::{self, BindError, Bound, Running, StreamLimits, Tls};
 use certificate::CertificateFiles;
 use checks::CheckThread;
@@ -61,6 +63,7 @@ pub struct Server {
     control: Option<mpsc::Receiver<Infallible>>,
     checks: Option<CheckThread>,
     outcomes: worker::Outcomes,
+    snapshots: Receiver<Arc<Snapshot>>,
 }
 
 /// Why a server did not start.
@@ -135,6 +138,7 @@ impl Server {
 
         let outcomes = worker::Outcomes::new(bound.responders());
         let (snapshots, counted) = (control.snapshots(), outcomes.clone());
+        let published = snapshots.clone();
         let policy = Arc::new(policy::policy(&config, addresses.clone())?);
         let running = bound.start(stream_limits(&config), move |number| {
             let (snapshots, policy) = (snapshots.clone(), Arc::clone(&policy));
@@ -156,6 +160,7 @@ impl Server {
             control: Some(ended),
             checks: Some(checks),
             outcomes,
+            snapshots: published,
         })
     }
 
@@ -187,6 +192,11 @@ impl Server {
     /// How many queries had each outcome so far, with the outcome's name.
     pub fn outcomes(&self) -> Vec<(&'static str, u64)> {
         self.outcomes.totals()
+    }
+
+    /// The zones that it answers from now, with the boards of their states.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
     }
 
     /// Answers what has arrived, then ends; 5 s at the most.

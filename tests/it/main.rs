@@ -11,6 +11,7 @@ mod backend;
 mod command;
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod demo;
 mod differential;
 mod dns;
 mod encrypted;
@@ -24,6 +25,7 @@ mod fuzz;
 mod generate;
 mod held_down;
 mod hostile;
+mod init;
 mod layers;
 mod load;
 mod located;

@@ -1,0 +1,181 @@
+//! The web servers of the demo, each on an address of its own, that can be broken on purpose.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The last octet of the first backend's address, 127.0.0.11.
+const FIRST_HOST: u8 = 11;
+/// How long a client may take over its request.
+const REQUEST_TIME: Duration = Duration::from_millis(500);
+/// How often a hung connection looks whether it may go on.
+const HUNG_POLL: Duration = Duration::from_millis(50);
+/// The longest head of a request that is read.
+const HEAD_LEN_MAX: usize = 8192;
+
+/// The response header by which a backend asks Waypost for less weight.
+pub(super) const AGENT_HEADER: &str = "x-waypost";
+
+/// The way a backend behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Answers every request with 200 and its name.
+    Serving,
+    /// Answers, and asks for no new clients.
+    Draining,
+    /// Accepts connections and says nothing.
+    Hung,
+    /// Has closed its port.
+    Killed,
+}
+
+impl Mode {
+    const ALL: [Self; 4] = [Self::Serving, Self::Draining, Self::Hung, Self::Killed];
+}
+
+/// An HTTP server on loopback.
+pub(super) struct Backend {
+    name: &'static str,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+/// What the threads of one backend have in common.
+struct Shared {
+    name: &'static str,
+    mode: AtomicU8,
+}
+
+impl Shared {
+    fn mode(&self) -> Mode {
+        let at = usize::from(self.mode.load(Ordering::SeqCst));
+        Mode::ALL.get(at).copied().unwrap_or(Mode::Serving)
+    }
+
+    fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode as u8, Ordering::SeqCst);
+    }
+}
+
+impl Backend {
+    /// Starts a backend for each name, on 127.0.0.11 and up, all on `port`; 0 takes any.
+    pub(super) fn start_all(names: &[&'static str], port: u16) -> io::Result<Vec<Self>> {
+        let mut backends: Vec<Self> = Vec::with_capacity(names.len());
+        for (name, host) in names.iter().zip(FIRST_HOST..) {
+            let port = backends.first().map_or(port, |first| first.address.port());
+            let ip = IpAddr::V4(Ipv4Addr::new(127, 0, 0, host));
+            backends.push(Self::start(name, SocketAddr::new(ip, port))?);
+        }
+        Ok(backends)
+    }
+
+    fn start(name: &'static str, address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { name, mode: AtomicU8::new(Mode::Serving as u8) });
+        let mut backend = Self { name, address, shared, accepting: None };
+        backend.accept_from(listener)?;
+        Ok(backend)
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Behaves as `mode` says from now on.
+    ///
+    /// # Errors
+    /// The port cannot be opened again.
+    pub(super) fn behave(&mut self, mode: Mode) -> io::Result<()> {
+        if mode == Mode::Killed {
+            self.close();
+            return Ok(());
+        }
+        if self.accepting.is_none() {
+            let listener = TcpListener::bind(self.address)?;
+            self.shared.set_mode(mode);
+            return self.accept_from(listener);
+        }
+        self.shared.set_mode(mode);
+        Ok(())
+    }
+
+    fn accept_from(&mut self, listener: TcpListener) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let accepting = thread::Builder::new().name(self.name.into()).spawn(move || {
+            for stream in listener.incoming() {
+                if shared.mode() == Mode::Killed {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                let shared = Arc::clone(&shared);
+                // A client that goes away, or one too many for this machine, is its own problem.
+                let answering = move || drop(answer(stream, &shared));
+                drop(thread::Builder::new().spawn(answering));
+            }
+        })?;
+        self.accepting = Some(accepting);
+        Ok(())
+    }
+
+    /// Closes the port: connections are refused from now on.
+    fn close(&mut self) {
+        self.shared.set_mode(Mode::Killed);
+        if let Some(accepting) = self.accepting.take() {
+            // Wakes the thread; what becomes of this connection does not matter.
+            drop(TcpStream::connect(self.address));
+            drop(accepting.join());
+        }
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Reads the head of one request and answers it as the mode says.
+fn answer(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_read_timeout(Some(REQUEST_TIME))?;
+    let (mut head, mut piece) = (Vec::new(), [0; 1024]);
+    let is_whole = |head: &[u8]| head.windows(4).any(|four| four == b"\r\n\r\n");
+    while !is_whole(&head) && head.len() < HEAD_LEN_MAX {
+        match stream.read(&mut piece)? {
+            0 => return Ok(()),
+            len => head.extend_from_slice(piece.get(..len).unwrap_or_default()),
+        }
+    }
+    while shared.mode() == Mode::Hung {
+        // Nothing more comes from a client that waits; a close does, and ends this thread.
+        stream.set_read_timeout(Some(HUNG_POLL))?;
+        match stream.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let word = match shared.mode() {
+        Mode::Killed => return Ok(()),
+        Mode::Draining => "drain",
+        Mode::Serving | Mode::Hung => "ready",
+    };
+    let body = format!("{}\n", shared.name);
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\
+         {AGENT_HEADER}: {word}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
