@@ -1,40 +1,75 @@
-# What the documentation says: commands are run, zones are loaded.
+# What the documentation says: commands are typed, zones are loaded.
 # shellcheck shell=bash
 #
-# A `console` block behind the line `<!-- run -->` is run line by line: `$ command`, then the lines that
-# it must print. A line `…` stands for any number of lines. A `toml` block that starts with a `zone`
-# key is a whole zone and must load without a warning.
+# Behind the line `<!-- run -->` a `console` block is typed command by command: `$ command`, then the lines
+# that it must print; and a `sh` block line by line. All commands of a document go into one shell, as a
+# reader types them: directories, variables and jobs stay. Of what must be printed, a line `…` stands for
+# any number of lines, and `…` in a line for any text. A `toml` block that starts with a `zone` key is a
+# whole zone and must load without a warning.
 
-documents=(README.md docs/*.md docs/steering/*.md examples/php/README.md zones/README.md)
+documents=(docs/*.md docs/steering/*.md examples/php/README.md zones/README.md)
 PATH=$(dirname "$WAYPOST"):$PATH
-serve
 
 run_blocks() { # run_blocks FILE: writes each command to its own pair of files, NUMBER.{command,expected}
     awk -v out="$work/doc" '
+        function command(text) { n++; file = sprintf("%s.%03d", out, n)
+            print text >(file ".command"); printf "" >(file ".expected") }
         /^<!-- run -->$/ { armed = 1; next }
-        armed && /^```console$/ { inside = 1; armed = 0; next }
-        /^```/ { inside = 0 }
-        inside && /^\$ / { n++; file = sprintf("%s.%03d", out, n)
-            print substr($0, 3) >(file ".command"); printf "" >(file ".expected"); next }
+        armed && /^```(console|sh)$/ { inside = $0; armed = 0; next }
+        /^```/ { inside = "" }
+        inside == "```sh" && /^[^#]/ { command($0); next }
+        inside && /^\$ / { command(substr($0, 3)); next }
         inside { print >(file ".expected") }
     ' "$1"
 }
 
-says() { # says COMMAND_FILE EXPECTED_FILE
-    local output
-    output=$(timeout 20 bash -euo pipefail "$1" 2>&1) || { printf '%s\n(it failed)\n' "$output"; return 1; }
-    [[ -s $2 ]] || return 0
-    printf '%s\n' "$output" >"$work/actual"
-    php "$here/matches.php" "$2" "$work/actual"
+# Types the commands into one shell, whose home is empty. After a program that goes on in the background it
+# waits as long as a person would.
+typist='
+    for command in "$1".*.command; do
+        name=${command%.command}
+        . "$command" >"$name.actual" 2>&1 </dev/null
+        echo $? >"$name.status"
+        [[ $(<"$command") != *"&" ]] || sleep 2
+    done
+    # shellcheck disable=SC2046 # a list of numbers
+    [[ -z $(jobs -p) ]] || kill $(jobs -p)'
+type_blocks() {
+    rm -rf "$work/home" && mkdir "$work/home"
+    CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} \
+        HOME=$work/home timeout 120 bash -c "$typist" typist "$work/doc" || true
 }
 
-for document in "${documents[@]}"; do
+says() { # says NAME: the command succeeded, and printed what is expected
+    local status
+    status=$(cat "$1.status" 2>/dev/null) || status='never, it was not reached'
+    [[ $status == 0 ]] || { cat "$1.actual"; printf '(it ended with %s)\n' "$status"; return 1; }
+    [[ -s $1.expected ]] || return 0
+    php "$here/matches.php" "$1.expected" "$1.actual"
+}
+
+test_document() {
+    local command
     rm -f "$work"/doc.*
-    run_blocks "$document"
+    run_blocks "$1"
+    compgen -G "$work/doc.*.command" >/dev/null || return 0
+    type_blocks
     for command in "$work"/doc.*.command; do
-        [[ -e $command ]] || continue
-        test_that "$document: $(head -n 1 "$command")" says "$command" "${command%command}expected"
+        test_that "$1: $(head -n 1 "$command")" says "${command%.command}"
     done
+}
+
+# The first page in a fresh directory and with nothing running, as its reader has it.
+no_block_is_left_out() {
+    awk '/^```(console|sh)$/ && last !~ /^<!-- (run|not run: .*) -->$/ { print NR ": " $0; bad = 1 }
+        { last = $0 } END { exit bad }' README.md
+}
+test_that "README.md: every block of commands is run, or says why not" no_block_is_left_out
+test_document README.md
+serve
+
+for document in "${documents[@]}"; do
+    test_document "$document"
     rm -rf "$work/zones"
     mkdir "$work/zones"
     awk -v out="$work/zones" '

@@ -1,6 +1,6 @@
 <?php
 // Compares lines: php matches.php EXPECTED ACTUAL. A line `…` in EXPECTED stands for any number of
-// lines; runs of blanks count as one. Exit code 1, with both texts, where they differ.
+// lines, `…` in a line for any text; runs of blanks count as one. Exit code 1, with both texts, where they differ.
 
 declare(strict_types=1);
 
@@ -11,7 +11,7 @@ $lines = fn (string $file): array => array_map(
 [$expected, $actual] = [$lines($argv[1]), $lines($argv[2])];
 $pattern = '';
 foreach ($expected as $line) {
-    $pattern .= $line === '…' ? "(?:[^\\n]*\\n)*" : preg_quote($line, '/') . "\\n";
+    $pattern .= $line === '…' ? "(?:[^\\n]*\\n)*" : str_replace('…', '[^\n]*', preg_quote($line, '/')) . "\\n";
 }
 if (preg_match("/^{$pattern}\\n*\$/u", implode("\n", $actual) . "\n")) {
     exit(0);
