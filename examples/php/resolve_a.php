@@ -22,8 +22,9 @@ if ($address === $name) {
 }
 echo "gethostbyname   {$address}\n";
 
-// DNS and nothing else: every address, with the TTL. Always name the type; the default is ANY.
-$records = @dns_get_record($name, DNS_A);
+// Every address, with the TTL. Always name the type; the default is ANY. The final dot keeps libc from
+// asking for the name in each domain of the search list.
+$records = @dns_get_record(rtrim($name, '.') . '.', DNS_A);
 if ($records === false || $records === []) {
     fwrite(STDERR, "dns_get_record: {$name} has no A record\n");
     exit(1);

@@ -12,7 +12,7 @@ declare(strict_types=1);
 function srv_records(string $name): array
 {
     // false is "no answer" (with a warning that says little), [] is "no such record".
-    $records = @dns_get_record($name, DNS_SRV);
+    $records = @dns_get_record(absolute($name), DNS_SRV);
     if ($records === false) {
         throw new RuntimeException("no answer for SRV {$name}");
     }
@@ -27,9 +27,16 @@ function srv_records(string $name): array
     return $records;
 }
 
+/** The name with its final dot, which keeps libc from asking for it in each domain of the search list. */
+function absolute(string $name): string
+{
+    return rtrim($name, '.') . '.';
+}
+
 /**
  * The order in which to try them: priorities upwards; within one, a weighted draw without
- * replacement, as RFC 2782 describes it.
+ * replacement. RFC 2782 draws from 0 up, which favours whoever stands first; this draw, from 1 up, is
+ * exact. Weight 0 is drawn when nothing else is left.
  *
  * @param list<array{pri: int, weight: int, port: int, target: string}> $records
  * @return list<array{pri: int, weight: int, port: int, target: string}>
@@ -43,15 +50,15 @@ function srv_order(array $records): array
     ksort($tiers);
     $ordered = [];
     foreach ($tiers as $tier) {
-        // Weight 0 first: it is drawn only by the number 0, a very small chance. Equals in any order.
+        // Those of weight 0 last, in any order.
         shuffle($tier);
-        usort($tier, fn (array $a, array $b): int => ($a['weight'] !== 0) <=> ($b['weight'] !== 0));
+        usort($tier, fn (array $a, array $b): int => ($a['weight'] === 0) <=> ($b['weight'] === 0));
         while ($tier !== []) {
-            $drawn = random_int(0, array_sum(array_column($tier, 'weight')));
+            $drawn = random_int(1, max(1, array_sum(array_column($tier, 'weight'))));
             $sum = 0;
             foreach ($tier as $at => $record) {
                 $sum += $record['weight'];
-                if ($sum >= $drawn) {
+                if ($sum >= $drawn || $record['weight'] === 0) {
                     $ordered[] = $record;
                     array_splice($tier, $at, 1);
                     break;
@@ -70,6 +77,7 @@ function srv_order(array $records): array
  */
 function srv_addresses(string $target): array
 {
+    $target = absolute($target);
     $records = @dns_get_record($target, DNS_A);
     $addresses = array_column($records === false ? [] : $records, 'ip');
     if ($addresses === []) {
