@@ -16,6 +16,8 @@ const MESSAGE_LEN_MAX: usize = 512;
 /// The distance between two marks of a [`Source`], in octets.
 const MARK_DISTANCE: usize = 4096;
 
+use zeroize::Zeroize;
+
 /// A file as it was read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
@@ -78,6 +80,15 @@ fn marks(octets: &[u8]) -> Box<[Mark]> {
     let mut marks: Vec<Mark> = marks.collect();
     marks.push(mark);
     marks.into()
+}
+
+/// What TOML says may be secret: a key of cookies, the password in a header of a check.
+impl Drop for Source {
+    fn drop(&mut self) {
+        if self.path.extension().is_some_and(|suffix| suffix == "toml") {
+            self.text.zeroize();
+        }
+    }
 }
 
 /// How bad a [`Diagnostic`] is.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use zeroize::Zeroize;
 
 use super::decode::{Decoder, Period, Spanned, parse};
 use super::diagnostic::{Diagnostic, Source};
@@ -94,6 +95,12 @@ pub struct Identity {
 /// The secrets that cookies are made (the first) and recognized (all) with; none: one at random.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CookieSecrets(pub Vec<[u8; 16]>);
+
+impl Drop for CookieSecrets {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl fmt::Debug for CookieSecrets {
     /// Says how many, not which.

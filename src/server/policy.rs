@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
 
 use crate::answer::{Cookies, Policy, RateLimit, Rates, Secret, Text};
 use crate::config::{self, ServerConfig};
@@ -20,7 +21,7 @@ pub(super) fn policy(config: &ServerConfig, own: Vec<SocketAddr>) -> io::Result<
         name: text(&config.identity.name),
         version: text(&config.identity.version),
         cookies: config.cookies.as_ref().map(|secrets| match secrets.0.as_slice() {
-            [] => Cookies::new(&[random]),
+            [] => Cookies::new(std::slice::from_ref(&*random)),
             secrets => Cookies::new(secrets),
         }),
         rates: rates(&config.rate_limit)?.map(Arc::new),
@@ -36,13 +37,13 @@ fn rates(config: &config::RateLimit) -> io::Result<Option<Rates>> {
         return Ok(None);
     }
     let exempt = Access::only(exempt);
-    Ok(Some(Rates::new(RateLimit { per_source, per_network, slip, exempt }, random()?)))
+    Ok(Some(Rates::new(RateLimit { per_source, per_network, slip, exempt }, *random()?)))
 }
 
 /// A number that nobody can guess.
-fn random() -> io::Result<Secret> {
-    let mut secret = Secret::default();
-    let filled = SystemRandom::new().fill(&mut secret);
+fn random() -> io::Result<Zeroizing<Secret>> {
+    let mut secret = Zeroizing::new(Secret::default());
+    let filled = SystemRandom::new().fill(&mut *secret);
     filled.map_err(|_| io::Error::other("the system has no random numbers to give"))?;
     Ok(secret)
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::network::Network;
 use super::place::{Asn, Continent, Country, Location, Subdivision};
@@ -251,8 +252,14 @@ words! {
 }
 
 /// 32 hexadecimal digits.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Secret(pub(crate) [u8; 16]);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -262,7 +269,7 @@ impl std::fmt::Debug for Secret {
 
 impl Decode for Secret {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        let text = String::decode(node, decoder)?;
+        let text = Zeroizing::new(String::decode(node, decoder)?);
         let number = Some(&text).filter(|text| text.len() == 32 && !text.starts_with('+'));
         let number = number.and_then(|text| u128::from_str_radix(text, 16).ok());
         if number.is_none() {
