@@ -1,8 +1,8 @@
 //! Bytes ⇄ DNS messages.
 //!
 //! ```text
-//! query bytes ─ query::parse ─▶ Query ─ (answer) ─▶ writer::Writer ─▶ response bytes
-//! response bytes ─ message::read ─▶ sections as text          (for people and tests)
+//! query bytes ─ Query::read ─▶ Query ─ (answer) ─▶ writer::Writer ─▶ response bytes
+//! response bytes ─ Message::read ─▶ sections as text          (for people and tests)
 //! presentation text ─ rdata::parse ─▶ RDATA ─ rdata::write_text ─▶ presentation text
 //! ```
 //!
