@@ -1,5 +1,7 @@
 //! From what was met, all numbers, to names.
 
+use std::collections::HashSet;
+
 use super::{
     Address, Client, Endpoint, Hop, Nested, Place, Pool, PoolSeen, Route, Service, Step, System,
     Walk, route,
@@ -11,6 +13,7 @@ use crate::snapshot::{self, Found, Snapshot, Zone};
 use crate::steering::{self, Family, Fate, Followed, Member, Mode, Plan};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
+use crate::zone::Override;
 
 pub(super) fn hop(snapshot: &Snapshot, geo: &Geo, met: &MetHop) -> Hop {
     let zone_at = match met.met {
@@ -21,7 +24,10 @@ pub(super) fn hop(snapshot: &Snapshot, geo: &Geo, met: &MetHop) -> Hop {
     let service = zone.and_then(|zone| {
         let steered = met.steered.as_ref()?;
         let service = zone.services().get(steered.service)?;
-        Some(Seen { zone, geo, service, steered, plan: zone.plan(service) }.explained())
+        let bindings = zone.bindings().iter();
+        let written = bindings.filter(|binding| binding.wanted != Override::Auto);
+        let written = written.map(|binding| binding.bit).collect();
+        Some(Seen { zone, geo, service, steered, plan: zone.plan(service), written }.explained())
     });
     Hop {
         name: met.name.to_string(),
@@ -57,6 +63,8 @@ struct Seen<'a> {
     service: &'a snapshot::Service,
     steered: &'a Steered,
     plan: Plan<'a>,
+    /// The bits of addresses whose state the zone file says.
+    written: HashSet<Bit>,
 }
 
 impl Seen<'_> {
@@ -151,6 +159,8 @@ impl Seen<'_> {
             },
             up: seen.up,
             total: seen.total,
+            endpoints_up: seen.endpoints_up,
+            endpoints: seen.endpoints,
             min_up: pool.map_or(0.0, |pool| pool.min_up().as_fraction()),
             usable: seen.fate == Fate::Usable,
             why: match seen.fate {
@@ -197,10 +207,15 @@ impl Seen<'_> {
         let percents = percents.into_iter().zip(has).filter(|(_, has)| *has);
         let percent = percents.map(|(percent, _)| percent).max();
         let addresses = [
-            endpoint.v4.map(|address| Address { address: address.into(), state: v4 }),
-            endpoint.v6.map(|address| Address { address: address.into(), state: v6 }),
+            endpoint.v4.map(|address| (address.into(), v4, endpoint.bits()[0])),
+            endpoint.v6.map(|address| (address.into(), v6, endpoint.bits()[1])),
         ];
-        let addresses: Vec<Address> = addresses.into_iter().flatten().collect();
+        let addresses = addresses.into_iter().flatten().map(|(address, state, bit)| Address {
+            address,
+            state,
+            is_written: self.written.contains(&bit),
+        });
+        let addresses: Vec<Address> = addresses.collect();
         let target = addresses.is_empty().then(|| self.zone.endpoint_owner(endpoint));
         Some(Endpoint {
             name: self.zone.endpoint_name(endpoint).to_owned(),

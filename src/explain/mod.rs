@@ -174,6 +174,10 @@ pub struct PoolSeen {
     pub up: u32,
     /// The same of all endpoints of the family.
     pub total: u32,
+    /// The number of endpoints that are up.
+    pub endpoints_up: u32,
+    /// The number of endpoints of the family.
+    pub endpoints: u32,
     /// The share that must be up.
     pub min_up: f64,
     /// Whether it can.
@@ -230,4 +234,6 @@ pub struct Address {
     pub address: IpAddr,
     /// `up`, `down`, or `drained`: up, but named only where nothing else is.
     pub state: &'static str,
+    /// Whether the zone file's `state` says so.
+    pub is_written: bool,
 }

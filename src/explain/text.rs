@@ -9,8 +9,6 @@ use crate::geo::{Code, continent_name, country_name};
 
 /// The width of the titles.
 const TITLE_LEN: usize = 11;
-/// The usual width of weights.
-const WEIGHT_LEN: usize = "weight 65535".len();
 
 impl Display for Explanation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -140,10 +138,14 @@ fn write_walk(f: &mut Formatter<'_>, walk: &Walk) -> fmt::Result {
 }
 
 fn pool_seen(seen: &PoolSeen) -> String {
-    let PoolSeen { pool, family, up, total, min_up, usable, why } = seen;
-    let mut text = format!("{pool}: {up} of {total} up");
+    let PoolSeen { pool, family, up, total, endpoints_up, endpoints, min_up, usable, why } = seen;
+    let noun = if *endpoints == 1 { "endpoint" } else { "endpoints" };
+    let mut text = format!("{pool}: {endpoints_up} of {endpoints} {noun} up");
     if *family != "any" {
         let _ = write!(text, " for {family}");
+    }
+    if (up, total) != (endpoints_up, endpoints) {
+        let _ = write!(text, ", weight {up} of {total}");
     }
     if *min_up > 0.0 {
         let _ = write!(text, ", min_up {} %", (min_up * 1e4).round() / 1e2);
@@ -160,7 +162,8 @@ fn write_pools(f: &mut Formatter<'_>, pools: &[Pool]) -> fmt::Result {
     let places = |endpoint: &Endpoint| match &endpoint.target {
         Some(target) => target.clone(),
         None => {
-            let address = |a: &super::Address| format!("{} {}", a.address, a.state);
+            let by = |a: &super::Address| if a.is_written { " by state" } else { "" };
+            let address = |a: &super::Address| format!("{} {}{}", a.address, a.state, by(a));
             endpoint.addresses.iter().map(address).collect::<Vec<_>>().join(", ")
         }
     };
@@ -169,7 +172,7 @@ fn write_pools(f: &mut Formatter<'_>, pools: &[Pool]) -> fmt::Result {
         (weight, percent) => format!("weight {weight} at {percent} %"),
     };
     let endpoints = || pools.iter().flat_map(|pool| &pool.endpoints);
-    let weight_len = endpoints().map(|e| weights(e).len()).max().unwrap_or(0).max(WEIGHT_LEN);
+    let weight_len = endpoints().map(|e| weights(e).len()).max().unwrap_or(0);
     let name_len = endpoints().map(|endpoint| endpoint.name.len()).max().unwrap_or(0);
     let place_len = endpoints().map(|endpoint| places(endpoint).len()).max().unwrap_or(0);
     for pool in pools {

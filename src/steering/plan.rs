@@ -316,7 +316,7 @@ impl<'a> Plan<'a> {
     /// # Cost
     /// Nothing where the service has no routes, else one search.
     pub fn route(&self, client: IpAddr) -> Routed {
-        let everyone = Routed { to: self.otherwise, scope: 0, sticky: None, decision: None };
+        let everyone = self.routed_otherwise();
         let Some(Routes { table, to, identities, .. }) = self.routes else { return everyone };
         let (asked, client) = (client, client.to_canonical());
         // An IPv4 address inside an IPv6 one is counted as the latter by whoever hears of it.
@@ -331,6 +331,18 @@ impl<'a> Plan<'a> {
         }
         let (key, prefix) = sticky::client_key(client);
         Routed { scope: routed.scope.max(mapped + prefix), sticky: Some(key), ..routed }
+    }
+
+    /// Where clients go that no route takes.
+    pub(super) fn routed_otherwise(&self) -> Routed {
+        Routed { to: self.otherwise, scope: 0, sticky: None, decision: None }
+    }
+
+    /// Where each kind of clients goes.
+    pub(super) fn ways(&self) -> impl Iterator<Item = To> {
+        let by_decision = self.routes.map_or(&[][..], |routes| &routes.to);
+        let otherwise = by_decision.is_empty().then_some(self.otherwise);
+        otherwise.into_iter().chain(by_decision.iter().copied())
     }
 
     /// What stands for a member in a sticky service.

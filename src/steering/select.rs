@@ -247,6 +247,14 @@ impl<'a> Select<'a> {
         (up, total)
     }
 
+    /// How many members of a pool may serve, and how many have an address of the family.
+    pub(super) fn count_up(&self, pool: &PlanPool, mode: Mode) -> (u32, u32) {
+        pool.blocks.iter().fold((0, 0), |(up, all), block| {
+            let (serving, members) = (self.mask(block, mode), self.members(block));
+            (up + serving.count_ones(), all + members.count_ones())
+        })
+    }
+
     /// Members that have an address of the family.
     pub(super) fn members(&self, block: &Block) -> u64 {
         match self.family {

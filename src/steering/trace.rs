@@ -46,6 +46,10 @@ pub struct PoolSeen {
     pub up: u32,
     /// The weight of all members of the family, or their number.
     pub total: u32,
+    /// How many members of the family may serve.
+    pub endpoints_up: u32,
+    /// How many members of the family there are.
+    pub endpoints: u32,
 }
 
 /// Whether a pool can answer, and why not.
@@ -81,6 +85,7 @@ impl Trace {
         // No two pools start with the same member.
         let Some(at) = pools.position(|other| other.members == pool.members) else { return };
         let (up, total) = select.weight_up(pool, mode);
+        let (endpoints_up, endpoints) = select.count_up(pool, mode);
         let fate = match usable {
             true => Fate::Usable,
             false if select.addresses_only && pool.is_target => Fate::OnlyTargets,
@@ -90,7 +95,8 @@ impl Trace {
             false if pool.blocks.iter().all(|block| select.mask(block, mode) == 0) => Fate::NoneUp,
             false => Fate::BelowMinUp,
         };
-        let seen = PoolSeen { pool: at as u16, family: select.family, fate, up, total };
+        let (pool, family) = (at as u16, select.family);
+        let seen = PoolSeen { pool, family, fate, up, total, endpoints_up, endpoints };
         let mut steps = self.0.borrow_mut();
         let mut of_walk = steps.iter().rev().take_while(|step| !matches!(step, Step::Walk(_)));
         if !of_walk.any(|step| *step == Step::Pool(seen)) {

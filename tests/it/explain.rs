@@ -132,6 +132,7 @@ fn a_pool_that_is_passed_over_says_why() {
     let pool = |name: &str, up: u32, total: u32, min_up: f64, why: &str| {
         json!({ "pool": {
             "pool": name, "family": "A", "up": up, "total": total, "min_up": min_up,
+            "endpoints_up": 1, "endpoints": if name == "eu" { 2 } else { 1 },
             "usable": why.is_empty(), "why": why,
         } })
     };
