@@ -3,13 +3,15 @@
 //! Everything below the outside world takes a [`Moment`] as an argument; who needs to read one
 //! holds a [`Clock`]. Tests hold a manual one.
 
+mod day;
 mod seldom;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use seldom::Seldom;
+pub use day::date;
+pub use seldom::{Seldom, and_more};
 
 /// A point in time: how long after the clock was made. Monotonic; wall-clock jumps do not move it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -23,13 +23,14 @@
 //! ── L5  the outside world: I/O, threads, async
 //!    transport  udp (a blocking thread per worker, batched), stream (TCP, TLS), encrypted
 //!    checker    the probes and their schedule
+//!    observe    the log
 //! ── L6  server     composition: start, reload, stop
 //!        cli        one file per command
 //! ```
 //!
-//! Imports point downward only (`tests/it/layers.rs` fails on an upward one). L0–L4 do no I/O,
-//! read no clock, spawn nothing, and take `now` and the random source as arguments. Three
-//! planes, and none writes what another reads except by publishing one whole value:
+//! Imports point downward only (`tests/it/layers.rs` fails on an upward one). L0–L4 do no I/O
+//! and spawn nothing; but for `clock` itself they read no clock, and take `now` and the random
+//! source as arguments. Three planes, and none writes what another reads except by publishing one whole value:
 //!
 //! ```text
 //!  zones/*.toml ─ config ─ zone::Zone ─ snapshot::compile ─▶ Arc<Snapshot>, generation n  control
@@ -46,6 +47,7 @@ pub mod expect;
 pub mod explain;
 pub mod geo;
 pub mod health;
+pub mod observe;
 pub mod server;
 pub mod snapshot;
 pub mod steering;

@@ -4,9 +4,17 @@ use std::time::Duration;
 
 /// The tags of the elements on the way (X.690 §8).
 const SEQUENCE: u8 = 0x30;
+const OCTETS: u8 = 0x04;
 const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
+/// A name of DNS among those of a certificate (RFC 5280 §4.2.1.6).
+const DNS_NAME: u8 = 0x82;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
+
+/// The object identifier of the extension with the names of a certificate, as an element:
+/// 2.5.29.17 (RFC 5280 §4.2.1.6).
+const SUBJECT_ALT_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x11];
 
 /// The seconds of a day.
 pub const DAY: i64 = 86_400;
@@ -26,16 +34,7 @@ pub struct Validity {
 impl Validity {
     /// What the certificate says; `None` if it cannot be read.
     pub fn read(der: &[u8]) -> Option<Self> {
-        let (SEQUENCE, certificate, _) = element(der)? else { return None };
-        let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };
-        if let (VERSION, _, behind) = element(rest)? {
-            rest = behind;
-        }
-        // Serial number, signature algorithm, issuer.
-        for _ in 0..3 {
-            rest = element(rest)?.2;
-        }
-        let (SEQUENCE, validity, _) = element(rest)? else { return None };
+        let (SEQUENCE, validity, _) = element(from_validity(der)?)? else { return None };
         let (kind, from, rest) = element(validity)?;
         let from = seconds(kind, from)?;
         let (kind, until, _) = element(rest)?;
@@ -69,6 +68,57 @@ impl Validity {
         }
         self.is_near(now, None).then(|| format!("expires in {}: renew it", self.left(now)))
     }
+}
+
+/// Returns the names of DNS that a certificate is for; none if it cannot be read.
+pub fn dns_names(der: &[u8]) -> Vec<String> {
+    names_element(der).map_or(Vec::new(), |mut rest| {
+        let mut names = Vec::new();
+        while let Some((tag, name, behind)) = element(rest) {
+            if tag == DNS_NAME {
+                names.push(String::from_utf8_lossy(name).into_owned());
+            }
+            rest = behind;
+        }
+        names
+    })
+}
+
+/// The content of the extension with the names of a certificate.
+fn names_element(der: &[u8]) -> Option<&[u8]> {
+    let mut rest = from_validity(der)?;
+    let extensions = loop {
+        let (tag, content, behind) = element(rest)?;
+        if tag == EXTENSIONS {
+            break element(content)?.1;
+        }
+        rest = behind;
+    };
+    let mut rest = extensions;
+    loop {
+        let (_, extension, behind) = element(rest)?;
+        if let Some(value) = extension.strip_prefix(&SUBJECT_ALT_NAME[..]) {
+            // A flag that says whether it is critical may stand before the value.
+            let (tag, content, behind) = element(value)?;
+            let content = if tag == OCTETS { content } else { element(behind)?.1 };
+            return Some(element(content)?.1);
+        }
+        rest = behind;
+    }
+}
+
+/// The elements of a certificate from its validity on.
+fn from_validity(der: &[u8]) -> Option<&[u8]> {
+    let (SEQUENCE, certificate, _) = element(der)? else { return None };
+    let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };
+    if let (VERSION, _, behind) = element(rest)? {
+        rest = behind;
+    }
+    // Serial number, signature algorithm, issuer.
+    for _ in 0..3 {
+        rest = element(rest)?.2;
+    }
+    Some(rest)
 }
 
 /// The tag and the content of the first element, and what follows it.
@@ -168,5 +218,19 @@ mod tests {
         for len in 0..der.len() {
             assert_eq!(Validity::read(&der[..len]), None, "{len}");
         }
+    }
+
+    #[test]
+    fn names_of_dns_are_read_and_other_names_are_not() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = ["ns1.example.com", "192.0.2.1", "*.example.net"].map(String::from);
+        let parameters = rcgen::CertificateParams::new(names).unwrap();
+        let certificate = parameters.self_signed(&key).unwrap();
+        assert_eq!(dns_names(certificate.der()), ["ns1.example.com", "*.example.net"]);
+        for end in 0..certificate.der().len() {
+            dns_names(&certificate.der()[..end]);
+        }
+        let nameless = rcgen::CertificateParams::new([]).unwrap().self_signed(&key).unwrap();
+        assert_eq!(dns_names(nameless.der()), [""; 0]);
     }
 }

@@ -133,7 +133,7 @@ fn hear(said: &mut Said, line: &str) {
     }
     said.down += usize::from(line.contains(" is down: "));
     said.up += usize::from(line.contains(" is up: "));
-    if let Some((_, rest)) = line.split_once(" address=").filter(|_| line.contains("listening")) {
+    if let Some((_, rest)) = line.split_once("listening on ") {
         said.listening = rest.split(' ').next().and_then(|address| address.parse().ok());
     }
 }

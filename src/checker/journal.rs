@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Reason, Report};
+use crate::clock::and_more;
 use crate::health::{
     Concerned, EndpointName, Guarded, Probed, Readiness, Spoken, State, Turn, Turned,
 };
@@ -27,18 +28,37 @@ pub(super) fn turned(report: &Report, turn: &Turn) {
 }
 
 /// Writes one line for each endpoint that `turn`, by which the guard puts a state back, concerns.
-pub(super) fn put_back(turn: &Turn) {
-    say(turn, "its failures are not believed, this machine seems to be at fault");
+pub(super) fn put_back(turn: &Turn, guarded: Option<&Guarded>) {
+    let reason = match guarded {
+        Some(Guarded::Frozen { failing, targets, .. }) => {
+            format!("{failing} of {targets} endpoints began to fail at once")
+        }
+        _ => "most endpoints began to fail at once".to_owned(),
+    };
+    let (address, check) = (Place(turn.probed.address), turn.probed.check.kind.word());
+    for Concerned { endpoint, from, to } in &turn.endpoints {
+        tracing::warn!(
+            target: "waypost::health",
+            %endpoint, %address, check, %from, %to, reason, is_held = true,
+            "{endpoint} is held as {to} though its {check} check of {address} fails: {reason}, so \
+             this machine is likely at fault"
+        );
+    }
 }
 
 fn say(turn: &Turn, reason: &str) {
     let Turned { from, to, lasted, .. } = turn.turned;
     let (address, check) = (Place(turn.probed.address), turn.probed.check.kind.word());
-    let held = Rounded(lasted);
+    let held = match from {
+        // Nothing was known until now.
+        State::Unknown => String::new(),
+        _ => format!(" (was {from} for {})", Rounded(lasted)),
+    };
+    let held_ms = millis(lasted);
     for Concerned { endpoint, from: was, to: is } in &turn.endpoints {
         // Where several checks guard it, one may turn without it.
         let text = match was == is && from != to {
-            false => format!("{endpoint} is {is}: {reason} (was {was} for {held})"),
+            false => format!("{endpoint} is {is}: {reason}{held}"),
             true => {
                 format!("{endpoint} stays {is}: its {check} check of {address} is {to}: {reason}")
             }
@@ -47,7 +67,7 @@ fn say(turn: &Turn, reason: &str) {
             ($level:ident) => {
                 tracing::$level!(
                     target: "waypost::health",
-                    %endpoint, %address, check, from = %was, to = %is, %reason, %held, "{text}"
+                    %endpoint, %address, check, from = %was, to = %is, reason, held_ms, "{text}"
                 )
             };
         }
@@ -90,27 +110,28 @@ pub(super) fn expires(probed: &Probed, left: &str, endpoints: &[Arc<EndpointName
 pub(super) fn guarded(guarded: &Guarded) {
     match *guarded {
         Guarded::Frozen { failing, targets, within, at_most } => {
+            let (within_ms, at_most_ms) = (millis(within), millis(at_most));
             let (within, at_most) = (Rounded(within), Rounded(at_most));
             tracing::error!(
                 target: "waypost::health",
-                failing, targets, %within, %at_most,
+                failing, targets, within_ms, at_most_ms,
                 "states are frozen: {failing} of {targets} began to fail within {within}, so this \
                  machine or its network is likely at fault; failures change nothing for {at_most} \
                  at the most"
             );
         }
         Guarded::Recovered { held } => {
-            let held = Rounded(held);
+            let (held_ms, held) = (millis(held), Rounded(held));
             tracing::warn!(
-                target: "waypost::health", %held,
+                target: "waypost::health", held_ms,
                 "states follow the probes again: enough of them pass (frozen for {held})"
             );
         }
         Guarded::Believed { held, failing, targets } => {
-            let held = Rounded(held);
+            let (held_ms, held) = (millis(held), Rounded(held));
             tracing::error!(
                 target: "waypost::health",
-                failing, targets, %held,
+                failing, targets, held_ms,
                 "states follow the probes again: {failing} of {targets} have failed for {held}, \
                  which is believed now"
             );
@@ -120,11 +141,11 @@ pub(super) fn guarded(guarded: &Guarded) {
 
 /// Writes down that a probe could not be carried out, and how many before it were not said.
 pub(super) fn unable(probed: &Probed, reason: &Reason, unsaid: u64) {
-    let address = Place(probed.address);
+    let (address, more) = (Place(probed.address), and_more(unsaid));
     tracing::warn!(
         target: "waypost::checker",
         %address, %reason, unsaid,
-        "cannot probe, the state stays as it is: {reason}"
+        "cannot probe {address}, the state stays as it is: {reason}{more}"
     );
 }
 
@@ -144,7 +165,7 @@ pub(super) fn probed(report: &Report) {
         check = report.probed.check.kind.word(),
         verdict = ?report.verdict,
         reason = %report.reason,
-        took = %Rounded(report.took),
+        took_ms = millis(report.took),
         "probed"
     );
 }
@@ -159,6 +180,11 @@ impl fmt::Display for Place {
             _ => self.0.fmt(f),
         }
     }
+}
+
+/// Returns a duration in milliseconds, as JSON has it.
+fn millis(duration: Duration) -> u64 {
+    duration.as_millis() as u64
 }
 
 /// A duration in its two largest units: `3h12m`, `850ms`.

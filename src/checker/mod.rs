@@ -23,6 +23,7 @@ mod tests;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -98,6 +99,8 @@ struct Shared {
     changed: Notify,
     /// Told whenever an address gets its first verdict.
     first_verdict: Notify,
+    /// Told whenever what boards show changes.
+    shown: Option<SyncSender<()>>,
     /// What is probed by each check.
     watches: Mutex<Vec<Weak<Watch>>>,
     /// How much later than planned probes began.
@@ -120,12 +123,22 @@ impl Checker {
             outlets: Outlets::new(),
             changed: Notify::new(),
             first_verdict: Notify::new(),
+            shown: None,
             watches: Mutex::default(),
             lateness: Histogram::default(),
             stalls: Stalls::new(),
             expiring: Told::default(),
         };
         Self { shared: Arc::new(shared), limits, tasks: JoinSet::new() }
+    }
+
+    /// Tells `shown`, without waiting, whenever a verdict changes what boards show. Only before
+    /// [`Checker::sync`].
+    pub fn telling(mut self, shown: SyncSender<()>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.shown = Some(shown);
+        }
+        self
     }
 
     /// Soon starts to probe what the table holds and is not probed yet, and to probe nothing that
@@ -286,11 +299,17 @@ impl Shared {
         let said = report.spoken.as_ref();
         let found = (report.verdict, said.map(|(spoken, _)| *spoken));
         let applied = self.table().apply(&report.probed, found, self.clock.now());
+        let is_shown =
+            applied.turn.is_some() || applied.spoken.is_some() || !applied.put_back.is_empty();
+        if let Some(shown) = self.shown.as_ref().filter(|_| is_shown) {
+            // Full: whoever reads it will look anyway.
+            let _ = shown.try_send(());
+        }
         if let Some(guarded) = &applied.guarded {
             journal::guarded(guarded);
         }
         for turn in &applied.put_back {
-            journal::put_back(turn);
+            journal::put_back(turn, applied.guarded.as_ref());
         }
         if let Some((spoken, endpoints)) = &applied.spoken {
             let why = said.and_then(|(_, why)| why.as_deref());

@@ -5,7 +5,11 @@ use clap::{Args, ValueEnum};
 use super::engine::{Asking, Response, parse_name, parse_type};
 use super::{Failed, dig};
 use crate::explain::Explanation;
+use crate::observe;
 use crate::wire::kind::Type;
+
+/// Says which states count: no check is run here.
+const SOURCE: &str = "from       the zone files: all is held to be up, but for `state` and --down";
 
 /// Arguments of `waypost explain`.
 #[derive(Args)]
@@ -46,7 +50,11 @@ impl Explain {
         let why = Explanation::new(engine.snapshot(), engine.geo(), &hops);
         match self.format {
             Format::Text => {
-                say!("{why}");
+                let text = format!("{SOURCE}\n{why}");
+                match observe::is_colored(&std::io::stdout()) {
+                    true => say!("{}", observe::colored(&text)),
+                    false => say!("{text}"),
+                }
                 dig::print(&message);
             }
             Format::Json => {

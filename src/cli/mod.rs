@@ -23,7 +23,7 @@ mod serve;
 mod shares;
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -112,9 +112,13 @@ fn say(line: fmt::Arguments<'_>) {
 /// Prints diagnostics for a person: in colour on a terminal.
 fn print_diagnostics(diagnostics: &[Diagnostic]) {
     if !diagnostics.is_empty() {
-        let color = io::stderr().is_terminal();
-        eprintln!("{}", crate::config::render(diagnostics, color).trim_end());
+        eprintln!("{}", rendered(diagnostics).trim_end());
     }
+}
+
+/// Returns diagnostics as they are written to standard error.
+fn rendered(diagnostics: &[Diagnostic]) -> String {
+    crate::config::render(diagnostics, crate::observe::is_colored(&io::stderr()))
 }
 
 /// A loader of `zones`, or of what the configuration names, that knows where clients are.

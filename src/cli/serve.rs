@@ -10,8 +10,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 use super::{Failed, load_config};
-use crate::config::{LogConfig, LogFormat, ServerConfig};
-use crate::server::{Server, StartError};
+use crate::config::{ServerConfig, Severity};
+use crate::observe::Log;
+use crate::server::{Server, StartError, log_diagnostics};
 
 /// Arguments of `waypost serve`. Each overrides its key in waypost.toml.
 #[derive(Args)]
@@ -35,17 +36,22 @@ impl Serve {
     /// Serves until SIGTERM or SIGINT.
     pub(super) fn run(self) -> Result<(), Failed> {
         let config = self.config()?;
-        start_log(&config.log);
-        let cannot_listen = |error| {
-            eprintln!("error: cannot listen for signals: {error}");
+        let log = Log::start(&config.log).map_err(|error| {
+            eprintln!("error: cannot start the log: {error}");
             Failed
-        };
-        let mut signals = Signals::listen().map_err(cannot_listen)?;
+        })?;
+        let mut signals = Signals::listen().map_err(|error| {
+            refuse(&log, &format!("cannot listen for signals: {error}"));
+            Failed
+        })?;
         let Some(started) = signals.start(config) else { return Ok(()) };
         let server = started.map_err(|error| {
             match error {
-                StartError::Zones(diagnostics) => super::print_diagnostics(&diagnostics),
-                other => eprintln!("error: {other}"),
+                StartError::Zones(diagnostics) => {
+                    let text = super::rendered(&diagnostics);
+                    log.refuse(&text, || log_diagnostics(&diagnostics, Severity::Warning));
+                }
+                other => refuse(&log, &other.to_string()),
             }
             Failed
         })?;
@@ -55,9 +61,17 @@ impl Serve {
         let outcomes = server.outcomes();
         server.stop();
         let answered: u64 = outcomes.iter().map(|(_, count)| count).sum();
-        let seen = outcomes.iter().filter(|(_, count)| *count > 0);
-        let outcomes: Vec<String> = seen.map(|(name, count)| format!("{name}={count}")).collect();
-        info!(queries = answered, outcomes = outcomes.join(" "), "stopped");
+        let seen = || outcomes.iter().filter(|(_, count)| *count > 0);
+        let listed: Vec<String> = seen().map(|(name, count)| format!("{name} {count}")).collect();
+        let listed =
+            if listed.is_empty() { String::new() } else { format!(" ({})", listed.join(", ")) };
+        let counts: Vec<String> =
+            seen().map(|(name, count)| format!("\"{name}\":{count}")).collect();
+        info!(
+            queries = answered,
+            json.outcomes = format_args!("{{{}}}", counts.join(",")),
+            "stopped after {answered} queries{listed}"
+        );
         Ok(())
     }
 
@@ -74,6 +88,11 @@ impl Serve {
         }
         Ok(config)
     }
+}
+
+/// Says why the server does not start.
+fn refuse(log: &Log, problem: &str) {
+    log.refuse(&format!("error: {problem}\n"), || tracing::error!("{problem}"));
 }
 
 /// The signals that steer the server, caught from before it starts.
@@ -126,39 +145,5 @@ impl Signals {
             }
         });
         info!("stopping");
-    }
-}
-
-/// Libraries that write lines for each query, or for each client that breaks off.
-const QUIET: [&str; 8] = [
-    "h2",
-    "h3",
-    "hickory_net",
-    "hickory_proto",
-    "hickory_server",
-    "quinn",
-    "quinn_proto",
-    "rustls",
-];
-
-/// At each probe of a certificate that is not valid this says so as an error of its own; the reason
-/// of the turn says it once.
-const SILENT: &str = "rustls_platform_verifier=off,";
-
-/// Starts the log on standard error. `RUST_LOG` overrides the configured level; a library is loud
-/// only if it says so by name.
-fn start_log(log: &LogConfig) {
-    let quiet = QUIET.map(|library| format!("{library}=error,")).concat() + SILENT;
-    let level = log.level.to_string();
-    let wished = std::env::var(tracing_subscriber::EnvFilter::DEFAULT_ENV).ok();
-    let filter = wished
-        .and_then(|wished| tracing_subscriber::EnvFilter::try_new(format!("{quiet}{wished}")).ok())
-        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new(format!("{quiet}{level}")));
-    let lines = tracing_subscriber::fmt().with_writer(io::stderr).with_env_filter(filter);
-    match log.format {
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-        LogFormat::Text => {
-            lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init();
-        }
     }
 }

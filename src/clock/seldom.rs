@@ -33,6 +33,14 @@ impl Seldom {
     }
 }
 
+/// Returns how many lines went unsaid as the end of one that is said; nothing for none.
+pub fn and_more(unsaid: u64) -> String {
+    match unsaid {
+        0 => String::new(),
+        _ => format!(" ({unsaid} more times since this was last said)"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,21 +3,26 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error as TlsError, InconsistentKeys};
 use tracing::{error, info, warn};
+use zeroize::Zeroizing;
 
 use super::seen::Fingerprint;
+use crate::clock::date;
 use crate::config::EncryptedConfig;
 use crate::transport::Certificate;
-use crate::x509::{DAY, Validity};
+use crate::x509::{DAY, Validity, dns_names};
 
 /// The largest file that is read: a chain has a few kilobytes.
 const FILE_LEN_MAX: u64 = 1 << 20;
+
+/// How long after the certificate its key may come.
+const RENEWAL_MAX: Duration = Duration::from_secs(2);
 
 /// The files of a certificate, and what handshakes present of them.
 pub(super) struct CertificateFiles {
@@ -27,6 +32,9 @@ pub(super) struct CertificateFiles {
     seen: [Option<Fingerprint>; 2],
     presented: Arc<Certificate>,
     validity: Option<Validity>,
+    /// When files that cannot be presented were first seen, as long as that was not said: one of
+    /// the two may be on its way.
+    refused_at: Option<Instant>,
     /// The day, counted from 1970, on which its validity was last looked at.
     looked_on: i64,
 }
@@ -55,7 +63,9 @@ impl CertificateFiles {
         let seen = look(&certificate, &key);
         let (certified, validity) = read(&certificate, &key)?;
         let presented = Arc::new(Certificate::new(certified));
-        let mut files = Self { certificate, key, seen, presented, validity, looked_on: 0 };
+        let refused_at = None;
+        let mut files =
+            Self { certificate, key, seen, presented, validity, refused_at, looked_on: 0 };
         files.warn_daily();
         Ok(files)
     }
@@ -66,30 +76,50 @@ impl CertificateFiles {
     }
 
     /// Reads the files again if they changed, or in any case if `forced`, and warns once a day of
-    /// a certificate that needs attention. Files that cannot be presented are logged and change
-    /// nothing.
+    /// a certificate that needs attention. Files that cannot be presented change nothing, and are
+    /// logged if they still cannot be two seconds later, or at once if `forced`.
     pub(super) fn refresh(&mut self, forced: bool) {
         let seen = look(&self.certificate, &self.key);
-        if seen != self.seen || forced {
+        let is_due = self.refused_at.is_some_and(|at| at.elapsed() >= RENEWAL_MAX);
+        if seen != self.seen || forced || is_due {
             self.seen = seen;
-            self.read_again();
+            self.read_again(forced || is_due);
         }
         self.warn_daily();
     }
 
-    fn read_again(&mut self) {
+    fn read_again(&mut self, is_final: bool) {
         match read(&self.certificate, &self.key) {
             Ok((certified, validity)) => {
+                let names = certified.cert.first().map_or(Vec::new(), |first| dns_names(first));
                 self.presented.replace(certified);
-                (self.validity, self.looked_on) = (validity, 0);
-                info!(file = %self.certificate.display(), "certificate read again");
+                (self.validity, self.looked_on, self.refused_at) = (validity, 0, None);
+                self.log_read(&names);
+            }
+            Err(_) if !is_final => {
+                self.refused_at.get_or_insert_with(Instant::now);
             }
             Err(problem) => {
+                self.refused_at = None;
                 error!(
                     "certificate refused: what was presented goes on being presented: {problem}"
                 );
             }
         }
+    }
+
+    fn log_read(&self, names: &[String]) {
+        let (file, ends) = (self.certificate.display(), self.validity.map(|v| date(v.until)));
+        let more = match names.len() {
+            0 | 1 => String::new(),
+            len => format!(" and {} more", len - 1),
+        };
+        let name = names.first().map_or("no name of DNS", String::as_str);
+        let until = ends.as_deref().unwrap_or("an unknown day");
+        info!(
+            %file, names = names.join(" "), ends,
+            "certificate read again from {file}: for {name}{more}, valid until {until}"
+        );
     }
 
     fn warn_daily(&mut self) {
@@ -114,7 +144,7 @@ fn read(
     key: &Path,
 ) -> Result<(CertifiedKey, Option<Validity>), CertificateError> {
     let fail = |problem: String| Err(CertificateError(problem));
-    let (chain_pem, key_pem) = (read_file(certificate)?, read_file(key)?);
+    let (chain_pem, key_pem) = (read_file(certificate)?, Zeroizing::new(read_file(key)?));
     let (chain_name, key_name) = (certificate.display(), key.display());
     let chain = CertificateDer::pem_slice_iter(&chain_pem).collect::<Result<Vec<_>, _>>();
     let chain = match chain {

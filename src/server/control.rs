@@ -204,7 +204,10 @@ impl Control {
         let Some(zones) = load.zones.filter(|_| load.is_as_expected) else {
             let errors = load.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
             let generation = self.publish.borrow().generation();
-            error!(errors, generation, "reload refused: what was served goes on being served");
+            error!(
+                errors,
+                generation, "reload refused, {errors} errors: what was served goes on being served"
+            );
             log_diagnostics(&load.diagnostics, Severity::Error);
             // No snapshot retires whose end would give back what this load has left behind.
             memory::give_back();
@@ -215,7 +218,12 @@ impl Control {
         self.publish(zones);
         let took_ms = self.clock.now().since(started).as_millis() as u64;
         let generation = self.publish.borrow().generation();
-        info!(generation, zones = count, took_ms, "reloaded");
+        info!(
+            generation,
+            zones = count,
+            took_ms,
+            "reloaded: {count} zones, generation {generation}, in {took_ms} ms"
+        );
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -237,16 +245,19 @@ fn settle(events: &Receiver<Event>) -> Event {
     Event::Changed
 }
 
-/// Logs each diagnostic by itself, so that none is lost in another's lines. `least`: the level
+/// Logs each diagnostic by itself: one object each in JSON. `least`: the level
 /// of those that did no harm.
-pub(super) fn log_diagnostics(diagnostics: &[Diagnostic], least: Severity) {
+pub(crate) fn log_diagnostics(diagnostics: &[Diagnostic], least: Severity) {
     for diagnostic in diagnostics {
         let text = config::render(std::slice::from_ref(diagnostic), false);
+        let file = diagnostic.place.as_ref().map(|(source, _)| source.path.display().to_string());
+        let (line, column) = diagnostic.line_column().unzip();
+        let (help, message) = (diagnostic.help.as_deref(), &diagnostic.message);
         match diagnostic.severity.min(least) {
             Severity::Error if diagnostic.severity == Severity::Error => {
-                error!(target: "waypost::config", "{text}");
+                error!(target: "waypost::config", file, line, column, help, text, "{message}");
             }
-            _ => warn!(target: "waypost::config", "{text}"),
+            _ => warn!(target: "waypost::config", file, line, column, help, text, "{message}"),
         }
     }
 }

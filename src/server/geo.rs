@@ -127,7 +127,11 @@ impl Followed {
 
 fn log_read(database: &Database) {
     let Database { name, kind, built, networks, .. } = database;
-    info!(file = name, kind, built, networks, "database read");
+    let day = crate::clock::date(*built as i64);
+    info!(
+        file = name,
+        kind, built, networks, "database read: {name} ({kind} of {day}, {networks} networks)"
+    );
 }
 
 fn read(path: &Path) -> Result<Arc<Database>, GeoError> {

@@ -18,10 +18,12 @@ mod memory;
 mod policy;
 mod process;
 mod seen;
+mod services;
 mod states;
 mod watch;
 mod worker;
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
@@ -36,8 +38,8 @@ use crate::answer::Over;
 use crate::checker::{Checker, Limits};
 use crate::clock::Clock;
 use crate::config::{Diagnostic, EncryptedConfig, ServerConfig, Severity};
-use crate::health::Table;
-use crate::snapshot::Snapshot;
+use crate::health::{Probed, Table};
+use crate::snapshot::{Snapshot, Zone};
 use crate::transport::{self, BindError, Bound, Running, StreamLimits, Tls};
 use certificate::CertificateFiles;
 use checks::CheckThread;
@@ -46,6 +48,7 @@ use states::States;
 use worker::Worker;
 
 pub use certificate::CertificateError;
+pub(crate) use control::log_diagnostics;
 pub use geo::{GeoError, GeoFiles};
 pub use load::{Load, Loader, read_source};
 
@@ -106,9 +109,7 @@ impl Server {
     /// [`StartError`]; nothing is left running.
     pub fn start(config: ServerConfig) -> Result<Self, StartError> {
         process::quiet_worker_panics();
-        let probes = config.check_concurrency + crate::checker::KEPT_MAX;
-        process::raise_descriptor_limit(connections_max(&config), probes);
-        let geo = locate(&config);
+        let (geo, problems) = GeoFiles::load(config.geo.clone());
         let mut loader =
             Loader::new(&config.zones).with_geo(geo.geo().clone()).allowing(config.allowed);
         let mut watcher = watch::Watcher::new();
@@ -117,6 +118,10 @@ impl Server {
         let load = loader.load();
         watcher.extend(&loader);
         let Some(zones) = load.zones else { return Err(StartError::Zones(load.diagnostics)) };
+        let probed = log_zones(&config, &zones);
+        log_geo(&geo, &problems);
+        let probes = config.check_concurrency + crate::checker::KEPT_MAX;
+        process::raise_descriptor_limit(connections_max(&config), probes);
         log_load(&load.diagnostics, load.is_as_expected);
         let workers = worker_count(config.workers);
         let (bound, certificate) = bind(&config, workers)?;
@@ -125,14 +130,18 @@ impl Server {
         let (clock, states) = (Clock::system(), States::new(config.states.clone()));
         let checks = CheckThread::start()?;
         let handle = checks.handle().clone();
-        let (table, checker) = checker(&config, &states, &clock);
+        let (shown, changes) = mpsc::sync_channel(1);
+        let (table, checker) = checker(&config, &states, &clock, shown);
         let files = OnDisk { loader, geo, certificate, states };
         let mut control = Control::new(files, table, checker, clock.clone(), handle.clone());
         control.publish(zones);
         // What comes later is not that old.
         control.forget_kept_states();
-        if !handle.block_on(control.checker().first_verdicts(config.start_wait)) {
-            let wait = config.start_wait;
+        let wait = config.start_wait;
+        if probed > 0 {
+            info!(probed, "waiting for first verdicts of {probed} probes, for {wait:?} at most");
+        }
+        if !handle.block_on(control.checker().first_verdicts(wait)) {
             warn!("answering before every check has a verdict: {wait:?} have passed");
         }
 
@@ -144,6 +153,7 @@ impl Server {
             let (snapshots, policy) = (snapshots.clone(), Arc::clone(&policy));
             Worker::new(snapshots, policy, clock.clone(), counted.clone(), number)
         })?;
+        services::watch(control.snapshots(), changes)?;
         let (events, inbox) = mpsc::channel();
         watcher.attach(&config.zones, events.clone());
         let (alive, ended) = mpsc::channel();
@@ -177,9 +187,13 @@ impl Server {
     /// Writes into the log where it answers: the sign that it can be asked, reloaded and stopped.
     pub fn announce(&self) {
         let workers = self.workers;
-        self.addresses.iter().for_each(|address| info!(%address, workers, "listening"));
+        for address in &self.addresses {
+            let threads = counted(workers, "worker");
+            info!(%address, workers, "listening on {address} over UDP and TCP, with {threads}");
+        }
         for (over, address) in &self.encrypted {
-            info!(%address, over = over.as_str(), "listening");
+            let over = over.as_str();
+            info!(%address, over, "listening on {address} over {over}");
         }
     }
 
@@ -220,7 +234,12 @@ impl Server {
 }
 
 /// The table that checks feed, and the checks themselves, with nothing to probe yet.
-fn checker(config: &ServerConfig, states: &States, clock: &Clock) -> (Arc<Mutex<Table>>, Checker) {
+fn checker(
+    config: &ServerConfig,
+    states: &States,
+    clock: &Clock,
+    shown: mpsc::SyncSender<()>,
+) -> (Arc<Mutex<Table>>, Checker) {
     let mut table = Table::new(config.guard);
     table.resume(states.read(clock));
     let table = Arc::new(Mutex::new(table));
@@ -228,7 +247,7 @@ fn checker(config: &ServerConfig, states: &States, clock: &Clock) -> (Arc<Mutex<
         concurrency: config.check_concurrency,
         per_address: config.check_concurrency_per_address,
     };
-    let checker = Checker::new(clock.clone(), Arc::clone(&table), limits);
+    let checker = Checker::new(clock.clone(), Arc::clone(&table), limits).telling(shown);
     (table, checker)
 }
 
@@ -240,20 +259,45 @@ impl Drop for Server {
 
 /// Logs what was found wrong with what is served all the same.
 fn log_load(diagnostics: &[Diagnostic], is_as_expected: bool) {
-    control::log_diagnostics(diagnostics, Severity::Warning);
+    log_diagnostics(diagnostics, Severity::Warning);
     if !is_as_expected {
         // Nothing is served yet that could stay: answers that are not as expected beat none.
         error!("zones are served although tests of theirs fail");
     }
 }
 
-/// What is known of where clients are.
-fn locate(config: &ServerConfig) -> GeoFiles {
-    let (geo, problems) = GeoFiles::load(config.geo.clone());
+/// Logs what is served, as the first line; returns how many addresses are probed for it.
+fn log_zones(config: &ServerConfig, served: &[Arc<Zone>]) -> usize {
+    let services: usize = served.iter().map(|zone| zone.services().len()).sum();
+    let of_zone = |zone: &Arc<Zone>| -> usize {
+        zone.services().iter().map(|service| zone.own_endpoint_count(service)).sum()
+    };
+    let endpoints: usize = served.iter().map(of_zone).sum();
+    let bindings = served.iter().flat_map(|zone| zone.bindings().iter());
+    let probed: HashSet<&Probed> = bindings.flat_map(|b| b.condition.leaves()).collect();
+    let (zones, probed) = (served.len(), probed.len());
+    let (version, directory) = (env!("CARGO_PKG_VERSION"), config.zones.display());
+    info!(
+        version, %directory, zones, services, endpoints, probed,
+        "waypost {version} serves {directory}: {}, {}, {}, {}",
+        counted(zones, "zone"),
+        counted(services, "service"),
+        counted(endpoints, "endpoint"),
+        counted(probed, "probe"),
+    );
+    probed
+}
+
+/// Returns a number of things in words.
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Logs what is known of where clients are.
+fn log_geo(geo: &GeoFiles, problems: &[GeoError]) {
     // Clients that cannot be located are better than no answers at all.
     problems.iter().for_each(|problem| error!("clients are located without it: {problem}"));
     geo.log();
-    geo
 }
 
 /// What clients may take over streams.

@@ -16,7 +16,9 @@ pub(super) fn raise_descriptor_limit(connections: usize, probes: usize) {
         Ok(limit) if limit >= needed => {}
         Ok(limit) => warn!(
             limit,
-            needed, "too few open files are allowed: raise `ulimit -n`, or LimitNOFILE= in systemd"
+            needed,
+            "too few open files are allowed, {limit} of {needed}: raise `ulimit -n`, or LimitNOFILE= \
+             in systemd"
         ),
         Err(error) => warn!("cannot read the limit of open files: {error}"),
     }

@@ -43,20 +43,24 @@ impl States {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
             Err(error) => {
-                warn!(file = %path.display(), %error, "cannot read the kept states: starting without");
+                let file = path.display();
+                warn!(%file, %error, "cannot read the states kept in {file}: {error}; starting without");
                 return Vec::new();
             }
         };
         let Some((written, kept)) = parse(&text) else {
-            warn!(file = %path.display(), "the kept states are damaged: starting without");
+            let file = path.display();
+            warn!(%file, "the states kept in {file} are damaged: starting without");
             return Vec::new();
         };
         let age = i64::from(clock.unix()) - i64::from(written);
         if !(0..=max_age.as_secs() as i64).contains(&age) {
-            info!(file = %path.display(), age_s = age, "the kept states are too old: starting without");
+            let file = path.display();
+            info!(%file, age_s = age, "the states kept in {file} are too old ({age} s): starting without");
             return Vec::new();
         }
-        info!(file = %path.display(), states = kept.len(), age_s = age, "states resumed");
+        let (file, states) = (path.display(), kept.len());
+        info!(%file, states, age_s = age, "resumed {states} states of {age} s ago from {file}");
         kept
     }
 
@@ -77,9 +81,10 @@ impl States {
             Ok(()) => self.has_failed = false,
             Err(error) if !self.has_failed => {
                 self.has_failed = true;
+                let file = path.display();
                 warn!(
-                    file = %path.display(), %error,
-                    "cannot keep the states: a restart will begin without"
+                    %file, %error,
+                    "cannot keep the states in {file}: {error}; a restart will begin without"
                 );
             }
             Err(_) => {}

@@ -90,7 +90,8 @@ impl<R: Respond> Guarded<R> {
             tracing::error!(
                 worker = self.worker,
                 unsaid,
-                "a query made the responder panic and was dropped: {text}"
+                "a query made the responder panic and was dropped: {text}{}",
+                crate::clock::and_more(unsaid)
             );
         }
     }

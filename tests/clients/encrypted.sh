@@ -33,7 +33,7 @@ key = "$work/key.pem"
 EOF
 serve --zones "$here/zones" --config "$work/waypost.toml"
 test_that "every encrypted listener is in the log" \
-    wait_until 5 grep -qE 'listening address=\[::1\]:443 over="H3"' "$work/waypost.log"
+    wait_until 5 grep -qE 'listening on \[::1\]:443 over H3' "$work/waypost.log"
 
 for over in tls https quic; do
     how="kdig +$over"

@@ -29,6 +29,7 @@ mod init;
 mod layers;
 mod load;
 mod located;
+mod log;
 mod model;
 mod presentation;
 mod scale;

@@ -65,7 +65,7 @@ impl TestServer {
 
     /// Where it answers over an encrypted transport, by its name in log lines.
     pub(crate) fn encrypted_address(&self, transport: &str) -> SocketAddr {
-        let line = self.wait_for_line(&format!("over=\"{transport}\""), START_PATIENCE);
+        let line = self.wait_for_line(&format!(" over {transport}"), START_PATIENCE);
         address_in(&line).unwrap_or_else(|| panic!("no address in: {line}"))
     }
 

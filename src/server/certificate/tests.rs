@@ -78,3 +78,31 @@ fn a_broken_renewal_changes_nothing_and_a_good_one_is_presented() {
     files.refresh(false);
     assert_ne!(files.presented().newest().cert, first.cert);
 }
+
+#[test]
+fn half_of_a_renewal_is_no_error_until_the_other_half_stays_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| directory.path().join(name));
+    let (old, new) = (issue(2050), issue(2050));
+    std::fs::write(&certificate, &old.0).unwrap();
+    std::fs::write(&key, &old.1).unwrap();
+    let config = EncryptedConfig {
+        certificate: certificate.clone(),
+        key: key.clone(),
+        tls: vec![],
+        https: vec![],
+        quic: vec![],
+        h3: vec![],
+        https_path: "/dns-query".into(),
+    };
+    let mut files = CertificateFiles::load(&config).unwrap();
+    std::fs::write(&certificate, &new.0).unwrap();
+    files.refresh(false);
+    assert!(files.refused_at.is_some(), "it waits for the other half");
+    std::fs::write(&key, &new.1).unwrap();
+    files.refresh(false);
+    assert!(files.refused_at.is_none(), "both halves are there");
+    std::fs::write(&key, &old.1).unwrap();
+    files.refresh(true);
+    assert!(files.refused_at.is_none(), "whoever asks is told at once");
+}

@@ -112,7 +112,10 @@ async fn keep<R: Respond>(listener: Listener, front: Front<R>, mut stop: watch::
         if !*stop.borrow() {
             let (address, over) = (listener.address, listener.over.as_str());
             let error = ended.err().unwrap_or_else(|| io::Error::other("it ended by itself"));
-            tracing::warn!(%address, over, "cannot go on listening, starting again: {error}");
+            tracing::warn!(
+                %address, over,
+                "cannot go on listening on {address} over {over}, starting again: {error}"
+            );
             tokio::time::sleep(REST).await;
         }
     }

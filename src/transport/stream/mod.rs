@@ -206,7 +206,8 @@ async fn accept<R: Respond>(
             Err(error) => {
                 shared.counters.receive_errors.add(1);
                 if let Some(unsaid) = log.admit() {
-                    tracing::warn!(unsaid, "cannot accept connections, going on: {error}");
+                    let more = crate::clock::and_more(unsaid);
+                    tracing::warn!(unsaid, "cannot accept connections, going on: {error}{more}");
                 }
                 tokio::time::sleep(REST).await;
             }

@@ -109,7 +109,8 @@ impl<R: Respond> Worker<R> {
         }
         self.counters.receive_errors.add(1);
         if let Some(unsaid) = self.log.admit() {
-            tracing::warn!(unsaid, "cannot receive over UDP, going on: {error}");
+            let more = crate::clock::and_more(unsaid);
+            tracing::warn!(unsaid, "cannot receive over UDP, going on: {error}{more}");
         }
         std::thread::sleep(REST);
     }
