@@ -335,16 +335,22 @@ impl Responder {
         let Self { snapshot, policy, now, draws, scratch, .. } = self;
         let Scratch { qname, alias, target, names, shares, trail } = scratch;
         trail.clear();
-        let options = query.edns.as_ref().map(|edns| Options::new(policy, edns, client, now.unix));
-        let opt_len = options.as_ref().map_or(0, Options::len);
-        let limit = size_limit(client.over, query.edns.as_ref());
-        let limit = match policy.max_nocookie_response {
-            // However little that is: it can always be said that there is more.
-            Some(most) if !is_vouched => {
-                limit.min(usize::from(most).max(HEADER_LEN + question.len() + opt_len))
+        let mut options =
+            query.edns.as_ref().map(|edns| Options::new(policy, edns, client, now.unix));
+        if pass == Pass::Slip {
+            options.iter_mut().for_each(Options::keep_short);
+        }
+        let mut opt_len = options.as_ref().map_or(0, Options::len);
+        let mut limit = size_limit(client.over, query.edns.as_ref());
+        if let Some(most) = policy.max_nocookie_response.filter(|_| !is_vouched) {
+            let most = usize::from(most);
+            if HEADER_LEN + question.len() + opt_len > most {
+                options.iter_mut().for_each(Options::keep_short);
+                opt_len = options.as_ref().map_or(0, Options::len);
             }
-            _ => limit,
-        };
+            // However little that is: it can always be said that there is more.
+            limit = limit.min(most.max(HEADER_LEN + question.len() + opt_len));
+        }
         let mut writer = Writer::start(out, limit, names, question, qname).ok()?;
         writer.reserve(opt_len);
         let head = match refuse(query) {

@@ -1,6 +1,6 @@
 //! The OPT record of a response: which options it carries.
 
-use super::policy::Policy;
+use super::policy::{Policy, Text};
 use super::{Client, Head, Over, UDP_PAYLOAD_MAX};
 use crate::wire::edns::{Cookie, Edns, OPT_LEN, OPTION_LEN, Opt, code};
 use crate::wire::kind::Rcode;
@@ -44,6 +44,8 @@ pub(super) struct Options<'p> {
     policy: &'p Policy,
     edns: &'p Edns,
     over: Over,
+    /// The name of this server, if the query asks for it and may have it.
+    nsid: Option<&'p [u8]>,
     /// The client's cookie and ours.
     cookie: Option<(Cookie, [u8; 16])>,
 }
@@ -56,12 +58,19 @@ impl<'p> Options<'p> {
             .as_ref()
             .zip(edns.cookie)
             .map(|(cookies, cookie)| (cookie, cookies.give(&cookie, client.source.ip(), now)));
-        Self { policy, edns, over: client.over, cookie }
+        let name = policy.name.as_ref().filter(|_| edns.nsid);
+        Self { policy, edns, over: client.over, nsid: name.map(Text::as_bytes), cookie }
+    }
+
+    /// Leaves out what a response to a source that may be forged can do without. The cookie stays:
+    /// whoever answers must give it (RFC 7873 §5.2.3), and it is the way out of the limit.
+    pub(super) fn keep_short(&mut self) {
+        self.nsid = None;
     }
 
     /// How many octets the OPT record takes without what may be left out.
     pub(super) fn len(&self) -> usize {
-        let nsid = self.nsid().map_or(0, |nsid| OPTION_LEN + nsid.len());
+        let nsid = self.nsid.map_or(0, |nsid| OPTION_LEN + nsid.len());
         let cookie = if self.cookie.is_some() { OPTION_LEN + COOKIE_LEN } else { 0 };
         let keepalive = if self.keepalive().is_some() { OPTION_LEN + 2 } else { 0 };
         let subnet = self.edns.subnet.map_or(0, |subnet| OPTION_LEN + subnet.data_len());
@@ -86,7 +95,7 @@ impl<'p> Options<'p> {
         if let Some(idle) = self.keepalive() {
             opt.put(writer, code::TCP_KEEPALIVE, &[&idle.to_be_bytes()])?;
         }
-        if let Some(nsid) = self.nsid() {
+        if let Some(nsid) = self.nsid {
             // Behind a very long question there may be no room for a very long name.
             let _ = opt.put(writer, code::NSID, &[nsid]);
         }
@@ -98,10 +107,6 @@ impl<'p> Options<'p> {
         }
         opt.end(writer);
         Ok(())
-    }
-
-    fn nsid(&self) -> Option<&[u8]> {
-        self.policy.name.as_ref().filter(|_| self.edns.nsid).map(|name| name.as_bytes())
     }
 
     /// Not over UDP, where it must not be sent (RFC 7828 §3.2.1), nor over QUIC.

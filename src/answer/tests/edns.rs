@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
+use crate::snapshot::Access;
 use crate::wire::edns::code;
 use crate::wire::kind::CLASS_CH;
 use crate::zone::Clients;
@@ -244,6 +245,42 @@ fn above_the_rate_a_client_is_sent_to_tcp_unless_it_has_a_cookie() {
     }
     responder.tick(Moment::at(Duration::from_secs(2)), 5_000_001);
     assert!(matches!(plain.of(&mut responder).0, Outcome::Answer(_)), "a second later");
+}
+
+#[test]
+fn what_slips_is_no_larger_than_the_query_but_for_a_cookie() {
+    let limit = RateLimit { per_source: 1, per_network: 0, slip: 1, exempt: Access::only(&[]) };
+    let rates = Some(Arc::new(Rates::new(limit, [3; 16])));
+    let name = Text::new(&"n".repeat(255));
+    let mut responder = responder(Policy { name, rates, ..named() });
+    responder.tick(Moment::at(Duration::from_secs(1)), 5_000_000);
+    let subnet: &[u8] = &[0, 1, 24, 0, 192, 0, 2];
+    let nsid = (code::NSID, &[][..]);
+    let keepalive = (code::TCP_KEEPALIVE, &[][..]);
+    let all = [nsid, (code::CLIENT_SUBNET, subnet), keepalive, (code::COOKIE, CLIENT_COOKIE)];
+    assert!(matches!(asked("mail", &all).of(&mut responder).0, Outcome::Answer(_)));
+    for (options, cookie) in [(&all[..0], 0), (&all[..1], 0), (&all[..3], 0), (&all, 16)] {
+        for qname in ["mail", ".", "no.such.name"] {
+            let query = asked(qname, options);
+            let (outcome, message) = query.of(&mut responder);
+            assert!(matches!(outcome, Outcome::Slipped(_)), "{qname} {outcome:?}");
+            assert_eq!(message.unwrap().flags(), ["qr", "tc"]);
+            assert!(outcome.len().unwrap() <= query.wire().len() + cookie, "{qname}");
+        }
+    }
+}
+
+#[test]
+fn the_name_of_the_server_makes_no_response_longer_than_allowed() {
+    let name = Text::new(&"n".repeat(255));
+    let policy = Policy { name, max_nocookie_response: Some(128), ..named() };
+    let mut responder = responder(policy);
+    responder.tick(Moment::default(), 5_000_000);
+    let query = asked("mail", &[(code::NSID, &[])]);
+    let (outcome, message) = query.of(&mut responder);
+    assert!(outcome.len().unwrap() <= 128 && message.unwrap().answer.len() == 1);
+    let tcp = Asked { over: Over::Tcp, ..query };
+    assert_eq!(tcp.answered(&mut responder).options[0].1.len(), 255);
 }
 
 #[test]
