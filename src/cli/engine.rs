@@ -1,5 +1,6 @@
 //! The engine that serves, asked without a socket: what `query` and `explain` have in common.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use super::{Failed, load_config, loader, print_diagnostics};
 use crate::answer::{Client, Hop, Over, Responder};
 use crate::expect;
 use crate::geo::Geo;
+use crate::health::Bit;
 use crate::snapshot::{Snapshot, Zone};
 use crate::wire::kind::Type;
 use crate::wire::message::{Message, Record, write_query};
@@ -49,9 +51,7 @@ impl Asking {
         let load = loader.load();
         print_diagnostics(&load.diagnostics);
         let snapshot = Arc::new(Snapshot::new(1, load.zones.ok_or(Failed)?));
-        for endpoint in &self.down {
-            take_down(&snapshot, endpoint)?;
-        }
+        take_down(&snapshot, &self.down)?;
         let responder = Responder::new(snapshot, self.seed);
         let source = SocketAddr::new(self.client, 53);
         let out = vec![0; usize::from(u16::MAX)].into();
@@ -143,19 +143,38 @@ impl<'a> Response<'a> {
     }
 }
 
-/// Shows an endpoint, or all of a service, as down in every zone that has it.
-fn take_down(snapshot: &Snapshot, given: &str) -> Result<(), Failed> {
-    let (label, name) = match given.rsplit_once('/') {
-        Some((label, name)) => (label, Some(name)),
-        None => (given, None),
-    };
-    let zones = snapshot.zones().iter();
-    let found: usize = zones.map(|zone| expect::hold_down(zone, label, name).count).sum();
-    if found > 0 {
+/// Holds endpoints, or all of a service, down in every zone that has them.
+fn take_down(snapshot: &Snapshot, given: &[String]) -> Result<(), Failed> {
+    if given.is_empty() {
         return Ok(());
     }
+    let zones = snapshot.zones().iter().map(|zone| (&**zone, HashSet::new()));
+    let mut zones: Vec<(&Zone, HashSet<Bit>)> = zones.collect();
+    for given in given {
+        let (label, name) = match given.rsplit_once('/') {
+            Some((label, name)) => (label, Some(name)),
+            None => (given.as_str(), None),
+        };
+        let mut is_found = false;
+        for (zone, places) in &mut zones {
+            let found = expect::places_of(zone, label, name);
+            is_found |= !found.is_empty();
+            places.extend(found);
+        }
+        if !is_found {
+            let problem = not_found(snapshot, label, name);
+            eprintln!("error: --down {given}: {problem}");
+            return Err(Failed);
+        }
+    }
+    expect::hold_down(&zones);
+    Ok(())
+}
+
+/// Says that no zone has a service, or an endpoint of it, and which there are.
+fn not_found(snapshot: &Snapshot, label: &str, name: Option<&str>) -> String {
     let with_service = |zone: &'_ Arc<Zone>| zone.service_named(label).is_some();
-    let problem = match snapshot.zones().iter().find(|zone| with_service(zone)) {
+    match snapshot.zones().iter().find(|zone| with_service(zone)) {
         None => format!("no zone has a service {label}; write SERVICE/ENDPOINT, such as web/fra1"),
         Some(zone) => {
             let endpoints = zone.service_named(label).map_or(&[][..], |s| zone.endpoints(s));
@@ -163,9 +182,7 @@ fn take_down(snapshot: &Snapshot, given: &str) -> Result<(), Failed> {
             let name = name.unwrap_or_default();
             format!("{label} has no endpoint {name}; it has {}", names.join(", "))
         }
-    };
-    eprintln!("error: --down {given}: {problem}");
-    Err(Failed)
+    }
 }
 
 pub(super) fn parse_name(text: &str) -> Result<Name, Failed> {

@@ -94,7 +94,7 @@ pub(super) fn ask<'s>(
             let part = IpNet::new(client, scope).unwrap_or(*network);
             let share = 0.5f64.powi(i32::from(scope - network.prefix_len()));
             for _ in 0..count {
-                tally.add(&engine.ask(name, qtype), weight * share / f64::from(count));
+                tally.add(&engine.explain(name, qtype), weight * share / f64::from(count));
             }
             next = behind(part.broadcast()).filter(|next| network.contains(next));
         }

@@ -79,7 +79,7 @@ impl Query {
             }
             (None, Some(count)) => {
                 for _ in 0..count {
-                    tally.add(&engine.ask(&name, self.qtype), 1.0);
+                    tally.add(&engine.explain(&name, self.qtype), 1.0);
                 }
                 tally.print(&name, self.qtype, "answers", format);
             }

@@ -1,11 +1,12 @@
 //! `waypost query --count` and `--clients`: how many answers name what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
 
 use super::query::Format;
-use crate::snapshot::{Snapshot, Zone};
+use crate::answer::{Hop, Met};
+use crate::snapshot::Snapshot;
 use crate::wire::kind::Type;
 use crate::wire::message::{Message, Record};
 use crate::wire::name::Name;
@@ -20,20 +21,22 @@ pub(super) struct Tally<'s> {
     total: f64,
     /// By response code, where nothing was named.
     others: BTreeMap<String, f64>,
-    /// By the record's type and data.
-    named: BTreeMap<String, f64>,
+    /// By the record's type and data, and the endpoint that was drawn for it.
+    named: BTreeMap<(String, Option<String>), f64>,
     /// By pool, of services that have several.
     pools: BTreeMap<String, f64>,
-    /// What the records stand for that were met so far.
-    known: HashMap<String, Option<Place>>,
 }
 
-/// An endpoint, as an operator writes it.
-#[derive(Clone)]
+/// An endpoint that was drawn.
 struct Place {
+    /// Itself, as an operator writes it.
     endpoint: String,
     /// Its pool, if the service has several.
     pool: Option<String>,
+    v4: Option<[u8; 4]>,
+    v6: Option<[u8; 16]>,
+    /// Its own name, or its target; wire format.
+    owner: Box<[u8]>,
 }
 
 /// One line of the tally.
@@ -53,11 +56,12 @@ impl<'s> Tally<'s> {
     /// Nothing counted yet; `snapshot` tells whose records they are.
     pub(super) fn new(snapshot: &'s Snapshot) -> Self {
         let (others, named, pools) = Default::default();
-        Self { snapshot, total: 0.0, others, named, pools, known: HashMap::new() }
+        Self { snapshot, total: 0.0, others, named, pools }
     }
 
-    /// Counts what `message` names in its answer section, as often as `weight` says.
-    pub(super) fn add(&mut self, message: &Message, weight: f64) {
+    /// Counts what `message` holds in its answer section, as often as `weight` says; `hops` led to
+    /// it, and tell which endpoints were drawn.
+    pub(super) fn add(&mut self, (message, hops): &(Message, Vec<Hop>), weight: f64) {
         self.total += weight;
         if message.answer.is_empty() {
             let what = match message.rcode {
@@ -66,17 +70,15 @@ impl<'s> Tally<'s> {
             };
             *self.others.entry(what).or_default() += weight;
         }
-        let mut pools = Vec::new();
+        let places = places(self.snapshot, hops);
         for record in &message.answer {
             let text = record.to_string();
             let data = text.splitn(4, ' ').last().unwrap_or_default();
-            let snapshot = self.snapshot;
-            let known =
-                self.known.entry(data.to_owned()).or_insert_with(|| place(snapshot, record));
-            let pool = known.as_ref().and_then(|place| place.pool.clone());
-            pools.extend(pool.filter(|pool| !pools.contains(pool)));
-            *self.named.entry(data.to_owned()).or_default() += weight;
+            let place = places.iter().find(|place| place.has(record));
+            let named = (data.to_owned(), place.map(|place| place.endpoint.clone()));
+            *self.named.entry(named).or_default() += weight;
         }
+        let pools: BTreeSet<String> = places.into_iter().filter_map(|place| place.pool).collect();
         for pool in pools {
             *self.pools.entry(pool).or_default() += weight;
         }
@@ -91,10 +93,9 @@ impl<'s> Tally<'s> {
             count: Count(count),
             share: if self.total > 0.0 { count / self.total } else { 0.0 },
         };
-        let endpoint = |data| Some(self.known.get(data)?.as_ref()?.endpoint.as_str());
-        let named = self.named.iter().map(|(data, &count)| Share {
+        let named = self.named.iter().map(|((data, endpoint), &count)| Share {
             record: Some(data),
-            endpoint: endpoint(data),
+            endpoint: endpoint.as_deref(),
             ..share(count)
         });
         let others = self.others.iter();
@@ -158,34 +159,40 @@ impl std::fmt::Display for Count {
     }
 }
 
-/// Which endpoint an address or alias belongs to.
-fn place(snapshot: &Snapshot, record: &Record) -> Option<Place> {
-    snapshot.zones().iter().find_map(|zone| place_in(zone, record))
+/// Returns the endpoints that were drawn on the way to an answer.
+fn places(snapshot: &Snapshot, hops: &[Hop]) -> Vec<Place> {
+    let mut places = Vec::new();
+    for hop in hops {
+        let (Some(steered), Met::Found(zone, _)) = (&hop.steered, hop.met) else { continue };
+        let Some(zone) = snapshot.zones().get(zone) else { continue };
+        let Some(service) = zone.services().get(steered.service) else { continue };
+        let (label, plan) = (zone.label(service), zone.plan(service));
+        for &member in &steered.named {
+            let Some(endpoint) = zone.endpoints(service).get(usize::from(member)) else { continue };
+            let mut pools = zone.pool_names(service).zip(plan.pools());
+            let pool = pools.find(|(_, pool)| pool.members().contains(&member));
+            let pool = pool.filter(|_| plan.pools().len() > 1);
+            places.push(Place {
+                endpoint: format!("{label}/{}", zone.endpoint_name(endpoint)),
+                pool: pool.map(|(name, _)| format!("{label}/{name}")),
+                v4: endpoint.v4,
+                v6: endpoint.v6,
+                owner: zone.endpoint_owner(endpoint).into(),
+            });
+        }
+    }
+    places
 }
 
-fn place_in(zone: &Zone, record: &Record) -> Option<Place> {
-    for service in zone.services() {
-        let is_it = |endpoint: &crate::snapshot::Endpoint| {
-            let owner = zone.endpoint_owner(endpoint);
-            match record.rtype {
-                Type::A => endpoint.v4.is_some_and(|v4| v4 == *record.rdata),
-                Type::AAAA => endpoint.v6.is_some_and(|v6| v6 == *record.rdata),
-                Type::CNAME => owner == &*record.rdata,
-                Type::SRV => record.rdata.get(6..) == Some(owner),
-                _ => false,
-            }
-        };
-        let Some(member) = zone.endpoints(service).iter().position(is_it) else { continue };
-        let label = zone.label(service);
-        let named = zone.endpoints(service).get(member).map(|e| zone.endpoint_name(e));
-        let holds = |members: std::ops::Range<u16>| members.contains(&(member as u16));
-        let plan = zone.plan(service);
-        let mut pools = zone.pool_names(service).zip(plan.pools());
-        let pool = pools.find(|(_, pool)| holds(pool.members())).map(|(name, _)| name);
-        return Some(Place {
-            endpoint: format!("{label}/{}", named.unwrap_or_default()),
-            pool: pool.filter(|_| plan.pools().len() > 1).map(|pool| format!("{label}/{pool}")),
-        });
+impl Place {
+    /// Whether `record` is what the answer holds of it.
+    fn has(&self, record: &Record) -> bool {
+        match record.rtype {
+            Type::A => self.v4.is_some_and(|v4| v4 == *record.rdata),
+            Type::AAAA => self.v6.is_some_and(|v6| v6 == *record.rdata),
+            Type::CNAME => *self.owner == *record.rdata,
+            Type::SRV => record.rdata.get(6..) == Some(&*self.owner),
+            _ => false,
+        }
     }
-    None
 }

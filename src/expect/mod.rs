@@ -7,6 +7,7 @@
 //! A zone is tried by itself, on its own board, before anybody else sees it: what a test holds to
 //! be down is up again when it ends.
 
+mod held;
 mod seen;
 
 use std::collections::HashSet;
@@ -16,10 +17,11 @@ use std::sync::Arc;
 use crate::answer::{Client, Over, Responder};
 use crate::explain::Explanation;
 use crate::geo::Geo;
-use crate::health::{Bit, Showing};
-use crate::snapshot::{Endpoint, Snapshot, Zone};
+use crate::health::Bit;
+use crate::snapshot::{Snapshot, Zone};
 use crate::wire::message::{Message, write_query};
 use crate::zone::{Down, Test};
+pub use held::{Held, hold_down, places_of};
 use seen::{Answer, Shares};
 
 /// How many answers a test looks at: each endpoint's share is then off by two thousandths at the
@@ -50,63 +52,14 @@ pub fn failures<'t>(zone: &Arc<Zone>, geo: &Geo, tests: &'t [Test]) -> Vec<(&'t 
     }
     let snapshot = Arc::new(Snapshot::new(0, vec![Arc::clone(zone)]));
     let failures = tests.iter().filter_map(|test| {
-        let hold = |down: &Down| hold_down(zone, &down.service, down.endpoint.as_deref());
-        let held: Vec<Held> = test.down.iter().map(hold).collect();
+        let places = |down: &Down| places_of(zone, &down.service, down.endpoint.as_deref());
+        let places: HashSet<Bit> = test.down.iter().flat_map(places).collect();
+        let held = (!places.is_empty()).then(|| hold_down(&[(&**zone, places)]));
         let result = ask(&snapshot, geo, test);
-        // The last first: two of them may hold the same endpoint.
-        held.iter().rev().for_each(|held| held.let_go(zone));
+        held.into_iter().for_each(Held::let_go);
         result.err().map(|failure| (test, failure))
     });
     failures.collect()
-}
-
-/// Endpoints that are held down, and what was shown of them.
-#[derive(Debug, Default)]
-pub struct Held {
-    /// How many endpoints.
-    pub count: usize,
-    before: Vec<(Bit, Showing)>,
-}
-
-impl Held {
-    fn down(&mut self, zone: &Zone, endpoint: &Endpoint) {
-        for bit in endpoint.bits().iter() {
-            self.before.push((*bit, zone.board().showing(*bit)));
-            zone.board().show(*bit, Showing::DOWN);
-        }
-    }
-
-    /// Shows again what was shown before; a written state too.
-    fn let_go(&self, zone: &Zone) {
-        self.before.iter().rev().for_each(|(bit, showing)| zone.board().show(*bit, *showing));
-    }
-}
-
-/// Shows an endpoint of a service, or all of them, as down, wherever the service is nested too.
-///
-/// # Cost
-/// A pass over the endpoints of the zone.
-pub fn hold_down(zone: &Zone, service: &str, endpoint: Option<&str>) -> Held {
-    let mut held = Held::default();
-    let Some(service) = zone.service_named(service) else { return held };
-    let key = |of: &Endpoint| (zone.endpoint_name(of).to_owned(), zone.endpoint_owner(of).to_vec());
-    let is_meant =
-        |known: &&Endpoint| endpoint.is_none_or(|name| zone.endpoint_name(known) == name);
-    let meant: Vec<&Endpoint> = zone.endpoints(service).iter().filter(is_meant).collect();
-    held.count = meant.len();
-    meant.iter().for_each(|endpoint| held.down(zone, endpoint));
-    let meant: HashSet<_> = meant.into_iter().map(key).collect();
-    for other in zone.services() {
-        let (plan, endpoints) = (zone.plan(other), zone.endpoints(other));
-        // Targets have no name that is theirs alone.
-        for pool in plan.pools().iter().filter(|pool| pool.is_nested() || !pool.is_target()) {
-            let members = pool.members().filter_map(|at| endpoints.get(usize::from(at)));
-            for endpoint in members.filter(|endpoint| meant.contains(&key(endpoint))) {
-                held.down(zone, endpoint);
-            }
-        }
-    }
-    held
 }
 
 fn ask(snapshot: &Arc<Snapshot>, geo: &Geo, test: &Test) -> Result<(), Failure> {

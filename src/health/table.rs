@@ -265,6 +265,11 @@ impl Table {
         applied
     }
 
+    /// Takes `probed` for down, as if its probes had failed as often as it takes.
+    pub fn fail(&mut self, probed: &Probed, now: Moment) {
+        self.change(probed, |entry| Some(entry.turn_back(State::Down, now)));
+    }
+
     /// Lets `change` change an entry, and shows what came of it on every board.
     fn change(
         &mut self,

@@ -1,0 +1,108 @@
+//! What would be if endpoints were down: they, and all whose checks ask for them.
+//!
+//! The states come from a [`Table`], as in the server: what is held down is wanted down there, and
+//! what its own checks probe has failed.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::clock::Moment;
+use crate::health::{Binding, Bit, Board, EndpointName, Probed, Showing, Table};
+use crate::snapshot::{Endpoint, Zone};
+use crate::zone::{Condition, Override};
+
+/// Endpoints that are held down, and what was shown before of those that may have followed.
+#[derive(Debug, Default)]
+pub struct Held {
+    before: Vec<(Arc<Board>, Bit, Showing)>,
+}
+
+impl Held {
+    /// Shows again what was shown before; a written state too.
+    pub(super) fn let_go(self) {
+        self.before.iter().for_each(|(board, bit, showing)| board.show(*bit, *showing));
+    }
+}
+
+/// Returns where the states of an endpoint of a service, or of all of them, stand on the board of
+/// `zone`, wherever the service is nested too.
+///
+/// # Cost
+/// A pass over the endpoints of the zone.
+pub fn places_of(zone: &Zone, service: &str, endpoint: Option<&str>) -> HashSet<Bit> {
+    let Some(service) = zone.service_named(service) else { return HashSet::new() };
+    let key = |of: &Endpoint| (zone.endpoint_name(of).to_owned(), zone.endpoint_owner(of).to_vec());
+    let is_meant =
+        |known: &&Endpoint| endpoint.is_none_or(|name| zone.endpoint_name(known) == name);
+    let meant: Vec<&Endpoint> = zone.endpoints(service).iter().filter(is_meant).collect();
+    let mut places: HashSet<Bit> = meant.iter().flat_map(|endpoint| endpoint.bits()).collect();
+    let meant: HashSet<_> = meant.into_iter().map(key).collect();
+    for other in zone.services() {
+        let (plan, endpoints) = (zone.plan(other), zone.endpoints(other));
+        // Targets have no name that is theirs alone.
+        for pool in plan.pools().iter().filter(|pool| pool.is_nested() || !pool.is_target()) {
+            let members = pool.members().filter_map(|at| endpoints.get(usize::from(at)));
+            let members = members.filter(|endpoint| meant.contains(&key(endpoint)));
+            places.extend(members.flat_map(Endpoint::bits));
+        }
+    }
+    places
+}
+
+/// Holds the endpoints at these places of each zone down, and shows what follows from it: what they
+/// have in common with others, such as an address that the same check probes or a check made of
+/// their service, is down for those too.
+///
+/// # Cost
+/// A pass over all that is checked in these zones.
+pub fn hold_down(zones: &[(&Zone, HashSet<Bit>)]) -> Held {
+    let mut table = Table::default();
+    let (mut held, mut failed) = (Held::default(), Vec::new());
+    let nobody = Arc::new(EndpointName { service: "".into(), pool: "".into(), name: "".into() });
+    for (zone, places) in zones {
+        let endpoints = || zone.services().iter().flat_map(|service| zone.endpoints(service));
+        let bits = endpoints().flat_map(Endpoint::bits);
+        let board = zone.board();
+        held.before.extend(bits.map(|bit| (Arc::clone(board), bit, board.showing(bit))));
+        failed.extend(own_probes(zone, places));
+        let others = zone.bindings().iter().filter(|binding| !places.contains(&binding.bit));
+        let down = places.iter().map(|&bit| Binding {
+            endpoint: Arc::clone(&nobody),
+            bit,
+            condition: Condition::always(),
+            wanted: Override::Down,
+        });
+        let bindings: Arc<[Binding]> = others.cloned().chain(down).collect();
+        table.bind(board, &bindings, &[], Moment::default());
+    }
+    failed.iter().for_each(|probed| table.fail(probed, Moment::default()));
+    held
+}
+
+/// Returns what is probed of the endpoints at these places themselves, not of the services that
+/// their checks ask for.
+fn own_probes(zone: &Zone, places: &HashSet<Bit>) -> Vec<Probed> {
+    let endpoints = zone.services().iter().flat_map(|service| zone.endpoints(service));
+    let addresses = |endpoint: &Endpoint| {
+        let [v4, v6] = endpoint.bits();
+        let v4 = endpoint.v4.map(|address| (v4, IpAddr::from(address)));
+        [v4, endpoint.v6.map(|address| (v6, IpAddr::from(address)))]
+    };
+    let addresses: Vec<(Bit, IpAddr)> = endpoints.flat_map(addresses).flatten().collect();
+    let all: HashSet<IpAddr> = addresses.iter().map(|&(_, address)| address).collect();
+    let own: HashSet<(Bit, IpAddr)> = addresses.into_iter().collect();
+    let held = zone.bindings().iter().filter(|binding| places.contains(&binding.bit));
+    let probes = held.flat_map(|binding| {
+        let leaves = binding.condition.leaves();
+        let is_own = |leaf: &&Probed| own.contains(&(binding.bit, leaf.address.ip()));
+        let own: Vec<Probed> = leaves.iter().copied().filter(is_own).cloned().collect();
+        if !own.is_empty() {
+            return own;
+        }
+        // Probed elsewhere than where it serves, though not where another endpoint does.
+        let is_foreign = |leaf: &&Probed| all.contains(&leaf.address.ip());
+        leaves.into_iter().filter(|leaf| !is_foreign(leaf)).cloned().collect()
+    });
+    probes.collect()
+}
