@@ -117,7 +117,7 @@ fn no_kind_of_answer_allocates() {
     let mut responder = responder(policy(10_000_000));
     type Expected = fn(&Outcome) -> bool;
     let answer: Expected = |outcome| matches!(outcome, Outcome::Answer(_));
-    let table: [(&str, Type, Expected); 33] = [
+    let table: [(&str, Type, Expected); 37] = [
         ("www.example.com.", Type::A, answer),
         ("ns1.example.com.", Type::AAAA, answer),
         ("example.com.", Type::MX, answer),
@@ -142,6 +142,10 @@ fn no_kind_of_answer_allocates() {
         ("nested.example.com.", Type::A, answer),
         ("_http._tcp.placed.example.com.", Type::SRV, answer),
         ("stuck.example.com.", Type::A, answer),
+        ("shared.example.com.", Type::A, answer),
+        ("shared.example.com.", Type::HTTPS, answer),
+        ("_http._tcp.shared.example.com.", Type::SRV, answer),
+        ("_metrics._tcp.shared.example.com.", Type::SRV, answer),
         ("cdn.example.com.", Type::HTTPS, answer),
         ("cdn.example.com.", Type::TXT, answer),
         ("nope.example.com.", Type::A, |outcome| matches!(outcome, Outcome::NxDomain(_))),

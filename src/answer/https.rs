@@ -9,10 +9,10 @@ use crate::wire::rdata::svc_key;
 use crate::wire::writer::Full;
 
 /// The addresses of one family that go into a record.
-struct Hint {
+struct Hint<'p> {
     key: u16,
     family: Type,
-    picks: Picks,
+    picks: &'p Picks,
 }
 
 impl<'r> Resolve<'r, '_> {
@@ -34,23 +34,23 @@ impl<'r> Resolve<'r, '_> {
             return Step::Done;
         };
         if any.is_target(choice) {
-            let picks = any.draw(choice, draws, Stream::Https);
-            return self.give_target(here, service, &picks);
+            any.draw(choice, draws, Stream::Https, self.picks);
+            return self.give_target(here, service);
         }
-        let mut hint = |family, stream| {
+        let mut hint = |family, stream, picks: &mut Picks| {
             let own = Select { family, addresses_only: true, ..any };
-            draw_family(own, choice, draws, (stream, stream)).unwrap_or_default()
+            let drawn = draw_family(own, choice, draws, (stream, stream), picks);
+            // No hint at all beats one to addresses that are down beside others that are up.
+            if drawn.is_none_or(|drawn| drawn.is_open() && !choice.is_open()) {
+                picks.clear();
+            }
         };
-        let v4 = hint(Family::V4, Stream::Ipv4Hint);
-        let v6 = hint(Family::V6, Stream::Ipv6Hint);
-        self.note_named(&v4);
-        self.note_named(&v6);
-        let hints = [
-            Hint { key: svc_key::IPV4HINT, family: Type::A, picks: v4 },
-            Hint { key: svc_key::IPV6HINT, family: Type::AAAA, picks: v6 },
-        ];
+        hint(Family::V4, Stream::Ipv4Hint, self.picks);
+        hint(Family::V6, Stream::Ipv6Hint, self.picks_v6);
+        self.note_named(self.picks);
+        self.note_named(self.picks_v6);
         let mark = self.writer.mark();
-        match self.write_https(here, service, head, &hints) {
+        match self.write_https(here, service, head) {
             Ok(()) => self.head.answers += 1,
             Err(Full) => {
                 self.writer.undo(mark);
@@ -60,19 +60,17 @@ impl<'r> Resolve<'r, '_> {
         Step::Done
     }
 
-    fn write_https(
-        &mut self,
-        here: Here<'r>,
-        service: &Service,
-        head: &[u8],
-        hints: &[Hint],
-    ) -> Result<(), Full> {
+    fn write_https(&mut self, here: Here<'r>, service: &Service, head: &[u8]) -> Result<(), Full> {
+        let hints = [
+            Hint { key: svc_key::IPV4HINT, family: Type::A, picks: &*self.picks },
+            Hint { key: svc_key::IPV6HINT, family: Type::AAAA, picks: &*self.picks_v6 },
+        ];
         self.writer.put_u16(here.owner)?;
         let named = hints.iter().flat_map(|hint| hint.picks.as_slice());
         let ttl = here.zone.ttl_of(service, named.copied());
         let start = self.writer.begin_rdata(Type::HTTPS, ttl)?;
         self.writer.put(head)?;
-        for Hint { key, family, picks } in hints {
+        for Hint { key, family, picks } in &hints {
             let endpoints = here.zone.endpoints(service);
             let picked = picks.as_slice().iter();
             let picked = picked.filter_map(|&pick| endpoints.get(usize::from(pick)));

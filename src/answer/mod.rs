@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use crate::clock::Moment;
 use crate::snapshot::{Snapshot, Zone};
-use crate::steering::{Draws, Share};
+use crate::steering::{Draws, Picks, Share};
 use crate::wire::edns::{self, Edns};
 use crate::wire::header::{AA, HEADER_LEN, Header, TC};
 use crate::wire::kind::{CLASS_CH, CLASS_IN, OPCODE_QUERY, Rcode, Type};
@@ -152,6 +152,8 @@ struct Scratch {
     target: Qname,
     names: Names,
     shares: Vec<Share>,
+    picks: Picks,
+    picks_v6: Picks,
     trail: resolve::Trail,
 }
 
@@ -194,6 +196,8 @@ impl Responder {
             target: Qname::new(),
             names: Names::new(),
             shares: Vec::with_capacity(SHARES_MAX),
+            picks: Picks::default(),
+            picks_v6: Picks::default(),
             trail: resolve::Trail::default(),
         };
         let (policy, now) = (Arc::default(), Now::default());
@@ -333,24 +337,18 @@ impl Responder {
         (out, trace): (&mut [u8], Option<&Trace>),
     ) -> Option<Outcome> {
         let Self { snapshot, policy, now, draws, scratch, .. } = self;
-        let Scratch { qname, alias, target, names, shares, trail } = scratch;
+        let Scratch { qname, alias, target, names, shares, picks, picks_v6, trail } = scratch;
         trail.clear();
         let mut options =
             query.edns.as_ref().map(|edns| Options::new(policy, edns, client, now.unix));
         if pass == Pass::Slip {
             options.iter_mut().for_each(Options::keep_short);
         }
-        let mut opt_len = options.as_ref().map_or(0, Options::len);
         let mut limit = size_limit(client.over, query.edns.as_ref());
         if let Some(most) = policy.max_nocookie_response.filter(|_| !is_vouched) {
-            let most = usize::from(most);
-            if HEADER_LEN + question.len() + opt_len > most {
-                options.iter_mut().for_each(Options::keep_short);
-                opt_len = options.as_ref().map_or(0, Options::len);
-            }
-            // However little that is: it can always be said that there is more.
-            limit = limit.min(most.max(HEADER_LEN + question.len() + opt_len));
+            limit = limit.min(shorten(&mut options, HEADER_LEN + question.len(), most));
         }
+        let opt_len = options.as_ref().map_or(0, Options::len);
         let mut writer = Writer::start(out, limit, names, question, qname).ok()?;
         writer.reserve(opt_len);
         let head = match refuse(query) {
@@ -367,6 +365,8 @@ impl Responder {
                     alias,
                     target,
                     shares,
+                    picks,
+                    picks_v6,
                     client,
                     subnet: query.edns.as_ref().and_then(|edns| edns.subnet.as_ref()),
                     writer: &mut writer,
@@ -445,6 +445,17 @@ fn size_limit(over: Over, edns: Option<&Edns>) -> usize {
         (_, None) => UDP_PAYLOAD_PLAIN,
         (_, Some(edns)) => edns.payload_size.clamp(UDP_PAYLOAD_PLAIN, UDP_PAYLOAD_MAX),
     })
+}
+
+/// Returns how long a response may be that should have `most` octets: however little that is, it
+/// can always be said that there is more. `options` lose what has no room beside the `fixed` octets.
+fn shorten(options: &mut Option<Options>, fixed: usize, most: u16) -> usize {
+    let most = usize::from(most);
+    let Some(options) = options else { return most.max(fixed) };
+    if fixed + options.len() > most {
+        options.keep_short();
+    }
+    most.max(fixed + options.len())
 }
 
 /// The well-formed queries that are not looked up, and what they get.

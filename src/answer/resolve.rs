@@ -4,7 +4,7 @@ use super::options::Why;
 use super::trace::{Met, Trace};
 use super::{Client, Head};
 use crate::snapshot::{Found, NodeId, Snapshot, Steered, Zone};
-use crate::steering::{Draws, Share};
+use crate::steering::{Draws, Picks, Share};
 use crate::wire::edns::Subnet;
 use crate::wire::kind::{Rcode, Type};
 use crate::wire::name::NAME_LEN_MAX;
@@ -22,6 +22,9 @@ pub(super) struct Resolve<'r, 'w> {
     pub(super) alias: &'r mut Qname,
     pub(super) target: &'r mut Qname,
     pub(super) shares: &'r mut Vec<Share>,
+    pub(super) picks: &'r mut Picks,
+    /// The IPv6 hints of an HTTPS answer, whose IPv4 hints are in `picks`.
+    pub(super) picks_v6: &'r mut Picks,
     pub(super) client: Client,
     /// For whom it asks, as it says (RFC 7871).
     pub(super) subnet: Option<&'r Subnet>,
@@ -177,7 +180,7 @@ impl<'r> Resolve<'r, '_> {
                 return self.give_service(here, node, service, qtype);
             }
             Some(Steered::Srv(service)) if qtype == Type::SRV => {
-                self.give_srv(here, service);
+                self.give_srv(here, node, service);
             }
             Some(Steered::Srv(_)) if qtype == Type::ANY => self.give_hinfo(here),
             None if qtype == Type::ANY && here.zone.has_sets(node) => {

@@ -42,7 +42,7 @@ impl<'r> Resolve<'r, '_> {
                 return Step::Done;
             }
         };
-        let Some((picks, is_target)) = self.draw(&here, service, family, stream) else {
+        let Some(is_target) = self.draw(&here, service, family, stream) else {
             // What is down takes no text with it.
             match here.zone.set(node, qtype) {
                 Some(set) => self.give_set(here, &set),
@@ -51,11 +51,11 @@ impl<'r> Resolve<'r, '_> {
             return Step::Done;
         };
         if is_target {
-            let step = self.give_target(here, service, &picks);
+            let step = self.give_target(here, service);
             return if matches!(qtype, Type::CNAME | Type::ANY) { Step::Done } else { step };
         }
         match family {
-            Family::V4 | Family::V6 => self.give_addresses(here, service, &picks, qtype),
+            Family::V4 | Family::V6 => self.give_addresses(here, service, qtype),
             Family::Any if qtype == Type::ANY => self.give_hinfo(here),
             Family::Any => match here.zone.set(node, qtype) {
                 Some(set) => self.give_set(here, &set),
@@ -66,19 +66,16 @@ impl<'r> Resolve<'r, '_> {
     }
 
     /// Answers the CNAME to the target that was drawn.
-    pub(super) fn give_target(
-        &mut self,
-        here: Here<'r>,
-        service: &'r Service,
-        picks: &Picks,
-    ) -> Step {
+    pub(super) fn give_target(&mut self, here: Here<'r>, service: &'r Service) -> Step {
         let endpoint = |&pick: &u16| here.zone.endpoints(service).get(usize::from(pick));
-        let Some(drawn) = picks.as_slice().first().and_then(endpoint) else { return Step::Done };
-        self.note_named(picks);
+        let Some(drawn) = self.picks.as_slice().first().and_then(endpoint) else {
+            return Step::Done;
+        };
+        self.note_named(self.picks);
         self.give_cname(here, service.ttl, here.zone.endpoint_owner(drawn))
     }
 
-    /// Draws endpoints; says whether they are targets.
+    /// Draws endpoints into `picks`; returns whether they are targets, or `None` if there are none.
     ///
     /// A service that has targets chooses the pool as if families did not count: a CNAME that
     /// AAAA got because its pool has no IPv6 would be cached for A as well, and lead clients
@@ -90,24 +87,26 @@ impl<'r> Resolve<'r, '_> {
         service: &Service,
         family: Family,
         stream: Stream,
-    ) -> Option<(Picks, bool)> {
+    ) -> Option<bool> {
         let select = self.select(here, service, family);
-        let draws = self.draws.get_mut(here.zone_at)?;
+        let (draws, picks) = (self.draws.get_mut(here.zone_at)?, &mut *self.picks);
         let own = Select { addresses_only: service.plan.has_targets(), ..select };
         if !service.plan.has_targets() {
             let choice = own.choose(draws, stream)?;
-            return Some((own.draw(choice, draws, stream), false));
+            own.draw(choice, draws, stream, picks);
+            return Some(false);
         }
         let any = Select { family: Family::Any, addresses_only: false, ..own };
         let choice = any.choose(draws, stream)?;
         if any.is_target(choice) {
-            return Some((any.draw(choice, draws, stream), true));
+            any.draw(choice, draws, stream, picks);
+            return Some(true);
         }
         if family == Family::Any {
-            return Some((Picks::default(), false));
+            picks.clear();
+            return Some(false);
         }
-        let picks = draw_family(own, choice, draws, (stream, Stream::Srv))?;
-        Some((picks, false))
+        draw_family(own, choice, draws, (stream, Stream::Srv), picks).map(|_| false)
     }
 
     /// What selects endpoints for the client, by where it goes. The response holds for no more
@@ -156,9 +155,10 @@ impl<'r> Resolve<'r, '_> {
         self.deny(here);
     }
 
-    fn give_addresses(&mut self, here: Here<'r>, service: &Service, picks: &Picks, rtype: Type) {
+    fn give_addresses(&mut self, here: Here<'r>, service: &Service, rtype: Type) {
         let endpoints = here.zone.endpoints(service);
-        self.note_named(picks);
+        self.note_named(self.picks);
+        let picks = &*self.picks;
         let ttl = here.zone.ttl_of(service, picks.as_slice().iter().copied());
         let mark = self.writer.mark();
         let mut count = 0;
@@ -177,23 +177,37 @@ impl<'r> Resolve<'r, '_> {
 
     /// Answers SRV (RFC 2782): every endpoint that may serve, with weight and port; failover
     /// tiers are priorities; the endpoints' own addresses ride along.
-    pub(super) fn give_srv(&mut self, here: Here<'r>, service: &'r Service) {
+    pub(super) fn give_srv(&mut self, here: Here<'r>, node: NodeId, service: &'r Service) {
         let select = self.select(&here, service, Family::Any);
         let Some(draws) = self.draws.get_mut(here.zone_at) else { return };
         let mut shares = std::mem::take(self.shares);
-        select.tiers(draws, &mut shares);
+        let (port, endpoints) = (here.zone.srv_port(node), here.zone.endpoints(service));
+        let port_of = |share: &Share| match port {
+            Some(port) => Some(port),
+            None => endpoints.get(usize::from(share.member)).map(|endpoint| endpoint.port),
+        };
+        let name_of = |share: &Share| select.plan.name_twin(share.member);
+        select.tiers(draws, (&mut shares, &mut *self.picks), |one, other| {
+            name_of(one) == name_of(other) && port_of(one) == port_of(other)
+        });
         if let Some(trace) = self.trace {
             trace.name(shares.iter().map(|share| share.member));
         }
         if shares.is_empty() {
             self.deny_service(here, service, Family::Any);
         } else {
-            self.write_srv(here, service, &shares);
+            self.write_srv(here, service, port, &shares);
         }
         *self.shares = shares;
     }
 
-    fn write_srv(&mut self, here: Here<'r>, service: &Service, shares: &[Share]) {
+    fn write_srv(
+        &mut self,
+        here: Here<'r>,
+        service: &Service,
+        port: Option<u16>,
+        shares: &[Share],
+    ) {
         let endpoints = here.zone.endpoints(service);
         let ttl = here.zone.ttl_of(service, shares.iter().map(|share| share.member));
         let (start, first) = (self.writer.mark(), self.writer.len());
@@ -203,7 +217,7 @@ impl<'r> Resolve<'r, '_> {
                 continue;
             };
             let mark = self.writer.mark();
-            if self.write_share(here, ttl, share, endpoint).is_ok() {
+            if self.write_share(here, ttl, share, (endpoint, port)).is_ok() {
                 written += 1;
                 continue;
             }
@@ -219,10 +233,18 @@ impl<'r> Resolve<'r, '_> {
         }
         self.head.answers += written;
         // The targets' names stand in the records, one after another.
-        let mut at = first;
-        for share in shares.iter().take(usize::from(written)) {
+        let (mut at, has_twins) = (first, service.plan.has_twins());
+        let plan = here.zone.plan(service);
+        for (place, share) in shares.iter().enumerate().take(usize::from(written)) {
+            // A name in two tiers has its addresses once.
+            let is_added = || {
+                let name = |share: &Share| plan.name_twin(share.member);
+                shares.iter().take(place).any(|before| name(before) == name(share))
+            };
             if let Some(endpoint) = endpoints.get(usize::from(share.member)) {
-                if let Some(owner) = pointer_to(at + SRV_TARGET) {
+                if let Some(owner) = pointer_to(at + SRV_TARGET)
+                    && !(has_twins && is_added())
+                {
                     self.add_own_addresses(here, owner, ttl, endpoint);
                 }
                 at += SRV_TARGET + here.zone.endpoint_owner(endpoint).len();
@@ -235,13 +257,13 @@ impl<'r> Resolve<'r, '_> {
         here: Here<'r>,
         ttl: u32,
         share: &Share,
-        endpoint: &Endpoint,
+        (endpoint, port): (&Endpoint, Option<u16>),
     ) -> Result<(), Full> {
         self.writer.put_u16(here.owner)?;
         let start = self.writer.begin_rdata(Type::SRV, ttl)?;
         self.writer.put_u16(share.priority)?;
         self.writer.put_u16(share.weight)?;
-        self.writer.put_u16(endpoint.port)?;
+        self.writer.put_u16(port.unwrap_or(endpoint.port))?;
         self.writer.put(here.zone.endpoint_owner(endpoint))?;
         self.writer.end_rdata(start);
         Ok(())
@@ -266,18 +288,21 @@ impl<'r> Resolve<'r, '_> {
     }
 }
 
-/// Draws what `own` looks for from the pool that was chosen for any family, or, where that pool
-/// lacks it, from another one. That one is looked for in the second of the `streams`: the splits
-/// above are drawn apart, or the two walks would disturb each other's shares.
+/// Draws what `own` looks for into `picks`, from the pool that was chosen for any family, or, where
+/// that pool lacks it, from another one; returns the choice that it drew from. The other one is
+/// looked for in the second of the `streams`: the splits above are drawn apart, or the two walks
+/// would disturb each other's shares.
 pub(super) fn draw_family(
     own: Select<'_>,
     choice: Choice,
     draws: &mut Draws,
     streams: (Stream, Stream),
-) -> Option<Picks> {
+    picks: &mut Picks,
+) -> Option<Choice> {
     let serves = Some(choice).filter(|&choice| own.can_serve(choice));
     let choice = serves.or_else(|| own.choose(draws, streams.1))?;
-    Some(own.draw(choice, draws, streams.0))
+    own.draw(choice, draws, streams.0, picks);
+    Some(choice)
 }
 
 pub(super) fn address_of(endpoint: &Endpoint, rtype: Type) -> Option<&[u8]> {

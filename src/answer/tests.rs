@@ -14,7 +14,7 @@ use crate::wire::name::Name;
 use crate::wire::rdata;
 use crate::zone::{
     Answers, Endpoint, MinUp, OnAllDown, Override, Place, Pool, PoolIndex, Records, Route,
-    RouteFrom, Service, Target, Ttl,
+    RouteFrom, Service, Srv, SrvName, Target, Ttl,
 };
 
 fn name(text: &str) -> Name {
@@ -85,12 +85,16 @@ fn pool(name: &str, endpoints: &[(&str, u16)]) -> Pool {
     }
 }
 
+fn srv_at(owner: &str) -> Srv {
+    Srv { names: vec![SrvName { owner: name(owner), port: None }], ..Srv::default() }
+}
+
 fn service(pools: Vec<Pool>, routes: Vec<Route>) -> Service {
     Service {
         label: "web".into(),
         owner: name("web"),
         ttl: ttl(10),
-        srv: vec![name("_http._tcp.web")],
+        srv: srv_at("_http._tcp.web"),
         https: None,
         txt: vec![],
         answers: Answers::Count(1),
@@ -256,7 +260,7 @@ fn routes_failover_and_split_decide_the_pool() {
     let srv = text(&engine.ask("_http._tcp.web", Type::SRV));
     assert_eq!(
         srv,
-        "NOERROR qr aa | _http._tcp.web.~ 10 SRV 0 1 8080 a-192-0-2-1.web.~ |  | \
+        "NOERROR qr aa | _http._tcp.web.~ 10 SRV 0 65535 8080 a-192-0-2-1.web.~ |  | \
          a-192-0-2-1.web.~ 10 A 192.0.2.1"
     );
 }
@@ -285,3 +289,4 @@ mod ahead;
 mod edns;
 mod https;
 mod located;
+mod shared;

@@ -2,7 +2,7 @@
 //! says.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Endpoints in one block: the bits of a word.
 const BLOCK: usize = 64;
@@ -25,6 +25,8 @@ const FAMILIES: usize = 2;
 pub struct Board {
     words: Box<[AtomicU64]>,
     adjusted: OnceLock<Box<[OnceLock<Box<Adjusted>>]>>,
+    /// How many endpoint addresses are not as the zone file says.
+    adjusted_count: AtomicUsize,
 }
 
 /// One endpoint address's place on a [`Board`].
@@ -82,7 +84,7 @@ impl Board {
     /// A board of `words` words, every bit set.
     pub fn new(words: usize) -> Self {
         let words = (0..words).map(|_| AtomicU64::new(u64::MAX)).collect();
-        Self { words, adjusted: OnceLock::new() }
+        Self { words, adjusted: OnceLock::new(), adjusted_count: AtomicUsize::new(0) }
     }
 
     /// One word; all ones beyond the end.
@@ -98,20 +100,27 @@ impl Board {
         self.word(bit.word) >> (bit.at & 63) & 1 == 1
     }
 
-    /// Whether anything in the zone ever was not as its file says.
+    /// Whether anything in the zone is not as its file says.
     ///
     /// # Cost
     /// One atomic load.
     pub fn is_adjusted(&self) -> bool {
-        self.adjusted.get().is_some()
+        self.adjusted_count.load(Ordering::Acquire) > 0
     }
 
-    /// What is not as the zone file says in the block that has this word; `None`: nothing ever
-    /// was.
+    /// What is not as the zone file says in the block that has this word; `None`: nothing in the
+    /// zone is, or nothing in the block ever was.
     ///
     /// # Cost
-    /// An atomic load; two where anything in the zone is adjusted.
+    /// An atomic load; three where anything in the zone is adjusted.
     pub fn adjusted(&self, word: u32) -> Option<&Adjusted> {
+        if !self.is_adjusted() {
+            return None;
+        }
+        self.block(word)
+    }
+
+    fn block(&self, word: u32) -> Option<&Adjusted> {
         let blocks = self.adjusted.get()?;
         blocks.get(word as usize / FAMILIES)?.get().map(|block| &**block)
     }
@@ -132,8 +141,16 @@ impl Board {
 
     /// Shows something at `bit`; nothing beyond the end.
     pub fn show(&self, bit: Bit, showing: Showing) {
-        if showing.is_adjusted() || self.adjusted(bit.word).is_some() {
+        let (before, is_adjusted) = (self.showing(bit).is_adjusted(), showing.is_adjusted());
+        // Counted before it is shown, and until it no longer is: no reader of the count misses it.
+        if is_adjusted && !before {
+            self.adjusted_count.fetch_add(1, Ordering::AcqRel);
+        }
+        if is_adjusted || before {
             self.adjust(bit, showing);
+        }
+        if before && !is_adjusted {
+            self.adjusted_count.fetch_sub(1, Ordering::AcqRel);
         }
         if let Some(word) = self.words.get(bit.word as usize) {
             set_bit(word, bit.at, showing.may_serve);
@@ -248,6 +265,8 @@ mod tests {
         board.show(v4, Showing::UP);
         board.show(v6, Showing::UP);
         assert_eq!((board.showing(v4), board.showing(v6)), (Showing::UP, Showing::UP));
+        assert!(!board.is_adjusted() && board.adjusted(3).is_none(), "as if nothing ever was");
+        board.show(Bit { word: 0, at: 0 }, Showing::DRAINED);
         assert!(board.adjusted(3).unwrap().version() > version, "shares start anew");
     }
 

@@ -6,7 +6,7 @@ use super::nodes::{NodeId, SRV_FLAG};
 use super::{Snapshot, Zone};
 use crate::steering::{Draws, Stream};
 use crate::wire::kind::Type;
-use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
+use crate::zone::limits::ADDRESSES_OF_ALL;
 
 /// From how many octets of names on a zone counts as large: half of what a core's own cache
 /// usually holds.
@@ -48,7 +48,7 @@ impl Zone {
         };
         lines.fetch(&self.plans, &self.board, draws, stream);
         let endpoints = self.endpoints.get(lines.members()).unwrap_or(&[]);
-        for endpoint in endpoints.iter().take(ADDRESSES_PER_ANSWER_MAX) {
+        for endpoint in endpoints.iter().take(ADDRESSES_OF_ALL) {
             black_box(endpoint.port);
         }
     }

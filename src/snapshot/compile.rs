@@ -31,11 +31,14 @@ impl Zone {
         let mut compiled = Services::with_room(&written);
         let mut steered = with_room(names.len());
         steered.resize(names.len(), NONE);
-        let mut claims = claims.into_iter();
+        let (mut claims, mut srv_ports) = (claims.into_iter(), Vec::new());
         for service in written {
             let number = compiled.services.len() as u32;
             let numbers = std::iter::once(number).chain(std::iter::repeat(number | SRV_FLAG));
-            for (number, name) in numbers.zip(claims.by_ref().take(1 + service.srv.len())) {
+            let ports = std::iter::once(None).chain(service.srv.names.iter().map(|name| name.port));
+            let owners = claims.by_ref().take(1 + service.srv.names.len());
+            for ((number, port), name) in numbers.zip(ports).zip(owners) {
+                srv_ports.extend(port.map(|port| (name, port)));
                 steered[name as usize] = number;
                 if number & SRV_FLAG == 0 && !service.txt.is_empty() {
                     sets.add(name, Type::TXT, service.ttl, service.txt.iter().map(|txt| &**txt));
@@ -47,11 +50,14 @@ impl Zone {
             compiled.add(&service, tables);
         }
         compiled.plans.shrink();
-        let (nodes, index) = sets.place(names, apex, |name| {
+        let (nodes, index, places) = sets.place(names, apex, |name| {
             let number = steered[name as usize];
             let service = compiled.services.get(number as usize);
             (number, service.and_then(|service| compiled.plans.lines(&service.plan)))
         });
+        let placed = |(name, port): (u32, u16)| Some((places[name as usize]?, port));
+        let mut srv_ports: Vec<(NodeId, u16)> = srv_ports.into_iter().filter_map(placed).collect();
+        srv_ports.sort_unstable_by_key(|&(node, _)| node.0);
         let board = Arc::new(Board::new(compiled.words as usize));
         show_wanted(&board, &compiled.bindings);
         Self {
@@ -61,6 +67,7 @@ impl Zone {
             nodes,
             index,
             services: compiled.services.into(),
+            srv_ports: srv_ports.into(),
             plans: compiled.plans,
             endpoints: compiled.endpoints.into(),
             pools: compiled.pools.into(),
@@ -114,13 +121,13 @@ impl Sets {
     }
 
     /// Writes every name from the apex down with its sets and what `steered` says of it, parents
-    /// before children, and makes the index of names lead to where they stand.
+    /// before children, and makes the index of names lead to where they stand; returns that too.
     fn place(
         mut self,
         names: NameTree,
         apex: u32,
         steered: impl Fn(u32) -> (u32, Option<Lines>),
-    ) -> (Nodes, Index) {
+    ) -> (Nodes, Index, Vec<Option<NodeId>>) {
         self.found.sort_by_key(|set| (set.owner, set.rtype));
         let mut sets = self.found.iter().peekable();
         let octets = names.len() * NODE_LEN_USUAL + self.rdata.len();
@@ -145,7 +152,7 @@ impl Sets {
         let mut index = names.into_index();
         // No node has the number that names above the apex get: nothing finds them.
         index.renumber(|name| places[name as usize].map_or(NONE - 1, |node| node.0));
-        (writing.finish(), index)
+        (writing.finish(), index, places)
     }
 }
 

@@ -129,6 +129,8 @@ pub struct Zone {
     /// Where each name stands in `nodes`.
     index: Index,
     services: Box<[Service]>,
+    /// The ports of the names that answer SRV with one of their own, by their nodes.
+    srv_ports: Box<[(NodeId, u16)]>,
     plans: Plans,
     /// Of all services.
     endpoints: Box<[Endpoint]>,
@@ -177,6 +179,15 @@ impl Zone {
         let Range { start, end } = service.plan.pools();
         let pools = self.pools.get(start as usize..end as usize).unwrap_or(&[]);
         pools.iter().map(|&name| std::str::from_utf8(self.text(name)).unwrap_or(""))
+    }
+
+    /// The port that SRV answers of the node carry for every endpoint; `None`: each its own.
+    ///
+    /// # Cost
+    /// A search among the names of the zone that have one.
+    pub fn srv_port(&self, node: NodeId) -> Option<u16> {
+        let found = self.srv_ports.binary_search_by_key(&node.0, |&(node, _)| node.0).ok()?;
+        self.srv_ports.get(found).map(|&(_, port)| port)
     }
 
     /// The endpoints of `service` by [`crate::steering::Member`].

@@ -1,15 +1,18 @@
 //! From a service to its plan: each `to` flattened, for each decision of its routes.
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::draw::{MEMBERS_MAX, Point, PointCounts};
 use super::plan::{
-    Block, Blocks, Branch, Branches, NestedRoutes, PlanPlace, PlanPool, Plans, Routes, Split, To,
+    Block, Blocks, Branch, Branches, Member, NestedRoutes, PlanPlace, PlanPool, Plans, Routes,
+    Split, To, Traits, Twins,
 };
 use super::routes::{Decision, RouteTable, RouteTables, Taken};
 use super::sticky::{self, Kind};
-use crate::zone::{Endpoint, Place, Pool, PoolIndex, Route, Service, Target};
+use crate::zone::{Endpoint, Place, Pool, PoolIndex, Route, Service, SrvTiers, SrvWeights, Target};
 
 impl Plans {
     /// Compiles `service`, whose routes `tables` makes; takes words of the zone's board from
@@ -22,10 +25,11 @@ impl Plans {
         points: &mut PointCounts,
     ) -> PlanPlace {
         let [pools, weights] = [self.pools.len(), self.weights.len()].map(|len| len as u32);
+        let twins = twins(service);
         for pool in &service.pools {
             let first = (self.weights.len() as u32 - weights) as u16;
             self.weights.extend(pool.endpoints.iter().map(|endpoint| endpoint.weight));
-            self.pools.push(compile_pool(pool, first, words, points));
+            self.pools.push(compile_pool(pool, first, words, points, twins.is_some()));
         }
         let otherwise = service.otherwise();
         let mut tree = Tree::of(self, service, points);
@@ -41,16 +45,65 @@ impl Plans {
             self.routes.len() as u32 - 1
         });
         let own_pools = &self.pools[pools as usize..];
+        let traits = Traits::default()
+            .with(Traits::TARGETS, own_pools.iter().any(PlanPool::is_target))
+            .with(Traits::TWINS, twins.is_some())
+            .with(Traits::SRV_AS_WRITTEN, service.srv.weights == SrvWeights::Written)
+            .with(Traits::SRV_CURRENT, service.srv.tiers == SrvTiers::Current);
+        if let Some(twins) = twins {
+            self.twins_at.push((weights, self.twins.len() as u32));
+            self.twins.extend(twins);
+        }
         PlanPlace {
             otherwise: to,
             routes,
-            has_targets: own_pools.iter().any(PlanPool::is_target),
             pools: pools..self.pools.len() as u32,
             members: weights..self.weights.len() as u32,
             answers: service.answers,
             on_all_down: service.on_all_down,
+            traits,
         }
     }
+}
+
+/// Finds the members of `service` that have an address or a name which others have too; `None` if
+/// there are none.
+fn twins(service: &Service) -> Option<Vec<Twins>> {
+    let endpoints = || service.endpoints().map(|(_, endpoint)| endpoint);
+    let mut addresses: Vec<IpAddr> = endpoints().flat_map(Endpoint::addresses).collect();
+    addresses.sort_unstable();
+    let is_shared = addresses.windows(2).any(|pair| pair[0] == pair[1]);
+    // Endpoints of its own with addresses have names of their own.
+    let is_own = |pool: &Pool| pool.nested_from.is_none();
+    let has_own_names = service.pools.iter().all(is_own)
+        && endpoints().all(|endpoint| !matches!(endpoint.place, Place::Target(_)));
+    if !is_shared && has_own_names {
+        return None;
+    }
+    let (mut v4s, mut v6s, mut names) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let twins = endpoints().zip(0..).map(|(endpoint, member)| {
+        let (v4, v6, name) = match &endpoint.place {
+            Place::Addresses { v4, v6 } => (*v4, *v6, &endpoint.owner),
+            Place::Target(target) => (None, None, target),
+        };
+        Twins {
+            v4: first_with(&mut v4s, v4, member),
+            v6: first_with(&mut v6s, v6, member),
+            name: first_with(&mut names, Some(name.as_wire().to_ascii_lowercase()), member),
+        }
+    });
+    let twins: Vec<Twins> = twins.collect();
+    let is_alone = |(twins, at): (&Twins, Member)| *twins == Twins { v4: at, v6: at, name: at };
+    (!twins.iter().zip(0..).all(is_alone)).then_some(twins)
+}
+
+/// Returns the first member of which `known` heard that it has `has`: `member` if there is none.
+fn first_with<H: Eq + Hash>(
+    known: &mut HashMap<H, Member>,
+    has: Option<H>,
+    member: Member,
+) -> Member {
+    has.map_or(member, |has| *known.entry(has).or_insert(member))
 }
 
 /// What stands for each endpoint of a sticky service; endpoints of nested services may have names
@@ -206,7 +259,13 @@ impl<'a> Tree<'a> {
     }
 }
 
-fn compile_pool(pool: &Pool, first: u16, words: &mut u32, points: &mut PointCounts) -> PlanPool {
+fn compile_pool(
+    pool: &Pool,
+    first: u16,
+    words: &mut u32,
+    points: &mut PointCounts,
+    has_twins: bool,
+) -> PlanPool {
     let is_target = pool.endpoints.iter().any(|e| matches!(e.place, Place::Target(_)));
     let blocks: Vec<Block> = pool
         .endpoints
@@ -223,7 +282,10 @@ fn compile_pool(pool: &Pool, first: u16, words: &mut u32, points: &mut PointCoun
                 v4: mask(&|e| !matches!(e.place, Place::Addresses { v4: None, .. })),
                 v6: mask(&|e| !matches!(e.place, Place::Addresses { v6: None, .. })),
                 weighted: mask(&|e| e.weight > 0),
-                point: points.add(endpoints.len()),
+                point: match has_twins {
+                    true => points.add_grouped(endpoints.len()),
+                    false => points.add(endpoints.len()),
+                },
             }
         })
         .collect();

@@ -72,6 +72,14 @@ impl PointCounts {
         self.cells += u32::from(len);
         point
     }
+
+    /// The same for members some of which are one to a client: [`Draws::take_turns`] needs a second
+    /// row of cells.
+    pub(super) fn add_grouped(&mut self, len: usize) -> Point {
+        let point = self.add(len);
+        self.cells += u32::from(point.len);
+        point
+    }
 }
 
 /// What one worker remembers of its draws in one zone.
@@ -115,14 +123,25 @@ struct Cell {
     weight: i32,
 }
 
-/// The members drawn for one answer, in answer order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The members drawn for one answer, in answer order. Kept from answer to answer.
+#[derive(Clone, Debug)]
 pub struct Picks {
     items: [u16; ADDRESSES_PER_ANSWER_MAX],
     len: u8,
 }
 
+impl Default for Picks {
+    fn default() -> Self {
+        Self { items: [0; ADDRESSES_PER_ANSWER_MAX], len: 0 }
+    }
+}
+
 impl Picks {
+    /// Takes all picks out.
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// The picks, the first drawn first.
     pub fn as_slice(&self) -> &[u16] {
         self.items.get(..usize::from(self.len)).unwrap_or(&[])
@@ -134,6 +153,12 @@ impl Picks {
             *place = pick;
             self.len += 1;
         }
+    }
+
+    /// Puts what `other` returns for each pick in its place.
+    pub(super) fn replace(&mut self, mut other: impl FnMut(u16) -> u16) {
+        let items = self.items.get_mut(..usize::from(self.len)).unwrap_or_default();
+        items.iter_mut().for_each(|pick| *pick = other(*pick));
     }
 }
 
@@ -155,7 +180,8 @@ impl Draws {
     /// Makes `point` ready to draw `count` of the members in `mask`.
     ///
     /// `salt` stands for everything else that the weights depend on. Where nothing changed since
-    /// the last time this is one comparison; else the shares start anew, at a random phase.
+    /// the last time this is one comparison; otherwise the shares start anew, at a random phase.
+    /// Members of weight 0 are not drawn: another one stands for them.
     pub fn prepare(
         &mut self,
         (point, stream): (Point, Stream),
@@ -206,6 +232,34 @@ impl Draws {
         step(slot, cells, rng, excluded)
     }
 
+    /// Returns the member of `group` whose turn it is, by weight: each time all are credited their
+    /// weight, and who is owed most pays for all.
+    ///
+    /// `point` is one of [`PointCounts::add_grouped`].
+    pub(super) fn take_turns(
+        &mut self,
+        (point, stream): (Point, Stream),
+        group: u64,
+        weight: impl Fn(usize) -> u32,
+    ) -> Option<usize> {
+        let (_, Range { start, end }) = self.places(point, stream);
+        let cells = self.cells.get_mut(end..end + (end - start))?;
+        let (mut total, mut most_owed) = (0i32, None::<(usize, i32)>);
+        for at in bits(group) {
+            let Some(cell) = cells.get_mut(at) else { continue };
+            let weight = weight(at).min(i32::MAX as u32) as i32;
+            cell.credit = cell.credit.saturating_add(weight);
+            total = total.saturating_add(weight);
+            if most_owed.is_none_or(|(_, credit)| cell.credit > credit) {
+                most_owed = Some((at, cell.credit));
+            }
+        }
+        let (at, _) = most_owed?;
+        let cell = cells.get_mut(at)?;
+        cell.credit = cell.credit.saturating_sub(total);
+        Some(at)
+    }
+
     fn parts(
         &mut self,
         point: Point,
@@ -223,17 +277,20 @@ impl Draws {
     }
 }
 
+/// Returns the places of the bits of `mask`, in order.
+fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
+        mask &= mask - 1;
+        Some(at)
+    })
+}
+
 /// Sets apart the members whose share of an answer of `count` would exceed one.
 fn split_by_weight(mask: u64, count: usize, cells: &[Cell]) -> Slot {
     let weight = |at: usize| cells.get(at).map_or(0, |cell| i64::from(cell.weight));
-    let bits = |mut mask: u64| {
-        std::iter::from_fn(move || {
-            let at = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
-            mask &= mask - 1;
-            Some(at)
-        })
-    };
-    let (mut rest, mut always) = (mask, 0);
+    let drawn = bits(mask).filter(|&at| weight(at) > 0);
+    let (mut rest, mut always) = (drawn.fold(0, |rest, at| rest | 1 << at), 0);
     let mut total: i64 = bits(rest).map(weight).sum();
     // An answer of one has no such members: one that is alone is simply drawn each time.
     let mut left = if count > 1 { count as i64 } else { 0 };

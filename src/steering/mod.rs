@@ -21,6 +21,7 @@ mod standing;
 mod sticky;
 mod tiers;
 mod trace;
+mod twins;
 
 pub use draw::{Draws, Picks, Point, PointCounts, Stream};
 pub use lines::Lines;

@@ -3,11 +3,11 @@
 use std::cell::OnceCell;
 
 use super::draw::{Draws, MEMBERS_MAX, Picks, Point, Stream};
-use super::plan::{Block, Blocks, PlanPool};
+use super::plan::{Block, Blocks, Member, PlanPool, Traits};
 use super::select::{Choice, Chosen, Mode, Select, rotated};
 use super::sticky::{self, Best};
 use crate::zone::Answers;
-use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
+use crate::zone::limits::{ADDRESSES_OF_ALL, ADDRESSES_PER_ANSWER_MAX};
 
 /// Draws are exact as long as all weights together have no more bits.
 const TOTAL_BITS: u32 = 30;
@@ -24,18 +24,26 @@ pub(super) struct Part<'a> {
     pub(super) mask: u64,
 }
 
+impl Part<'_> {
+    /// The number of the member at `bit`.
+    pub(super) fn member(&self, bit: usize) -> Member {
+        self.pool.members.start + (self.start + bit) as Member
+    }
+}
+
 impl Select<'_> {
-    /// Draws the endpoints of one A, AAAA or CNAME answer.
+    /// Draws the endpoints of one A, AAAA or CNAME answer into `picks`, which it empties first. No
+    /// two of them have the same address.
     ///
     /// # Cost
     /// One pass over the members for each endpoint drawn; no allocation.
-    pub fn draw(&self, choice: Choice, draws: &mut Draws, stream: Stream) -> Picks {
+    pub fn draw(&self, choice: Choice, draws: &mut Draws, stream: Stream, picks: &mut Picks) {
         let most = match self.plan.answers {
             _ if self.is_target(choice) => 1,
             Answers::Count(count) => usize::from(count).min(ADDRESSES_PER_ANSWER_MAX),
-            Answers::All => ADDRESSES_PER_ANSWER_MAX,
+            Answers::All => ADDRESSES_OF_ALL,
         };
-        self.draw_up_to(most, choice, draws, stream)
+        self.draw_up_to(most, choice, draws, stream, picks);
     }
 
     pub(super) fn draw_up_to(
@@ -44,27 +52,41 @@ impl Select<'_> {
         choice: Choice,
         draws: &mut Draws,
         stream: Stream,
-    ) -> Picks {
+        picks: &mut Picks,
+    ) {
+        picks.clear();
         self.note_draw(choice);
         if let Some(key) = self.routed.sticky {
-            return self.stick(key, most, choice);
+            return match most {
+                ..=ADDRESSES_OF_ALL => {
+                    self.stick(key, choice, Best::<ADDRESSES_OF_ALL>::new(most), picks)
+                }
+                _ => self.stick(key, choice, Best::<ADDRESSES_PER_ANSWER_MAX>::new(most), picks),
+            };
         }
         let point = match choice.pools {
             Chosen::Several(_, at) => {
                 self.plan.split(at).map_or_else(Point::default, |all| all.point)
             }
             Chosen::One(at) => match self.pool(at) {
-                None => return Picks::default(),
+                None => return,
                 Some(pool) => match &pool.blocks {
                     Blocks::Many(_, point) => *point,
                     Blocks::One(block) => {
                         let mask = self.drawable(pool, block, choice.mode);
-                        return self.draw_in_block(pool, block, mask, most, draws, stream);
+                        let at = (block.point, stream);
+                        if most > 1 && self.plan.traits.has(Traits::TWINS) {
+                            return self.draw_groups((pool, block), mask, most, (draws, at), picks);
+                        }
+                        let weight = |bit| self.drawn_weight(block, bit, self.weight(pool, bit));
+                        let key = (mask, self.version(block));
+                        let push = |bit: usize| picks.push(pool.members.start + bit as u16);
+                        return draw_bits(mask, key, most, (draws, at), weight, push);
                     }
                 },
             },
         };
-        self.draw_among(choice, most, (point, stream), draws)
+        self.draw_among(choice, most, (point, stream), draws, picks);
     }
 
     /// What the draws may name of a pool: a weight of 0 only when nothing else may serve.
@@ -82,44 +104,6 @@ impl Select<'_> {
         self.drawn_weight(part.block, bit, self.weight(part.pool, part.start + bit))
     }
 
-    fn draw_in_block(
-        &self,
-        pool: &PlanPool,
-        block: &Block,
-        mask: u64,
-        most: usize,
-        draws: &mut Draws,
-        stream: Stream,
-    ) -> Picks {
-        let mut picks = Picks::default();
-        let at = (block.point, stream);
-        let count = mask.count_ones() as usize;
-        let everything = count <= most;
-        let mut push = |bit: usize| picks.push(pool.members.start + bit as u16);
-        let weight = |bit| self.drawn_weight(block, bit, self.weight(pool, bit));
-        let key = (mask, self.version(block));
-        if everything {
-            // All are named; the draw decides who comes first.
-            let first = if count > 1 {
-                draws.prepare(at, key, 1, weight);
-                draws.next(at, 0)
-            } else {
-                (mask != 0).then(|| mask.trailing_zeros() as usize)
-            };
-            rotated(mask, first.unwrap_or(0)).for_each(push);
-            return picks;
-        }
-        draws.prepare(at, key, most, weight);
-        let mut named = if most > 1 { draws.always(at) } else { 0 };
-        rotated(named, 0).for_each(&mut push);
-        while (named.count_ones() as usize) < most {
-            let Some(bit) = draws.next(at, named) else { break };
-            named |= 1 << bit;
-            push(bit);
-        }
-        picks
-    }
-
     /// Draws a block, then a member of it, until there are enough.
     fn draw_among(
         &self,
@@ -127,8 +111,8 @@ impl Select<'_> {
         most: usize,
         top: (Point, Stream),
         draws: &mut Draws,
-    ) -> Picks {
-        let mut picks = Picks::default();
+        picks: &mut Picks,
+    ) {
         // Which pools the parts are of varies where a `to` stands inside `all`.
         let (mut open, mut salt, mut count) = (0u64, choice.pools.bits(), 0);
         let mut parts = [None; MEMBERS_MAX];
@@ -150,32 +134,48 @@ impl Select<'_> {
             let divisor = divisor.get_or_init(|| (total() >> TOTAL_BITS) as u32 + 1);
             part(at).map_or(0, |part| (weight(&part) / divisor).max(1))
         });
-        let mut named = [0u64; MEMBERS_MAX];
+        let has_twins = most > 1 && self.plan.traits.has(Traits::TWINS);
+        let mut taken = [0u64; MEMBERS_MAX];
         for _ in 0..most.min(count) {
             let Some(at) = draws.next(top, !open) else { break };
-            let (Some(part), Some(named)) = (part(at), named.get_mut(at)) else { break };
-            let Part { pool, start, mask, .. } = part;
+            let (Some(part), Some(named)) = (part(at), taken.get_mut(at)) else { break };
+            let mask = part.mask;
             let (point, key) = ((part.point, top.1), (mask, self.version(part.block)));
             draws.prepare(point, key, 1, |bit| self.weight_in(&part, bit));
             let Some(bit) = draws.next(point, *named) else { break };
             *named |= 1 << bit;
             open &= !(u64::from(*named == mask) << at);
-            picks.push(pool.members.start + (start + bit) as u16);
-        }
-        picks
-    }
-
-    /// The members that the client's `key` leads to: those of the best scores.
-    fn stick(&self, key: u64, most: usize, choice: Choice) -> Picks {
-        let mut best = Best::new(most);
-        for part in self.parts(choice) {
-            for bit in rotated(part.mask, 0) {
-                let member = part.pool.members.start + (part.start + bit) as u16;
-                let weight = self.weight_in(&part, bit);
-                best.add(sticky::score(key, self.plan.identity(member), weight), member);
+            picks.push(part.member(bit));
+            if has_twins {
+                self.exclude_twins(part.member(bit), &parts, &mut taken, &mut open);
             }
         }
-        best.picks()
+    }
+
+    /// Adds the members that the client's `key` leads to: those of the best scores.
+    fn stick<const MOST: usize>(
+        &self,
+        key: u64,
+        choice: Choice,
+        mut best: Best<MOST>,
+        picks: &mut Picks,
+    ) {
+        let has_twins = self.plan.traits.has(Traits::TWINS);
+        let twins = if has_twins { self.plan.twins() } else { &[] };
+        for part in self.parts(choice) {
+            for bit in rotated(part.mask, 0) {
+                let member = part.member(bit);
+                let weight = self.weight_in(&part, bit);
+                let score = sticky::score(key, self.plan.identity(member), weight);
+                if has_twins {
+                    let twin = |member| self.twin_in(twins, member);
+                    best.add_one_of(score, member, |other| twin(other) == twin(member));
+                } else {
+                    best.add(score, member);
+                }
+            }
+        }
+        best.pick(picks);
     }
 
     /// All blocks of the chosen pools. A weight of 0 is drawn only when nothing else may be, in any
@@ -193,5 +193,38 @@ impl Select<'_> {
                 mask: if any_weighted { weighted(block) } else { self.mask(block, mode) },
             })
         })
+    }
+}
+
+/// Draws up to `most` of `members`, all where there are no more; `push` takes each. `key` stands
+/// for all that the weights depend on.
+#[inline(always)]
+pub(super) fn draw_bits(
+    members: u64,
+    key: (u64, u64),
+    most: usize,
+    (draws, at): (&mut Draws, (Point, Stream)),
+    weight: impl Fn(usize) -> u32,
+    mut push: impl FnMut(usize),
+) {
+    let count = members.count_ones() as usize;
+    if count <= most {
+        // All are named; the draw decides who comes first.
+        let first = if count > 1 {
+            draws.prepare(at, key, 1, weight);
+            draws.next(at, 0)
+        } else {
+            (members != 0).then(|| members.trailing_zeros() as usize)
+        };
+        rotated(members, first.unwrap_or(0)).for_each(push);
+        return;
+    }
+    draws.prepare(at, key, most, weight);
+    let mut named = if most > 1 { draws.always(at) } else { 0 };
+    rotated(named, 0).for_each(&mut push);
+    while (named.count_ones() as usize) < most {
+        let Some(bit) = draws.next(at, named) else { break };
+        named |= 1 << bit;
+        push(bit);
     }
 }

@@ -32,6 +32,21 @@ pub struct Plans {
     pub(super) branches: Vec<Branch>,
     pub(super) pools: Vec<PlanPool>,
     pub(super) weights: Vec<u16>,
+    /// The twins of the members of services that have any, service by service.
+    pub(super) twins: Vec<Twins>,
+    /// Where those of a service start, by the number of its first member among those of all.
+    pub(super) twins_at: Vec<(u32, u32)>,
+}
+
+/// The first members of the service that have what this one has: itself where it is the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Twins {
+    /// The same IPv4 address.
+    pub(super) v4: Member,
+    /// The same IPv6 address.
+    pub(super) v6: Member,
+    /// The same name in SRV answers.
+    pub(super) name: Member,
 }
 
 /// Where the plan of one service stands in its zone's [`Plans`].
@@ -44,7 +59,30 @@ pub struct PlanPlace {
     pub(super) members: Range<u32>,
     pub(super) answers: Answers,
     pub(super) on_all_down: OnAllDown,
-    pub(super) has_targets: bool,
+    pub(super) traits: Traits,
+}
+
+/// What a service is like, told at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traits(u8);
+
+impl Traits {
+    /// Any of its answers can be a CNAME.
+    pub(super) const TARGETS: Self = Self(1);
+    /// Members of it are twins.
+    pub(super) const TWINS: Self = Self(1 << 1);
+    /// SRV answers carry its weights as they are written.
+    pub(super) const SRV_AS_WRITTEN: Self = Self(1 << 2);
+    /// SRV answers name the tier in use and no other.
+    pub(super) const SRV_CURRENT: Self = Self(1 << 3);
+
+    pub(super) fn with(self, other: Self, is_so: bool) -> Self {
+        if is_so { Self(self.0 | other.0) } else { self }
+    }
+
+    pub(super) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// A compiled service: what [`super::Select`] walks.
@@ -60,6 +98,9 @@ pub struct Plan<'a> {
     pub(super) weights: &'a [u16],
     pub(super) answers: Answers,
     pub(super) on_all_down: OnAllDown,
+    pub(super) traits: Traits,
+    /// The number of its first member among those of all services.
+    first_member: u32,
 }
 
 /// A member's number: its place among all endpoints of its service, pool by pool.
@@ -235,6 +276,8 @@ impl Plans {
             branches: Vec::new(),
             pools: with_room(services),
             weights: with_room(services),
+            twins: Vec::new(),
+            twins_at: Vec::new(),
         }
     }
 
@@ -251,6 +294,8 @@ impl Plans {
             weights: part(&self.weights, &place.members),
             answers: place.answers,
             on_all_down: place.on_all_down,
+            traits: place.traits,
+            first_member: place.members.start,
         }
     }
 
@@ -279,6 +324,8 @@ impl Plans {
         self.branches.shrink_to_fit();
         self.pools.shrink_to_fit();
         self.weights.shrink_to_fit();
+        self.twins.shrink_to_fit();
+        self.twins_at.shrink_to_fit();
     }
 }
 
@@ -289,7 +336,12 @@ fn part<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
 impl PlanPlace {
     /// Whether any of its answers can be a CNAME.
     pub fn has_targets(&self) -> bool {
-        self.has_targets
+        self.traits.has(Traits::TARGETS)
+    }
+
+    /// Whether any of its members have an address, or a name in SRV answers, that others have too.
+    pub fn has_twins(&self) -> bool {
+        self.traits.has(Traits::TWINS)
     }
 
     /// Its pools among those of all services of the zone, in the order of [`Plans::add`].
@@ -350,6 +402,23 @@ impl<'a> Plan<'a> {
         let identities = self.routes.and_then(|routes| routes.identities.as_ref());
         let identity = identities.and_then(|identities| identities.get(usize::from(member)));
         identity.copied().unwrap_or_default()
+    }
+
+    /// The twins of all members by their numbers; none if the service has none.
+    ///
+    /// # Cost
+    /// A search among the services of the zone that have twins.
+    pub(super) fn twins(&self) -> &'a [Twins] {
+        let Plans { twins, twins_at, .. } = self.all;
+        let found = twins_at.binary_search_by_key(&self.first_member, |&(first, _)| first);
+        let start = found.ok().and_then(|at| twins_at.get(at)).map(|&(_, start)| start as usize);
+        let twins = start.and_then(|start| twins.get(start..start + self.weights.len()));
+        twins.filter(|_| self.traits.has(Traits::TWINS)).unwrap_or(&[])
+    }
+
+    /// The first member with the same name in SRV answers: itself, if there is none before it.
+    pub fn name_twin(&self, member: Member) -> Member {
+        self.twins().get(usize::from(member)).map_or(member, |twins| twins.name)
     }
 
     /// A split by its number.

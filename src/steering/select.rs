@@ -41,6 +41,13 @@ pub struct Choice {
     pub(super) mode: Mode,
 }
 
+impl Choice {
+    /// Whether it is made as if everything were up.
+    pub fn is_open(&self) -> bool {
+        self.mode == Mode::Open
+    }
+}
+
 /// One pool, or several together.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Chosen {
@@ -61,14 +68,16 @@ impl Chosen {
 }
 
 /// One endpoint of an SRV answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
     /// The endpoint.
     pub member: Member,
     /// The failover tier it stands in.
     pub priority: Tier,
-    /// Its weight, scaled where a split stands above its pool.
+    /// Its weight, as SRV says it.
     pub weight: u16,
+    /// The same before it became a whole number.
+    pub(super) part: f64,
 }
 
 /// Selects endpoints of one service for one query.

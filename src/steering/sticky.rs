@@ -10,7 +10,6 @@ use std::net::IpAddr;
 use siphasher::sip::SipHasher13;
 
 use super::draw::Picks;
-use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
 
 /// Clients that share this many leading bits of an IPv4 address stick to the same endpoint: what
 /// resolvers send of a client (RFC 7871 §11.1).
@@ -63,17 +62,31 @@ fn mix(bits: u64) -> u64 {
 }
 
 /// The few of the least scores, in order.
-pub(super) struct Best {
+pub(super) struct Best<const MOST: usize> {
     most: usize,
-    found: [(f64, u16); ADDRESSES_PER_ANSWER_MAX],
+    found: [(f64, u16); MOST],
     len: usize,
 }
 
-impl Best {
-    /// Keeps `most`, 8 at the most.
+impl<const MOST: usize> Best<MOST> {
+    /// Keeps `most`, which is `MOST` at the most.
     pub(super) fn new(most: usize) -> Self {
-        let most = most.min(ADDRESSES_PER_ANSWER_MAX);
-        Self { most, found: [(f64::INFINITY, 0); ADDRESSES_PER_ANSWER_MAX], len: 0 }
+        Self { most: most.min(MOST), found: [(f64::INFINITY, 0); MOST], len: 0 }
+    }
+
+    /// Notes a member, unless a better one of which `is_same` holds is kept: that one stands for
+    /// both.
+    pub(super) fn add_one_of(&mut self, score: f64, member: u16, is_same: impl Fn(u16) -> bool) {
+        let kept = self.found.get(..self.len).unwrap_or(&[]);
+        if let Some(at) = kept.iter().position(|&(_, other)| is_same(other)) {
+            if kept.get(at).is_some_and(|&(other, _)| other <= score) {
+                return;
+            }
+            let rest = self.found.get_mut(at..self.len).unwrap_or_default();
+            rest.rotate_left(1);
+            self.len -= 1;
+        }
+        self.add(score, member);
     }
 
     /// Notes a member.
@@ -92,11 +105,9 @@ impl Best {
         }
     }
 
-    /// The members, the best first.
-    pub(super) fn picks(&self) -> Picks {
-        let mut picks = Picks::default();
+    /// Adds the members to `picks`, the best first.
+    pub(super) fn pick(&self, picks: &mut Picks) {
         self.found.iter().take(self.len).for_each(|&(_, member)| picks.push(member));
-        picks
     }
 }
 
@@ -156,10 +167,21 @@ mod tests {
 
     #[test]
     fn the_best_are_kept_in_order() {
-        let mut best = Best::new(3);
+        let (mut best, mut picks) = (Best::<8>::new(3), Picks::default());
         for (score, member) in [(5.0, 0), (1.0, 1), (3.0, 2), (2.0, 3), (9.0, 4), (0.5, 5)] {
             best.add(score, member);
         }
-        assert_eq!(best.picks().as_slice(), [5, 1, 3]);
+        best.pick(&mut picks);
+        assert_eq!(picks.as_slice(), [5, 1, 3]);
+    }
+
+    #[test]
+    fn the_best_of_those_that_are_one_stands_for_them() {
+        let (mut best, mut picks) = (Best::<8>::new(3), Picks::default());
+        for (score, member) in [(5.0, 0), (1.0, 1), (0.5, 11), (3.0, 2), (7.0, 12), (2.0, 10)] {
+            best.add_one_of(score, member, |other| other % 10 == member % 10);
+        }
+        best.pick(&mut picks);
+        assert_eq!(picks.as_slice(), [11, 10, 2]);
     }
 }

@@ -1,17 +1,24 @@
 //! The tiers of an SRV answer: every endpoint, by priority and weight.
 
-use super::draw::{Draws, MEMBERS_MAX, Stream};
-use super::plan::{Block, Tier, To};
+use super::draw::{Draws, MEMBERS_MAX, Picks, Stream};
+use super::plan::{Tier, To, Traits};
 use super::select::{Choice, Chosen, Mode, PERCENT_ALL, Select, Share, rotated};
 use crate::zone::OnAllDown;
 
 impl Select<'_> {
-    /// Every endpoint that may serve the client, tier by tier, into `shares`, which it empties
-    /// first. The endpoints of each pool start at one drawn by weight.
+    /// Puts every endpoint that may serve the client, tier by tier, into `shares`, which it empties
+    /// first. The endpoints of each pool start at one drawn by weight, into `picks`. Two for which
+    /// `is_same` holds are one, which has the weight of both.
     ///
     /// # Cost
-    /// By the endpoints named; allocates only while `shares` grows to its largest answer.
-    pub fn tiers(&self, draws: &mut Draws, shares: &mut Vec<Share>) {
+    /// By the endpoints named, and by their square where endpoints have a name that others have
+    /// too; allocates only while `shares` grows to its largest answer.
+    pub fn tiers(
+        &self,
+        draws: &mut Draws,
+        (shares, picks): (&mut Vec<Share>, &mut Picks),
+        is_same: impl Fn(&Share, &Share) -> bool,
+    ) {
         shares.clear();
         let to = self.routed.to;
         for mode in [Mode::MinUp, Mode::AnyUp, Mode::Drained, Mode::Open] {
@@ -19,34 +26,28 @@ impl Select<'_> {
                 continue;
             }
             self.note_walk(mode);
-            let unit = self.srv_unit();
-            let mut tiers = Tiers { select: self, mode, unit, seen: 0, shares: &mut *shares };
+            let mut tiers =
+                Tiers { select: self, mode, seen: 0, shares: &mut *shares, picks: &mut *picks };
             match self.plan.on_all_down {
                 OnAllDown::None if mode == Mode::Open => {}
                 OnAllDown::Pool(at) if mode == Mode::Open => tiers.add_pool(at.0, 0, None, draws),
                 _ => drop(tiers.add(to, 0, None, draws)),
             }
             if !shares.is_empty() {
-                return;
+                break;
             }
         }
-    }
-}
-
-impl Select<'_> {
-    /// What a weight of one becomes in SRV: a hundred where something counts for a part of its
-    /// weight only, and there is room for it.
-    fn srv_unit(&self) -> u32 {
-        const MOST: u32 = u16::MAX as u32 / PERCENT_ALL;
-        let all_fit = || self.plan.weights.iter().all(|weight| u32::from(*weight) <= MOST);
-        if self.board.is_adjusted() && all_fit() { PERCENT_ALL } else { 1 }
-    }
-
-    /// A weight as SRV says it: never 0 unless it is written so, or counts for nothing.
-    fn srv_weight(&self, block: &Block, bit: usize, unit: u32, weight: u32) -> u16 {
-        let part = weight * unit * self.percent(block, bit);
-        let least = u32::from(part > 0);
-        (part / PERCENT_ALL).max(least).min(u32::from(u16::MAX)) as u16
+        if self.plan.traits.has(Traits::SRV_CURRENT) {
+            let current = shares.iter().map(|share| share.priority).min();
+            shares.retain(|share| Some(share.priority) == current);
+        }
+        if self.plan.traits.has(Traits::TWINS) {
+            merge(shares, is_same);
+        }
+        match self.plan.traits.has(Traits::SRV_AS_WRITTEN) {
+            true => shares.iter_mut().for_each(|share| share.weight = whole(share.part)),
+            false => scale(shares),
+        }
     }
 }
 
@@ -54,11 +55,10 @@ impl Select<'_> {
 struct Tiers<'s, 'a> {
     select: &'s Select<'a>,
     mode: Mode,
-    /// What a weight of one becomes.
-    unit: u32,
     /// Pools that are in already; a pool counts where it comes first.
     seen: u64,
     shares: &'s mut Vec<Share>,
+    picks: &'s mut Picks,
 }
 
 impl Tiers<'_, '_> {
@@ -107,10 +107,11 @@ impl Tiers<'_, '_> {
         }
         self.seen |= Chosen::One(at).bits();
         let choice = Choice { pools: Chosen::One(at), mode };
-        let drawn = select.draw_up_to(1, choice, draws, Stream::Srv);
-        let first = drawn.as_slice().first().map_or(0, |m| usize::from(m - pool.members.start));
+        select.draw_up_to(1, choice, draws, Stream::Srv, self.picks);
+        let first =
+            self.picks.as_slice().first().map_or(0, |m| usize::from(m - pool.members.start));
         let start = self.shares.len();
-        let mut total = 0u32;
+        let mut total = 0.0;
         let blocks = pool.blocks.len();
         for turn in 0..=blocks {
             // The block of the first one comes twice: its rear at the start, its front at the end.
@@ -124,24 +125,98 @@ impl Tiers<'_, '_> {
             };
             for bit in rotated(select.drawable(pool, block, mode) & part, 0) {
                 let in_pool = at * MEMBERS_MAX + bit;
-                let weight = select.srv_weight(block, bit, self.unit, select.weight(pool, in_pool));
-                total += u32::from(weight);
+                let weight = select.weight(pool, in_pool) * select.percent(block, bit);
+                let part = f64::from(weight) / f64::from(PERCENT_ALL);
+                total += part;
                 let member = pool.members.start + in_pool as u16;
-                self.shares.push(Share { member, priority, weight });
+                self.shares.push(Share { member, priority, weight: 0, part });
             }
         }
         if let (Some(scale), Some(shares)) = (scale, self.shares.get_mut(start..)) {
-            scale_weights(shares, total, scale);
+            divide(shares, total, scale);
         }
     }
 }
 
-/// Turns the weights of one pool into shares of 65,535.
-fn scale_weights(shares: &mut [Share], total: u32, scale: f64) {
+/// Turns the weights of one pool into parts of 65,535, of which the pool gets `scale`.
+fn divide(shares: &mut [Share], total: f64, scale: f64) {
     let heads = shares.len() as f64;
     for share in shares {
-        let part =
-            if total == 0 { 1.0 / heads } else { f64::from(share.weight) / f64::from(total) };
-        share.weight = (f64::from(u16::MAX) * scale * part).round().max(1.0) as u16;
+        let part = if total == 0.0 { 1.0 / heads } else { share.part / total };
+        share.part = f64::from(u16::MAX) * scale * part;
+    }
+}
+
+/// Makes one of those of a tier that are the same.
+fn merge(shares: &mut Vec<Share>, is_same: impl Fn(&Share, &Share) -> bool) {
+    let mut kept = 0;
+    for at in 0..shares.len() {
+        let Some(&share) = shares.get(at) else { break };
+        let before = shares.get_mut(..kept).unwrap_or_default();
+        let same = |other: &&mut Share| other.priority == share.priority && is_same(other, &share);
+        if let Some(other) = before.iter_mut().find(same) {
+            other.part += share.part;
+            continue;
+        }
+        if let Some(place) = shares.get_mut(kept) {
+            *place = share;
+        }
+        kept += 1;
+    }
+    shares.truncate(kept);
+}
+
+/// Makes the greatest weight of each tier 65,535, and the others what they are beside it.
+///
+/// Weights are shares, not amounts, but clients round them, HAProxy to 256 steps; and the draw that
+/// RFC 2782 describes is biased where they are small.
+fn scale(shares: &mut [Share]) {
+    let Some(last) = shares.iter().map(|share| share.priority).max() else { return };
+    for tier in 0..=last {
+        let in_tier = |share: &&mut Share| share.priority == tier;
+        let greatest =
+            shares.iter_mut().filter(in_tier).fold(0.0, |most, share| share.part.max(most));
+        for share in shares.iter_mut().filter(in_tier) {
+            share.weight =
+                if greatest > 0.0 { whole(share.part / greatest * f64::from(u16::MAX)) } else { 0 };
+        }
+    }
+}
+
+/// The nearest weight that SRV can say: never 0 unless it counts for nothing.
+fn whole(part: f64) -> u16 {
+    let least = if part > 0.0 { 1.0 } else { 0.0 };
+    part.round().clamp(least, f64::from(u16::MAX)) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(parts: &[(Tier, f64)]) -> Vec<Share> {
+        let share = |(&(priority, part), member)| Share { member, priority, weight: 0, part };
+        parts.iter().zip(0..).map(share).collect()
+    }
+
+    fn scaled(parts: &[(Tier, f64)]) -> Vec<u16> {
+        let mut shares = shares(parts);
+        scale(&mut shares);
+        shares.iter().map(|share| share.weight).collect()
+    }
+
+    #[test]
+    fn the_greatest_of_each_tier_is_65_535_and_ratios_stay() {
+        assert_eq!(scaled(&[(0, 3.0), (1, 1.0), (0, 1.0)]), [65_535, 65_535, 21_845]);
+        assert_eq!(scaled(&[(0, 1.5), (0, 1.0)]), [65_535, 43_690]);
+        assert_eq!(scaled(&[(0, 0.0), (0, 0.0)]), [0, 0]);
+        assert_eq!(scaled(&[(0, 65_535.0), (0, 0.1), (0, 0.0)]), [65_535, 1, 0]);
+    }
+
+    #[test]
+    fn those_that_are_the_same_have_the_weight_of_all() {
+        let mut shares = shares(&[(0, 1.0), (0, 2.0), (1, 4.0), (0, 8.0)]);
+        merge(&mut shares, |a, b| a.member % 2 == b.member % 2);
+        let left: Vec<_> = shares.iter().map(|s| (s.member, s.priority, s.part)).collect();
+        assert_eq!(left, [(0, 0, 1.0), (1, 0, 10.0), (2, 1, 4.0)]);
     }
 }

@@ -35,7 +35,7 @@ pub use route::{PoolLocation, Route, RouteFrom, Target};
 pub use rrset::{Rrset, Ttl};
 pub use service::{
     Answers, Endpoint, Https, MinUp, Nested, NestedIndex, OnAllDown, Place, Pool, PoolIndex,
-    Service,
+    Service, Srv, SrvName, SrvTiers, SrvWeights,
 };
 pub(crate) use sets::Set;
 pub use test::{Down, Expect, Test};
@@ -57,9 +57,11 @@ pub mod limits {
     pub const ROUTES_MAX: usize = 4096;
     /// How deep `to` may nest.
     pub const TARGET_DEPTH_MAX: usize = 8;
-    /// Addresses that one A or AAAA answer holds at the most; more do not help a client and cost
+    /// Addresses that one A or AAAA answer holds at the most.
+    pub const ADDRESSES_PER_ANSWER_MAX: usize = 64;
+    /// Addresses that it holds where no number is written; more do not help most clients and cost
     /// every resolver.
-    pub const ADDRESSES_PER_ANSWER_MAX: usize = 8;
+    pub const ADDRESSES_OF_ALL: usize = 8;
     /// ALPN names in one HTTPS record.
     pub const ALPN_NAMES_MAX: usize = 64;
 }

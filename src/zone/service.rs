@@ -19,8 +19,8 @@ pub struct Service {
     pub owner: Name,
     /// The TTL of every record that it gives.
     pub ttl: Ttl,
-    /// The owners that answer SRV, such as `_http._tcp.web.example.com.`; may be empty.
-    pub srv: Vec<Name>,
+    /// What answers SRV, and how.
+    pub srv: Srv,
     /// What its HTTPS answers say beside addresses; `None`: it answers none.
     pub https: Option<Box<Https>>,
     /// The data of its TXT records in wire format, no two alike; may be empty.
@@ -41,12 +41,54 @@ pub struct Service {
     pub nested: Vec<Nested>,
 }
 
+/// The names of a service that answer SRV (RFC 2782).
+#[derive(Clone, Debug, Default)]
+pub struct Srv {
+    /// May be empty.
+    pub names: Vec<SrvName>,
+    /// The numbers that weights become.
+    pub weights: SrvWeights,
+    /// The failover tiers that are answered.
+    pub tiers: SrvTiers,
+}
+
+/// A name that answers SRV.
+#[derive(Clone, Debug)]
+pub struct SrvName {
+    /// Such as `_http._tcp.web.example.com.`
+    pub owner: Name,
+    /// The port of every endpoint in its answers; `None`: each endpoint's own.
+    pub port: Option<u16>,
+}
+
+/// The numbers that weights become in SRV answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SrvWeights {
+    /// 65,535 for the greatest of a priority, the others in proportion.
+    #[default]
+    Scaled,
+    /// Those of the zone file.
+    Written,
+}
+
+/// The failover tiers that SRV answers name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SrvTiers {
+    /// All, by priority.
+    #[default]
+    All,
+    /// The one in use.
+    Current,
+}
+
 /// How many endpoints one A or AAAA answer names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
-    /// This many, drawn by weight; 1 to 8.
+    /// This many, drawn by weight; 1 to
+    /// [`ADDRESSES_PER_ANSWER_MAX`](super::limits::ADDRESSES_PER_ANSWER_MAX).
     Count(u8),
-    /// Every endpoint that may serve, 8 at most.
+    /// Every endpoint that may serve, [`ADDRESSES_OF_ALL`](super::limits::ADDRESSES_OF_ALL) at
+    /// most.
     All,
 }
 

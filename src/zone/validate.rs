@@ -282,7 +282,7 @@ impl Check<'_> {
         }
         self.at[node as usize] |= at::CLAIM | at::STEERED_ADDRESS;
         self.own_records(node, service);
-        let srv = service.srv.iter().map(|name| (name, false));
+        let srv = service.srv.names.iter().map(|name| (&name.owner, false));
         let endpoints =
             service.own_endpoints().map(|endpoint| (&endpoint.owner, !is_target(endpoint)));
         for (name, has_address) in srv.chain(endpoints) {

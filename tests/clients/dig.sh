@@ -15,7 +15,7 @@ for client in dig kdig; do
         test_that "$how: TXT" prints '"v=spf1 mx -all"' "${ask[@]}" example.com TXT
         test_that "$how: SOA" prints 'SOA\s+ns1\.example\.com\. hostmaster\.example\.com\.' \
             "${ask[@]}" example.com SOA
-        test_that "$how: SRV" prints 'SRV\s+0 3 8080 alpha\.web\.example\.com\.' \
+        test_that "$how: SRV" prints 'SRV\s+0 65535 8080 alpha\.web\.example\.com\.' \
             "${ask[@]}" _http._tcp.web.example.com SRV
         test_that "$how: SRV brings addresses" \
             prints 'alpha\.web\.example\.com\.\s+10\s+IN\s+A\s+127\.0\.0\.11' \

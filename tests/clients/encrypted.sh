@@ -41,7 +41,7 @@ for over in tls https quic; do
     test_that "$how: A" prints 'static\.example\.com\.\s+3600\s+IN\s+A\s+192\.0\.2\.80' \
         "${ask[@]}" static.example.com A
     test_that "$how: MX with addresses" prints 'MX\s+10 mail\.example\.com\.' "${ask[@]}" example.com MX
-    test_that "$how: SRV" prints 'SRV\s+0 3 8080 alpha\.web\.example\.com\.' \
+    test_that "$how: SRV" prints 'SRV\s+0 65535 8080 alpha\.web\.example\.com\.' \
         "${ask[@]}" _http._tcp.web.example.com SRV
     test_that "$how: an unknown type" prints '\\# 4 0[aA]000001' "${ask[@]}" private.example.com TYPE65280
     test_that "$how: a referral with glue" prints 'ns\.lab\.example\.com\..*192\.0\.2\.99' \

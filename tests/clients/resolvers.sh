@@ -67,7 +67,7 @@ each_kind() {
     test_that "$how: and the other of it" prints '^pair\..*\sA\s+127\.0\.0\.12$' \
         "${ask[@]}" pair.shop.test A
     test_that "$how: a service over IPv6" prints '\sAAAA\s+2001:db8::3[12]$' "${ask[@]}" six.shop.test AAAA
-    test_that "$how: SRV" prints '\sSRV\s+0 3 8080 alpha\.web\.shop\.test\.$' \
+    test_that "$how: SRV" prints '\sSRV\s+0 65535 8080 alpha\.web\.shop\.test\.$' \
         "${ask[@]}" _http._tcp.web.shop.test SRV
     test_that "$how: the target of SRV" prints '\sA\s+127\.0\.0\.11$' "${ask[@]}" alpha.web.shop.test A
 }

@@ -35,7 +35,7 @@ fn large() -> Arc<Snapshot> {
             services: None,
             nested_from: None,
         };
-        let srv = vec![name(&format!("_http._tcp.s{at}"))];
+        let srv = srv_at(&format!("_http._tcp.s{at}"));
         let label = format!("s{at}");
         let https = (at % 2 == 0).then(https::plain);
         Service { owner, label, srv, https, ..service(vec![pool(1), pool(2)], vec![]) }

@@ -209,7 +209,7 @@ fn class_ch_says_what_the_operator_lets_it_say() {
 
 #[test]
 fn above_the_rate_a_client_is_sent_to_tcp_unless_it_has_a_cookie() {
-    let exempt = crate::snapshot::Access::only(&["198.51.100.0/24".parse().unwrap()]);
+    let exempt = Access::only(&["198.51.100.0/24".parse().unwrap()]);
     let limit = RateLimit { per_source: 10, per_network: 0, slip: 1, exempt };
     let rates = Some(Arc::new(Rates::new(limit, [3; 16])));
     let mut responder = responder(Policy { rates, ..named() });

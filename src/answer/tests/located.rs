@@ -144,7 +144,7 @@ fn the_nearest_usable_pool_answers() {
     engine.down("us-192-0-2-2");
     assert_eq!(engine.ask_for(RESOLVER, "web", "203.0.113.0/24").0, ["192.0.2.1"]);
     let srv = text(&engine.ask_from([198, 51, 100, 1].into(), "_http._tcp.web", Type::SRV));
-    assert!(srv.contains("SRV 0 1 8080 eu-192-0-2-1.web.~"), "{srv}");
+    assert!(srv.contains("SRV 0 65535 8080 eu-192-0-2-1.web.~"), "{srv}");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_scope_is_only_told_of_what_went_by_the_subnet() {
     let believing = crate::zone::Zone::new(name("@"), records(believing), vec![]).unwrap();
     let believing = believing.with_clients(Clients { subnets, ..Clients::default() });
     let records = records("in SOA ns1 hostmaster 1 14400 3600 1209600 60\nin NS ns1");
-    let service = Service { owner: name("www.in"), srv: vec![], ..steered };
+    let service = Service { owner: name("www.in"), srv: Default::default(), ..steered };
     let mut service = service;
     for endpoint in service.pools.iter_mut().flat_map(|pool| &mut pool.endpoints) {
         endpoint.owner = name(&format!("{}.www.in", endpoint.name));

@@ -210,7 +210,8 @@ impl Builder<'_> {
             }
         }
         let portless = || inner.endpoints().find(|(_, endpoint)| endpoint.port.is_none());
-        if let (false, Some((_, endpoint))) = (outer.srv.is_empty(), portless()) {
+        let needs_port = outer.srv.names.iter().any(|name| name.port.is_none());
+        if let (true, Some((_, endpoint))) = (needs_port, portless()) {
             let (name, label_text) = (&endpoint.name, &inner.label);
             let message =
                 format!("SRV needs a port, but endpoint `{name}` of `{label_text}` has none");

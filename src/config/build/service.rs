@@ -10,12 +10,13 @@ use super::route::Pools;
 use crate::config::decode::{List, Period, Spanned};
 use crate::config::spec::endpoint::Endpoint as EndpointSpec;
 use crate::config::spec::service::{
-    Answers as AnswersSpec, Pool as PoolSpec, Service as ServiceSpec,
+    Answers as AnswersSpec, Pool as PoolSpec, Service as ServiceSpec, SrvName as SrvNameSpec,
+    SrvTiers as SrvTiersSpec, SrvWeights as SrvWeightsSpec,
 };
-use crate::wire::name::Name;
 use crate::zone::limits::{ENDPOINTS_PER_POOL_MAX, ENDPOINTS_PER_SERVICE_MAX, POOLS_MAX};
 use crate::zone::{
-    Answers, Endpoint, MinUp, OnAllDown, Override, Place, Pool, PoolLocation, Service, Target,
+    Answers, Endpoint, MinUp, OnAllDown, Override, Place, Pool, PoolLocation, Service, Srv,
+    SrvName, SrvTiers, SrvWeights, Target,
 };
 
 /// The longest TTL of a service.
@@ -222,9 +223,34 @@ impl Builder<'_> {
         endpoints
     }
 
-    fn srv(&mut self, spec: &ServiceSpec, shared: &Shared<'_>) -> Vec<Name> {
-        let Some(srv) = &spec.srv else { return Vec::new() };
-        if let [first, others @ ..] = &shared.portless[..] {
+    fn srv(&mut self, spec: &ServiceSpec, shared: &Shared<'_>) -> Srv {
+        let weights =
+            spec.srv_weights.as_ref().map_or(SrvWeights::default(), |word| match word.value {
+                SrvWeightsSpec::Scaled => SrvWeights::Scaled,
+                SrvWeightsSpec::Written => SrvWeights::Written,
+            });
+        let tiers = spec.srv_tiers.as_ref().map_or(SrvTiers::default(), |word| match word.value {
+            SrvTiersSpec::All => SrvTiers::All,
+            SrvTiersSpec::Current => SrvTiers::Current,
+        });
+        let mut names = Vec::new();
+        let Some(srv) = &spec.srv else { return Srv { names, weights, tiers } };
+        let mut needs_port = false;
+        for written in &srv.value.0 {
+            let (name, port) = match &written.value {
+                SrvNameSpec::Name(name) => {
+                    (Some(Spanned::new(name.clone(), written.span.clone())), None)
+                }
+                SrvNameSpec::Table(table) => (table.name.clone(), table.port.as_ref()),
+            };
+            needs_port |= port.is_none();
+            let Some(name) = name else { continue };
+            if let Some(owner) = self.name(&name, shared.owner) {
+                self.claims.add(&owner, By::Service, &name.span);
+                names.push(SrvName { owner, port: port.map(|port| port.value.as_u16()) });
+            }
+        }
+        if let ([first, others @ ..], true) = (&shared.portless[..], needs_port) {
             let others = match others.len() {
                 0 => String::new(),
                 others => format!(" (and {others} more)"),
@@ -233,14 +259,7 @@ impl Builder<'_> {
             self.decoder.error(&srv.span, message).help =
                 Some("write `port = …` in the service".to_owned());
         }
-        let mut names = Vec::new();
-        for text in &srv.value.0 {
-            if let Some(name) = self.name(text, shared.owner) {
-                self.claims.add(&name, By::Service, &text.span);
-                names.push(name);
-            }
-        }
-        names
+        Srv { names, weights, tiers }
     }
 
     fn on_all_down(&mut self, pools: &mut Pools<'_>, word: &Spanned<String>) -> OnAllDown {

@@ -8,7 +8,9 @@ use super::check::CheckUse;
 use super::endpoint::{Endpoint, Wanted};
 use super::place::{Bias, Location};
 use super::route::Route;
-use crate::config::decode::{Decode, Decoder, Int, List, Map, Node, OneOrMany, Period, table};
+use crate::config::decode::{
+    Decode, Decoder, Int, List, Map, Node, OneOrMany, Period, table, words,
+};
 use crate::zone::MinUp;
 use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
 
@@ -24,8 +26,15 @@ table! {
         ttl: Period = SERVICE_TTL_DEFAULT;
         /// The port of every endpoint that sets none; SRV answers carry it, checks probe it.
         port: Int<1, 65_535>;
-        /// Names that answer SRV, relative to the service: "_http._tcp".
-        srv: OneOrMany<String>;
+        /// Names that answer SRV, relative to the service: "_http._tcp", or a table that gives one a
+        /// port of its own.
+        srv: OneOrMany<SrvName>;
+        /// The weights of SRV answers: "scaled", so that the greatest of a priority is 65,535, or
+        /// "written", as they stand here. Default: "scaled".
+        srv_weights: SrvWeights;
+        /// The failover tiers of SRV answers: "all", by priority, or "current", the one in use
+        /// alone, for clients that pass over priorities. Default: "all".
+        srv_tiers: SrvTiers;
         /// Whether the service answers HTTPS with hints of its addresses: true, or a table.
         /// Default: false.
         https: HttpsUse;
@@ -36,7 +45,7 @@ table! {
         /// The state that its endpoints are to have whatever their checks say: "up", "down",
         /// "drain" or "auto"; pools and endpoints may set their own. Default: "auto".
         state: Wanted;
-        /// How many endpoints one answer names: 1 to 8, or "all" (8 addresses at most). Default:
+        /// How many addresses one answer names: 1 to 64, or "all" (8 at most). Default:
         /// 1 if any endpoint of the service writes a weight or is a service, else "all".
         answers: Answers;
         /// The share of a pool's weight, 0 to 1, that must be up for the pool to be usable;
@@ -77,6 +86,75 @@ table! {
         location: Location;
         /// How many kilometres nearer it counts than it is, for `nearest`; below 0: farther.
         bias: Bias = Bias(0);
+    }
+}
+
+table! {
+    /// A name that answers SRV.
+    pub(crate) struct SrvTable {
+        /// The name, relative to the service: "_http._tcp".
+        name: String, required;
+        /// The port of every endpoint in its answers. Default: each endpoint's own.
+        port: Int<1, 65_535>;
+    }
+}
+
+words! {
+    /// The weights of SRV answers.
+    pub(crate) enum SrvWeights {
+        /// The greatest of a priority is 65,535.
+        Scaled = "scaled",
+        /// As the zone file writes them.
+        Written = "written",
+    }
+}
+
+words! {
+    /// The failover tiers of SRV answers.
+    pub(crate) enum SrvTiers {
+        /// All, by priority.
+        All = "all",
+        /// The one in use.
+        Current = "current",
+    }
+}
+
+/// A name that answers SRV: alone, or with a port of its own.
+#[derive(Clone, Debug)]
+pub(crate) enum SrvName {
+    /// The name, relative to the service.
+    Name(String),
+    /// With its port.
+    Table(Box<SrvTable>),
+}
+
+impl Decode for SrvName {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let value = node.get_ref();
+        if value.is_table() {
+            return SrvTable::decode(node, decoder).map(|table| Self::Table(Box::new(table)));
+        }
+        let name = value.as_str().map(|name| Self::Name(name.to_owned()));
+        if name.is_none() {
+            decoder
+                .expected("a name such as \"_http._tcp\", or a table with `name` and `port`", node);
+        }
+        name
+    }
+}
+
+impl JsonSchema for SrvName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "SrvName".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<SrvTable>();
+        json_schema!({ "anyOf": [{ "type": "string" }, table] })
     }
 }
 

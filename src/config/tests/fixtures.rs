@@ -103,7 +103,7 @@ fn the_services_of_the_large_zone_are_as_written() {
     let [web, db] = zone.services() else { panic!("two services in file order") };
     let pools: Vec<&str> = web.pools.iter().map(|pool| pool.name.as_str()).collect();
     assert_eq!(pools, ["eu", "us", "cdn"], "in file order");
-    assert_eq!(web.srv[0].to_string(), "_http._tcp.web.example.com.");
+    assert_eq!(web.srv.names[0].owner.to_string(), "_http._tcp.web.example.com.");
     assert_eq!(web.answers, Answers::Count(1));
     assert_eq!(web.on_all_down, OnAllDown::Pool(PoolIndex(1)));
     let [eu, us, cdn] = [0, 1, 2].map(|at| Target::Pool(PoolIndex(at)));

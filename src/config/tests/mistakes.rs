@@ -212,8 +212,8 @@ fn a_service_has_places_and_settings_in_range() {
         ("port = 0", &["5:8 `0`: expected a whole number from 1 to 65535, found the number 0"]),
         ("port = true", &["5:8 `true`: expected a whole number from 1 to 65535, found true"]),
         (
-            "answers = 9",
-            &["5:11 `9`: expected a whole number from 1 to 8, or \"all\", found the number 9"],
+            "answers = 65",
+            &["5:11 `65`: expected a whole number from 1 to 64, or \"all\", found the number 65"],
         ),
         ("min_up = 1.5", &["5:10 `1.5`: expected a number from 0 to 1, found the number 1.5"]),
         ("on_all_down = \"us\"", &["5:15 `\"us\"`: unknown pool `us` (this service has no pools)"]),
@@ -226,8 +226,9 @@ fn a_service_has_places_and_settings_in_range() {
             "sticky = 1\nlocation = {}",
             &[
                 "5:10 `1`: expected true or false, found the number 1",
-                "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, https, txt, check, \
-             state, answers, min_up, on_all_down, sticky, latencies, endpoints, pools, routes)",
+                "6:1 `location`: unknown key `location` (known keys: ttl, port, srv, srv_weights, \
+             srv_tiers, https, txt, check, state, answers, min_up, on_all_down, sticky, latencies, \
+             endpoints, pools, routes)",
             ],
         ),
     ]);
