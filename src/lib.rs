@@ -30,7 +30,8 @@
 //!
 //! Imports point downward only (`tests/it/layers.rs` fails on an upward one). L0–L4 do no I/O
 //! and spawn nothing; but for `clock` itself they read no clock, and take `now` and the random
-//! source as arguments. Three planes, and none writes what another reads except by publishing one whole value:
+//! source as arguments. Three planes, and none writes what another reads except by publishing one
+//! whole value:
 //!
 //! ```text
 //!  zones/*.toml ─ config ─ zone::Zone ─ snapshot::compile ─▶ Arc<Snapshot>, generation n  control

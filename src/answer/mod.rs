@@ -448,7 +448,7 @@ fn size_limit(over: Over, edns: Option<&Edns>) -> usize {
 }
 
 /// Returns how long a response may be that should have `most` octets: however little that is, it
-/// can always be said that there is more. `options` lose what has no room beside the `fixed` octets.
+/// can always be said that there is more. `options` lose what has no room beside `fixed` octets.
 fn shorten(options: &mut Option<Options>, fixed: usize, most: u16) -> usize {
     let most = usize::from(most);
     let Some(options) = options else { return most.max(fixed) };

@@ -36,7 +36,8 @@ const CAPACITY: u64 = TICKS_PER_SECOND;
 
 /// How far ahead the moment may lie at which a bucket is empty, in ticks. A full bucket lies
 /// further ahead than [`CAPACITY`] for a worker that read the time before the one that filled it
-/// did; it is full all the same. What seems to lie further ahead than a minute was written long ago.
+/// did; it is full all the same. What seems to lie further ahead than a minute was written long
+/// ago.
 const AHEAD_MAX: u64 = 60 * TICKS_PER_SECOND;
 
 /// What is allowed, and what becomes of the rest.

@@ -18,9 +18,9 @@ const FAMILIES: usize = 2;
 /// [`Adjusted`] block besides, which comes into being with the first of them.
 ///
 /// ## Access
-/// [`super::Table`] writes while it is served; before that what compiles a zone shows the states
-/// that are written in it, and its tests hold endpoints down. Every worker reads whole words. A word is published as one
-/// value, so the (at most 64) endpoints of one pool change together.
+/// [`super::Table`] writes while it is served, and while tests of a zone hold endpoints down; what
+/// compiles a zone shows the states that are written in it. Every worker reads whole words. A word
+/// is published as one value, so the (at most 64) endpoints of one pool change together.
 #[derive(Debug)]
 pub struct Board {
     words: Box<[AtomicU64]>,
