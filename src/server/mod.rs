@@ -326,11 +326,29 @@ fn bind(
     workers: usize,
 ) -> Result<(Bound, Option<CertificateFiles>), StartError> {
     let bound = transport::bind(&config.listen, workers).map_err(StartError::Bind)?;
-    let Some(encrypted) = &config.encrypted else { return Ok((bound, None)) };
+    let Some(encrypted) = &config.encrypted else {
+        warn_of_addresses(&bound);
+        return Ok((bound, None));
+    };
     let files = CertificateFiles::load(encrypted).map_err(StartError::Certificate)?;
     let tls = Tls { certificate: files.presented(), https_path: encrypted.https_path.clone() };
     let bound = bound.with_encrypted(&encrypted_addresses(encrypted), tls);
-    Ok((bound.map_err(StartError::Bind)?, Some(files)))
+    let bound = bound.map_err(StartError::Bind)?;
+    warn_of_addresses(&bound);
+    Ok((bound, Some(files)))
+}
+
+/// Logs the addresses at which nothing is answered, or nothing yet.
+fn warn_of_addresses(bound: &Bound) {
+    for (over, address) in bound.missing() {
+        let over = if over == Over::Udp { "UDP and TCP" } else { over.as_str() };
+        warn!(
+            %address, over,
+            "this machine does not have the address of {address} yet: queries over {over} are \
+             answered there as soon as it has; see `ip address`"
+        );
+    }
+    bound.left_out().iter().for_each(|error| warn!("{error}; it is left out"));
 }
 
 /// The addresses of the encrypted transports, each with its own.

@@ -1,13 +1,18 @@
 //! Taking the addresses: everything is bound before anything is answered.
 
-use std::fmt;
+mod error;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use error::Trouble;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::encrypted::{Tls, is_datagrams};
+use super::udp::Share;
 use super::{Over, stream, udp};
+
+pub use error::BindError;
 
 /// How often to look for a port that is free for UDP and TCP alike.
 const PORT_ATTEMPTS: usize = 16;
@@ -18,6 +23,7 @@ pub struct Bound {
     pub(super) addresses: Vec<Listening>,
     pub(super) encrypted: Vec<Encrypted>,
     pub(super) tls: Option<Tls>,
+    left_out: Vec<BindError>,
 }
 
 /// One address and its sockets.
@@ -45,6 +51,15 @@ pub(super) enum EncryptedSocket {
     Datagrams(UdpSocket),
 }
 
+impl EncryptedSocket {
+    fn as_ref(&self) -> SockRef<'_> {
+        match self {
+            Self::Streams(listener) => listener.into(),
+            Self::Datagrams(socket) => socket.into(),
+        }
+    }
+}
+
 impl Bound {
     /// The addresses of UDP and TCP, in the order asked for, with the real port where 0 was asked.
     pub fn addresses(&self) -> Vec<SocketAddr> {
@@ -54,6 +69,21 @@ impl Bound {
     /// The addresses of the encrypted transports, as [`Self::addresses`].
     pub fn encrypted_addresses(&self) -> Vec<(Over, SocketAddr)> {
         self.encrypted.iter().map(|encrypted| (encrypted.over, encrypted.address)).collect()
+    }
+
+    /// The addresses among them that this machine does not have; some may come later, by DHCP, VRRP
+    /// or the end of duplicate address detection, and queries are answered there from then on.
+    pub fn missing(&self) -> Vec<(Over, SocketAddr)> {
+        let plain =
+            self.addresses.iter().map(|l| (Over::Udp, l.address, SockRef::from(&l.streams)));
+        let encrypted = self.encrypted.iter().map(|e| (e.over, e.address, e.socket.as_ref()));
+        let missing = plain.chain(encrypted).filter(|(.., socket)| is_freely_bound(socket));
+        missing.map(|(over, address, _)| (over, address)).collect()
+    }
+
+    /// The addresses that are not listened on, as the system has none of their family.
+    pub fn left_out(&self) -> &[BindError] {
+        &self.left_out
     }
 
     /// How many responders it takes to answer on all of them.
@@ -84,11 +114,10 @@ impl Bound {
                     trouble: Trouble::Shared { over, other, covering },
                 });
             }
-            let taken = take_encrypted(over, address);
-            self.encrypted.push(taken.map_err(|error| BindError {
-                address,
-                trouble: Trouble::System { over, error },
-            })?);
+            let taken = take_encrypted(over, address)
+                .map_err(|error| BindError { address, trouble: Trouble::System { over, error } });
+            // Some address answers without encryption, or there would be no `self`.
+            self.encrypted.extend(or_leave_out(taken, true, &mut self.left_out)?);
         }
         self.tls = Some(tls);
         Ok(self)
@@ -102,7 +131,7 @@ fn take_encrypted(over: Over, address: SocketAddr) -> io::Result<Encrypted> {
             socket.set_only_v6(true)?;
         }
         socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
+        hold(&socket, address)?;
         let socket = UdpSocket::from(socket);
         let local = socket.local_addr()?;
         (EncryptedSocket::Datagrams(socket), local)
@@ -116,16 +145,58 @@ fn take_encrypted(over: Over, address: SocketAddr) -> io::Result<Encrypted> {
 
 /// Binds every address over UDP, `workers` sockets each (at least one), and over TCP.
 ///
-/// Port 0 takes any port that is free for both. Fails at the first address that cannot be had.
+/// Port 0 takes any port that is free for both. An address that this machine does not have is
+/// listened on all the same ([`Bound::missing`]). Fails at the first address that cannot be had.
 pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError> {
     for (at, &address) in addresses.iter().enumerate() {
         if let Some(&covering) = addresses[..at].iter().find(|&&other| overlap(other, address)) {
             return Err(BindError { address, trouble: Trouble::Listed { covering } });
         }
     }
-    let bound = addresses.iter().map(|&address| take(address, workers.max(1)));
-    let addresses = bound.collect::<Result<_, _>>()?;
-    Ok(Bound { addresses, encrypted: Vec::new(), tls: None })
+    let (mut bound, mut left_out) = (Vec::with_capacity(addresses.len()), Vec::new());
+    for (at, &address) in addresses.iter().enumerate() {
+        let has_others = !bound.is_empty() || at + 1 < addresses.len();
+        let taken = take(address, workers.max(1));
+        bound.extend(or_leave_out(taken, has_others, &mut left_out)?);
+    }
+    Ok(Bound { addresses: bound, encrypted: Vec::new(), tls: None, left_out })
+}
+
+/// Goes on without an address of a family that the system does not have, if there are others: a
+/// list of both families serves machines that have one.
+fn or_leave_out<T>(
+    taken: Result<T, BindError>,
+    has_others: bool,
+    left_out: &mut Vec<BindError>,
+) -> Result<Option<T>, BindError> {
+    match taken {
+        Err(error) if has_others && error.is_without_family() => {
+            left_out.push(error);
+            Ok(None)
+        }
+        taken => taken.map(Some),
+    }
+}
+
+/// Binds `socket` to `address`, to one that this machine does not have too: the address may come
+/// later, and the others must not wait for it.
+pub(super) fn hold(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    match socket.bind(&address.into()) {
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            match address {
+                SocketAddr::V4(_) => socket.set_freebind_v4(true)?,
+                SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
+            }
+            socket.bind(&address.into())
+        }
+        outcome => outcome,
+    }
+}
+
+/// Whether [`hold`] found that this machine does not have the address of `socket`.
+fn is_freely_bound(socket: &SockRef<'_>) -> bool {
+    // Each option is one of its own family.
+    socket.freebind_v4().unwrap_or(false) || socket.freebind_v6().unwrap_or(false)
 }
 
 /// Whether two listen addresses cannot be had together.
@@ -153,115 +224,9 @@ fn take_once(asked: SocketAddr, workers: usize) -> Result<Listening, BindError> 
     let streams = stream::listen(asked).map_err(fail(Over::Tcp))?;
     let mut address = asked;
     address.set_port(streams.local_addr().map_err(fail(Over::Tcp))?.port());
-    // Sockets with SO_REUSEPORT share a port with any other of the same user: a second server would
-    // silently take a part of the queries. A socket without it finds out whether anyone is there.
-    drop(UdpSocket::bind(address).map_err(fail(Over::Udp))?);
     let datagrams = (0..workers)
-        .map(|_| udp::open(address))
+        .map(|worker| udp::open(address, if worker == 0 { Share::First } else { Share::Next }))
         .collect::<io::Result<Vec<_>>>()
         .map_err(fail(Over::Udp))?;
     Ok(Listening { address, datagrams, streams })
-}
-
-/// Why an address cannot be listened on, and what to do about it.
-#[derive(Debug)]
-pub struct BindError {
-    address: SocketAddr,
-    trouble: Trouble,
-}
-
-#[derive(Debug)]
-enum Trouble {
-    /// The list of addresses holds it twice, or one that covers it.
-    Listed { covering: SocketAddr },
-    /// Another transport is to have it, or one that covers it.
-    Shared { over: Over, other: Over, covering: SocketAddr },
-    /// The system said no.
-    System { over: Over, error: io::Error },
-}
-
-impl BindError {
-    /// The address asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Whether someone else has the port.
-    fn in_use(&self) -> bool {
-        matches!(&self.trouble, Trouble::System { error, .. }
-            if error.kind() == io::ErrorKind::AddrInUse)
-    }
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self.address;
-        match &self.trouble {
-            Trouble::Listed { covering } if *covering == address => {
-                write!(f, "cannot listen on {address}: it is listed twice; leave one of them out")
-            }
-            Trouble::Listed { covering } => write!(
-                f,
-                "cannot listen on {address}: {covering} in the same list covers it; \
-                 leave one of them out"
-            ),
-            Trouble::Shared { over, other, covering } => write!(
-                f,
-                "cannot listen on {address} over {}: {covering} is listed for {} and takes it; \
-                 give one of them another port",
-                over.as_str(),
-                other.as_str()
-            ),
-            Trouble::System { over, error } => {
-                write!(f, "cannot listen on {address} over {}: ", over.as_str())?;
-                explain(f, address, *over, error)
-            }
-        }
-    }
-}
-
-fn explain(
-    f: &mut fmt::Formatter<'_>,
-    address: SocketAddr,
-    over: Over,
-    error: &io::Error,
-) -> fmt::Result {
-    let port = address.port();
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let kind = if is_datagrams(over) { 'u' } else { 't' };
-            write!(
-                f,
-                "another program has {address}; find it with `ss -l{kind}np 'sport = :{port}'`, \
-                 stop it or listen on another port"
-            )?;
-            if port == 53 && address.ip().is_unspecified() {
-                f.write_str(
-                    "; if it is a resolver on a loopback address, such as systemd-resolved, \
-                     list this machine's own addresses in place of all",
-                )?;
-            }
-            Ok(())
-        }
-        io::ErrorKind::PermissionDenied if (1..1024).contains(&port) => write!(
-            f,
-            "ports below 1024 need a privilege; give it with \
-             `setcap cap_net_bind_service=+ep` on the waypost binary, or with \
-             `AmbientCapabilities=CAP_NET_BIND_SERVICE` in the systemd unit, \
-             or listen on a higher port"
-        ),
-        io::ErrorKind::AddrNotAvailable => {
-            write!(f, "this machine does not have that address; see `ip address`")
-        }
-        _ => write!(f, "{error}"),
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.trouble {
-            Trouble::Listed { .. } | Trouble::Shared { .. } => None,
-            Trouble::System { error, .. } => Some(error),
-        }
-    }
 }

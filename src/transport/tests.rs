@@ -131,9 +131,72 @@ fn addresses_that_exclude_each_other_are_told_apart_from_a_taken_port() {
 }
 
 #[test]
-fn an_address_of_another_machine_is_an_error_that_says_so() {
-    let error = bind(&[address("192.0.2.1:0")], 1).unwrap_err().to_string();
-    assert!(error.contains("this machine does not have that address"), "{error}");
+fn both_families_have_one_port_in_either_order() {
+    for first in ["0.0.0.0:0", "[::]:0"] {
+        let one = bind(&[address(first)], 2).unwrap();
+        let port = one.addresses()[0].port();
+        let second = if first.starts_with('0') { "[::]" } else { "0.0.0.0" };
+        let other = bind(&[address(&format!("{second}:{port}"))], 2).unwrap();
+        let error = bind(&other.addresses(), 2).unwrap_err().to_string();
+        assert!(error.contains("another program has"), "{error}");
+    }
+}
+
+#[test]
+fn all_of_ipv6_is_had_beside_the_ipv4_address_of_another_program() {
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    drop(bind(&[address(&format!("[::]:{port}"))], 2).unwrap());
+    let error = bind(&[address(&format!("0.0.0.0:{port}"))], 2).unwrap_err().to_string();
+    assert!(error.contains("over UDP: another program has"), "{error}");
+}
+
+/// A responder that says which worker it is.
+struct Numbered(u8);
+
+impl Respond for Numbered {
+    fn refresh(&mut self) {}
+
+    fn fetch(&mut self, _queries: &[&[u8]]) {}
+
+    fn respond(&mut self, _: &[u8], _: SocketAddr, _: Over, out: &mut [u8]) -> Option<usize> {
+        out[0] = self.0;
+        Some(1)
+    }
+}
+
+#[test]
+fn every_worker_of_an_address_gets_queries() {
+    let bound = bind(&[address("127.0.0.1:0")], 3).unwrap();
+    let address = bound.addresses()[0];
+    let _running = bound.start(StreamLimits::default(), |number| Numbered(number as u8)).unwrap();
+    let seen = std::sync::Mutex::new([false; 3]);
+    wait_until("an answer of each", || {
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.send_to(&[0; 12], address).unwrap();
+        let mut answer = [0];
+        client.recv(&mut answer).unwrap();
+        let mut seen = seen.lock().unwrap();
+        seen[usize::from(answer[0])] = true;
+        *seen == [true; 3]
+    });
+}
+
+#[test]
+fn an_address_of_another_machine_is_listened_on_and_told() {
+    let bound = bind(&[address("192.0.2.1:0"), address("127.0.0.1:0")], 2).unwrap();
+    let addresses = bound.addresses();
+    assert_eq!(bound.missing(), [(Over::Udp, addresses[0])]);
+    assert!(addresses.iter().all(|address| address.port() != 0));
+    let bound = bind(&[address("[2001:db8::1]:0")], 2).unwrap();
+    assert_eq!(bound.missing(), [(Over::Udp, bound.addresses()[0])]);
+}
+
+#[test]
+fn a_link_local_address_without_an_interface_is_an_error_that_says_so() {
+    let error = bind(&[address("[fe80::1]:0")], 1).unwrap_err().to_string();
+    assert!(error.contains("the number of its interface, such as [fe80::1%2]:0"), "{error}");
 }
 
 #[test]

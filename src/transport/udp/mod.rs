@@ -24,7 +24,7 @@ use super::{Over, Respond};
 use crate::clock::{Clock, Seldom};
 use batch::{Batch, Wait};
 
-pub(super) use socket::open;
+pub(super) use socket::{Share, open};
 
 /// How long a worker that is told to stop goes on answering what is queued.
 const DRAIN: Duration = Duration::from_secs(1);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::batch::set_option;
+use crate::transport::bind::hold;
 
 /// How long a call may block: how late a worker sees that it is to stop.
 const BLOCK: Duration = Duration::from_millis(200);
@@ -15,10 +16,23 @@ const BLOCK: Duration = Duration::from_millis(200);
 /// What to ask of the kernel for queues, in bytes: a burst of 10,000 queries waits in it.
 const QUEUE: usize = 4 << 20;
 
+/// Which of the sockets at one address it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::transport) enum Share {
+    /// The first: nobody else may have the port.
+    First,
+    /// One that joins the first.
+    Next,
+}
+
 /// A blocking socket at `address` that shares its port with those of the other workers.
-pub(in crate::transport) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+///
+/// Sockets with SO_REUSEPORT share a port with any other of the same user: a second server would
+/// silently take a part of the queries. So the first is bound without, which fails if anyone is
+/// there, and lets the next ones in after that.
+pub(in crate::transport) fn open(address: SocketAddr, share: Share) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(share == Share::Next)?;
     socket.set_read_timeout(Some(BLOCK))?;
     socket.set_write_timeout(Some(BLOCK))?;
     // Best effort: the kernel grants what net.core.rmem_max and wmem_max allow.
@@ -45,6 +59,7 @@ pub(in crate::transport) fn open(address: SocketAddr) -> io::Result<UdpSocket> {
         // A response must leave from the address the query came to, or the client discards it.
         set_option(socket.as_fd(), level, packet_info, 1)?;
     }
-    socket.bind(&address.into())?;
+    hold(&socket, address)?;
+    socket.set_reuse_port(true)?;
     Ok(socket.into())
 }

@@ -3,10 +3,10 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::*;
-use crate::transport::udp::open;
+use crate::transport::udp::{Share, open};
 
 fn pair() -> (UdpSocket, UdpSocket) {
-    let server = open("127.0.0.1:0".parse().unwrap()).unwrap();
+    let server = open("127.0.0.1:0".parse().unwrap(), Share::First).unwrap();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     client.connect(server.local_addr().unwrap()).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
