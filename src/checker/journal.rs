@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Reason, Report};
-use crate::clock::and_more;
+use crate::clock::{Moment, and_more};
 use crate::health::{
-    Concerned, EndpointName, Guarded, Probed, Readiness, Spoken, State, Turn, Turned,
+    Concerned, EndpointName, Finding, Guarded, Probed, Readiness, Spoken, State, Turn, Turned,
 };
-use crate::zone::Flap;
+use crate::zone::{Flap, Override};
 
 /// Writes one line for each endpoint that `turn`, which `report` brought about, concerns.
 pub(super) fn turned(report: &Report, turn: &Turn) {
@@ -72,6 +72,35 @@ fn say(turn: &Turn, reason: &str) {
             };
         }
         if to == State::Down { line!(warn) } else { line!(info) }
+    }
+}
+
+/// Writes one line for each endpoint and address that checks guard, as of `now`.
+pub(super) fn states(findings: &[Finding], now: Moment) {
+    tracing::info!(
+        target: "waypost::health",
+        states = findings.len(),
+        "{} states follow; endpoints without a check are up",
+        findings.len()
+    );
+    for Finding { endpoint, wanted, probed, state, since, reason } in findings {
+        let (address, check) = (Place(probed.address), probed.check.kind.word());
+        let held = Rounded(now.since(*since));
+        let reason = reason.as_deref().unwrap_or(match state {
+            State::Unknown => "no verdict yet",
+            State::Up | State::Down => "resumed from before",
+        });
+        let wanted = match wanted {
+            Override::Auto => "",
+            Override::Up => "; it is held up, whatever its checks say",
+            Override::Down => "; it is held down, whatever its checks say",
+            Override::Drain => "; it drains, whatever its checks say",
+        };
+        tracing::info!(
+            target: "waypost::health",
+            %endpoint, %address, check, %state, %held, reason,
+            "{endpoint} is {state} for {held} by its {check} check of {address}: {reason}{wanted}"
+        );
     }
 }
 

@@ -319,6 +319,7 @@ impl Shared {
             if turn.turned.from == State::Unknown {
                 self.first_verdict.notify_waiters();
             }
+            self.table().note_reason(&report.probed, report.reason.to_string());
             journal::turned(&report, turn);
         }
         applied.is_pending
@@ -328,6 +329,13 @@ impl Shared {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Writes one line for each endpoint of `table` that checks guard: its state, since when, and why.
+pub fn log_states(table: &Mutex<Table>, clock: &Clock) {
+    // No line is written while the checks wait for the table.
+    let found = table.lock().unwrap_or_else(PoisonError::into_inner).findings();
+    journal::states(&found, clock.now());
 }
 
 /// Starts what panics anew, with all that it knew lost: without checks the dead would be served.

@@ -14,7 +14,7 @@ pub(super) struct Check {
     /// The zone directory.
     #[arg(value_name = "DIR", default_value = ZONES)]
     directory: PathBuf,
-    /// The server's own settings [default: waypost.toml, if it is there]
+    /// The server's own settings [default: waypost.toml here, otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

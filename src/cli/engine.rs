@@ -25,8 +25,8 @@ pub(super) struct Asking {
     /// The zone directory [default: zones]
     #[arg(long, value_name = "DIR")]
     zones: Option<PathBuf>,
-    /// The server's own settings, with the databases of places [default: waypost.toml, if it is
-    /// there]
+    /// The server's own settings, with the databases of places [default: waypost.toml here,
+    /// otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Who asks: the address that routes see

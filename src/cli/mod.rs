@@ -20,7 +20,9 @@ mod population;
 mod query;
 mod schema;
 mod serve;
+mod settings;
 mod shares;
+mod signals;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -29,7 +31,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Diagnostic;
+use crate::config::{Diagnostic, ServerConfig};
+use settings::Settings;
 
 /// Where zones are looked for unless something says otherwise.
 const ZONES: &str = "zones";
@@ -122,26 +125,16 @@ fn rendered(diagnostics: &[Diagnostic]) -> String {
 }
 
 /// A loader of `zones`, or of what the configuration names, that knows where clients are.
-fn loader(zones: Option<&PathBuf>, config: &crate::config::ServerConfig) -> crate::server::Loader {
+fn loader(zones: Option<&PathBuf>, config: &ServerConfig) -> crate::server::Loader {
     let (geo, problems) = crate::server::GeoFiles::load(config.geo.clone());
     problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
     let zones = zones.unwrap_or(&config.zones);
     crate::server::Loader::new(zones).with_geo(geo.geo().clone()).allowing(config.allowed)
 }
 
-/// Reads waypost.toml: the file named on the command line, else `./waypost.toml` if it is there.
-fn load_config(path: Option<&PathBuf>) -> Result<crate::config::ServerConfig, Failed> {
-    let default = PathBuf::from("waypost.toml");
-    let path = match path {
-        Some(path) => path,
-        None if default.exists() => &default,
-        None => return Ok(Default::default()),
-    };
-    let source = crate::server::read_source(path).map_err(|problem| {
-        eprintln!("error: {problem}");
-        Failed
-    })?;
-    let (config, diagnostics) = crate::config::load_server(&source);
-    print_diagnostics(&diagnostics);
-    config.ok_or(Failed)
+/// Reads waypost.toml, and says which on standard error.
+fn load_config(named: Option<&PathBuf>) -> Result<ServerConfig, Failed> {
+    let settings = Settings::read(named);
+    settings.tell();
+    settings.into_config()
 }

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
-use super::{Failed, load_config};
+use super::Failed;
+use super::settings::Settings;
+use super::signals::Signals;
 use crate::config::{ServerConfig, Severity};
 use crate::observe::Log;
-use crate::server::{Server, StartError, log_diagnostics};
+use crate::server::{Server, StartError, forbid_dumps, log_diagnostics};
 
 /// Arguments of `waypost serve`. Each overrides its key in waypost.toml.
 #[derive(Args)]
@@ -20,7 +20,7 @@ pub(super) struct Serve {
     /// The zone directory [default: zones]
     #[arg(long, value_name = "DIR")]
     zones: Option<PathBuf>,
-    /// The server's own settings [default: waypost.toml, if it is there]
+    /// The server's own settings [default: waypost.toml here, otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// An address to answer on, over UDP and TCP; may be given several times
@@ -40,11 +40,12 @@ impl Serve {
             eprintln!("error: cannot start the log: {error}");
             Failed
         })?;
+        forbid_dumps();
         let mut signals = Signals::listen().map_err(|error| {
             refuse(&log, &format!("cannot listen for signals: {error}"));
             Failed
         })?;
-        let Some(started) = signals.start(config) else { return Ok(()) };
+        let Some(started) = start(&mut signals, config) else { return Ok(()) };
         let server = started.map_err(|error| {
             match error {
                 StartError::Zones(diagnostics) => {
@@ -58,6 +59,7 @@ impl Serve {
         // Not before the signals are for this server: one that comes earlier breaks the start off.
         server.announce();
         signals.wait(&server);
+        info!("stopping");
         let outcomes = server.outcomes();
         server.stop();
         let answered: u64 = outcomes.iter().map(|(_, count)| count).sum();
@@ -75,8 +77,12 @@ impl Serve {
         Ok(())
     }
 
+    /// What the file says, overridden by flags and by what the service manager gives.
     fn config(&self) -> Result<ServerConfig, Failed> {
-        let mut config = load_config(self.config.as_ref())?;
+        let mut config = Settings::read(self.config.as_ref()).into_config()?;
+        if let Some(directory) = state_directory() {
+            config.keep_states_in(&directory);
+        }
         if let Some(zones) = &self.zones {
             config.zones.clone_from(zones);
         }
@@ -95,55 +101,18 @@ fn refuse(log: &Log, problem: &str) {
     log.refuse(&format!("error: {problem}\n"), || tracing::error!("{problem}"));
 }
 
-/// The signals that steer the server, caught from before it starts.
-struct Signals {
-    runtime: Runtime,
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
+/// The directory for states that systemd made (`StateDirectory=`); the first of several.
+fn state_directory() -> Option<PathBuf> {
+    let directories = std::env::var_os("STATE_DIRECTORY").filter(|value| !value.is_empty())?;
+    std::env::split_paths(&directories).next()
 }
 
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_io().build()?;
-        let inside = runtime.enter();
-        let hangup = signal(SignalKind::hangup())?;
-        let terminate = signal(SignalKind::terminate())?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        drop(inside);
-        Ok(Self { runtime, hangup, terminate, interrupt })
-    }
-
-    /// Starts the server, which may take its time over first verdicts; `None` if SIGTERM or
-    /// SIGINT came first.
-    fn start(&mut self, config: ServerConfig) -> Option<Result<Server, StartError>> {
-        let Self { runtime, terminate, interrupt, .. } = self;
-        let (done, mut started) = tokio::sync::oneshot::channel();
-        // Where nobody waits for it any more, the program ends.
-        std::thread::spawn(move || drop(done.send(Server::start(config))));
-        let broke_off = |_| Err(StartError::System(io::Error::other("the start broke off")));
-        // `started` is dropped out here: a server cannot be stopped inside a runtime.
-        runtime.block_on(async {
-            tokio::select! {
-                started = &mut started => Some(started.unwrap_or_else(broke_off)),
-                _ = terminate.recv() => None,
-                _ = interrupt.recv() => None,
-            }
-        })
-    }
-
-    /// Reloads at each SIGHUP; returns at SIGTERM or SIGINT.
-    fn wait(self, server: &Server) {
-        let Self { runtime, mut hangup, mut terminate, mut interrupt } = self;
-        runtime.block_on(async {
-            loop {
-                tokio::select! {
-                    _ = hangup.recv() => server.reload(),
-                    _ = terminate.recv() => break,
-                    _ = interrupt.recv() => break,
-                }
-            }
-        });
-        info!("stopping");
-    }
+/// Starts the server, which may take its time over first verdicts; `None` if a signal to end came
+/// first.
+fn start(signals: &mut Signals, config: ServerConfig) -> Option<Result<Server, StartError>> {
+    let (done, mut started) = tokio::sync::oneshot::channel();
+    // Where nobody waits for it any more, the program ends.
+    std::thread::spawn(move || drop(done.send(Server::start(config))));
+    let broke_off = || Err(StartError::System(io::Error::other("the start broke off")));
+    signals.unless_ended(&mut started, broke_off)
 }

@@ -5,7 +5,7 @@ mod geo;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ pub struct StateFile {
 /// What the server does apart from the zones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerConfig {
+    /// The file that says so; `None`: there is none.
+    pub file: Option<PathBuf>,
     /// Where it listens, UDP and TCP alike.
     pub listen: Vec<SocketAddr>,
     /// UDP workers for each address; 0: one for each CPU core.
@@ -67,6 +69,8 @@ pub struct ServerConfig {
     pub guard: GuardPolicy,
     /// Where states are kept.
     pub states: Option<StateFile>,
+    /// How old kept states may be, wherever they are kept.
+    pub state_max_age: Duration,
     /// Where clients are.
     pub geo: GeoConfig,
     /// What clients may use up.
@@ -157,6 +161,7 @@ impl Default for ServerConfig {
     /// What an empty file says.
     fn default() -> Self {
         Self {
+            file: None,
             listen: vec![spec::LISTEN_DEFAULT],
             workers: 0,
             encrypted: None,
@@ -171,6 +176,7 @@ impl Default for ServerConfig {
                 ..GuardPolicy::default()
             },
             states: None,
+            state_max_age: spec::STATE_MAX_AGE_DEFAULT.0,
             geo: GeoConfig::default(),
             limits: Limits {
                 tcp_connections: spec::TCP_CONNECTIONS_DEFAULT as usize,
@@ -192,6 +198,24 @@ impl Default for ServerConfig {
             },
             log: LogConfig { format: LogFormat::Text, level: tracing::Level::INFO },
         }
+    }
+}
+
+impl ServerConfig {
+    /// Lets relative paths start at `directory`.
+    pub fn start_paths_at(&mut self, directory: &Path) {
+        let certificate = self.encrypted.iter_mut().flat_map(|e| [&mut e.certificate, &mut e.key]);
+        let states = self.states.iter_mut().map(|states| &mut states.path);
+        let paths = self.geo.databases.iter_mut().chain(certificate).chain(states);
+        for path in paths.chain([&mut self.zones]) {
+            *path = directory.join(&*path);
+        }
+    }
+
+    /// Keeps states in `directory`, unless the file says where.
+    pub fn keep_states_in(&mut self, directory: &Path) {
+        let (path, max_age) = (directory.join("states"), self.state_max_age);
+        self.states.get_or_insert(StateFile { path, max_age });
     }
 }
 
@@ -218,6 +242,7 @@ fn checks(checks: spec::Checks, config: &mut ServerConfig, decoder: &mut Decoder
     }
     config.guard.freeze_max = decoder.period(&checks.freeze_max, (Period::secs(0), FREEZE_MAX_MAX));
     let max_age = decoder.period(&checks.state_max_age, STATE_MAX_AGE);
+    config.state_max_age = max_age;
     config.states = checks.state_file.map(|path| StateFile { path: path.value.into(), max_age });
 }
 

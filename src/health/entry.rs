@@ -26,7 +26,9 @@ pub(super) struct Entry {
     pub(super) watched: Watched,
     spoken: Spoken,
     /// When its state began, what it says of itself included.
-    since: Moment,
+    pub(super) since: Moment,
+    /// What last turned its state, in words.
+    pub(super) reason: Option<Box<str>>,
     /// Since when it starts slowly.
     rising: Option<Moment>,
     /// Which part of its weight that is, in percent.
@@ -90,6 +92,7 @@ impl Entry {
         Self {
             tracker,
             since: now,
+            reason: None,
             watched: Watched::default(),
             spoken: Spoken::default(),
             rising: None,
@@ -134,7 +137,7 @@ impl Entry {
 
     /// Puts a state back that verdicts had turned which are not believed.
     pub(super) fn turn_back(&mut self, to: State, now: Moment) -> Turned {
-        (self.rising, self.risen, self.since) = (None, 100, now);
+        (self.rising, self.risen, self.since, self.reason) = (None, 100, now, None);
         self.tracker.turn_back(to, now)
     }
 

@@ -28,5 +28,5 @@ pub use board::{Adjusted, Bit, Board, Showing};
 pub use guard::{GuardPolicy, Guarded};
 pub use overrides::{Part, Subject};
 pub use spoken::{Readiness, Spoken};
-pub use table::{Applied, Concerned, Kept, Table, Turn};
+pub use table::{Applied, Concerned, Finding, Kept, Table, Turn};
 pub use tracker::{State, Tracker, Turned, Verdict};

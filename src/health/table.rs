@@ -60,6 +60,23 @@ pub struct Applied {
     pub put_back: Vec<Turn>,
 }
 
+/// What is known of an endpoint's address by one of its checks.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Whose address it is.
+    pub endpoint: Arc<EndpointName>,
+    /// What the operator wants of it.
+    pub wanted: Override,
+    /// The address and the check.
+    pub probed: Probed,
+    /// What the check found.
+    pub state: State,
+    /// Since when.
+    pub since: Moment,
+    /// What turned it, in words; `None` if nothing has yet.
+    pub reason: Option<Box<str>>,
+}
+
 /// The states of all probed addresses.
 #[derive(Debug, Default)]
 pub struct Table {
@@ -100,6 +117,44 @@ impl Table {
             state: entry.state(),
         });
         kept.filter(|kept| kept.state != State::Unknown).collect()
+    }
+
+    /// Remembers in words what turned the state of `probed`.
+    pub fn note_reason(&mut self, probed: &Probed, reason: String) {
+        if let Some(entry) = self.entries.get_mut(probed) {
+            entry.reason = Some(reason.into());
+        }
+    }
+
+    /// Everything that checks found, by the names of endpoints.
+    ///
+    /// # Cost
+    /// A pass over all bindings.
+    pub fn findings(&self) -> Vec<Finding> {
+        let bindings = self.sheets.iter().flatten().flat_map(|sheet| &*sheet.bindings);
+        let of = |binding: &Binding, probed: &Probed| {
+            let entry = self.entries.get(probed)?;
+            Some(Finding {
+                endpoint: Arc::clone(&binding.endpoint),
+                wanted: self.overrides.wanted(&binding.endpoint, binding.wanted),
+                probed: probed.clone(),
+                state: entry.state(),
+                since: entry.since,
+                reason: entry.reason.clone(),
+            })
+        };
+        let mut findings: Vec<Finding> = bindings
+            .flat_map(|binding| {
+                binding.condition.leaves().into_iter().filter_map(move |leaf| of(binding, leaf))
+            })
+            .collect();
+        findings.sort_by(|a, b| {
+            let key = |f: &Finding| (Arc::clone(&f.endpoint.service), f.probed.address);
+            key(a).cmp(&key(b)).then_with(|| a.endpoint.name.cmp(&b.endpoint.name))
+        });
+        // Nested services show an endpoint more than once.
+        findings.dedup_by(|a, b| a.endpoint == b.endpoint && a.probed == b.probed);
+        findings
     }
 
     /// Whether the guard holds, so that failed probes change nothing.

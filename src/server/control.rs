@@ -14,6 +14,7 @@ use super::geo::GeoFiles;
 use super::load::Loader;
 use super::memory;
 use super::states::States;
+use super::supervisor;
 use super::watch::Watcher;
 use crate::checker::Checker;
 use crate::clock::Clock;
@@ -128,7 +129,11 @@ impl Control {
             let moved = self.refresh_geo(event == Event::Reload);
             match event {
                 Event::Stop => break,
-                Event::Reload => self.reload(&mut watcher),
+                Event::Reload => {
+                    supervisor::reloading();
+                    self.reload(&mut watcher);
+                    supervisor::ready();
+                }
                 Event::Changed if moved || watcher.has_changed(&self.loader) => {
                     self.reload(&mut watcher);
                 }

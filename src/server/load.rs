@@ -52,6 +52,9 @@ pub struct Load {
     pub tests: usize,
     /// Whether all of them hold.
     pub is_as_expected: bool,
+    /// Whether it holds no zone file, or is not there at all, which is an error among the
+    /// diagnostics.
+    pub is_bare: bool,
     /// All that is wrong with any of its files.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -103,8 +106,9 @@ impl Loader {
         let paths = match zone_files(&self.directory) {
             Ok(paths) => paths,
             Err(problem) => {
+                let is_bare = !self.directory.exists();
                 let diagnostics = vec![Diagnostic::unplaced(problem)];
-                return Load { zones: None, tests: 0, is_as_expected: true, diagnostics };
+                return Load { zones: None, tests: 0, is_as_expected: true, is_bare, diagnostics };
             }
         };
         let files = Directory::new(&self.directory);
@@ -166,7 +170,8 @@ impl Loader {
         let before = diagnostics.len();
         diagnostics.extend(failures);
         let tests = self.known.values().map(|known| known.tests).sum();
-        Load { zones, tests, is_as_expected: diagnostics.len() == before, diagnostics }
+        let (is_as_expected, is_bare) = (diagnostics.len() == before, self.known.is_empty());
+        Load { zones, tests, is_as_expected, is_bare, diagnostics }
     }
 }
 

@@ -14,12 +14,14 @@ mod checks;
 mod control;
 mod geo;
 mod load;
+mod lock;
 mod memory;
 mod policy;
 mod process;
 mod seen;
 mod services;
 mod states;
+mod supervisor;
 mod watch;
 mod worker;
 
@@ -51,6 +53,7 @@ pub use certificate::CertificateError;
 pub(crate) use control::log_diagnostics;
 pub use geo::{GeoError, GeoFiles};
 pub use load::{Load, Loader, read_source};
+pub use process::forbid_dumps;
 
 /// How long the control thread may take to end; it was told before the workers were.
 const CONTROL_STOP_MAX: Duration = Duration::from_secs(1);
@@ -67,6 +70,8 @@ pub struct Server {
     checks: Option<CheckThread>,
     outcomes: worker::Outcomes,
     snapshots: Receiver<Arc<Snapshot>>,
+    table: Arc<Mutex<Table>>,
+    clock: Clock,
 }
 
 /// Why a server did not start.
@@ -117,23 +122,31 @@ impl Server {
         watcher.note(&loader);
         let load = loader.load();
         watcher.extend(&loader);
-        let Some(zones) = load.zones else { return Err(StartError::Zones(load.diagnostics)) };
+        let zones = match load.zones {
+            Some(zones) => zones,
+            None if load.is_bare => Vec::new(),
+            None => return Err(StartError::Zones(load.diagnostics)),
+        };
         let probed = log_zones(&config, &zones);
         log_geo(&geo, &problems);
         let probes = config.check_concurrency + crate::checker::KEPT_MAX;
         process::raise_descriptor_limit(connections_max(&config), probes);
-        log_load(&load.diagnostics, load.is_as_expected);
+        match load.is_bare {
+            true => log_bare(&load.diagnostics),
+            false => log_load(&load.diagnostics, load.is_as_expected),
+        }
         let workers = worker_count(config.workers);
         let (bound, certificate) = bind(&config, workers)?;
         let (addresses, encrypted) = (bound.addresses(), bound.encrypted_addresses());
 
-        let (clock, states) = (Clock::system(), States::new(config.states.clone()));
+        let (clock, mut states) = (Clock::system(), States::new(config.states.clone()));
         let checks = CheckThread::start()?;
         let handle = checks.handle().clone();
         let (shown, changes) = mpsc::sync_channel(1);
-        let (table, checker) = checker(&config, &states, &clock, shown);
+        let (table, checker) = checker(&config, &mut states, &clock, shown);
         let files = OnDisk { loader, geo, certificate, states };
-        let mut control = Control::new(files, table, checker, clock.clone(), handle.clone());
+        let mut control =
+            Control::new(files, Arc::clone(&table), checker, clock.clone(), handle.clone());
         control.publish(zones);
         // What comes later is not that old.
         control.forget_kept_states();
@@ -149,9 +162,10 @@ impl Server {
         let (snapshots, counted) = (control.snapshots(), outcomes.clone());
         let published = snapshots.clone();
         let policy = Arc::new(policy::policy(&config, addresses.clone())?);
+        let workers_clock = clock.clone();
         let running = bound.start(stream_limits(&config), move |number| {
             let (snapshots, policy) = (snapshots.clone(), Arc::clone(&policy));
-            Worker::new(snapshots, policy, clock.clone(), counted.clone(), number)
+            Worker::new(snapshots, policy, workers_clock.clone(), counted.clone(), number)
         })?;
         services::watch(control.snapshots(), changes)?;
         let (events, inbox) = mpsc::channel();
@@ -171,6 +185,8 @@ impl Server {
             checks: Some(checks),
             outcomes,
             snapshots: published,
+            table,
+            clock,
         })
     }
 
@@ -184,7 +200,8 @@ impl Server {
         &self.encrypted
     }
 
-    /// Writes into the log where it answers: the sign that it can be asked, reloaded and stopped.
+    /// Writes into the log where it answers, and tells the service manager: the sign that it can be
+    /// asked, reloaded and stopped.
     pub fn announce(&self) {
         let workers = self.workers;
         for address in &self.addresses {
@@ -195,6 +212,12 @@ impl Server {
             let over = over.as_str();
             info!(%address, over, "listening on {address} over {over}");
         }
+        supervisor::ready();
+    }
+
+    /// Writes into the log the state of everything that is probed.
+    pub fn log_states(&self) {
+        crate::checker::log_states(&self.table, &self.clock);
     }
 
     /// Asks for the zones to be read again; returns at once. What comes of it is in the log.
@@ -215,6 +238,7 @@ impl Server {
 
     /// Answers what has arrived, then ends; 5 s at the most.
     pub fn stop(mut self) {
+        supervisor::stopping();
         self.end();
     }
 
@@ -236,7 +260,7 @@ impl Server {
 /// The table that checks feed, and the checks themselves, with nothing to probe yet.
 fn checker(
     config: &ServerConfig,
-    states: &States,
+    states: &mut States,
     clock: &Clock,
     shown: mpsc::SyncSender<()>,
 ) -> (Arc<Mutex<Table>>, Checker) {
@@ -277,9 +301,14 @@ fn log_zones(config: &ServerConfig, served: &[Arc<Zone>]) -> usize {
     let probed: HashSet<&Probed> = bindings.flat_map(|b| b.condition.leaves()).collect();
     let (zones, probed) = (served.len(), probed.len());
     let (version, directory) = (env!("CARGO_PKG_VERSION"), config.zones.display());
+    let file = config.file.as_ref().map(|file| file.display().to_string());
+    let settings = match &file {
+        Some(file) => format!("the settings of {file}"),
+        None => "default settings".to_owned(),
+    };
     info!(
-        version, %directory, zones, services, endpoints, probed,
-        "waypost {version} serves {directory}: {}, {}, {}, {}",
+        version, settings = file, %directory, zones, services, endpoints, probed,
+        "waypost {version} serves {directory} with {settings}: {}, {}, {}, {}",
         counted(zones, "zone"),
         counted(services, "service"),
         counted(endpoints, "endpoint"),
@@ -291,6 +320,13 @@ fn log_zones(config: &ServerConfig, served: &[Arc<Zone>]) -> usize {
 /// Returns a number of things in words.
 fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Logs why nothing is served.
+fn log_bare(diagnostics: &[Diagnostic]) {
+    for Diagnostic { message, .. } in diagnostics {
+        warn!("{message}; nothing is served until a zone file is there");
+    }
 }
 
 /// Logs what is known of where clients are.

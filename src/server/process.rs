@@ -3,6 +3,7 @@
 use std::panic;
 use std::sync::Once;
 
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tracing::warn;
 
 /// Descriptors beside those of TCP connections: sockets, probes, files.
@@ -21,6 +22,17 @@ pub(super) fn raise_descriptor_limit(connections: usize, probes: usize) {
              in systemd"
         ),
         Err(error) => warn!("cannot read the limit of open files: {error}"),
+    }
+}
+
+/// Keeps secrets, such as the key of the certificate, out of core dumps and from other processes of
+/// the same user. A build for debugging stays open to debuggers.
+pub fn forbid_dumps() {
+    if cfg!(debug_assertions) {
+        return;
+    }
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        warn!("cannot forbid core dumps: {error}");
     }
 }
 

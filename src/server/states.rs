@@ -10,6 +10,7 @@ use std::path::Path;
 
 use tracing::{info, warn};
 
+use super::lock::Lock;
 use crate::clock::Clock;
 use crate::config::StateFile;
 use crate::health::{Kept, State};
@@ -25,6 +26,8 @@ const TICKS: u32 = 15;
 #[derive(Debug)]
 pub(super) struct States {
     file: Option<StateFile>,
+    /// Held while it is ours: no other process reads or writes it.
+    lock: Option<Lock>,
     /// How often it could have been written since it was.
     ticks: u32,
     /// Whether the last attempt failed, so that it was told already.
@@ -33,12 +36,29 @@ pub(super) struct States {
 
 impl States {
     pub(super) fn new(file: Option<StateFile>) -> Self {
-        Self { file, ticks: 0, has_failed: false }
+        Self { file, lock: None, ticks: 0, has_failed: false }
     }
 
-    /// What was kept, if it is new enough.
-    pub(super) fn read(&self, clock: &Clock) -> Vec<Kept> {
+    /// What was kept, if it is new enough; nothing while another process has the file.
+    pub(super) fn read(&mut self, clock: &Clock) -> Vec<Kept> {
+        let is_ours = self.is_ours();
         let Some(StateFile { path, max_age }) = &self.file else { return Vec::new() };
+        match is_ours {
+            Ok(true) => {}
+            Ok(false) => {
+                let file = path.display();
+                warn!(
+                    %file,
+                    "another process keeps its states in {file}: starting without, and keeping \
+                     none as long as it runs; give each a state_file of its own"
+                );
+                return Vec::new();
+            }
+            Err(error) => {
+                self.complain(&error);
+                return Vec::new();
+            }
+        }
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
@@ -74,21 +94,35 @@ impl States {
 
     /// Keeps what `known` gives.
     pub(super) fn write(&mut self, clock: &Clock, known: impl FnOnce() -> Vec<Kept>) {
+        let is_ours = self.is_ours();
         let Some(StateFile { path, .. }) = &self.file else { return };
         self.ticks = 0;
-        let result = replace(path, &text(clock.unix(), &known()));
+        let result = is_ours.and_then(|is_ours| match is_ours {
+            true => replace(path, &text(clock.unix(), &known())),
+            false => Ok(()),
+        });
         match result {
             Ok(()) => self.has_failed = false,
-            Err(error) if !self.has_failed => {
-                self.has_failed = true;
-                let file = path.display();
-                warn!(
-                    %file, %error,
-                    "cannot keep the states in {file}: {error}; a restart will begin without"
-                );
-            }
-            Err(_) => {}
+            Err(error) => self.complain(&error),
         }
+    }
+
+    /// Whether no other process has the file; it is locked from then on.
+    fn is_ours(&mut self) -> io::Result<bool> {
+        if let (Some(StateFile { path, .. }), None) = (&self.file, &self.lock) {
+            self.lock = Lock::take(path)?;
+        }
+        Ok(self.lock.is_some())
+    }
+
+    /// Says once that states cannot be kept.
+    fn complain(&mut self, error: &io::Error) {
+        let Some(StateFile { path, .. }) = self.file.as_ref().filter(|_| !self.has_failed) else {
+            return;
+        };
+        let file = path.display();
+        warn!(%file, %error, "cannot keep the states in {file}: {error}; a restart will begin without");
+        self.has_failed = true;
     }
 }
 

@@ -111,7 +111,8 @@ table! {
         /// How long they change nothing at the most, up to 1d.
         freeze_max: Period = FREEZE_MAX_DEFAULT;
         /// A file in which states are kept, so that a restart begins with them. Its directory is
-        /// there and can be written. Default: none.
+        /// there and can be written. Default: the file `states` in the directory that systemd names
+        /// in `$STATE_DIRECTORY`, otherwise none.
         state_file: String;
         /// How old what it says may be, up to 1d; older states are not believed.
         state_max_age: Period = STATE_MAX_AGE_DEFAULT;

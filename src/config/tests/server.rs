@@ -64,6 +64,8 @@ fn every_key_is_read() {
         allowed: Allowed { exec: true },
         guard: GuardPolicy { concurrency: 64, per_address: 5, ..GuardPolicy::default() },
         states: None,
+        state_max_age: Duration::from_secs(600),
+        file: None,
         geo: GeoConfig::default(),
         limits: Limits {
             tcp_connections: 10,

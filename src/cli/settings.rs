@@ -1,0 +1,60 @@
+//! Which waypost.toml is read, and what it says.
+
+use std::path::PathBuf;
+
+use super::{Failed, print_diagnostics};
+use crate::config::{self, Diagnostic, ServerConfig};
+use crate::server::read_source;
+
+/// The name of the file in the working directory.
+const HERE: &str = "waypost.toml";
+/// Where packages and the systemd unit have it.
+const SYSTEM: &str = "/etc/waypost/waypost.toml";
+
+/// What waypost.toml says.
+pub(super) struct Settings {
+    /// Which file was read; `None`: there is none, and every key has its default.
+    file: Option<PathBuf>,
+    /// What it says; `None` if there are errors among the diagnostics.
+    pub(super) config: Option<ServerConfig>,
+    /// All that is wrong with it.
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Settings {
+    /// Reads the file `named` on the command line, otherwise `./waypost.toml`, otherwise
+    /// `/etc/waypost/waypost.toml`.
+    ///
+    /// Relative paths in it start at the working directory, and those of the last at its own: the
+    /// command was run somewhere else.
+    pub(super) fn read(named: Option<&PathBuf>) -> Self {
+        let found = || [HERE, SYSTEM].into_iter().map(PathBuf::from).find(|path| path.exists());
+        let Some(path) = named.cloned().or_else(found) else {
+            let (config, diagnostics) = (Some(ServerConfig::default()), Vec::new());
+            return Self { file: None, config, diagnostics };
+        };
+        let (mut config, diagnostics) = match read_source(&path) {
+            Ok(source) => config::load_server(&source),
+            Err(problem) => (None, vec![Diagnostic::unplaced(problem)]),
+        };
+        if let (Some(config), None, Some(directory)) = (&mut config, named, path.parent()) {
+            config.start_paths_at(directory);
+        }
+        let file = std::path::absolute(&path).unwrap_or(path);
+        Self { file: Some(file), config, diagnostics }
+    }
+
+    /// Says on standard error which file was read, in one line; nothing if there is none.
+    pub(super) fn tell(&self) {
+        if let Some(file) = &self.file {
+            eprintln!("settings: {}", file.display());
+        }
+    }
+
+    /// What the file says, with all that is wrong with it printed.
+    pub(super) fn into_config(self) -> Result<ServerConfig, Failed> {
+        print_diagnostics(&self.diagnostics);
+        let config = self.config.ok_or(Failed)?;
+        Ok(ServerConfig { file: self.file, ..config })
+    }
+}
