@@ -84,6 +84,27 @@ impl Engine {
         (self.read(outcome.len()), hops)
     }
 
+    /// What is wrong with asking for `name`, which was written as `text`, if no zone holds it; names
+    /// the one that may have been meant.
+    pub(super) fn astray(&mut self, text: &str, name: &Name, qtype: Type) -> Option<String> {
+        let snapshot = Arc::clone(self.snapshot());
+        let origins = || snapshot.zones().iter().map(|zone| zone.origin());
+        if origins().any(|origin| name.is_at_or_below(origin)) {
+            return None;
+        }
+        let below = |origin| Name::parse(text, Some(origin)).ok().filter(|meant| meant != name);
+        let meant = origins().filter_map(below).find(|meant| {
+            let rcode = self.ask(meant, qtype).rcode_text();
+            rcode == "NOERROR"
+        });
+        let zones: Vec<String> = origins().take(8).map(|origin| origin.to_string()).collect();
+        let hint = match meant {
+            Some(meant) => format!("did you mean {}?", meant.to_string().trim_end_matches('.')),
+            None => format!("the zones are {}", zones.join(", ")),
+        };
+        Some(format!("no zone holds {text}; {hint}"))
+    }
+
     /// Goes over to another client.
     pub(super) fn set_client(&mut self, client: IpAddr) {
         self.client.source.set_ip(client);
@@ -190,6 +211,23 @@ pub(super) fn parse_name(text: &str) -> Result<Name, Failed> {
         eprintln!("error: {text}: {error}");
         Failed
     })
+}
+
+/// Says where a name leads nowhere; fails if it is a word that cannot have been meant as it is
+/// written. Other names are asked for all the same: that they are REFUSED is an answer, too.
+pub(super) fn refuse_astray(
+    engine: &mut Engine,
+    text: &str,
+    name: &Name,
+    qtype: Type,
+) -> Result<(), Failed> {
+    let Some(problem) = engine.astray(text, name, qtype) else { return Ok(()) };
+    if name.label_count() == 1 && !text.ends_with('.') {
+        eprintln!("error: {problem}");
+        return Err(Failed);
+    }
+    eprintln!("warning: {problem}");
+    Ok(())
 }
 
 /// Reads a network; what stands behind its prefix is cut off, as resolvers do.

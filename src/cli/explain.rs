@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::engine::{Asking, Response, parse_name, parse_type};
+use super::engine::{Asking, Response, parse_name, parse_type, refuse_astray};
 use super::{Failed, dig};
 use crate::explain::Explanation;
 use crate::observe;
@@ -46,6 +46,7 @@ impl Explain {
     pub(super) fn run(self) -> Result<(), Failed> {
         let mut engine = self.asking.engine()?;
         let name = parse_name(&self.name)?;
+        refuse_astray(&mut engine, &self.name, &name, self.qtype)?;
         let (message, hops) = engine.explain(&name, self.qtype);
         let why = Explanation::new(engine.snapshot(), engine.geo(), &hops);
         match self.format {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::engine::{Asking, Engine, Response, parse_name, parse_type};
+use super::engine::{Asking, Engine, Response, parse_name, parse_type, refuse_astray};
 use super::{Failed, dig, population, shares};
 use crate::wire::kind::Type;
 use crate::wire::message::Message;
@@ -65,7 +65,9 @@ impl Query {
         if let Some(path) = &self.batch {
             return self.run_batch(&mut engine, path);
         }
-        let name = parse_name(self.name.as_deref().unwrap_or("."))?;
+        let text = self.name.as_deref().unwrap_or(".");
+        let name = parse_name(text)?;
+        refuse_astray(&mut engine, text, &name, self.qtype)?;
         let format = self.format.unwrap_or(Format::Dig);
         let snapshot = Arc::clone(engine.snapshot());
         let mut tally = shares::Tally::new(&snapshot);

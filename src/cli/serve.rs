@@ -10,7 +10,7 @@ use tracing::info;
 use super::Failed;
 use super::settings::Settings;
 use super::signals::Signals;
-use crate::config::{ServerConfig, Severity};
+use crate::config::{ServerConfig, Severity, parse_listen};
 use crate::observe::Log;
 use crate::server::{Server, StartError, forbid_dumps, log_diagnostics};
 
@@ -23,13 +23,21 @@ pub(super) struct Serve {
     /// The server's own settings [default: waypost.toml here, otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// An address to answer on, over UDP and TCP; may be given several times
-    /// [default: 127.0.0.1:5300]
-    #[arg(long, value_name = "ADDR:PORT")]
-    listen: Vec<SocketAddr>,
+    /// An address to answer on, over UDP and TCP, or a port of all addresses, such as :53; may be
+    /// given several times [default: 127.0.0.1:5300]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = listen)]
+    listen: Vec<Listen>,
     /// Threads that answer UDP, for each address [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
+}
+
+/// What one `--listen` names.
+#[derive(Clone)]
+struct Listen(Vec<SocketAddr>);
+
+fn listen(text: &str) -> Result<Listen, String> {
+    parse_listen(text).map(Listen)
 }
 
 impl Serve {
@@ -87,7 +95,7 @@ impl Serve {
             config.zones.clone_from(zones);
         }
         if !self.listen.is_empty() {
-            config.listen.clone_from(&self.listen);
+            config.listen = self.listen.iter().flat_map(|listen| listen.0.clone()).collect();
         }
         if let Some(workers) = self.workers {
             config.workers = usize::from(workers);

@@ -251,7 +251,8 @@ fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
     config.encrypted = encrypted::build(file.listen.as_ref(), file.tls, file.broken, decoder);
     if let Some(Spanned { value: listen, .. }) = file.listen {
         if let Some(addresses) = listen.addresses {
-            config.listen = addresses.value.0.iter().map(|socket| socket.value.0).collect();
+            config.listen =
+                addresses.value.0.into_iter().flat_map(|socket| socket.value.0).collect();
         }
         config.workers = listen.workers.value.as_u32() as usize;
     }

@@ -123,15 +123,23 @@ impl CertificateFiles {
     }
 
     fn warn_daily(&mut self) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = since.as_secs() as i64;
-        if now / DAY != self.looked_on {
-            self.looked_on = now / DAY;
-            if let Some(complaint) = self.validity.and_then(|validity| validity.complaint(now)) {
-                warn!("the certificate in {} {complaint}", self.certificate.display());
-            }
+        let today = unix_seconds() / DAY;
+        if today != self.looked_on {
+            self.looked_on = today;
+            self.complaint().inspect(|complaint| warn!("{complaint}"));
         }
     }
+
+    /// What needs attention about its certificate, in a sentence.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let complaint = self.validity.and_then(|validity| validity.complaint(unix_seconds()))?;
+        Some(format!("the certificate in {} {complaint}", self.certificate.display()))
+    }
+}
+
+fn unix_seconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() as i64
 }
 
 fn look(certificate: &Path, key: &Path) -> [Option<Fingerprint>; 2] {

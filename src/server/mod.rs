@@ -12,6 +12,7 @@
 mod certificate;
 mod checks;
 mod control;
+mod examine;
 mod geo;
 mod load;
 mod lock;
@@ -51,6 +52,7 @@ use worker::Worker;
 
 pub use certificate::CertificateError;
 pub(crate) use control::log_diagnostics;
+pub use examine::examine;
 pub use geo::{GeoError, GeoFiles};
 pub use load::{Load, Loader, read_source};
 pub use process::forbid_dumps;

@@ -104,16 +104,7 @@ impl Bound {
         for &(over, address) in asked {
             let plain = self.addresses.iter().map(|plain| (Over::Tcp, plain.address));
             let others = self.encrypted.iter().map(|other| (other.over, other.address));
-            // Datagrams and streams have ports of their own; without encryption both are taken.
-            let mut rivals = plain.chain(others).filter(|&(other, _)| {
-                other == Over::Tcp || is_datagrams(other) == is_datagrams(over)
-            });
-            if let Some((other, covering)) = rivals.find(|&(_, other)| overlap(other, address)) {
-                return Err(BindError {
-                    address,
-                    trouble: Trouble::Shared { over, other, covering },
-                });
-            }
+            sharing(plain.chain(others), over, address).map_or(Ok(()), Err)?;
             let taken = take_encrypted(over, address)
                 .map_err(|error| BindError { address, trouble: Trouble::System { over, error } });
             // Some address answers without encryption, or there would be no `self`.
@@ -148,11 +139,7 @@ fn take_encrypted(over: Over, address: SocketAddr) -> io::Result<Encrypted> {
 /// Port 0 takes any port that is free for both. An address that this machine does not have is
 /// listened on all the same ([`Bound::missing`]). Fails at the first address that cannot be had.
 pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError> {
-    for (at, &address) in addresses.iter().enumerate() {
-        if let Some(&covering) = addresses[..at].iter().find(|&&other| overlap(other, address)) {
-            return Err(BindError { address, trouble: Trouble::Listed { covering } });
-        }
-    }
+    listed_twice(addresses).map_or(Ok(()), Err)?;
     let (mut bound, mut left_out) = (Vec::with_capacity(addresses.len()), Vec::new());
     for (at, &address) in addresses.iter().enumerate() {
         let has_others = !bound.is_empty() || at + 1 < addresses.len();
@@ -197,6 +184,36 @@ pub(super) fn hold(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 fn is_freely_bound(socket: &SockRef<'_>) -> bool {
     // Each option is one of its own family.
     socket.freebind_v4().unwrap_or(false) || socket.freebind_v6().unwrap_or(false)
+}
+
+/// What is wrong with these addresses, those of UDP and TCP and those of encrypted transports,
+/// whoever has them: one of them excludes another.
+pub fn conflict(addresses: &[SocketAddr], encrypted: &[(Over, SocketAddr)]) -> Option<BindError> {
+    let plain = || addresses.iter().map(|&address| (Over::Tcp, address));
+    let shared = encrypted.iter().enumerate().find_map(|(at, &(over, address))| {
+        sharing(plain().chain(encrypted[..at].iter().copied()), over, address)
+    });
+    listed_twice(addresses).or(shared)
+}
+
+fn listed_twice(addresses: &[SocketAddr]) -> Option<BindError> {
+    addresses.iter().enumerate().find_map(|(at, &address)| {
+        let covering = addresses[..at].iter().find(|&&other| overlap(other, address));
+        covering.map(|&covering| BindError { address, trouble: Trouble::Listed { covering } })
+    })
+}
+
+/// What keeps `over` from having `address` beside those that others have.
+fn sharing(
+    others: impl Iterator<Item = (Over, SocketAddr)>,
+    over: Over,
+    address: SocketAddr,
+) -> Option<BindError> {
+    // Datagrams and streams have ports of their own; without encryption both are taken.
+    let mut rivals = others
+        .filter(|&(other, _)| other == Over::Tcp || is_datagrams(other) == is_datagrams(over));
+    let (other, covering) = rivals.find(|&(_, other)| overlap(other, address))?;
+    Some(BindError { address, trouble: Trouble::Shared { over, other, covering } })
 }
 
 /// Whether two listen addresses cannot be had together.

@@ -36,7 +36,7 @@ use std::net::SocketAddr;
 
 use crate::answer::{Over, UDP_PAYLOAD_MAX};
 
-pub use bind::{BindError, Bound, bind};
+pub use bind::{BindError, Bound, bind, conflict};
 pub use certificate::Certificate;
 pub use counters::{Counts, Totals};
 pub use encrypted::Tls;

@@ -51,31 +51,41 @@ printf '[Service]\nStandardError=append:%s\n' "$LOG" >/etc/systemd/system/waypos
 for target in sysinit basic shutdown umount final network-online multi-user; do
     printf '[Unit]\nDefaultDependencies=no\n' >"/etc/systemd/system/$target.target"
 done
+# Credentials are mounted in a namespace of their own, and seen here as systemd would have it.
+mount --make-rshared /
 exec env -i PATH="$PATH" container=waypost-test SYSTEMD_UNIT_PATH=/etc/systemd/system \
     /lib/systemd/systemd --system --unit=multi-user.target --log-target=console
 END
 chmod +x "$system/boot"
 log=$work/unit.log
 : >"$log"
-start systemd env WAYPOST="$WAYPOST" UNIT="$PWD/$unit" LOG="$log" \
-    unshare --mount --cgroup --pid --ipc --uts --fork --kill-child "$system/boot"
+cat >"$system/machine" <<'END'
+#!/bin/bash
+unshare --mount --cgroup --pid --ipc --uts --fork --kill-child "$@" &
+# It takes no other signal, and its systemd goes along.
+trap 'kill -KILL $!' TERM
+wait
+END
+chmod +x "$system/machine"
+start systemd env WAYPOST="$WAYPOST" UNIT="$PWD/$unit" LOG="$log" "$system/machine" "$system/boot"
 
-# inside COMMAND...: runs a command on that machine.
-inside() { timeout 60 nsenter --target "$(init)" --mount --pid --cgroup --uts --ipc -- "$@"; }
-init() { pgrep -P "${running[systemd]}"; }
-is_running() { [[ $(inside systemctl is-system-running 2>&1) == running ]]; }
+has_begun() { init=$(pgrep -P "$(pgrep -P "${running[systemd]}")"); }
+wait_until 20 has_begun || fail_now "no namespace for systemd: $(cat "$work/systemd.log")"
+# What runs a command on that machine.
+inside=(timeout 60 nsenter --target "$init" --mount --pid --cgroup --uts --ipc --)
+is_running() { [[ $("${inside[@]}" systemctl is-system-running 2>&1) == running ]]; }
 wait_until 20 is_running || fail_now "systemd does not start: $(cat "$work/systemd.log")"
 log_has() { wait_until 15 grep -qE -- "$1" "$log" || { cat "$log"; false; }; }
 # in_file PATH: writes standard input into a file of that machine.
-in_file() { inside bash -c 'mkdir -p "${1%/*}" && cat >"$1"' _ "$1"; }
-property() { inside systemctl show --value -p "$1" waypost; }
+in_file() { "${inside[@]}" bash -c 'mkdir -p "${1%/*}" && cat >"$1"' _ "$1"; }
+property() { "${inside[@]}" systemctl show --value -p "$1" waypost; }
 is() { # is PROPERTY VALUE
     [[ $(property "$1") == "$2" ]] || { echo "$1 is $(property "$1")"; false; }
 }
 
 test_that "systemd finds nothing wrong with the unit" prints_not . \
-    inside systemd-analyze verify /etc/systemd/system/waypost.service
-test_that "it starts on a machine without any file of Waypost" inside systemctl start waypost
+    "${inside[@]}" systemd-analyze verify /etc/systemd/system/waypost.service
+test_that "it starts on a machine without any file of Waypost" "${inside[@]}" systemctl start waypost
 test_that "and is active" is ActiveState active
 test_that "it says that it serves nothing" log_has 'nothing is served until a zone file is there'
 is_at_5300() { prints 'status: REFUSED' dig @127.0.0.1 -p 5300 +time=1 +tries=1 static.example.com; }
@@ -86,7 +96,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 
     fail_now "openssl: $(cat "$work/openssl.log")"
 in_file /etc/waypost/cert.pem <"$system/cert.pem"
 in_file /etc/waypost/key.pem <"$system/key.pem"
-inside chmod 600 /etc/waypost/key.pem
+"${inside[@]}" chmod 600 /etc/waypost/key.pem
 in_file /etc/waypost/waypost.toml <<'END'
 [listen]
 addresses = ["127.0.0.1:53", "192.0.2.1:53"]
@@ -99,8 +109,8 @@ in_file /etc/systemd/system/waypost.service.d/key.conf <<'END'
 [Service]
 LoadCredential=key.pem:/etc/waypost/key.pem
 END
-inside systemctl daemon-reload
-test_that "with settings and a key it starts anew" inside systemctl restart waypost
+"${inside[@]}" systemctl daemon-reload
+test_that "with settings and a key it starts anew" "${inside[@]}" systemctl restart waypost
 test_that "the first line of its log names the settings" \
     log_has 'waypost .* serves .* with the settings of /etc/waypost/waypost\.toml'
 in_file /etc/waypost/zones/example.com.toml <"$here/zones/example.com.toml"
@@ -108,9 +118,9 @@ test_that "a zone that appears is served" wait_until 15 has_zone 127.0.0.1
 over_tls() { prints '^192\.0\.2\.80$' kdig @127.0.0.1 +tls +short +time=2 static.example.com; }
 test_that "it presents the key that is readable for root alone" over_tls
 test_that "it runs as a user of its own" prints_not '^0$' \
-    inside stat -c %u "/proc/$(property MainPID)"
+    "${inside[@]}" stat -c %u "/proc/$(property MainPID)"
 test_that "its user may write no core" prints '^Max core file size +0 +0 ' \
-    inside cat "/proc/$(property MainPID)/limits"
+    "${inside[@]}" cat "/proc/$(property MainPID)/limits"
 
 test_that "an address that is not there yet is told" \
     log_has 'does not have the address of 192\.0\.2\.1:53 yet'
@@ -120,25 +130,25 @@ test_that "and answers once it has come" wait_until 10 has_zone 192.0.2.1
 changed() { dig @127.0.0.1 +time=1 +tries=1 +short static.example.com | grep -qx 192.0.2.77; }
 sed 's/192\.0\.2\.80/192.0.2.77/' "$here/zones/example.com.toml" |
     in_file /etc/waypost/zones/example.com.toml
-test_that "systemctl reload reads the zones again" inside systemctl reload waypost
+test_that "systemctl reload reads the zones again" "${inside[@]}" systemctl reload waypost
 test_that "and serves them" wait_until 10 changed
 test_that "and it is still active" is ActiveState active
 
 # Nothing listens where the zone's endpoints are: all of them turn down.
 test_that "endpoints are found down" log_has 'web\.example\.com\./alpha is down'
-test_that "it stops in time" inside timeout 6 systemctl stop waypost
+test_that "it stops in time" "${inside[@]}" timeout 6 systemctl stop waypost
 test_that "and well" is Result success
 : >"$log"
-test_that "it starts again" inside systemctl start waypost
+test_that "it starts again" "${inside[@]}" systemctl start waypost
 test_that "with the states that it had, unasked" log_has 'states? (resumed|.*resumed)|resumed [0-9]+ state'
 states=/var/lib/waypost/states
-test_that "which are kept in its state directory" inside test -s "$states"
+test_that "which are kept in its state directory" "${inside[@]}" test -s "$states"
 
 # A crash is followed by a start, however often.
 crash() {
     local before
     before=$(property MainPID)
-    inside kill -KILL "$before"
+    "${inside[@]}" kill -KILL "$before"
     wait_until 15 restarted "$before"
 }
 restarted() { [[ $(property ActiveState) == active && $(property MainPID) != "$1" ]]; }
@@ -147,4 +157,4 @@ for attempt in 1 2 3 4 5 6; do
 done
 test_that "and it answers" wait_until 10 changed
 ip address delete 192.0.2.1/32 dev lo
-inside systemctl stop waypost || true
+"${inside[@]}" systemctl stop waypost

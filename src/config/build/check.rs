@@ -126,7 +126,11 @@ impl Builder<'_> {
             None => {
                 let known: Vec<&str> = names().map(|name| name.value.as_str()).collect();
                 let help = one_of(name, "known checks", known.iter().copied());
-                let help = help.or_else(|| Some(format!("define it as [checks.{name}]")));
+                let inline = match spec::Kind::WORDS.contains(&name.as_str()) {
+                    true => format!(", or write check = {{ kind = \"{name}\" }}"),
+                    false => String::new(),
+                };
+                let help = help.or_else(|| Some(format!("define it as [checks.{name}]{inline}")));
                 self.decoder.error(&written.span, format!("unknown check `{name}`")).help = help;
                 None
             }

@@ -204,9 +204,12 @@ macro_rules! words {
             $($(#[doc = $doc])+ $variant,)+
         }
 
+        #[allow(dead_code)] // Not every list of words is said again.
         impl $name {
+            /// All of them, as they are written.
+            $vis const WORDS: &[&str] = &[$($word),+];
+
             /// Itself, as it is written.
-            #[allow(dead_code)] // Not every list of words is said again.
             $vis fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }
@@ -217,14 +220,13 @@ macro_rules! words {
                 node: &$crate::config::decode::Node<'_>,
                 decoder: &mut $crate::config::decode::Decoder,
             ) -> Option<Self> {
-                const WORDS: &[&str] = &[$($word),+];
                 let text = <String as $crate::config::decode::Decode>::decode(node, decoder)?;
                 match text.as_str() {
                     $($word => Some(Self::$variant),)+
                     _ => {
                         let message = format!("unknown value \"{text}\"");
                         let help = $crate::config::decode::one_of(
-                            &text, "possible values", WORDS.iter().copied(),
+                            &text, "possible values", Self::WORDS.iter().copied(),
                         );
                         decoder.error(&node.span(), message).help = help;
                         None

@@ -73,5 +73,5 @@ pub(super) fn build(
 
 fn addresses(list: Option<&Spanned<OneOrMany<Socket>>>) -> Vec<SocketAddr> {
     let sockets = list.iter().flat_map(|list| &list.value.0);
-    sockets.map(|socket| socket.value.0).collect()
+    sockets.flat_map(|socket| socket.value.0.clone()).collect()
 }

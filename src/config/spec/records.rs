@@ -1,6 +1,7 @@
 //! The static records of one name: data by type.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map as JsonMap, Value};
@@ -26,6 +27,10 @@ pub(crate) struct OwnerRecords {
 
 impl Decode for OwnerRecords {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        if let Some(data) = node.get_ref().as_str() {
+            decoder.expected("a table", node).help = with_type(data);
+            return None;
+        }
         let mut ttl = None;
         let mut broken = false;
         let sets = each(node, decoder, |key, value, decoder| {
@@ -45,6 +50,15 @@ impl Decode for OwnerRecords {
         }
         Some(Self { ttl, sets, broken })
     }
+}
+
+/// How to write the data that stands where a table belongs, if its type is plain.
+fn with_type(data: &str) -> Option<String> {
+    let rtype = match data.parse::<IpAddr>().ok()? {
+        IpAddr::V4(_) => "A",
+        IpAddr::V6(_) => "AAAA",
+    };
+    Some(format!("write its type: {{ {rtype} = \"{data}\" }}"))
 }
 
 /// Reads a key as a type that a zone can hold.

@@ -10,6 +10,7 @@ use super::network::Network;
 use super::place::{Asn, Continent, Country, Location, Subdivision};
 use super::service::Share;
 use crate::config::decode::{Decode, Decoder, Int, List, Node, OneOrMany, Period, table, words};
+use crate::config::listen::parse_listen;
 use crate::health::GuardPolicy;
 
 /// Where the server listens unless told otherwise.
@@ -296,20 +297,19 @@ impl JsonSchema for Secret {
     }
 }
 
-/// An address and a port: `127.0.0.1:53`, `[::1]:53`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Socket(pub(crate) SocketAddr);
+/// An address and a port: `127.0.0.1:53`, `[::1]:53`; or a port of all addresses: `:53`.
+#[derive(Clone, Debug)]
+pub(crate) struct Socket(pub(crate) Vec<SocketAddr>);
 
 impl Decode for Socket {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let text = String::decode(node, decoder)?;
-        let socket = text.parse().ok().map(Self);
-        if socket.is_none() {
+        let sockets = parse_listen(&text);
+        if let Err(advice) = &sockets {
             let message = format!("expected an address and a port, found \"{text}\"");
-            decoder.error(&node.span(), message).help =
-                Some("such as \"0.0.0.0:53\" or \"[::]:53\"".to_owned());
+            decoder.error(&node.span(), message).help = Some(advice.clone());
         }
-        socket
+        sockets.ok().map(Self)
     }
 }
 
@@ -323,6 +323,6 @@ impl JsonSchema for Socket {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "examples": ["0.0.0.0:53", "[::]:53"] })
+        json_schema!({ "type": "string", "examples": ["0.0.0.0:53", "[::]:53", ":53"] })
     }
 }
