@@ -148,3 +148,57 @@ fn exit_codes_are_zero_one_and_two() {
         assert_eq!(stderr.is_empty(), code == 0, "{arguments:?}: {stderr}");
     }
 }
+
+#[test]
+fn check_finds_what_serve_would_refuse_for_people_and_programs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let config = directory.path().join("waypost.toml");
+    let settings = "[checks]\nstate_file = \"/proc/no/states\"\n[listen]\ntls = \"127.0.0.1:853\"\n\
+                    [tls]\ncertificate = \"no.pem\"\nkey = \"no.key\"\n";
+    std::fs::write(&config, settings).expect("the directory is ours");
+    let config = config.display().to_string();
+    let (output, text) = waypost(&["check", "--config", &config, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr, format!("settings: {config}\n"));
+    let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
+    let messages: Vec<&str> = json["diagnostics"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|d| d["message"].as_str())
+        .collect();
+    assert!(messages[0].starts_with("cannot read no.pem, which [tls] names"), "{messages:?}");
+    assert!(messages[1].starts_with("cannot keep states in /proc/no/states"), "{messages:?}");
+    assert_eq!((&json["right"], &json["zones"]), (&false.into(), &1.into()));
+}
+
+#[test]
+fn strict_fails_for_a_warning() {
+    let child = "zone = \"lab.example.com\"\nnameservers = [\"ns1.example.com.\"]\n";
+    let files = [("example.com.toml", ZONE), ("lab.example.com.toml", child)];
+    for (more, code) in [(&[][..], 0), (&["--strict"], 1)] {
+        let arguments = [&["check", "--zones", "zones"], more].concat();
+        assert_eq!(waypost_with(&files, &arguments).0.status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn what_people_type_is_answered_with_what_to_type() {
+    for (arguments, code, advice) in [
+        (&["query", "web"][..], 1, "no zone holds web; did you mean web.example.com?"),
+        (&["explain", "web"], 1, "no zone holds web; did you mean web.example.com?"),
+        (
+            &["query", "www.example.net"],
+            0,
+            "no zone holds www.example.net; the zones are example.com.",
+        ),
+        (&["serve", "--listen", "localhost:53"], 2, "localhost is a name: write its address"),
+        (&["serve", "--listen", "::1:53"], 2, "stands in brackets before its port: [::1]:53"),
+    ] {
+        let (output, _) = waypost(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(advice), "{arguments:?}: {stderr}");
+    }
+}

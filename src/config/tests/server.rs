@@ -142,7 +142,7 @@ fn its_mistakes_come_all_at_once() {
     assert_eq!(mistakes.len(), 5);
     for mistake in [
         "waypost.toml:2:13 `\"127.0.0.1\"`: expected an address and a port, found \"127.0.0.1\" \
-         (such as \"0.0.0.0:53\" or \"[::]:53\")",
+         (the port is missing: write 127.0.0.1:53)",
         "waypost.toml:3:11 `-1`: expected a whole number from 0 to 1024, found the number -1",
         "waypost.toml:5:12 `\"2h\"`: expected a period from 100ms to 1h, found 2h",
         "waypost.toml:7:9 `\"warning\"`: unknown value \"warning\" (did you mean \"warn\"?)",
