@@ -69,7 +69,8 @@ fn explained(arguments: &[&str]) -> Value {
 #[test]
 fn the_text_tells_the_whole_way() {
     let text = waypost(&["explain", "blog.example.com", "--client", "198.51.100.9"]);
-    let expected = r#"name       blog.example.com.: an alias (CNAME)
+    let expected = r#"from       the zone files: all is held to be up, but for `state` and --down
+name       blog.example.com.: an alias (CNAME)
 zone       example.com.
 
 name       web.example.com.: a service
@@ -83,10 +84,10 @@ routes     1. country DE or FR → ["eu", "us"]
               not reached
            3. everyone → { nearest = ["eu", "us"] }
               not reached
-pools      eu: 4 of 4 up for A, min_up 50 %: usable
+pools      eu: 2 of 2 endpoints up for A, weight 4 of 4, min_up 50 %: usable
 endpoints  eu, counted 424 km away
-             fra1  192.0.2.11 up                      weight 3      75.0 % of draws   ◀ answered
-             ams1  198.51.100.7 up, 2001:db8:7::1 up  weight 1      25.0 % of draws
+             fra1  192.0.2.11 up                      weight 3  75.0 % of draws   ◀ answered
+             ams1  198.51.100.7 up, 2001:db8:7::1 up  weight 1  25.0 % of draws
            us, counted 6732 km away
              iad1  203.0.113.9 up                     weight 1
 answer     fra1; TTL 10 s, the same for all of the client's /24
