@@ -34,6 +34,29 @@ server:
 CONF
     start unbound unbound -d -c "$files/unbound-whole.conf"
 }
+# It talks to nobody while the machine has loopback alone, and wants a user and directories of its own.
+start_resolved() {
+    ip link add up0 type veth peer name up1
+    ip link set up1 up
+    ip link set up0 up
+    ip address add 198.18.0.1/24 dev up0
+    ip route add default via 198.18.0.2
+    { grep -v '^systemd-resolve:' /etc/passwd; echo 'systemd-resolve:x:0:0::/:/bin/false'; } >"$files/passwd"
+    # shellcheck disable=SC2016 # the inner shell's arguments
+    start resolved unshare --mount bash -euc '
+        mount --bind "$1/passwd" /etc/passwd
+        [[ ! -d /etc/systemd ]] || mount -t tmpfs none /etc/systemd
+        mount -t tmpfs none /run
+        mkdir -p /run/systemd/resolved.conf.d
+        cp "$1/resolved.conf" /run/systemd/resolved.conf.d/waypost.conf
+        exec "$2"' bash "$files" "$(resolved)"
+}
+resolved() {
+    local file
+    for file in {,/usr}/lib/systemd/systemd-resolved target/systemd-resolved/lib/systemd/systemd-resolved; do
+        [[ ! -x $file ]] || { realpath "$file"; return; }
+    done
+}
 start_haproxy() { start haproxy haproxy -db -f "$files/haproxy.cfg"; }
 start_nginx() {
     mkdir -p "$files/logs"
@@ -62,7 +85,7 @@ start_caddy() {
         start caddy caddy run --config "$files/Caddyfile-whole" --adapter caddyfile
 }
 
-looks_up() { dig +short +time=1 +tries=1 web.example.com | grep -qE "^127\.0\.0\.$1\$"; }
+looks_up() { dig @"${2:-127.0.0.1}" +short +time=1 +tries=1 web.example.com | grep -qE "^127\.0\.0\.$1\$"; }
 calls() { curl -s -m 3 "http://127.0.0.1:$1/" | grep -qE "^$2\$"; }
 # twenty COMMAND...: it succeeds twenty times.
 twenty() {
@@ -75,6 +98,10 @@ for resolver in dnsmasq unbound; do
     test_that "$resolver leads its clients to Waypost" wait_until 10 looks_up '1[12]'
     end "$resolver"
 done
+start_resolved
+test_that "systemd-resolved leads its clients to Waypost" wait_until 20 looks_up '1[12]' 127.0.0.53
+end resolved
+ip link del up0
 start_haproxy
 start_nginx
 start_caddy
