@@ -11,7 +11,8 @@ use crate::config::{Diagnostic, ServerConfig, Severity};
 use crate::transport;
 
 /// Looks at all that `config` names beside the zones and the databases of places: certificate and
-/// key, the directory of states, and the addresses, which it takes for a moment if `takes_addresses`.
+/// key, the directory of states, and the addresses, which it takes for a moment if
+/// `takes_addresses`.
 pub fn examine(config: &ServerConfig, takes_addresses: bool) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let encrypted = config.encrypted.as_ref();

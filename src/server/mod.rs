@@ -34,6 +34,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch::Receiver;
 use tracing::{error, info, warn};
 
@@ -131,8 +132,7 @@ impl Server {
         };
         let probed = log_zones(&config, &zones);
         log_geo(&geo, &problems);
-        let probes = config.check_concurrency + crate::checker::KEPT_MAX;
-        process::raise_descriptor_limit(connections_max(&config), probes);
+        process::raise_descriptor_limit(connections_max(&config), probes_max(&config));
         match load.is_bare {
             true => log_bare(&load.diagnostics),
             false => log_load(&load.diagnostics, load.is_as_expected),
@@ -152,13 +152,7 @@ impl Server {
         control.publish(zones);
         // What comes later is not that old.
         control.forget_kept_states();
-        let wait = config.start_wait;
-        if probed > 0 {
-            info!(probed, "waiting for first verdicts of {probed} probes, for {wait:?} at most");
-        }
-        if !handle.block_on(control.checker().first_verdicts(wait)) {
-            warn!("answering before every check has a verdict: {wait:?} have passed");
-        }
+        wait_for_verdicts(control.checker(), &handle, probed, config.start_wait);
 
         let outcomes = worker::Outcomes::new(bound.responders());
         let (snapshots, counted) = (control.snapshots(), outcomes.clone());
@@ -317,6 +311,22 @@ fn log_zones(config: &ServerConfig, served: &[Arc<Zone>]) -> usize {
         counted(probed, "probe"),
     );
     probed
+}
+
+/// Waits for the first verdicts of `probed` addresses, and says so.
+fn wait_for_verdicts(checker: &Checker, handle: &Handle, probed: usize, wait: Duration) {
+    if probed > 0 {
+        let probes = counted(probed, "probe");
+        info!(probed, "waiting for first verdicts of {probes}, for {wait:?} at most");
+    }
+    if !handle.block_on(checker.first_verdicts(wait)) {
+        warn!("answering before every check has a verdict: {wait:?} have passed");
+    }
+}
+
+/// Returns how many descriptors the checks may take.
+fn probes_max(config: &ServerConfig) -> usize {
+    config.check_concurrency + crate::checker::KEPT_MAX
 }
 
 /// Returns a number of things in words.

@@ -83,7 +83,8 @@ fn zone(port: u16, address: &str) -> String {
     format!(
         "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n[records]\n\
          a = {{ A = \"{address}\" }}\n[services.web]\n\
-         port = {port}\ncheck = {{ kind = \"tcp\", interval = \"100ms\", timeout = \"100ms\" }}\n\
+         port = {port}\ncheck = {{ kind = \"tcp\", expect = {{ text = \"ok\" }}, \
+         interval = \"100ms\", timeout = \"100ms\" }}\n\
          endpoints = [{}]\n",
         endpoints.join(", ")
     )
@@ -97,7 +98,9 @@ fn a_log_that_nobody_reads_stops_nothing() {
     let probes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&probes);
     thread::spawn(move || {
-        for _ in listener.incoming() {
+        for mut stream in listener.incoming().flatten() {
+            // The probe may be gone already.
+            let _ = stream.write_all(b"ok");
             counted.fetch_add(1, Ordering::Relaxed);
         }
     });
