@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::inbox::Inbox;
 use super::pipe::Pipe;
-use super::{OUTPUT, Place};
+use super::{Place, WRITE};
 use crate::clock::Moment;
 use crate::transport::{Respond, STREAM_RESPONSE};
 
@@ -123,11 +123,9 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
 
     /// Answers every whole query in the inbox; fails if the client does not take the responses.
     async fn answer_all(&mut self) -> io::Result<()> {
-        loop {
+        while self.inbox.has_message() {
+            self.writable().await?;
             let round = self.answer_some()?;
-            if round.queries == 0 {
-                return Ok(());
-            }
             let Place { seat, shared, .. } = &self.place;
             self.since = shared.clock.now();
             self.patience = shared.limits.idle;
@@ -147,6 +145,17 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
             // One client's pipeline must not hold up the others.
             tokio::task::yield_now().await;
         }
+        Ok(())
+    }
+
+    /// Waits until the socket takes more: what its client does not read is better not answered yet
+    /// than kept here. Fails if that takes too long.
+    async fn writable(&mut self) -> io::Result<()> {
+        let shared = &self.place.shared;
+        timeout(shared.limits.write, self.stream.writable())
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .inspect_err(|_| shared.counters.send_errors.add(1))
     }
 
     /// Answers up to a batch of queries and tries to send the responses at once.
@@ -157,7 +166,7 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
         let mut output = shared.output.borrow_mut();
         let mut length = 0;
         responder.refresh();
-        while round.queries < BATCH && OUTPUT - length >= 2 + STREAM_RESPONSE {
+        while round.queries < BATCH && length <= WRITE {
             let Some(query) = self.inbox.next() else { break };
             round.queries += 1;
             let (prefix, room) = output[length..][..2 + STREAM_RESPONSE].split_at_mut(2);

@@ -39,13 +39,23 @@ impl Inbox {
         self.end = (self.end + count).min(self.bytes.len());
     }
 
-    /// The next whole message, without its length.
+    /// Whether a whole message is there.
+    pub(super) fn has_message(&self) -> bool {
+        self.peek().is_some()
+    }
+
+    /// Takes the next whole message, without its length.
     pub(super) fn next(&mut self) -> Option<&[u8]> {
+        let length = self.peek()?.len();
+        let start = self.start + 2;
+        self.start = start + length;
+        self.bytes.get(start..self.start)
+    }
+
+    /// Returns the next whole message and leaves it there.
+    fn peek(&self) -> Option<&[u8]> {
         let (length, rest) = self.bytes[self.start..self.end].split_first_chunk::<2>()?;
-        let length = usize::from(u16::from_be_bytes(*length));
-        let message = rest.get(..length)?;
-        self.start += 2 + length;
-        Some(message)
+        rest.get(..usize::from(u16::from_be_bytes(*length)))
     }
 }
 

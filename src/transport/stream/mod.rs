@@ -50,8 +50,18 @@ const REST: Duration = Duration::from_millis(100);
 /// How long connections may take to send what they still have, once told to stop.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// Room for the responses of one write: one more of any length always fits behind a full one.
-const OUTPUT: usize = 2 * (2 + STREAM_RESPONSE);
+/// Send buffer of a connection, in bytes of socket memory: the kernel keeps no more that a client
+/// does not read, and the longest response still fits. Linux counts its own overhead into it.
+const SEND_BUFFER: usize = 128 * 1024;
+
+/// Receive buffer of a connection, in bytes of socket memory: dozens of pipelined queries.
+const RECEIVE_BUFFER: usize = 32 * 1024;
+
+/// Responses of one write, in bytes: no further query is answered once they are longer.
+const WRITE: usize = 16 * 1024;
+
+/// Room for the responses of one write: one of any length fits after those of [`WRITE`] bytes.
+const OUTPUT: usize = WRITE + 2 + STREAM_RESPONSE;
 
 /// What clients may take of us over streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +100,9 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    // Connections inherit both. Linux doubles what it is asked for.
+    socket.set_send_buffer_size(SEND_BUFFER / 2)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER / 2)?;
     hold(&socket, address)?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

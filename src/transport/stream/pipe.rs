@@ -10,6 +10,9 @@ use tokio_rustls::server::TlsStream;
 pub(super) trait Pipe: AsyncRead + AsyncWrite + Unpin + 'static {
     /// Sends what leaves without waiting; says how much of `bytes` that was.
     fn send_now(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Waits until the socket takes more.
+    async fn writable(&self) -> io::Result<()>;
 }
 
 impl Pipe for TcpStream {
@@ -19,11 +22,19 @@ impl Pipe for TcpStream {
             written => written,
         }
     }
+
+    async fn writable(&self) -> io::Result<()> {
+        TcpStream::writable(self).await
+    }
 }
 
 impl Pipe for TlsStream<TcpStream> {
     /// Nothing: what is written to TLS may stay in its own buffer, and flushing that waits.
     fn send_now(&mut self, _: &[u8]) -> io::Result<usize> {
         Ok(0)
+    }
+
+    async fn writable(&self) -> io::Result<()> {
+        self.get_ref().0.writable().await
     }
 }

@@ -127,6 +127,21 @@ fn a_client_that_does_not_read_is_cut_off_and_the_others_are_served() {
 }
 
 #[test]
+fn queries_of_a_client_that_does_not_read_are_left_unanswered() {
+    let limits = StreamLimits { write: Duration::from_millis(300), ..StreamLimits::default() };
+    let (running, server) = serve("127.0.0.1:0", limits);
+    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    deaf.set_recv_buffer_size(32 * 1024).unwrap();
+    deaf.connect(&server.into()).unwrap();
+    let mut deaf = TcpStream::from(deaf);
+    deaf.write_all(&frame(&[FILL]).repeat(200)).unwrap();
+    wait_until("the end of its patience", || running.counters().stream.send_errors > 0);
+    // Each response has 64 KiB. Both kernels hold three of them at most, we one.
+    let counts = running.stop().stream;
+    assert!(counts.received <= 6, "{counts:?}");
+}
+
+#[test]
 fn one_source_gets_no_more_than_its_share() {
     let limits = StreamLimits { connections_per_source: 2, ..StreamLimits::default() };
     let (running, server) = serve("127.0.0.1:0", limits);
