@@ -36,16 +36,8 @@ use text::Text;
 const FLUSH_MAX: Duration = Duration::from_millis(250);
 
 /// Libraries that write lines for each query, or for each client that breaks off.
-const QUIET: [&str; 8] = [
-    "h2",
-    "h3",
-    "hickory_net",
-    "hickory_proto",
-    "hickory_server",
-    "quinn",
-    "quinn_proto",
-    "rustls",
-];
+const QUIET: [&str; 8] =
+    ["h2", "h3", "h3_quinn", "hyper", "hyper_util", "quinn", "quinn_proto", "rustls"];
 
 /// At each probe of a certificate that is not valid this says so as an error of its own; the reason
 /// of the turn says it once.

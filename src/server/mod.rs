@@ -361,7 +361,7 @@ fn stream_limits(config: &ServerConfig) -> StreamLimits {
 
 /// How many connections the limits allow; each is a descriptor.
 fn connections_max(config: &ServerConfig) -> usize {
-    // TLS has as many seats as TCP. HTTPS has no limit of its own: as much again is its share.
+    // TLS and HTTPS have as many seats as TCP each; over QUIC a connection is no descriptor.
     let kinds = config.encrypted.as_ref().map_or(1, |encrypted| {
         1 + usize::from(!encrypted.tls.is_empty()) + usize::from(!encrypted.https.is_empty())
     });

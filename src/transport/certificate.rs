@@ -45,19 +45,20 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// How listeners of one protocol speak TLS; clients that ask for a protocol must ask for `alpn`.
+/// How listeners of one protocol speak TLS; clients that ask for a protocol must ask for one of
+/// `alpn`.
 ///
 /// # Errors
 /// None with the provider that we have; rustls cannot know.
 pub(super) fn server_config(
     certificate: Arc<Certificate>,
-    alpn: &[u8],
+    alpn: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, rustls::Error> {
     let builder = ServerConfig::builder_with_provider(Arc::new(Certificate::provider()));
     let mut config = builder
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(certificate);
-    config.alpn_protocols = vec![alpn.to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }

@@ -87,6 +87,6 @@ pub struct Totals {
     pub stream: Counts,
     /// The thread of TLS.
     pub tls: Counts,
-    /// The thread of HTTPS, QUIC and HTTP/3: messages only, its connections are not counted.
+    /// The thread of HTTPS, QUIC and HTTP/3.
     pub encrypted: Counts,
 }

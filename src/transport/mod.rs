@@ -7,7 +7,7 @@
 //! udp-N      (one per worker and address)  recvmmsg ─▶ Respond ─▶ sendmmsg
 //! streams    (one for all TCP listeners)   accept ─▶ read ─▶ Respond ─▶ write
 //! tls        (one for all TLS listeners)   accept ─▶ handshake ─▶ read ─▶ Respond ─▶ write
-//! encrypted  (one for HTTPS, QUIC, HTTP/3) hickory ─▶ Respond ─▶ hickory
+//! encrypted  (one for HTTPS, QUIC, HTTP/3) accept ─▶ handshake ─▶ HTTP, QUIC ─▶ Respond ─▶ …
 //! ```
 //!
 //! Every thread owns one [`Respond`]; over UDP and TCP, nothing on the way of a query is shared,
@@ -23,9 +23,12 @@ compile_error!("waypost's transports need Linux: recvmmsg, sendmmsg, IP_PKTINFO,
 mod bind;
 mod certificate;
 mod counters;
+mod door;
 mod encrypted;
 mod guarded;
+mod limits;
 mod running;
+mod seats;
 mod stream;
 mod udp;
 
@@ -40,8 +43,8 @@ pub use bind::{BindError, Bound, bind, conflict};
 pub use certificate::Certificate;
 pub use counters::{Counts, Totals};
 pub use encrypted::Tls;
+pub use limits::StreamLimits;
 pub use running::Running;
-pub use stream::StreamLimits;
 
 /// Room for a response over UDP, in bytes.
 pub const UDP_RESPONSE: usize = UDP_PAYLOAD_MAX as usize;

@@ -16,7 +16,8 @@ use super::certificate::server_config;
 use super::counters::{Counters, Totals};
 use super::encrypted::Encrypted;
 use super::guarded::{Factory, Guarded};
-use super::stream::{StreamLimits, Streams};
+use super::limits::StreamLimits;
+use super::stream::Streams;
 use super::udp::Worker;
 use super::{Over, Respond};
 
@@ -57,14 +58,14 @@ impl Bound {
             }
         }
         if !listeners.is_empty() {
-            let config = server_config(Arc::clone(&tls.certificate), b"dot");
+            let config = server_config(Arc::clone(&tls.certificate), &[b"dot"]);
             let config = config.map_err(io::Error::other)?;
             threads.streams(Over::Tls, listeners, Some(config), limits, &make)?;
         }
         if !others.is_empty() {
             let (number, counters) = threads.counters_for(Over::Https);
             let guarded = Guarded::new(number, make, Arc::clone(&counters));
-            let encrypted = Encrypted::new(others, tls, limits.idle, guarded, counters)?;
+            let encrypted = Encrypted::new(others, &tls, limits, guarded, counters)?;
             let stopped = threads.stop_streams.subscribe();
             threads.spawn("encrypted".into(), move || encrypted.run(stopped))?;
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use tokio::task::AbortHandle;
 
-use super::StreamLimits;
+use super::limits::StreamLimits;
 use crate::clock::Moment;
 
 /// The connections that are open.

@@ -57,6 +57,58 @@ impl Issued {
     }
 }
 
+impl Issued {
+    /// Begins a handshake of QUIC with `address`; the connection then sends a PING every 100 ms.
+    ///
+    /// Must be called inside a runtime.
+    pub(crate) fn dial(
+        &self,
+        address: SocketAddr,
+        alpn: &[u8],
+    ) -> (quinn::Endpoint, quinn::Connecting) {
+        let config = quinn::crypto::rustls::QuicClientConfig::try_from(self.trusting(alpn));
+        let mut config = quinn::ClientConfig::new(Arc::new(config.expect("TLS 1.3")));
+        let mut transport = quinn::TransportConfig::default();
+        transport.keep_alive_interval(Some(Duration::from_millis(100)));
+        config.transport_config(Arc::new(transport));
+        let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).expect("a socket");
+        let connecting = endpoint.connect_with(config, address, "localhost").expect("a name");
+        (endpoint, connecting)
+    }
+
+    /// Speaks TLS with `address`.
+    ///
+    /// # Errors
+    /// What the handshake says.
+    pub(crate) fn over_tls(
+        &self,
+        address: SocketAddr,
+        alpn: &[u8],
+    ) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
+        let name = ServerName::try_from("localhost").expect("a name");
+        let config = Arc::new(self.trusting(alpn));
+        let connection = ClientConnection::new(config, name).expect("a client");
+        let stream = TcpStream::connect(address).map_err(text)?;
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut stream = StreamOwned::new(connection, stream);
+        stream.conn.complete_io(&mut stream.sock).map_err(text)?;
+        Ok(stream)
+    }
+
+    /// Speaks TLS over `stream`.
+    ///
+    /// # Errors
+    /// What the handshake says.
+    pub(crate) async fn secure(
+        &self,
+        stream: tokio::net::TcpStream,
+        alpn: &[u8],
+    ) -> std::io::Result<tokio_rustls::client::TlsStream<tokio::net::TcpStream>> {
+        let name = ServerName::try_from("localhost").expect("a name");
+        tokio_rustls::TlsConnector::from(Arc::new(self.trusting(alpn))).connect(name, stream).await
+    }
+}
+
 /// Serves `zones` over every transport; `settings` is more of waypost.toml. The certificate is
 /// read from `directory`.
 pub(crate) fn serve(zones: &Path, directory: &Path, settings: &str) -> TestServer {
@@ -106,7 +158,7 @@ impl Client {
         let link = match transport {
             "UDP" => Link::Udp(Udp::connect(address)),
             "TCP" => Link::Tcp(Tcp::connect(address)),
-            "TLS" => Link::Tls(Box::new(tls(address, issued)?)),
+            "TLS" => Link::Tls(Box::new(issued.over_tls(address, b"dot")?)),
             "HTTPS" => https(address, issued),
             "QUIC" => Link::Quic(runtime.block_on(quic(address, issued, b"doq"))?),
             "H3" => runtime.block_on(h3(address, issued))?,
@@ -135,6 +187,38 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Sends a request without content over HTTPS or HTTP/3 and returns the status of the response.
+    ///
+    /// # Errors
+    /// What went wrong, or that nothing came.
+    pub(crate) fn status(
+        &mut self,
+        method: &str,
+        target: &str,
+        media_type: &str,
+    ) -> Result<u16, String> {
+        let (Link::Https(_, url) | Link::H3(_, url)) = &self.link else { unreachable!() };
+        let request = http::Request::builder()
+            .method(method)
+            .uri(url.replace("/dns-query", target))
+            .header("content-type", media_type);
+        match &mut self.link {
+            Link::Https(client, _) => self.runtime.block_on(async {
+                let request = request.body("").expect("a request").try_into().map_err(text)?;
+                Ok(client.execute(request).await.map_err(text)?.status().as_u16())
+            }),
+            Link::H3(sender, _) => self.runtime.block_on(soon(async {
+                let request = request.body(()).expect("a request");
+                let mut stream = sender.send_request(request).await.map_err(text)?;
+                stream.finish().await.map_err(text)?;
+                Ok(stream.recv_response().await.map_err(text)?.status().as_u16())
+            })),
+            _ => unreachable!("it was looked at before"),
+        }
+    }
+}
+
 /// What comes of an exchange that may not take longer than a test waits.
 async fn soon<T>(exchange: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err("no response".to_owned()))
@@ -148,20 +232,6 @@ fn text(error: impl std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-fn tls(
-    address: SocketAddr,
-    issued: &Issued,
-) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
-    let name = ServerName::try_from("localhost").expect("a name");
-    let config = Arc::new(issued.trusting(b"dot"));
-    let connection = ClientConnection::new(config, name).expect("a client");
-    let stream = TcpStream::connect(address).map_err(text)?;
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let mut stream = StreamOwned::new(connection, stream);
-    stream.conn.complete_io(&mut stream.sock).map_err(text)?;
-    Ok(stream)
 }
 
 fn over_stream(stream: &mut (impl Read + Write), query: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -203,10 +273,7 @@ async fn quic(
     issued: &Issued,
     alpn: &[u8],
 ) -> Result<quinn::Connection, String> {
-    let config = quinn::crypto::rustls::QuicClientConfig::try_from(issued.trusting(alpn));
-    let config = quinn::ClientConfig::new(Arc::new(config.expect("TLS 1.3")));
-    let endpoint = quinn::Endpoint::client(([127, 0, 0, 1], 0).into()).expect("a socket");
-    let connecting = endpoint.connect_with(config, address, "localhost").map_err(text)?;
+    let (_, connecting) = issued.dial(address, alpn);
     soon(async { connecting.await.map_err(text) }).await
 }
 

@@ -164,13 +164,13 @@ table! {
 table! {
     /// What clients may use up.
     pub(crate) struct Limits {
-        /// TCP connections in all.
+        /// Connections in all, of each of TCP, TLS, HTTPS, QUIC and HTTP/3.
         tcp_connections: Int<1, 1_000_000> = TCP_CONNECTIONS_DEFAULT;
-        /// TCP connections from one source address.
+        /// Connections from one source, an IPv4 address or an IPv6 /64, of each of them.
         tcp_connections_per_source: Int<1, 1_000_000> = TCP_PER_SOURCE_DEFAULT;
-        /// How long a TCP connection may stay idle, 100ms to 1h (RFC 7766 §6.2.3).
+        /// Time from a query of a connection to the end of the next, 100ms to 1h (RFC 7766 §6.2.3).
         tcp_idle: Period = TCP_IDLE_DEFAULT;
-        /// How long a new TCP connection may take to send its first query, 100ms to 1h.
+        /// Time of a new connection to its first query, and for a handshake before it, 100ms to 1h.
         tcp_first_query: Period = TCP_FIRST_QUERY_DEFAULT;
     }
 }

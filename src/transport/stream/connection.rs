@@ -7,10 +7,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::WRITE;
 use super::inbox::Inbox;
 use super::pipe::Pipe;
-use super::{Place, WRITE};
 use crate::clock::Moment;
+use crate::transport::door::{Peer, Shared};
 use crate::transport::{Respond, STREAM_RESPONSE};
 
 /// Pipelined queries answered before their responses leave, at most.
@@ -26,7 +27,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// A client's connection.
 pub(super) struct Connection<R, P> {
     stream: P,
-    place: Place<R>,
+    peer: Peer<R>,
     inbox: Inbox,
     /// Since when the next query is awaited, and for how long it may be.
     since: Moment,
@@ -54,11 +55,11 @@ struct Round {
 }
 
 impl<R: Respond, P: Pipe> Connection<R, P> {
-    /// A connection from the client at `place`.
-    pub(super) fn new(stream: P, place: Place<R>) -> Self {
-        let (since, patience) = (place.since, place.shared.limits.first_query);
-        let stop = place.shared.stop.clone();
-        Self { stream, place, inbox: Inbox::new(), since, patience, stop }
+    /// Creates the connection of `peer`.
+    pub(super) fn new(stream: P, peer: Peer<R>) -> Self {
+        let (since, patience) = (peer.since, peer.shared().limits.first_query);
+        let stop = peer.shared().stop.clone();
+        Self { stream, peer, inbox: Inbox::new(), since, patience, stop }
     }
 
     /// Answers until the client closes, idles or reads too slowly, or we are to stop.
@@ -68,7 +69,7 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
                 Ok(()) => {}
                 Err(End::Closed) => break,
                 Err(End::Expired) => {
-                    self.place.shared.counters.expired.add(1);
+                    self.peer.shared().counters.expired.add(1);
                     break;
                 }
                 Err(End::Stopped) => {
@@ -86,7 +87,7 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
 
     /// Waits for more bytes, no longer than the next query may take.
     async fn read(&mut self) -> Result<(), End> {
-        let waited = self.place.shared.clock.now().since(self.since);
+        let waited = self.peer.shared().clock.now().since(self.since);
         let left = self.patience.saturating_sub(waited);
         if left.is_zero() {
             return Err(End::Expired);
@@ -108,8 +109,8 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
 
     /// Answers what the client sent before it could know that we stop: what comes until a lull.
     async fn drain(&mut self) {
-        let stopped = self.place.shared.clock.now();
-        while self.place.shared.clock.now().since(stopped) < DRAIN {
+        let stopped = self.peer.shared().clock.now();
+        while self.peer.shared().clock.now().since(stopped) < DRAIN {
             let Ok(Ok(count @ 1..)) = timeout(LULL, self.stream.read(self.inbox.room())).await
             else {
                 return;
@@ -126,10 +127,10 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
         while self.inbox.has_message() {
             self.writable().await?;
             let round = self.answer_some()?;
-            let Place { seat, shared, .. } = &self.place;
+            let shared = self.peer.shared();
             self.since = shared.clock.now();
             self.patience = shared.limits.idle;
-            shared.seats.borrow_mut().stir(*seat, self.since);
+            self.peer.stir(self.since);
             if !round.unsent.is_empty() {
                 let stream = &mut self.stream;
                 let written = timeout(shared.limits.write, async {
@@ -151,7 +152,7 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
     /// Waits until the socket takes more: what its client does not read is better not answered yet
     /// than kept here. Fails if that takes too long.
     async fn writable(&mut self) -> io::Result<()> {
-        let shared = &self.place.shared;
+        let shared = self.peer.shared();
         timeout(shared.limits.write, self.stream.writable())
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
@@ -161,16 +162,15 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
     /// Answers up to a batch of queries and tries to send the responses at once.
     fn answer_some(&mut self) -> io::Result<Round> {
         let mut round = Round::default();
-        let Place { source, shared, .. } = &self.place;
-        let mut responder = shared.responder.borrow_mut();
-        let mut output = shared.output.borrow_mut();
+        let Shared { responder, output, counters, .. } = self.peer.shared();
+        let (mut responder, mut output) = (responder.borrow_mut(), output.borrow_mut());
         let mut length = 0;
         responder.refresh();
         while round.queries < BATCH && length <= WRITE {
             let Some(query) = self.inbox.next() else { break };
             round.queries += 1;
             let (prefix, room) = output[length..][..2 + STREAM_RESPONSE].split_at_mut(2);
-            let response = responder.respond(query, *source, shared.over, room);
+            let response = responder.respond(query, self.peer.source, self.peer.over(), room);
             if let Some(response) = response {
                 // Cannot be cut short: the room is as long as the prefix can say.
                 prefix.copy_from_slice(&(response as u16).to_be_bytes());
@@ -178,11 +178,11 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
                 round.responses += 1;
             }
         }
-        shared.counters.received.add(round.queries);
+        counters.received.add(round.queries);
         let taken = self
             .stream
             .send_now(&output[..length])
-            .inspect_err(|_| shared.counters.send_errors.add(round.responses))?;
+            .inspect_err(|_| counters.send_errors.add(round.responses))?;
         round.unsent = output[taken..length].to_vec();
         Ok(round)
     }
