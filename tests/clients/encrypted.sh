@@ -1,4 +1,5 @@
-# kdig over TLS, HTTPS and QUIC, curl over HTTPS; a certificate that is renewed under them.
+# kdig over TLS, HTTPS and QUIC, curl and Chromium over HTTPS; a certificate that is renewed under
+# them.
 # shellcheck shell=bash
 
 # issue NAME: a certificate of localhost in NAME.pem, which signs itself, and its key.
@@ -20,7 +21,7 @@ issue new
 present old
 cat >"$work/waypost.toml" <<EOF
 [listen]
-addresses = ["127.0.0.1:53"]
+addresses = ["127.0.0.53:53"]
 workers = 1
 tls = ["127.0.0.1:853", "[::1]:853"]
 https = ["127.0.0.1:443", "[::1]:443"]
@@ -62,15 +63,74 @@ trust_new=("${trust[@]}" "+tls-ca=$work/new.pem")
 test_that "kdig verifies the certificate" prints '^192\.0\.2\.80$' "${trust_old[@]}"
 test_that "kdig refuses a certificate that it does not know" fails_with 'certificate' "${trust_new[@]}"
 
-# A query for static.example.com A, as octets.
+test_that "kdig +https-get" prints '192\.0\.2\.80' \
+    kdig @127.0.0.1 +https-get +norecurse +time=3 static.example.com A
+
+# A query for static.example.com A, as octets and in base64url; the longest message and one more.
 printf '\0\0\0\0\0\1\0\0\0\0\0\0\6static\7example\3com\0\0\1\0\1' >"$work/query"
-post=(curl --silent --show-error --max-time 5 --cacert "$work/cert.pem" --data-binary "@$work/query"
-    -H 'Content-Type: application/dns-message' -H 'Accept: application/dns-message'
-    --output "$work/answer" --write-out '%{http_version} %{http_code} %{content_type}\n')
-test_that "curl: a POST is answered over HTTP/2" prints '^2 200 application/dns-message$' \
-    "${post[@]}" https://localhost/dns-query
-test_that "curl: the answer is in it" prints 'c0 00 02 50$' od -An -tx1 -w1024 "$work/answer"
-test_that "curl: another path is refused" fails_with 'HTTP/2 stream' "${post[@]}" https://localhost/other
+dns=AAAAAAABAAAAAAAABnN0YXRpYwdleGFtcGxlA2NvbQAAAQAB
+head -c 65536 /dev/zero >"$work/long"
+url=https://localhost/dns-query
+web=(curl --silent --show-error --max-time 5 --cacert "$work/cert.pem" --output "$work/answer"
+    --write-out '%{http_version} %{http_code} %{content_type}\n')
+post=("${web[@]}" --data-binary "@$work/query" -H 'Content-Type: application/dns-message')
+for version in 2 1.1; do
+    test_that "curl: a POST is answered over HTTP/$version" \
+        prints "^$version 200 application/dns-message\$" "${post[@]}" "--http$version" "$url"
+    test_that "curl: the answer is in it" prints 'c0 00 02 50$' od -An -tx1 -w1024 "$work/answer"
+    test_that "curl: so is a GET, whatever it accepts" \
+        prints "^$version 200 application/dns-message\$" "${web[@]}" "--http$version" "$url?dns=$dns"
+    test_that "curl: the answer is in it" prints 'c0 00 02 50$' od -An -tx1 -w1024 "$work/answer"
+    # status CURL...: what the server says of a request.
+    status() { prints "^$version $1 text/plain; charset=utf-8\$" "${@:2}" "--http$version"; }
+    test_that "curl: another path is 404" status 404 "${web[@]}" "https://localhost/other?dns=$dns"
+    test_that "curl: another method is 405" status 405 "${web[@]}" -X PUT "$url"
+    test_that "curl: another type is 415" \
+        status 415 "${web[@]}" --data-binary "@$work/query" -H 'Content-Type: application/json' "$url"
+    test_that "curl: too long a query is 413" \
+        status 413 "${web[@]}" --data-binary "@$work/long" -H 'Content-Type: application/dns-message' "$url"
+    test_that "curl: one of unknown length, too" status 413 "${web[@]}" --data-binary "@$work/long" \
+        -H 'Content-Type: application/dns-message' -H 'Transfer-Encoding: chunked' "$url"
+    test_that "curl: no query is 400" status 400 "${web[@]}" "$url"
+    test_that "curl: no base64url is 400" status 400 "${web[@]}" "$url?dns=AA+A="
+    test_that "curl: half a header is 400" status 400 "${web[@]}" "$url?dns=AAAA"
+done
+headers=(curl --silent --show-error --max-time 5 --cacert "$work/cert.pem" --output /dev/null --dump-header -)
+test_that "curl: it may be kept as long as its TTL" \
+    prints '^cache-control: max-age=3600' "${headers[@]}" "$url?dns=$dns"
+test_that "curl: 405 says which methods there are" prints '^allow: GET, POST' "${headers[@]}" -X PUT "$url"
+
+# Names that only we know: a resolver of the system has no part in it.
+backend home 80
+doh=(curl --silent --show-error --max-time 10 --doh-url "$url" --resolve localhost:443:127.0.0.1)
+test_that "curl --doh-url finds a name" \
+    prints '^home' "${doh[@]}" --doh-insecure http://home.example.com:8080/
+test_that "curl --doh-url refuses a server that it does not trust" \
+    fails_with 'resolve' "${doh[@]}" http://home.example.com:8080/
+
+# A browser that asks us and nobody else, by the policy of its administrator.
+mkdir -p "$work/chromium/policies/managed" "$work/home/.pki/nssdb"
+mount --bind "$work/chromium" /etc/chromium
+certutil -d "sql:$work/home/.pki/nssdb" -N --empty-password
+certutil -d "sql:$work/home/.pki/nssdb" -A -t CP,, -n waypost -i "$work/old.pem"
+# browse TEMPLATE: the page of home.example.com, as Chromium has it.
+browse() {
+    printf '{"DnsOverHttpsMode": "secure", "DnsOverHttpsTemplates": "%s"}' "$1" \
+        >"$work/chromium/policies/managed/dns.json"
+    rm -rf "$work/profile"
+    HOME=$work/home timeout 90 chromium --headless --no-sandbox --disable-gpu --disable-quic \
+        --no-first-run --disable-background-networking --disable-component-update --disable-sync \
+        --disable-dev-shm-usage --user-data-dir="$work/profile" --dump-dom \
+        http://home.example.com:8080/ 2>"$work/chromium.log" || tail -n 20 "$work/chromium.log"
+}
+shows() {
+    local page
+    page=$(browse "$1")
+    printf '%s\n' "$page"
+    grep -q '>home<' <<<"$page"
+}
+test_that "Chromium finds a name by POST and loads the page" shows "$url"
+test_that "Chromium finds a name by GET and loads the page" shows "$url{?dns}"
 
 echo broken >"$work/cert.pem"
 test_that "a broken certificate is refused, and said so" \
@@ -88,5 +148,8 @@ for port in 853 443; do
 done 2>/dev/null
 test_that "after garbage: TLS answers" prints '192\.0\.2\.80' kdig @127.0.0.1 +tls static.example.com A
 test_that "after garbage: HTTPS answers" prints '192\.0\.2\.80' kdig @127.0.0.1 +https static.example.com A
-quiet() { ! grep -E 'hickory|rustls|quinn' "$work/waypost.log"; }
+quiet() { ! grep -E 'hyper|h3::|rustls|quinn' "$work/waypost.log"; }
 test_that "the log has no lines about it" quiet
+end waypost
+calm() { ! grep -E 'panic' "$work/waypost.log"; }
+test_that "it stops in good order" calm

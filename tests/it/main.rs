@@ -15,6 +15,7 @@ mod demo;
 mod differential;
 mod dns;
 mod encrypted;
+mod encrypted_limits;
 mod endurance;
 mod examples;
 mod executors;
