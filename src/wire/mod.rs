@@ -9,6 +9,7 @@
 //! Not here: what to answer (`answer`), where bytes come from (`transport`).
 
 pub mod edns;
+pub(crate) mod excerpt;
 pub mod header;
 pub mod kind;
 pub mod message;

@@ -12,6 +12,7 @@
 mod bitmap;
 mod codes;
 mod loc;
+mod odd;
 mod print;
 mod read;
 mod svcb;
@@ -24,7 +25,7 @@ use std::ops::Range;
 
 pub use codes::parse_period;
 pub use print::write_text;
-pub use read::{parse, parse_tokens, parse_value, txt_from_plain};
+pub use read::{parse, parse_tokens, parse_value};
 pub use svcb::{service_head, svc_key};
 pub use token::{Token, logical_line, tokens};
 pub(in crate::wire) use wire::expand_name;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::table::{Form, parts};
 use super::wire::{cut, fits};
-use super::{bitmap, codes, loc, svcb};
+use super::{bitmap, codes, loc, odd, svcb};
 use crate::wire::kind::Type;
 use crate::wire::name;
 
@@ -24,16 +24,22 @@ pub fn write_text(rtype: Type, rdata: &[u8], out: &mut impl fmt::Write) -> fmt::
         }
         return codes::write_hex(rdata, out);
     };
-    let mut rest = rdata;
+    let mut start = 0;
     for (at, part) in parts.iter().enumerate() {
-        let len = cut(part.1, rest).ok_or(fmt::Error)?;
-        let (field, tail) = rest.split_at(len);
+        let len = cut(part.1, rdata, start).ok_or(fmt::Error)?;
+        let field = &rdata[start..start + len];
         // The set of types and the parameters may be empty; they write their own spaces.
-        if at > 0 && !matches!(part.1, Form::Bitmap | Form::SvcParams) {
+        let has_spaces = matches!(part.1, Form::Bitmap | Form::NxtBitmap | Form::SvcParams);
+        let is_left_out = matches!(part.1, Form::OptionalText | Form::OptionalBase64) && len == 0;
+        if at > 0 && !has_spaces && !is_left_out {
             out.write_char(' ')?;
         }
-        write_field(part.1, field, out)?;
-        rest = tail;
+        match part.1 {
+            _ if is_left_out => {}
+            Form::Gateway(mask) => odd::write_gateway(rdata[1] & mask, field, out)?,
+            form => write_field(form, field, out)?,
+        }
+        start += len;
     }
     Ok(())
 }
@@ -56,7 +62,28 @@ fn write_field(form: Form, field: &[u8], out: &mut impl fmt::Write) -> fmt::Resu
             let dash = if at > 0 { "-" } else { "" };
             write!(out, "{dash}{octet:02x}")
         }),
-        Form::Text => write_string(counted(field), out),
+        Form::Text | Form::OptionalText => write_string(counted(field), out),
+        Form::U64 => {
+            write!(out, "{}", field.iter().fold(0u64, |n, &octet| n << 8 | u64::from(octet)))
+        }
+        Form::Locator => odd::write_locator(field, out),
+        Form::DashedBase64 if field.is_empty() => out.write_char('-'),
+        Form::OptionalBase64 | Form::DashedBase64 => codes::write_base64(field, false, out),
+        Form::Nsap => {
+            out.write_str("0x")?;
+            field.iter().try_for_each(|octet| write!(out, "{octet:02x}"))
+        }
+        Form::Discovery => {
+            let octet = number(field);
+            write!(out, "{} {}", octet >> 7, octet & 0x7f)
+        }
+        Form::Gateway(_) => Err(fmt::Error),
+        Form::Services => odd::write_services(field, out),
+        Form::NxtBitmap => odd::write_nxt(field, out),
+        Form::Prefixes => odd::write_prefixes(field, out),
+        Form::A6 => odd::write_a6(field, out),
+        Form::Atma => odd::write_atma(field, out),
+        Form::Hip => odd::write_hip(field, out),
         Form::Texts => {
             let (mut rest, mut gap) = (field, "");
             while let Some((&len, tail)) = rest.split_first() {

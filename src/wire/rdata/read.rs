@@ -1,11 +1,13 @@
 //! Text → wire: RDATA read from presentation format as its type's table says.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+use std::str::FromStr;
 
 use super::table::{Form, Mnemonics, Part, parts};
 use super::token::{self, Token, tokens};
 use super::words::Words;
-use super::{RdataError, bitmap, codes, loc, svcb, wire};
+use super::{RdataError, bitmap, codes, loc, odd, svcb, wire};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
@@ -26,23 +28,28 @@ pub fn parse(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataErr
 
 /// Reads a value of a zone file: like [`parse`], but TXT and SPF need no quotes.
 ///
-/// Their text is one string as it stands ([`txt_from_plain`]), unless it starts with a quote or
-/// with `\#`: then it is presentation format.
+/// Their text is one string, cut where it is longer than 255 octets, as if quotes stood around it:
+/// a backslash escapes what follows (RFC 1035 §5.1), and a quote stands for itself. Text that starts
+/// with a quote or with `\#` is presentation format.
 ///
 /// # Errors
 /// [`RdataError`]: its place is in `text`.
 pub fn parse_value(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataError> {
     let is_presentation = text.starts_with('"') || text.starts_with("\\#");
     match rtype {
-        Type::TXT | Type::SPF if !is_presentation => Ok(txt_from_plain(text)),
+        Type::TXT | Type::SPF if !is_presentation => {
+            let mut octets = Vec::with_capacity(text.len());
+            token::unescape(text, &mut octets).map_err(bad_escape)?;
+            Ok(strings(&octets))
+        }
         _ => parse(rtype, text, origin),
     }
 }
 
-/// TXT RDATA that holds `text` as it is, cut into strings of 255 octets.
-pub fn txt_from_plain(text: &str) -> Vec<u8> {
-    let mut wire = Vec::with_capacity(text.len() + text.len() / TEXT_LEN_MAX + 1);
-    for chunk in text.as_bytes().chunks(TEXT_LEN_MAX) {
+/// Returns TXT RDATA that holds `octets`, cut into strings of 255.
+fn strings(octets: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::with_capacity(octets.len() + octets.len() / TEXT_LEN_MAX + 1);
+    for chunk in octets.chunks(TEXT_LEN_MAX) {
         wire.push(chunk.len() as u8);
         wire.extend_from_slice(chunk);
     }
@@ -132,7 +139,12 @@ fn field(
             }
             return Ok(());
         }
-        Form::Hex | Form::Base64 => return octets(part, words, out),
+        Form::OptionalText | Form::OptionalBase64 if words.is_empty() => return Ok(()),
+        Form::Hex | Form::Base64 | Form::OptionalBase64 => return octets(part, words, out),
+        Form::Services | Form::NxtBitmap | Form::Prefixes | Form::A6 | Form::Hip => {
+            return odd::parse(part, words, origin, out);
+        }
+        Form::Discovery => return odd::parse_discovery(words, out),
         Form::Bitmap => return types(words, out),
         Form::SvcParams => return svcb::parse(words, out),
         Form::Loc => return loc::parse(words, out),
@@ -155,6 +167,13 @@ fn field(
         Form::Ip4 => word.text.parse().ok().and_then(|ip: Ipv4Addr| push(&ip.octets())),
         Form::Ip6 => word.text.parse().ok().and_then(|ip: Ipv6Addr| push(&ip.octets())),
         Form::Eui(len) => eui(word.text, len, out),
+        Form::U64 => digits(word.text).and_then(|n: u64| push(&n.to_be_bytes())),
+        Form::Locator => odd::parse_locator(word.text, out),
+        Form::Nsap => odd::parse_nsap(word.text, out),
+        Form::Atma => odd::parse_atma(word.text, out),
+        Form::Gateway(mask) => odd::parse_gateway(word.text, mask, origin, out),
+        Form::DashedBase64 if word.text == "-" => Some(()),
+        Form::DashedBase64 => codes::parse_base64(word.text.bytes(), out),
         Form::Salt if word.text == "-" => push(&[0]),
         Form::Salt => counted(out, |out| codes::parse_hex(word.text.bytes(), out)),
         Form::Hash => counted(out, |out| codes::parse_base32(word.text.bytes(), out)),
@@ -180,10 +199,14 @@ fn number<N: TryFrom<u32>>(word: &Token<'_>, mnemonics: Mnemonics) -> Option<N> 
     let named = mnemonics.iter().find(|(text, _)| text.eq_ignore_ascii_case(word.text));
     let number = match named {
         Some(&(_, number)) => u32::from(number),
-        None if word.text.starts_with('+') => return None,
-        None => word.text.parse().ok()?,
+        None => digits(word.text)?,
     };
     N::try_from(number).ok()
+}
+
+/// Reads digits, without a sign.
+pub(super) fn digits<N: FromStr>(text: &str) -> Option<N> {
+    if text.starts_with(['+', '-']) { None } else { text.parse().ok() }
 }
 
 /// Reads octets in hex with dashes between.
@@ -224,11 +247,12 @@ fn text(word: &Token<'_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
 
 /// Appends the octets of a word, escapes undone.
 fn unescape(word: &Token<'_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
-    token::unescape(word.text, out).map_err(|at| RdataError {
-        at: word.within(at),
-        message: "a backslash must be followed by three digits (0 to 255) or a character"
-            .to_owned(),
-    })
+    token::unescape(word.text, out).map_err(|at| bad_escape(word.within(at)))
+}
+
+fn bad_escape(at: Range<usize>) -> RdataError {
+    let message = "a backslash must be followed by three digits (0 to 255) or a character";
+    RdataError { at, message: message.to_owned() }
 }
 
 /// Reads hex or base64 in all the words that are left.

@@ -1,16 +1,19 @@
 //! Service parameters of SVCB and HTTPS (RFC 9460 §2.1, §2.2, §7, appendix A).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use super::print::write_string;
+use super::read::digits;
 use super::token::{Token, unescape};
 use super::words::Words;
 use super::{RdataError, codes};
+use crate::wire::excerpt::excerpt;
 
 /// The registered keys, each at its number, and the form of its value.
-const KEYS: [(&str, Value); 9] = [
+const KEYS: [(&str, Value); 12] = [
     ("mandatory", Value::Keys),
     ("alpn", Value::Protocols),
     ("no-default-alpn", Value::Empty),
@@ -20,6 +23,9 @@ const KEYS: [(&str, Value); 9] = [
     ("ipv6hint", Value::Ip6s),
     ("dohpath", Value::Text),
     ("ohttp", Value::Empty),
+    ("tls-supported-groups", Value::Groups),
+    ("docpath", Value::Segments),
+    ("pvd", Value::Empty),
 ];
 const MANDATORY: u16 = 0;
 const NO_DEFAULT_ALPN: u16 = 2;
@@ -76,6 +82,10 @@ enum Value {
     Base64,
     /// Text that is not empty (RFC 9461 §5).
     Text,
+    /// A list of numbers of TLS groups (draft-ietf-tls-key-share-prediction §3.1).
+    Groups,
+    /// A list of the segments of a path, which may be empty (draft-ietf-core-dns-over-coap §3.2).
+    Segments,
     /// Any octets, of a key that is not registered here.
     Opaque,
 }
@@ -106,15 +116,19 @@ fn write_key(key: u16, out: &mut impl fmt::Write) -> fmt::Result {
 /// Reads the parameters that are left, in any order; on the wire they are in order of their keys.
 pub(super) fn parse(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
     let mut params: Vec<(u16, Vec<u8>, Range<usize>)> = Vec::new();
+    let mut known = HashSet::new();
     while let Some(word) = words.next() {
         let fail = |message: String| RdataError { at: word.span.clone(), message };
         let (name, value) = split(word);
         let Some(key) = parse_key(name).filter(|_| !word.quoted) else {
-            let known: Vec<&str> = KEYS.iter().map(|&(name, _)| name).collect();
-            let known = known.join(", ");
-            return Err(fail(format!("expected one of {known} or keyNNNNN, found `{name}`")));
+            let names: Vec<&str> = KEYS.iter().map(|&(name, _)| name).collect();
+            let names = names.join(", ");
+            return Err(fail(format!(
+                "expected one of {names} or keyNNNNN, found `{}`",
+                excerpt(name)
+            )));
         };
-        if params.iter().any(|&(earlier, ..)| earlier == key) {
+        if !known.insert(key) {
             return Err(fail(format!("the parameter `{name}` is given twice")));
         }
         let mut octets = Vec::new();
@@ -135,7 +149,9 @@ pub(super) fn parse(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), 
         params.push((key, wire, word.span.clone()));
     }
     params.sort_by_key(|&(key, ..)| key);
-    if let Err((key, message)) = agree(params.iter().map(|(key, value, _)| (*key, &value[..]))) {
+    let sorted: Vec<(u16, &[u8])> =
+        params.iter().map(|(key, value, _)| (*key, &value[..])).collect();
+    if let Err((key, message)) = agree(&sorted) {
         let at = params.iter().find(|&&(found, ..)| found == key).map(|(.., span)| span.clone());
         return Err(RdataError { at: at.unwrap_or_default(), message });
     }
@@ -168,7 +184,13 @@ fn encode(form: Value, text: &[u8]) -> Option<Vec<u8>> {
             keys.sort_unstable();
             wire.extend(keys.iter().flat_map(|key| key.to_be_bytes()));
         }
-        Value::Protocols => {
+        Value::Segments if text.is_empty() => {}
+        Value::Groups => {
+            for item in each() {
+                wire.extend_from_slice(&digits::<u16>(item.ok()?)?.to_be_bytes());
+            }
+        }
+        Value::Protocols | Value::Segments => {
             for protocol in list_items(text)? {
                 wire.push(u8::try_from(protocol.len()).ok()?);
                 wire.extend_from_slice(&protocol);
@@ -222,6 +244,8 @@ fn description(form: Value) -> &'static str {
         Value::Ip6s => "IPv6 addresses with commas between",
         Value::Base64 => "base64",
         Value::Text => "a text",
+        Value::Groups => "numbers of groups, each once, with commas between",
+        Value::Segments => "segments of a path with commas between",
         Value::Opaque => "any octets",
     }
 }
@@ -236,7 +260,7 @@ fn is_sound(form: Value, wire: &[u8]) -> bool {
                 && rising
                 && keys.first().is_some_and(|&key| key != MANDATORY)
         }
-        Value::Protocols => {
+        Value::Protocols | Value::Segments => {
             let mut rest = wire;
             while let Some((&len, tail)) = rest.split_first() {
                 match tail.get(usize::from(len)..) {
@@ -244,7 +268,13 @@ fn is_sound(form: Value, wire: &[u8]) -> bool {
                     _ => return false,
                 }
             }
-            !wire.is_empty()
+            !wire.is_empty() || matches!(form, Value::Segments)
+        }
+        Value::Groups => {
+            let mut groups: Vec<u16> = keys_of(wire).collect();
+            groups.sort_unstable();
+            let each_once = groups.windows(2).all(|pair| pair[0] != pair[1]);
+            wire.len().is_multiple_of(2) && !groups.is_empty() && each_once
         }
         Value::Empty => wire.is_empty(),
         Value::Port => wire.len() == 2,
@@ -260,14 +290,15 @@ fn keys_of(wire: &[u8]) -> impl Iterator<Item = u16> {
     wire.chunks_exact(2).map(|pair| u16::from(pair[0]) << 8 | u16::from(pair[1]))
 }
 
-/// Whether the parameters agree with each other; if not, which key is to blame and why.
-fn agree<'a>(params: impl Iterator<Item = (u16, &'a [u8])> + Clone) -> Result<(), (u16, String)> {
-    let has = |key: u16| params.clone().any(|(found, _)| found == key);
+/// Whether the parameters, in order of their keys, agree with each other; if not, which key is to blame and why.
+fn agree(params: &[(u16, &[u8])]) -> Result<(), (u16, String)> {
+    let value = |key: u16| params.binary_search_by_key(&key, |&(found, _)| found);
+    let has = |key: u16| value(key).is_ok();
     if has(NO_DEFAULT_ALPN) && !has(ALPN) {
         return Err((NO_DEFAULT_ALPN, "`no-default-alpn` needs `alpn` beside it".to_owned()));
     }
-    let mandatory = params.clone().find(|&(key, _)| key == MANDATORY);
-    let missing = mandatory.and_then(|(_, value)| keys_of(value).find(|&key| !has(key)));
+    let mandatory = value(MANDATORY).map_or(&[][..], |at| params[at].1);
+    let missing = keys_of(mandatory).find(|&key| !has(key));
     let Some(missing) = missing else { return Ok(()) };
     let mut message = "`mandatory` names a parameter that is not there: ".to_owned();
     // Writing to a string cannot fail.
@@ -292,7 +323,7 @@ pub(super) fn params_of(wire: &[u8]) -> Result<Vec<(u16, &[u8])>, Malformed> {
         params.push((key, value));
         rest = tail;
     }
-    let agreed = agree(params.iter().copied()).is_ok();
+    let agreed = agree(&params).is_ok();
     if rest.is_empty() && agreed { Ok(params) } else { Err(Malformed) }
 }
 
@@ -317,7 +348,10 @@ fn write_value(form: Value, wire: &[u8], out: &mut impl fmt::Write) -> fmt::Resu
             out.write_str(comma(at))?;
             write_key(key, out)
         }),
-        Value::Protocols => {
+        Value::Groups => keys_of(wire)
+            .enumerate()
+            .try_for_each(|(at, group)| write!(out, "{}{group}", comma(at))),
+        Value::Protocols | Value::Segments => {
             let (mut text, mut rest) = (Vec::new(), wire);
             while let Some((&len, tail)) = rest.split_first() {
                 let (protocol, tail) = tail.split_at_checked(usize::from(len)).ok_or(fmt::Error)?;

@@ -58,22 +58,85 @@ pub(super) enum Form {
     SvcParams,
     /// A place on Earth: the whole RDATA of LOC (RFC 1876).
     Loc,
+    /// Eight octets, written as a number.
+    U64,
+    /// Eight octets, written as four groups of hex digits with colons between (RFC 6742 §2.1.2).
+    Locator,
+    /// A character-string, or nothing at the end (RFC 1183 §3.2).
+    OptionalText,
+    /// Octets to the end in base64, or nothing.
+    OptionalBase64,
+    /// Octets to the end in base64, or `-` for none.
+    DashedBase64,
+    /// Octets to the end, written as `0x` and hex with dots between (RFC 1706).
+    Nsap,
+    /// The discovery bit and the type of a relay, in one octet (RFC 8777 §4.2).
+    Discovery,
+    /// A gateway, whose type is the second octet of the RDATA under this mask: none, an address or
+    /// a name (RFC 4025 §2.5, RFC 8777 §4.2.4).
+    Gateway(u8),
+    /// A protocol and its ports: the rest of the RDATA of WKS (RFC 1035 §3.4.2).
+    Services,
+    /// The set of types of NXT, to the end (RFC 2535 §5.2).
+    NxtBitmap,
+    /// Lists of address prefixes: the whole RDATA of APL (RFC 3123).
+    Prefixes,
+    /// The whole RDATA of A6 (RFC 2874 §3.1).
+    A6,
+    /// The whole RDATA of ATMA (ATM Forum, af-dans-0152).
+    Atma,
+    /// The whole RDATA of HIP (RFC 8005 §5).
+    Hip,
 }
 
 /// DNSSEC algorithms (RFC 8624 §3.1).
 const ALGORITHMS: Mnemonics = &[
+    ("RSAMD5", 1),
+    ("DH", 2),
     ("DSA", 3),
+    ("ECC", 4),
     ("RSASHA1", 5),
     ("DSA-NSEC3-SHA1", 6),
+    ("NSEC3DSA", 6),
     ("RSASHA1-NSEC3-SHA1", 7),
+    ("NSEC3RSASHA1", 7),
     ("RSASHA256", 8),
     ("RSASHA512", 10),
     ("ECC-GOST", 12),
+    ("ECCGOST", 12),
     ("ECDSAP256SHA256", 13),
     ("ECDSAP384SHA384", 14),
     ("ED25519", 15),
     ("ED448", 16),
+    ("INDIRECT", 252),
+    ("PRIVATEDNS", 253),
+    ("PRIVATEOID", 254),
 ];
+
+/// Digests of keys (RFC 8624 §3.3).
+const DIGESTS: Mnemonics = &[
+    ("SHA-1", 1),
+    ("SHA1", 1),
+    ("SHA-256", 2),
+    ("SHA256", 2),
+    ("GOST", 3),
+    ("SHA-384", 4),
+    ("SHA384", 4),
+];
+
+/// Protocols of keys (RFC 2535 §3.1.3).
+const PROTOCOLS: Mnemonics =
+    &[("NONE", 0), ("TLS", 1), ("EMAIL", 2), ("DNSSEC", 3), ("IPSEC", 4), ("ALL", 255)];
+
+/// Uses, selectors and matching types of TLSA (RFC 7218 §2).
+const TLSA_USAGES: Mnemonics =
+    &[("PKIX-TA", 0), ("PKIX-EE", 1), ("DANE-TA", 2), ("DANE-EE", 3), ("PrivCert", 255)];
+const TLSA_SELECTORS: Mnemonics = &[("Cert", 0), ("SPKI", 1), ("PrivSel", 255)];
+const TLSA_MATCHES: Mnemonics =
+    &[("Full", 0), ("SHA2-256", 1), ("SHA2-512", 2), ("PrivMatch", 255)];
+
+/// Schemes of DSYNC (RFC 9859 §2.2).
+const SCHEMES: Mnemonics = &[("NOTIFY", 1)];
 
 /// Kinds of certificate (RFC 4398 §2.1).
 const CERTIFICATES: Mnemonics = &[
@@ -90,8 +153,9 @@ const CERTIFICATES: Mnemonics = &[
 ];
 
 use Form::{
-    Base64, Bitmap, Eui, Hash, Hex, Ip4, Ip6, Loc, LongText, Name, Period, Salt, SvcParams, Tag,
-    Text, Texts, Time, U8, U8Of, U16, U16Of, U32,
+    Base64, Bitmap, Discovery, Eui, Gateway, Hash, Hex, Ip4, Ip6, Loc, Locator, LongText, Name,
+    OptionalBase64, OptionalText, Period, Salt, SvcParams, Tag, Text, Texts, Time, U8, U8Of, U16,
+    U16Of, U32,
 };
 
 const A: &[Part] = &[Part("the address", Ip4)];
@@ -140,7 +204,7 @@ const CERT: &[Part] = &[
 const DS: &[Part] = &[
     Part("the key tag", U16),
     Part("the algorithm", U8Of(ALGORITHMS)),
-    Part("the digest type", U8),
+    Part("the digest type", U8Of(DIGESTS)),
     Part("the digest", Hex),
 ];
 const SSHFP: &[Part] =
@@ -159,9 +223,15 @@ const RRSIG: &[Part] = &[
 const NSEC: &[Part] = &[Part("the next name", Name), Part("the types", Bitmap)];
 const DNSKEY: &[Part] = &[
     Part("the flags", U16),
-    Part("the protocol", U8),
+    Part("the protocol", U8Of(PROTOCOLS)),
     Part("the algorithm", U8Of(ALGORITHMS)),
     Part("the key", Base64),
+];
+const KEY: &[Part] = &[
+    Part("the flags", U16),
+    Part("the protocol", U8Of(PROTOCOLS)),
+    Part("the algorithm", U8Of(ALGORITHMS)),
+    Part("the key", OptionalBase64),
 ];
 const NSEC3: &[Part] = &[
     Part("the hash algorithm", U8),
@@ -178,9 +248,9 @@ const NSEC3PARAM: &[Part] = &[
     Part("the salt", Salt),
 ];
 const TLSA: &[Part] = &[
-    Part("the certificate usage", U8),
-    Part("the selector", U8),
-    Part("the matching type", U8),
+    Part("the certificate usage", U8Of(TLSA_USAGES)),
+    Part("the selector", U8Of(TLSA_SELECTORS)),
+    Part("the matching type", U8Of(TLSA_MATCHES)),
     Part("the certificate data", Hex),
 ];
 const OPENPGPKEY: &[Part] = &[Part("the key", Base64)];
@@ -199,6 +269,52 @@ const SVCB: &[Part] = &[
     Part("the service parameters", SvcParams),
 ];
 const L32: &[Part] = &[Part("the preference", U16), Part("the locator", Ip4)];
+const LOCATOR: &[Part] = &[Part("the preference", U16), Part("the locator", Locator)];
+const ISDN: &[Part] = &[Part("the address", Text), Part("the subaddress", OptionalText)];
+const NSAP: &[Part] = &[Part("the address", Form::Nsap)];
+const GPOS: &[Part] =
+    &[Part("the longitude", Text), Part("the latitude", Text), Part("the altitude", Text)];
+const NXT: &[Part] = &[Part("the next name", Name), Part("the types", Form::NxtBitmap)];
+const HEX: &[Part] = &[Part("the data", Hex)];
+const BASE64: &[Part] = &[Part("the data", Base64)];
+const ATMA: &[Part] = &[Part("the address", Form::Atma)];
+const A6: &[Part] = &[Part("the prefix length", Form::A6)];
+const SINK: &[Part] = &[
+    Part("the meaning", U8),
+    Part("the coding", U8),
+    Part("the subcoding", U8),
+    Part("the data", OptionalBase64),
+];
+const APL: &[Part] = &[Part("the prefixes", Form::Prefixes)];
+const WKS: &[Part] = &[Part("the address", Ip4), Part("the protocol", Form::Services)];
+const IPSECKEY: &[Part] = &[
+    Part("the precedence", U8),
+    Part("the gateway type", U8),
+    Part("the algorithm", U8),
+    Part("the gateway", Gateway(0xff)),
+    Part("the key", OptionalBase64),
+];
+const AMTRELAY: &[Part] = &[
+    Part("the precedence", U8),
+    Part("the discovery bit", Discovery),
+    Part("the relay", Gateway(0x7f)),
+];
+const HIP: &[Part] = &[Part("the algorithm", Form::Hip)];
+const TALINK: &[Part] = &[Part("the previous name", Name), Part("the next name", Name)];
+const DSYNC: &[Part] = &[
+    Part("the type", Form::Type),
+    Part("the scheme", U8Of(SCHEMES)),
+    Part("the port", U16),
+    Part("the target", Name),
+];
+const DOA: &[Part] = &[
+    Part("the enterprise", U32),
+    Part("the type", U32),
+    Part("the location", U8),
+    Part("the media type", Text),
+    Part("the data", Form::DashedBase64),
+];
+const IPN: &[Part] = &[Part("the number", Form::U64)];
 const EUI48: &[Part] = &[Part("the address", Eui(6))];
 const EUI64: &[Part] = &[Part("the address", Eui(8))];
 const URI: &[Part] =
@@ -210,24 +326,44 @@ pub(super) fn parts(rtype: Type) -> Option<&'static [Part]> {
     Some(match rtype {
         Type::A => A,
         Type::AAAA => AAAA,
-        Type::NS | Type::CNAME | Type::PTR | Type::DNAME => ONE_NAME,
+        Type::NS | Type::CNAME | Type::PTR | Type::DNAME | Type::NSAP_PTR => ONE_NAME,
         Type::MD | Type::MF | Type::MB | Type::MG | Type::MR => ONE_NAME,
         Type::SOA => SOA,
         Type::MX | Type::AFSDB | Type::RT | Type::KX | Type::LP => PREFERENCE_NAME,
         Type::MINFO | Type::RP => TWO_MAILBOXES,
-        Type::TXT | Type::SPF => TEXTS,
+        Type::TXT | Type::SPF | Type::NINFO | Type::AVC => TEXTS,
+        Type::RESINFO | Type::WALLET | Type::CLA => TEXTS,
         Type::HINFO => HINFO,
         Type::X25 => X25,
+        Type::ISDN => ISDN,
+        Type::NSAP => NSAP,
+        Type::GPOS => GPOS,
+        Type::NXT => NXT,
+        Type::EID | Type::NIMLOC => HEX,
+        Type::ATMA => ATMA,
+        Type::A6 => A6,
+        Type::SINK => SINK,
+        Type::APL => APL,
+        Type::WKS => WKS,
+        Type::IPSECKEY => IPSECKEY,
+        Type::AMTRELAY => AMTRELAY,
+        Type::HIP => HIP,
+        Type::TALINK => TALINK,
+        Type::HHIT | Type::BRID => BASE64,
+        Type::DSYNC => DSYNC,
+        Type::DOA => DOA,
+        Type::IPN => IPN,
         Type::PX => PX,
         Type::LOC => LOC,
         Type::SRV => SRV,
         Type::NAPTR => NAPTR,
         Type::CERT => CERT,
-        Type::DS | Type::CDS => DS,
+        Type::DS | Type::CDS | Type::TA | Type::DLV => DS,
         Type::SSHFP => SSHFP,
-        Type::RRSIG => RRSIG,
+        Type::RRSIG | Type::SIG => RRSIG,
         Type::NSEC => NSEC,
-        Type::DNSKEY | Type::CDNSKEY | Type::KEY => DNSKEY,
+        Type::DNSKEY | Type::CDNSKEY => DNSKEY,
+        Type::KEY | Type::RKEY => KEY,
         Type::NSEC3 => NSEC3,
         Type::NSEC3PARAM => NSEC3PARAM,
         Type::TLSA | Type::SMIMEA => TLSA,
@@ -237,6 +373,7 @@ pub(super) fn parts(rtype: Type) -> Option<&'static [Part]> {
         Type::ZONEMD => ZONEMD,
         Type::SVCB | Type::HTTPS => SVCB,
         Type::L32 => L32,
+        Type::NID | Type::L64 => LOCATOR,
         Type::EUI48 => EUI48,
         Type::EUI64 => EUI64,
         Type::URI => URI,
@@ -271,6 +408,20 @@ impl Form {
             Self::Bitmap => "record types",
             Self::SvcParams => "parameters such as `alpn=h2`",
             Self::Loc => "a latitude, a longitude and an altitude",
+            Self::U64 => "a number from 0 to 18446744073709551615",
+            Self::Locator => "four groups of hex digits such as `14:4fff:ff20:ee64`",
+            Self::OptionalText => "a string",
+            Self::OptionalBase64 => "base64",
+            Self::DashedBase64 => "base64, or `-` for none",
+            Self::Nsap => "`0x` and hex digits, dots between",
+            Self::Discovery => "0 or 1",
+            Self::Gateway(_) => "an address or a name as its type says, `.` for none",
+            Self::Services => "`tcp`, `udp` or a number, and ports",
+            Self::NxtBitmap => "record types below 128",
+            Self::Prefixes => "prefixes such as `1:192.0.2.0/24` or `!2:2001:db8::/32`",
+            Self::A6 => "a number from 0 to 128",
+            Self::Atma => "hex digits, or `+` and digits",
+            Self::Hip => "a number from 0 to 255",
         }
     }
 }

@@ -3,18 +3,20 @@
 use std::ops::Range;
 
 use super::table::{Form, Part, parts};
-use super::{bitmap, loc, svcb};
+use super::{bitmap, loc, odd, svcb};
 use crate::wire::kind::Type;
 use crate::wire::name::{NAME_LEN_MAX, wire_len};
 
-/// The length of the field of this form at the start of `wire`; `None` if there is no such field.
-pub(super) fn cut(form: Form, wire: &[u8]) -> Option<usize> {
+/// The length of the field of this form at `at` of RDATA; `None` if there is no such field.
+pub(super) fn cut(form: Form, rdata: &[u8], at: usize) -> Option<usize> {
+    let wire = rdata.get(at..)?;
     let fixed = |len: usize| (wire.len() >= len).then_some(len);
     let rest = |sound: bool| sound.then_some(wire.len());
     let counted = || fixed(1 + usize::from(*wire.first()?));
     match form {
-        Form::U8 | Form::U8Of(_) => fixed(1),
+        Form::U8 | Form::U8Of(_) | Form::Discovery => fixed(1),
         Form::U16 | Form::U16Of(_) | Form::Type => fixed(2),
+        Form::U64 | Form::Locator => fixed(8),
         Form::U32 | Form::Period | Form::Time | Form::Ip4 => fixed(4),
         Form::Ip6 => fixed(16),
         Form::Eui(len) => fixed(len),
@@ -31,8 +33,17 @@ pub(super) fn cut(form: Form, wire: &[u8]) -> Option<usize> {
             }
             rest(!wire.is_empty())
         }
-        Form::LongText => rest(true),
-        Form::Hex | Form::Base64 => rest(!wire.is_empty()),
+        Form::LongText | Form::OptionalBase64 | Form::DashedBase64 => rest(true),
+        Form::OptionalText if wire.is_empty() => Some(0),
+        Form::OptionalText => counted(),
+        Form::Gateway(mask) => odd::gateway_len(rdata.get(1)? & mask, wire),
+        Form::Services => rest(odd::services_are_sound(wire)),
+        Form::NxtBitmap => rest(odd::nxt_is_sound(wire)),
+        Form::Prefixes => rest(odd::prefixes_of(wire).is_some()),
+        Form::A6 => rest(odd::a6_of(wire).is_some()),
+        Form::Atma => rest(odd::atma_is_sound(wire)),
+        Form::Hip => rest(odd::hip_of(wire).is_some()),
+        Form::Hex | Form::Base64 | Form::Nsap => rest(!wire.is_empty()),
         Form::Bitmap => rest(bitmap::is_sound(wire)),
         Form::SvcParams => rest(svcb::params_of(wire).is_ok()),
         Form::Loc => rest(loc::is_sound(wire)),
@@ -41,8 +52,8 @@ pub(super) fn cut(form: Form, wire: &[u8]) -> Option<usize> {
 
 /// Whether `rdata` is exactly the fields `parts`.
 pub(super) fn fits(parts: &[Part], rdata: &[u8]) -> bool {
-    let rest = parts.iter().try_fold(rdata, |rest, part| rest.get(cut(part.1, rest)?..));
-    rest.is_some_and(<[u8]>::is_empty)
+    let end = parts.iter().try_fold(0, |at, part| Some(at + cut(part.1, rdata, at)?));
+    end == Some(rdata.len())
 }
 
 /// Takes the RDATA at `rdata` out of a message, names in it decompressed.
@@ -60,7 +71,7 @@ pub fn expand(rtype: Type, message: &[u8], rdata: Range<usize>) -> Option<Vec<u8
         let used = if let Form::Name = part.1 {
             expand_name(message, rdata.end - rest.len(), rdata.end, &mut out)?
         } else {
-            let len = cut(part.1, rest)?;
+            let len = cut(part.1, rest, 0)?;
             out.extend_from_slice(&rest[..len]);
             len
         };
@@ -111,6 +122,7 @@ pub(in crate::wire) fn expand_name(
 fn may_arrive_compressed(rtype: Type) -> bool {
     compression(rtype).names > 0
         || matches!(rtype, Type::RP | Type::AFSDB | Type::RT | Type::PX | Type::NAPTR | Type::SRV)
+        || matches!(rtype, Type::SIG | Type::NXT)
 }
 
 /// Where the names of a type's RDATA are that a response may compress.

@@ -1,14 +1,11 @@
 //! The words of one record's RDATA, taken one by one, and the errors about them.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::RdataError;
 use super::token::Token;
+use crate::wire::excerpt::excerpt;
 use crate::wire::kind::Type;
-
-/// How many characters of a wrong word a message repeats.
-const EXCERPT_LEN_MAX: usize = 48;
 
 /// The words of one record's RDATA that are still to be read.
 pub(super) struct Words<'t, 'a> {
@@ -28,6 +25,11 @@ impl<'t, 'a> Words<'t, 'a> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(first)
+    }
+
+    /// Whether no word is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
     }
 
     /// The next word; an error that says what is missing if there is none.
@@ -75,13 +77,5 @@ impl<'t, 'a> Words<'t, 'a> {
         let message =
             format!("expected the end of the {} data, found `{}`", self.rtype, excerpt(extra.text));
         Err(RdataError { at: self.span(), message })
-    }
-}
-
-/// The start of a text, short enough for a message of one line.
-fn excerpt(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(EXCERPT_LEN_MAX) {
-        Some((cut, _)) => Cow::Owned(format!("{}…", &text[..cut])),
-        None => Cow::Borrowed(text),
     }
 }

@@ -40,6 +40,17 @@ fn other_spellings_mean_the_same() {
         (Type::CAA, "0 issue ca.example.net", "0 issue \"ca.example.net\""),
         (Type::DS, "60485 RSASHA1 1 2bb1 83af", "60485 5 1 2BB183AF"),
         (Type::CERT, "PKIX 0 RSASHA256 MIIB Ijan", "1 0 8 MIIBIjan"),
+        (Type::DS, "60485 13 SHA-256 2bb183af", "60485 13 2 2BB183AF"),
+        (Type::TLSA, "DANE-EE SPKI SHA2-256 00", "3 1 1 00"),
+        (Type::WKS, "192.0.2.1 tcp smtp http", "192.0.2.1 6 25 80"),
+        (Type::NSAP, "0x47.0005.80", "0x47000580"),
+        (
+            Type::SVCB,
+            "1 . docpath tls-supported-groups=29,23 pvd",
+            "1 . tls-supported-groups=29,23 docpath pvd",
+        ),
+        (Type::SVCB, "1 . docpath=a,b key65000=x", "1 . docpath=\"a,b\" key65000=\"x\""),
+        (Type::DSYNC, "cds notify 5359 cds", "CDS 1 5359 cds.example.com."),
         (Type::AAAA, "2001:DB8:0:0:0:0:0:1", "2001:db8::1"),
         (Type::NSEC, "a MX A A", "a.example.com. A MX"),
         (
@@ -155,6 +166,8 @@ fn a_txt_value_of_a_zone_file_needs_no_quotes() {
         |written: &str| text(Type::TXT, &parse_value(Type::TXT, written, &origin()).unwrap());
     assert_eq!(value("v=spf1 mx -all"), "\"v=spf1 mx -all\"");
     assert_eq!(value("v=DKIM1; p=\"x\" (y)"), "\"v=DKIM1; p=\\\"x\\\" (y)\"");
+    assert_eq!(value("v=DKIM1\\; p=\\\"x\\\" \\065"), "\"v=DKIM1; p=\\\"x\\\" A\"");
+    assert_eq!(parse_value(Type::TXT, "a\\300", &origin()).unwrap_err().at, 1..2);
     assert_eq!(value("\"one\" \"two\""), "\"one\" \"two\"");
     assert_eq!(value("\\# 2 0161"), "\"a\"");
     assert_eq!(value(""), "\"\"");
