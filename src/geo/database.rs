@@ -1,7 +1,8 @@
 //! Databases in MaxMind's format: which prefix is where, and in which autonomous system.
 //!
 //! What a database is good for is told by what its records hold, not by what it is called:
-//! GeoLite2 and GeoIP2 (City, Country, ASN, ISP, Enterprise) and those of DB-IP have the same keys.
+//! GeoLite2 and GeoIP2 (City, Country, ASN, ISP, Enterprise) and those of DB-IP nest theirs in
+//! tables; IPinfo and others write them flat: `country_code`, `continent_code`, `asn = "AS64500"`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,10 +11,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use maxminddb::{MaxMindDbError, Reader, WithinOptions};
-use serde::de::{self, Visitor};
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{Code, Coordinates, Cutter, Place, Ranges, Subdivision};
+use super::{Code, Coordinates, Cutter, Place, Ranges, Subdivision, continent_of};
 
 /// What one database says, without its octets.
 #[derive(Debug)]
@@ -35,24 +36,57 @@ pub struct Database {
 /// The record of a network, as far as it is of use here.
 #[derive(Debug, Default, Deserialize)]
 struct Record {
-    continent: Option<Continent>,
+    continent: Option<Coded>,
+    continent_code: Option<String>,
     country: Option<Coded>,
+    country_code: Option<String>,
     registered_country: Option<Coded>,
+    region_code: Option<String>,
     #[serde(default)]
     subdivisions: Vec<Coded>,
     location: Option<Point>,
+    latitude: Option<Number>,
+    longitude: Option<Number>,
+    lat: Option<Number>,
+    lng: Option<Number>,
     autonomous_system_number: Option<Number>,
+    asn: Option<Number>,
     traits: Option<Traits>,
 }
 
-#[derive(Debug, Deserialize)]
-struct Continent {
-    code: Option<String>,
+/// A code, in a table or by itself. A flat database may have a name in its place, which is no code.
+#[derive(Debug)]
+struct Coded(Option<String>);
+
+impl<'de> Deserialize<'de> for Coded {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyCoded)
+    }
 }
 
-#[derive(Debug, Deserialize)]
-struct Coded {
-    iso_code: Option<String>,
+struct AnyCoded;
+
+impl<'de> Visitor<'de> for AnyCoded {
+    type Value = Coded;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a code or a table with one")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Coded, E> {
+        Ok(Coded(Some(text.to_owned())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Coded, A::Error> {
+        let mut code = None;
+        while let Some(key) = table.next_key::<String>()? {
+            match key.as_str() {
+                "code" | "iso_code" => code = Some(table.next_value()?),
+                _ => drop(table.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(Coded(code))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,7 +100,8 @@ struct Traits {
     autonomous_system_number: Option<Number>,
 }
 
-/// A number of any type: makers differ in how they write them. Up to 2⁵³ it is exact.
+/// A number of any type, or written as text, such as `AS64500`: makers differ in how they write
+/// them. Up to 2⁵³ it is exact; text that is none is not a number.
 #[derive(Clone, Copy, Debug)]
 struct Number(f64);
 
@@ -96,26 +131,42 @@ impl Visitor<'_> for AnyNumber {
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Number, E> {
         Ok(Number(number as f64))
     }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Number, E> {
+        let digits = text.strip_prefix("AS").unwrap_or(text);
+        Ok(Number(digits.parse().unwrap_or(f64::NAN)))
+    }
 }
 
 impl Record {
     fn place(&self) -> Place {
-        let code = |coded: &Option<Coded>| Code::new(coded.as_ref()?.iso_code.as_ref()?);
-        let country = code(&self.country).or_else(|| code(&self.registered_country));
-        let part = |coded: &Coded| Subdivision::new(country?, coded.iso_code.as_ref()?);
-        let mut parts = self.subdivisions.iter().filter_map(part);
-        let point = self.location.as_ref();
+        let code = |flat: &Option<String>, coded: &Option<Coded>| {
+            let flat = flat.as_ref().and_then(|code| Code::new(code));
+            flat.or_else(|| Code::new(coded.as_ref()?.0.as_ref()?))
+        };
+        let country = code(&self.country_code, &self.country);
+        let country = country.or_else(|| code(&None, &self.registered_country));
+        let continent = code(&self.continent_code, &self.continent);
+        let part = |text: &String| Subdivision::new(country?, text);
+        let nested = self.subdivisions.iter().filter_map(|coded| coded.0.as_ref());
+        let mut parts = nested.chain(&self.region_code).filter_map(part);
+        let point = self.location.as_ref().map(|point| (point.latitude, point.longitude));
+        let flat = (self.latitude.or(self.lat), self.longitude.or(self.lng));
+        let (latitude, longitude) = point.unwrap_or(flat);
         Place {
-            continent: self.continent.as_ref().and_then(|c| Code::new(c.code.as_ref()?)),
+            // What follows from a country does so whoever says it.
+            continent: continent.or_else(|| country.and_then(continent_of)),
             country,
             subdivisions: [parts.next(), parts.next()],
-            coordinates: point.and_then(|p| Coordinates::new(p.latitude?.0, p.longitude?.0)),
+            coordinates: latitude
+                .zip(longitude)
+                .and_then(|(latitude, longitude)| Coordinates::new(latitude.0, longitude.0)),
         }
     }
 
     fn asn(&self) -> u32 {
         let of_traits = || self.traits.as_ref()?.autonomous_system_number;
-        let number = self.autonomous_system_number.or_else(of_traits);
+        let number = self.autonomous_system_number.or(self.asn).or_else(of_traits);
         number.map_or(0, |Number(number)| number as u32)
     }
 }
@@ -202,6 +253,13 @@ impl Found {
 
     fn walk(&mut self, reader: &Reader<&[u8]>) -> Result<(), String> {
         let broken = |error: MaxMindDbError| format!("it is damaged: {error}");
+        let unread = |error: MaxMindDbError| match error {
+            MaxMindDbError::Decoding { .. } => {
+                let kind = &reader.metadata().database_type;
+                format!("its records have a layout that is not read, that of \"{kind}\": {error}")
+            }
+            error => broken(error),
+        };
         // What looks like a tree but is none would never end.
         let leaves_max = reader.metadata().node_count as usize + 1;
         // Networks without data count as well, to see that.
@@ -215,7 +273,7 @@ impl Found {
             let (place, system) = match self.records.get(&offset) {
                 Some(&known) => known,
                 None => {
-                    let record: Option<Record> = result.decode().map_err(broken)?;
+                    let record: Option<Record> = result.decode().map_err(unread)?;
                     let record = record.unwrap_or_default();
                     let known =
                         (self.places.number(record.place()), self.systems.number(record.asn()));

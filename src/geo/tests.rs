@@ -96,9 +96,9 @@ fn each_layout_says_what_it_has() {
     assert_eq!(place(&geo, "198.51.100.7"), london);
     assert_eq!(place(&geo, "::ffff:198.51.100.7"), london);
     assert_eq!(place(&geo, "198.51.101.7"), "nowhere, AS64500 by asn.mmdb");
-    assert_eq!(place(&geo, "203.0.113.1"), "- US by city.mmdb");
+    assert_eq!(place(&geo, "203.0.113.1"), "NA US by city.mmdb");
     assert_eq!(place(&geo, "203.0.113.200"), "nowhere");
-    assert_eq!(place(&geo, "2001:db8:1::1"), "- DE by city.mmdb");
+    assert_eq!(place(&geo, "2001:db8:1::1"), "EU DE by city.mmdb");
     let database = read("city.mmdb", &city());
     assert_eq!(
         (&*database.kind, database.built, database.networks),
@@ -117,6 +117,36 @@ fn subdivisions_without_codes_and_enterprise_records_are_read() {
     let octets = written("DBIP-City-Lite", IpVersion::V4, &[("192.0.2.0/24", record)]);
     let geo = Geo::of(&[], "", &[read("dbip.mmdb", &octets)]);
     assert_eq!(place(&geo, "192.0.2.1"), "NA CA by dbip.mmdb, AS64501 by dbip.mmdb");
+}
+
+#[test]
+fn flat_layouts_are_read_and_a_country_has_a_continent() {
+    let networks = [
+        (
+            "192.0.2.0/26",
+            json!({ "country": "Germany", "country_code": "DE", "continent": "Europe",
+                    "continent_code": "EU", "asn": "AS64500", "as_name": "x" }),
+        ),
+        ("192.0.2.64/26", json!({ "country": "JP", "country_name": "Japan", "asn": 64501 })),
+        (
+            "192.0.2.128/26",
+            json!({ "country_code": "US", "region_code": "CA", "lat": "1.5",
+                                   "lng": "2.5", "asn": "" }),
+        ),
+        ("192.0.2.192/26", json!({ "country": {}, "continent": {} })),
+    ];
+    let flat = written("ipinfo generic_bundle_location_lite.mmdb", IpVersion::V6, &networks);
+    let geo = Geo::of(&[], "", &[read("a", &flat)]);
+    assert_eq!(place(&geo, "192.0.2.1"), "EU DE by a, AS64500 by a");
+    assert_eq!(place(&geo, "192.0.2.65"), "AS JP by a, AS64501 by a");
+    assert!(
+        place(&geo, "192.0.2.129").starts_with("NA US US-CA"),
+        "{}",
+        place(&geo, "192.0.2.129")
+    );
+    let odd = written("Odd", IpVersion::V4, &[("192.0.2.0/24", json!({ "country": 7 }))]);
+    let error = Database::read("x", &odd).unwrap_err();
+    assert!(error.starts_with("its records have a layout that is not read"), "{error}");
 }
 
 #[test]
@@ -141,7 +171,7 @@ fn what_the_operator_says_counts_first_and_then_the_first_database() {
     assert_eq!(place(&geo, "198.51.100.1"), "- JP by waypost.toml, AS64500 by c");
     assert_eq!(place(&geo, "198.51.100.9"), "- KR by waypost.toml, AS64500 by c");
     assert!(place(&geo, "198.51.100.17").ends_with(" by a, AS64999 by waypost.toml"));
-    assert_eq!(place(&geo, "198.51.7.1"), "- FR by b, AS64500 by c");
+    assert_eq!(place(&geo, "198.51.7.1"), "EU FR by b, AS64500 by c");
 }
 
 #[test]
