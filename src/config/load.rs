@@ -11,6 +11,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 use super::files::Files;
 use super::master;
 use super::spec::zone::ZoneFile;
+use crate::wire::excerpt::excerpt;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::zone::{Records, Zone};
@@ -99,17 +100,53 @@ fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Diagno
     let (mut records, mut diagnostics) =
         (Records::from_text_of(source.text.len()), Diagnostics::default());
     let written = master::parse(source, &by_name, None, files, &mut records, &mut diagnostics);
-    let soa = records.iter().find(|(_, rtype, ..)| *rtype == Type::SOA);
-    let origin = soa.map_or(by_name, |(owner, ..)| records.name(owner));
-    match Zone::new(origin, records, Vec::new()) {
-        Ok(zone) => (diagnostics.is_empty().then_some(zone), diagnostics),
-        // What seems to be missing may stand in a line that could not be read.
-        Err(rejected) => {
-            let unread = !diagnostics.is_empty();
-            diagnostics.extend(build::report_master(*rejected, unread, &written, source));
-            (None, diagnostics)
+    let unread = diagnostics.has_errors();
+    let soa = records.iter().position(|(_, rtype, ..)| rtype == Type::SOA);
+    let origin = soa.and_then(|soa| records.iter().nth(soa)).map(|(owner, ..)| records.name(owner));
+    let origin = origin.unwrap_or_else(|| by_name.clone());
+    if let Some(soa) = soa
+        && let Some((severity, message, help)) = misnamed(&origin, &by_name, stem)
+    {
+        let (source, span) = written.place(soa).unwrap_or((Arc::clone(source), 0..0));
+        let mut found = Diagnostic::new(severity, message, source, span);
+        found.help = Some(help);
+        diagnostics.push(found);
+        if severity == Severity::Error {
+            return (None, diagnostics);
         }
     }
+    let (zone, conflicts) = match Zone::new(origin, records, Vec::new()) {
+        Ok(mut zone) => {
+            let warnings = zone.take_warnings();
+            (Some(zone), warnings)
+        }
+        Err(rejected) => (None, rejected.conflicts),
+    };
+    // What seems to be missing may stand in a line that could not be read.
+    diagnostics.extend(build::report_master(&conflicts, unread, &written, source));
+    (zone.filter(|_| !unread), diagnostics)
+}
+
+/// Returns what is wrong with a master file called `stem`, or `by_name` as a name, that holds the
+/// zone `origin`, if anything is.
+fn misnamed(origin: &Name, by_name: &Name, stem: &str) -> Option<(Severity, String, String)> {
+    // No file name has a slash, or is a dot alone.
+    if origin == by_name || origin.is_root() || origin.as_wire().contains(&b'/') {
+        return None;
+    }
+    let doubled = [&by_name.as_wire()[..by_name.as_wire().len() - 1], by_name.as_wire()].concat();
+    if !by_name.is_root() && Name::from_wire(&doubled).as_ref() == Some(origin) {
+        let message = format!("the owner of this SOA record is {origin}");
+        return Some((
+            Severity::Error,
+            message,
+            format!("a final dot is missing: write `{by_name}`"),
+        ));
+    }
+    let message = format!("this file holds the zone {origin}, and not {}", excerpt(stem));
+    let name = origin.to_string();
+    let help = format!("call the file {}.zone, or write $ORIGIN", name.trim_end_matches('.'));
+    Some((Severity::Warning, message, help))
 }
 
 /// Files that remember what was read.

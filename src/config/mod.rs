@@ -23,6 +23,7 @@ mod render;
 mod schema;
 mod server;
 mod spec;
+mod words;
 
 pub use decode::FILE_LEN_MAX;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity, Source};

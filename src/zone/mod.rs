@@ -8,8 +8,10 @@ mod check;
 mod condition;
 mod index;
 mod latency;
+mod lint;
 mod names;
 mod overrides;
+mod problem;
 mod records;
 mod room;
 mod route;
@@ -29,6 +31,7 @@ pub(crate) use index::Index;
 pub use latency::{Latencies, Latency};
 pub(crate) use names::NameTree;
 pub use overrides::Override;
+pub use problem::{Conflict, Problem};
 pub use records::{Owner, RecordError, Records};
 pub(crate) use room::with_room;
 pub use route::{PoolLocation, Route, RouteFrom, Target};
@@ -39,7 +42,6 @@ pub use service::{
 };
 pub(crate) use sets::Set;
 pub use test::{Down, Expect, Test};
-pub use validate::{Conflict, Problem};
 
 use ipnet::IpNet;
 
@@ -82,6 +84,8 @@ pub struct Zone {
     clients: Clients,
     /// What its operator expects of it.
     tests: Vec<Test>,
+    /// What is questionable in it.
+    warnings: Vec<Conflict>,
 }
 
 /// Who may ask for the names of a zone: `allow`, or everyone if it is empty, without `deny`; of
@@ -119,7 +123,7 @@ pub(crate) struct Parts {
 /// What could not be put together.
 #[derive(Debug)]
 pub struct Rejected {
-    /// Every conflict found, in canonical order of owner.
+    /// Every conflict found, in canonical order of owner, at least one of them an error.
     pub conflicts: Vec<Conflict>,
     /// The records, as they were given.
     pub records: Records,
@@ -128,7 +132,7 @@ pub struct Rejected {
 impl Zone {
     /// Puts a zone together from its parts.
     ///
-    /// `records` of one owner and type make an RRset, wherever they stand, when their TTLs agree.
+    /// `records` of one owner and type make an RRset, wherever they stand, with the lowest TTL.
     /// Endpoint owner names and SRV owners of `services` need no records: `snapshot` makes them.
     ///
     /// # Errors
@@ -141,21 +145,36 @@ impl Zone {
         mut records: Records,
         services: Vec<Service>,
     ) -> Result<Self, Box<Rejected>> {
-        let mut conflicts = Vec::new();
-        let (sets, rdata) = sets::group(&records, &mut conflicts);
+        let mut found = problem::Findings::default();
+        let (sets, rdata) = sets::group(&records, &mut found);
         let mut claims = Vec::new();
-        let apex = validate::conflicts(
-            &origin,
-            &mut records.names,
-            (&sets, &rdata),
-            (&services, &mut claims),
-            &mut conflicts,
-        );
+        let content =
+            validate::Content { origin: &origin, sets: &sets, rdata: &rdata, services: &services };
+        let apex = validate::conflicts(&content, &mut records.names, &mut claims, &mut found);
+        let apex = apex.map(|(apex, at)| {
+            // Nothing else that is to be said of a signed zone helps.
+            if !found.has(Problem::Signed) {
+                lint::lint(&content, &mut records.names, (apex, at), &mut found);
+            }
+            apex
+        });
+        let (conflicts, has_errors) = found.finish(&mut records);
         match apex {
-            Ok(apex) if conflicts.is_empty() => {
+            Ok(apex) if !has_errors => {
                 let (names, clients) = (records.names, Clients::default());
-                let tests = Vec::new();
-                Ok(Self { origin, names, apex, sets, rdata, services, claims, clients, tests })
+                let (tests, warnings) = (Vec::new(), conflicts);
+                Ok(Self {
+                    origin,
+                    names,
+                    apex,
+                    sets,
+                    rdata,
+                    services,
+                    claims,
+                    clients,
+                    tests,
+                    warnings,
+                })
             }
             _ => Err(Box::new(Rejected { conflicts, records })),
         }
@@ -174,6 +193,11 @@ impl Zone {
     /// Takes what its operator expects of it; nothing is left.
     pub fn take_tests(&mut self) -> Vec<Test> {
         std::mem::take(&mut self.tests)
+    }
+
+    /// Takes what is questionable in it, in canonical order of owner; nothing is left.
+    pub fn take_warnings(&mut self) -> Vec<Conflict> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// The apex.

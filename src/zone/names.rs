@@ -5,7 +5,7 @@ use std::fmt;
 use super::index::Index;
 use super::room::with_room;
 use crate::wire::name::Name;
-use crate::wire::qname::Qname;
+use crate::wire::qname::{Qname, ROOT_HASH};
 
 /// The node that every tree starts with.
 const ROOT: u32 = 0;
@@ -115,8 +115,9 @@ impl NameTree {
         Name::from_wire(&wire).unwrap_or_else(Name::root)
     }
 
-    /// The names by hash, for look-ups in whatever the tree becomes.
-    pub(crate) fn into_index(self) -> Index {
+    /// The names by hash, the root too, for look-ups in whatever the tree becomes.
+    pub(crate) fn into_index(mut self) -> Index {
+        self.index.insert(ROOT_HASH, ROOT);
         self.index
     }
 

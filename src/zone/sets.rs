@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::names::NameTree;
+use super::problem::{Findings, Problem};
 use super::records::{Record, Records, rdata_at};
 use super::room::with_room;
 use super::rrset::{Rrset, Ttl};
-use super::validate::{Conflict, Problem};
 use crate::wire::kind::Type;
 
 /// What a message leaves for one RRset beside the header, the longest question and OPT.
@@ -55,7 +55,7 @@ pub(super) fn set_len(data: impl Iterator<Item = usize>) -> usize {
 
 /// Puts the records of one owner and type together, and leaves out those written twice. Gives the
 /// sets by node, then by type, and their data; `found` takes what cannot be a set.
-pub(super) fn group(records: &Records, found: &mut Vec<Conflict>) -> (Vec<Set>, Vec<u8>) {
+pub(super) fn group(records: &Records, found: &mut Findings) -> (Vec<Set>, Vec<u8>) {
     let key = |record: &Record| (record.owner, record.rtype);
     let known = &records.records;
     let mut sorted: Vec<u32> = Vec::new();
@@ -90,18 +90,22 @@ impl Grouping<'_> {
     fn add(
         &mut self,
         members: impl ExactSizeIterator<Item = Record> + Clone,
-        found: &mut Vec<Conflict>,
+        found: &mut Findings,
     ) {
         let Some(Record { owner, ttl, rtype, .. }) = members.clone().next() else { return };
         let start = self.rdata.len();
         let data = |record: &Record| rdata_at(&self.records.rdata, record.rdata);
         // A set is no place for as many comparisons as it has pairs.
         let mut seen = (members.len() > COMPARED_MAX).then(HashSet::new);
-        let (mut len, mut count, mut problem) = (0, 0u16, None);
+        let (mut len, mut count) = (0, 0u16);
+        let (mut ttl, mut unequal) = (ttl, None);
         for (at, record) in members.clone().enumerate() {
-            if record.ttl != ttl {
-                problem = Some(Problem::UnequalTtls);
+            // The signatures of an owner are of several sets (RFC 4034 §3).
+            if record.ttl != ttl && rtype != Type::RRSIG {
+                unequal = Some(Problem::UnequalTtls);
             }
+            // RFC 2181 §5.2: a client takes the lowest for all of them.
+            ttl = ttl.min(record.ttl);
             let data = data(&record);
             let is_new = match &mut seen {
                 Some(seen) => seen.insert(data),
@@ -117,9 +121,8 @@ impl Grouping<'_> {
         let is_alias = matches!(rtype, Type::CNAME | Type::DNAME);
         let too_large = (len > RRSET_LEN_MAX).then_some(Problem::RrsetTooLarge);
         let several = (is_alias && count > 1).then_some(Problem::SeveralAliases);
-        for problem in [problem, too_large, several].into_iter().flatten() {
-            let owner = self.records.names.name(owner);
-            found.push(Conflict { owner, rtype: Some(rtype), problem });
+        for problem in [unequal, too_large, several].into_iter().flatten() {
+            found.push(problem, Some(rtype), || self.records.names.name(owner));
         }
         self.sets.push(Set { owner, ttl, rdata: start as u32, count, rtype });
     }

@@ -1,143 +1,72 @@
 //! The rules that make a set of records and services a zone.
 
-use std::fmt;
-
 use super::names::{Full, NameTree};
+use super::problem::{Findings, Problem};
 use super::service::{Endpoint, Place, Service};
 use super::sets::{RRSET_LEN_MAX, Set, set_len};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
-/// Something in a zone that contradicts the rest of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    /// Where: the owner that two things claim, or the origin.
-    pub owner: Name,
-    /// Which RRset there, if one is to blame.
-    pub rtype: Option<Type>,
-    /// What is wrong.
-    pub problem: Problem,
-}
-
-/// What contradicts what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Problem {
-    /// A CNAME and another type at one owner (RFC 1034 §3.6.2, RFC 2181 §10.1).
-    CnameBesideOtherData,
-    /// More than one CNAME or DNAME at one owner (RFC 2181 §10.1, RFC 6672 §2.4).
-    SeveralAliases,
-    /// A delegation at a name that also holds data other than DS (RFC 1034 §4.2.1).
-    DataAtZoneCut,
-    /// A service at or below a delegation or below a DNAME: it could never be answered.
-    ServiceNotInAuthority,
-    /// A service's own names meet static addresses, a CNAME, or another service's names.
-    ServiceBesideData,
-    /// A service's `https` or `txt`, and static records of that type at its name.
-    ServiceBesideSameType,
-    /// A pool of targets, answered as CNAME, beside static data or at the apex.
-    TargetBesideData,
-    /// No SOA at the origin.
-    NoSoa,
-    /// More than one SOA.
-    SeveralSoa,
-    /// A SOA elsewhere than at the origin.
-    SoaNotAtApex,
-    /// No NS at the origin.
-    NoNs,
-    /// An owner outside the zone.
-    OutOfZone,
-    /// Records of one RRset with different TTLs (RFC 2181 §5.2).
-    UnequalTtls,
-    /// Records that no message can hold together (RFC 1035 §4.2.2).
-    RrsetTooLarge,
-    /// A delegation or DNAME at a wildcard: what it would mean is undefined (RFC 4592 §4.2, §4.4).
-    CutAtWildcard,
-    /// A name server of the zone, inside the zone, that has no address record.
-    NameserverWithoutAddress,
-}
-
-impl Problem {
-    /// What to do about it, where that is not plain from the problem.
-    pub fn help(self) -> Option<&'static str> {
-        match self {
-            Self::NoSoa => Some("write `nameservers`, from which it is made, or a SOA record"),
-            Self::NoNs => Some("write `nameservers = [\"ns1\", \"ns2\"]`"),
-            Self::NameserverWithoutAddress => Some(
-                "add it to [records]; a name server elsewhere ends with a dot: \"ns1.example.net.\"",
-            ),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CnameBesideOtherData => "a CNAME cannot stand beside other data",
-            Self::SeveralAliases => "an owner can have only one CNAME or DNAME",
-            Self::DataAtZoneCut => "only NS and DS may stand at a delegation",
-            Self::ServiceNotInAuthority => "this service lies under a delegation or DNAME",
-            Self::ServiceBesideData => "a service cannot share its name with addresses, a CNAME or another service",
-            Self::ServiceBesideSameType => "the service of this name has records of this type by its `https` or `txt`",
-            Self::TargetBesideData => "a service with `target` endpoints answers CNAME, which cannot stand beside other data",
-            Self::NoSoa => "the zone has no SOA record",
-            Self::SeveralSoa => "the zone has more than one SOA record",
-            Self::SoaNotAtApex => "a SOA record stands only at the apex",
-            Self::NoNs => "the zone has no NS records",
-            Self::OutOfZone => "this name lies outside the zone",
-            Self::UnequalTtls => "the records of one RRset have different TTLs",
-            Self::RrsetTooLarge => "these records are too many for one message of 65,535 octets",
-            Self::CutAtWildcard => "NS and DNAME cannot stand at a wildcard",
-            Self::NameserverWithoutAddress => "this name server lies in the zone but has no A or AAAA record",
-        })
-    }
-}
-
 /// What stands at a name, in bits.
-mod at {
+pub(super) mod at {
     /// Static records.
-    pub(super) const RECORDS: u8 = 1 << 0;
+    pub(in crate::zone) const RECORDS: u16 = 1 << 0;
     /// Static A or AAAA records.
-    pub(super) const ADDRESS: u8 = 1 << 1;
+    pub(in crate::zone) const ADDRESS: u16 = 1 << 1;
     /// A static CNAME.
-    pub(super) const CNAME: u8 = 1 << 2;
+    pub(in crate::zone) const CNAME: u16 = 1 << 2;
     /// Static NS records.
-    pub(super) const NS: u8 = 1 << 3;
+    pub(in crate::zone) const NS: u16 = 1 << 3;
     /// A static DNAME.
-    pub(super) const DNAME: u8 = 1 << 4;
+    pub(in crate::zone) const DNAME: u16 = 1 << 4;
     /// Something of a service.
-    pub(super) const CLAIM: u8 = 1 << 5;
+    pub(in crate::zone) const CLAIM: u16 = 1 << 5;
     /// A service, or an endpoint with an address.
-    pub(super) const STEERED_ADDRESS: u8 = 1 << 6;
+    pub(in crate::zone) const STEERED_ADDRESS: u16 = 1 << 6;
     /// Nothing: the name lies at or below the origin.
-    pub(super) const INSIDE: u8 = 1 << 7;
+    pub(in crate::zone) const INSIDE: u16 = 1 << 7;
+    /// Nothing: a name server that a delegation or the apex names has this name.
+    pub(in crate::zone) const GLUE: u16 = 1 << 8;
+    /// Nothing: the name lies at or below the origin written twice, `example.com.example.com.`.
+    pub(in crate::zone) const DOUBLED: u16 = 1 << 9;
 }
 
-/// Appends every conflict in a zone to `found`, in canonical order of owner; gives the node of
-/// the origin.
+/// What a zone is put together from, its records as sets.
+pub(super) struct Content<'a> {
+    /// The apex.
+    pub(super) origin: &'a Name,
+    /// The static sets, by node, then by type; none holds a record twice.
+    pub(super) sets: &'a [Set],
+    /// The data of the sets.
+    pub(super) rdata: &'a [u8],
+    /// The services.
+    pub(super) services: &'a [Service],
+}
+
+/// Looks for every contradiction in a zone. Returns the node of the origin, and what stands at
+/// each name.
 ///
-/// `sets` are by node and hold no record twice. `claims` takes the node of every name of a
-/// service: its own, those of its SRV names, those of its endpoints.
+/// `claims` takes the node of every name of a service: its own, those of its SRV names, those of
+/// its endpoints.
 pub(super) fn conflicts(
-    origin: &Name,
+    content: &Content<'_>,
     names: &mut NameTree,
-    (sets, rdata): (&[Set], &[u8]),
-    (services, claims): (&[Service], &mut Vec<u32>),
-    found: &mut Vec<Conflict>,
-) -> Result<u32, Full> {
-    let apex = names.add(origin.as_wire())?;
-    let mut check = Check { names, sets, apex, at: Vec::new(), found };
+    claims: &mut Vec<u32>,
+    found: &mut Findings,
+) -> Result<(u32, Vec<u16>), Full> {
+    let apex = names.add(content.origin.as_wire())?;
+    let mut check = Check { names, sets: content.sets, apex, at: Vec::new(), found };
     check.note_new_names();
-    for sets in sets.chunk_by(|a, b| a.owner == b.owner) {
+    check.signed();
+    for sets in content.sets.chunk_by(|a, b| a.owner == b.owner) {
         check.owner(sets);
     }
-    for service in services {
+    for service in content.services {
         check.service(service, claims)?;
     }
-    let apex_sets = sets.iter().filter(|set| set.owner == apex);
-    check.apex(origin, apex_sets, rdata);
-    found.sort_by(|a, b| a.owner.cmp(&b.owner).then(a.problem.cmp(&b.problem)));
-    Ok(apex)
+    let apex_sets = content.sets.iter().filter(|set| set.owner == apex);
+    check.apex(content.origin, apex_sets, content.rdata);
+    Ok((apex, check.at))
 }
 
 struct Check<'a> {
@@ -146,8 +75,8 @@ struct Check<'a> {
     sets: &'a [Set],
     apex: u32,
     /// By node: what stands there.
-    at: Vec<u8>,
-    found: &'a mut Vec<Conflict>,
+    at: Vec<u16>,
+    found: &'a mut Findings,
 }
 
 impl Check<'_> {
@@ -160,13 +89,22 @@ impl Check<'_> {
         }
     }
 
-    fn has(&self, node: u32, bits: u8) -> bool {
+    /// Reports the first set that only a signed zone has.
+    fn signed(&mut self) {
+        let is_signature = |set: &&Set| {
+            matches!(set.rtype, Type::RRSIG | Type::NSEC | Type::NSEC3 | Type::NSEC3PARAM)
+        };
+        if let Some(set) = self.sets.iter().find(is_signature) {
+            self.push(set.owner, Some(set.rtype), Problem::Signed);
+        }
+    }
+
+    fn has(&self, node: u32, bits: u16) -> bool {
         self.at[node as usize] & bits != 0
     }
 
     fn push(&mut self, node: u32, rtype: Option<Type>, problem: Problem) {
-        let owner = self.names.name(node);
-        self.found.push(Conflict { owner, rtype, problem });
+        self.found.push(problem, rtype, || self.names.name(node));
     }
 
     /// Notes what stands at one owner, whose sets these are, and what contradicts what there.
@@ -203,16 +141,6 @@ impl Check<'_> {
         if types().any(|rtype| rtype == Type::SOA) {
             self.push(node, Some(Type::SOA), Problem::SoaNotAtApex);
         }
-        // Addresses at the cut are glue when the child's server bears the child's name.
-        let at_cut = |t| {
-            !matches!(
-                t,
-                Type::NS | Type::DS | Type::A | Type::AAAA | Type::RRSIG | Type::NSEC | Type::CNAME
-            )
-        };
-        if self.has(node, at::NS) && types().any(at_cut) {
-            self.push(node, Some(Type::NS), Problem::DataAtZoneCut);
-        }
     }
 
     fn apex<'s>(
@@ -247,13 +175,13 @@ impl Check<'_> {
             let below_cut = node.is_some_and(|node| self.is_below_cut(node, is_its_own));
             if !addressed && !below_cut {
                 let problem = Problem::NameserverWithoutAddress;
-                self.found.push(Conflict { owner: nameserver, rtype: None, problem });
+                self.found.push_about(problem, origin, Type::NS, nameserver);
             }
         }
     }
 
     fn push_apex(&mut self, origin: &Name, rtype: Type, problem: Problem) {
-        self.found.push(Conflict { owner: origin.clone(), rtype: Some(rtype), problem });
+        self.found.push(problem, Some(rtype), || origin.clone());
     }
 
     /// Notes the names of one service, and what they meet.
@@ -376,7 +304,6 @@ mod tests {
     fn each_rule_is_reported() {
         for (extra, problem) in [
             (&[("a", Type::CNAME), ("a", Type::TXT)][..], Problem::CnameBesideOtherData),
-            (&[("a", Type::NS), ("a", Type::TXT)], Problem::DataAtZoneCut),
             (&[("a", Type::SOA)], Problem::SoaNotAtApex),
             (&[("*.a", Type::NS)], Problem::CutAtWildcard),
             (&[("other.net.", Type::A)], Problem::OutOfZone),
@@ -412,8 +339,9 @@ mod tests {
 
     #[test]
     fn a_zone_needs_soa_and_ns() {
-        let found = Zone::new(name("@"), Records::new(), vec![]).unwrap_err().conflicts;
-        let found: Vec<Problem> = found.into_iter().map(|conflict| conflict.problem).collect();
+        let found = Zone::new(name("@"), Records::new(), vec![]).unwrap_err();
+        let found: Vec<Problem> =
+            found.conflicts.into_iter().map(|conflict| conflict.problem).collect();
         assert_eq!(found, [Problem::NoSoa, Problem::NoNs]);
     }
 }

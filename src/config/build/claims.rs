@@ -11,7 +11,7 @@ use crate::config::master::Written;
 use crate::config::spec::zone::ZoneFile;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
-use crate::zone::{Conflict, Owner, Problem, Records, Rejected};
+use crate::zone::{Conflict, Problem};
 
 /// What stands at an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,6 @@ pub(crate) enum By {
     Record(Type),
     /// A service, its endpoint or its SRV name.
     Service,
-    /// Mentioned as a name server of the zone.
-    Nameserver,
 }
 
 /// Every owner that a zone file writes, with the text that wrote it.
@@ -32,6 +30,8 @@ pub(crate) struct Claims {
     broken: HashSet<Name>,
     /// Whether records of unknown owners could not be read.
     pub(crate) incomplete: bool,
+    /// The number of each record that the file writes, and where.
+    records: Vec<(u32, u32, u32)>,
 }
 
 /// One claim: small, because there is one for each endpoint.
@@ -48,8 +48,6 @@ fn hash(owner: &Name) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(owner)
 }
 
-type Place = (Arc<Source>, Range<usize>);
-
 impl Claims {
     /// Notes that the text at `span` puts something at `owner`.
     pub(crate) fn add(&mut self, owner: &Name, by: By, span: &Range<usize>) {
@@ -58,129 +56,187 @@ impl Claims {
         self.claims.push(Claim { hash: hash(owner), by, start, end });
     }
 
+    /// Notes that the text at `span` writes the record of this number.
+    pub(crate) fn add_record(&mut self, number: usize, span: &Range<usize>) {
+        // A zone holds fewer records than its 2 GiB of data have octets.
+        self.records.push((number as u32, span.start as u32, span.end as u32));
+    }
+
     /// Notes that some of the records at `owner` could not be read.
     pub(crate) fn broken_at(&mut self, owner: &Name) {
         self.broken.insert(owner.clone());
     }
 
-    /// Reports each conflict of a zone file at the text that wrote the owner.
+    /// Reports each conflict of a zone file at the text that wrote what it is about; `written` says
+    /// where the records of `records_file` stand.
     pub(crate) fn report(
         &self,
-        rejected: Rejected,
+        conflicts: Vec<Conflict>,
         written: &Written,
         file: &ZoneFile,
         decoder: &mut Decoder,
     ) {
-        let Rejected { conflicts, mut records } = rejected;
-        let source = Arc::clone(&decoder.source);
-        let apex = file.zone.as_ref().map_or(0..0, |zone| zone.span.clone());
-        let mut places = Places::new(&conflicts, (Arc::clone(&source), apex));
-        places.add_claims(&self.claims, &source);
-        places.add_records(&mut records, written);
         let incomplete = self.incomplete || decoder.broken || file.broken;
         let hidden = |conflict: &Conflict| {
             let named = conflict.problem == Problem::NoNs && file.nameservers.is_some();
             let unread = incomplete || self.broken.contains(&conflict.owner) || named;
-            unread && is_lack(conflict.problem)
+            // What leads to a broken owner may lead somewhere.
+            let leads = conflict.target.as_ref().is_some_and(|name| self.broken.contains(name));
+            (unread || leads) && conflict.problem.is_lack()
         };
-        let shown = conflicts.iter().filter(|conflict| !hidden(conflict));
-        decoder.diagnostics.extend(shown.map(|conflict| places.diagnostic(conflict)));
+        let shown: Vec<Conflict> = conflicts.into_iter().filter(|found| !hidden(found)).collect();
+        let places = self.places(&shown);
+        let source = &decoder.source;
+        let zone = file.zone.as_ref().map_or(0..0, |zone| zone.span.clone());
+        let diagnostics = shown.iter().map(|conflict| {
+            let in_zone_file = |span: Range<usize>| (Arc::clone(source), span);
+            let from_master = || written.place(conflict.record?);
+            let record = || self.record(conflict.record?).map(in_zone_file);
+            let claim = || self.claim(&places, conflict).map(in_zone_file);
+            let place = match conflict.problem {
+                Problem::NoSoa | Problem::NoNs => None,
+                _ if conflict.target.is_some() => from_master().or_else(record),
+                _ => from_master().or_else(claim).or_else(record),
+            };
+            let (source, span) = place.unwrap_or_else(|| in_zone_file(zone.clone()));
+            let is_toml = Arc::ptr_eq(&source, &decoder.source);
+            diagnostic(conflict, (source, span), is_toml)
+        });
+        let diagnostics: Vec<Diagnostic> = diagnostics.collect();
+        decoder.diagnostics.extend(diagnostics);
+    }
+
+    /// Returns the claims of the owners of `conflicts`, by the hash of the owner.
+    fn places(&self, conflicts: &[Conflict]) -> HashMap<u64, Vec<Claim>> {
+        let owners = conflicts.iter().map(|conflict| (hash(&conflict.owner), Vec::new()));
+        let mut places: HashMap<u64, Vec<Claim>> = owners.collect();
+        for claim in &self.claims {
+            if let Some(places) = places.get_mut(&claim.hash) {
+                places.push(*claim);
+            }
+        }
+        places
+    }
+
+    /// Returns the text to blame: the last that wrote what the conflict is about.
+    fn claim(
+        &self,
+        places: &HashMap<u64, Vec<Claim>>,
+        conflict: &Conflict,
+    ) -> Option<Range<usize>> {
+        let wanted = |by: By| match conflict.problem {
+            Problem::ServiceBesideData
+            | Problem::ServiceNotInAuthority
+            | Problem::TargetBesideData
+            | Problem::SrvBelowWildcard
+            | Problem::SrvTruncated
+            | Problem::SrvTruncatedWithoutEdns
+            | Problem::SharedAddress => by == By::Service,
+            _ => conflict.rtype.is_none_or(|rtype| by == By::Record(rtype)),
+        };
+        let claims = places.get(&hash(&conflict.owner))?;
+        let claim = claims.iter().rev().find(|claim| wanted(claim.by))?;
+        Some(claim.start as usize..claim.end as usize)
+    }
+
+    /// Returns where the data of the record of this number is written.
+    fn record(&self, number: usize) -> Option<Range<usize>> {
+        let number = u32::try_from(number).ok()?;
+        let at = self.records.binary_search_by_key(&number, |&(number, ..)| number).ok()?;
+        let (_, start, end) = self.records[at];
+        (start < end).then_some(start as usize..end as usize)
     }
 }
 
-/// Whether the problem is that something is missing: it may stand in what could not be read.
-fn is_lack(problem: Problem) -> bool {
-    matches!(problem, Problem::NoNs | Problem::NoSoa | Problem::NameserverWithoutAddress)
-}
-
-/// Reports each conflict of a master file at the line of the owner; `unread`: some of its lines
+/// Reports each conflict of a master file at the line of its record; `unread`: some of its lines
 /// could not be read.
 pub(crate) fn report_master(
-    rejected: Rejected,
+    conflicts: &[Conflict],
     unread: bool,
     written: &Written,
     source: &Arc<Source>,
 ) -> Vec<Diagnostic> {
-    let Rejected { conflicts, mut records } = rejected;
-    let mut places = Places::new(&conflicts, (Arc::clone(source), 0..0));
-    places.add_records(&mut records, written);
-    let shown = conflicts.iter().filter(|conflict| !(unread && is_lack(conflict.problem)));
-    shown.map(|conflict| places.diagnostic(conflict)).collect()
+    let shown = conflicts.iter().filter(|conflict| !(unread && conflict.problem.is_lack()));
+    let at = |conflict: &Conflict| match conflict.problem {
+        Problem::NoSoa | Problem::NoNs => None,
+        _ => written.place(conflict.record?),
+    };
+    let whole = || (Arc::clone(source), 0..0);
+    shown.map(|conflict| diagnostic(conflict, at(conflict).unwrap_or_else(whole), false)).collect()
 }
 
-/// What stands at the owners of conflicts, and where the zone as a whole is written.
-struct Places<'a> {
-    by_owner: HashMap<&'a Name, Vec<(By, Place)>>,
-    zone: Place,
+fn diagnostic(
+    conflict: &Conflict,
+    (source, span): (Arc<Source>, Range<usize>),
+    is_toml: bool,
+) -> Diagnostic {
+    let is_warning = conflict.problem.is_warning();
+    let severity = if is_warning { Severity::Warning } else { Severity::Error };
+    let mut diagnostic = Diagnostic::new(severity, conflict.to_string(), source, span);
+    diagnostic.help = help(conflict, is_toml);
+    diagnostic
 }
 
-impl<'a> Places<'a> {
-    fn new(conflicts: &'a [Conflict], zone: Place) -> Self {
-        let by_owner = conflicts.iter().map(|conflict| (&conflict.owner, Vec::new())).collect();
-        Self { by_owner, zone }
-    }
-
-    fn add_claims(&mut self, claims: &[Claim], source: &Arc<Source>) {
-        let mut wanted: HashMap<u64, &mut Vec<(By, Place)>> =
-            self.by_owner.iter_mut().map(|(owner, places)| (hash(owner), places)).collect();
-        for claim in claims {
-            if let Some(places) = wanted.get_mut(&claim.hash) {
-                let span = claim.start as usize..claim.end as usize;
-                places.push((claim.by, (Arc::clone(source), span)));
-            }
+/// Returns what to do about a conflict, where that is not plain, in the words of the file that has
+/// it.
+fn help(conflict: &Conflict, is_toml: bool) -> Option<String> {
+    let help = match conflict.problem {
+        Problem::Signed => {
+            "serve the zone without RRSIG, NSEC, NSEC3 and DNSKEY records, and without DS at its parent"
         }
-    }
-
-    fn add_records(&mut self, records: &mut Records, written: &Written) {
-        let mut wanted: HashMap<Owner, &mut Vec<(By, Place)>> = HashMap::new();
-        for (owner, places) in &mut self.by_owner {
-            wanted.extend(records.find(owner).map(|owner| (owner, places)));
-        }
-        for (number, (owner, rtype, ..)) in records.iter().enumerate() {
-            if let Some(places) = wanted.get_mut(&owner) {
-                let place = written.place(number);
-                places.extend(place.map(|place| (By::Record(rtype), place)));
-            }
-        }
-    }
-
-    fn diagnostic(&self, conflict: &Conflict) -> Diagnostic {
-        let (source, span) = self.of(conflict).clone();
-        let message = match conflict.problem {
-            Problem::NoSoa | Problem::NoNs => conflict.problem.to_string(),
-            problem => format!("{}: {problem}", conflict.owner),
-        };
-        let mut diagnostic = Diagnostic::new(Severity::Error, message, source, span);
-        diagnostic.help = help(conflict.problem).map(str::to_owned);
-        diagnostic
-    }
-
-    /// The text to blame: the last that wrote what the conflict is about.
-    fn of(&self, conflict: &Conflict) -> &Place {
-        let Some(claims) = self.by_owner.get(&conflict.owner) else { return &self.zone };
-        let wanted = |by: By| match conflict.problem {
-            Problem::NoSoa | Problem::NoNs => false,
-            Problem::ServiceBesideData
-            | Problem::ServiceNotInAuthority
-            | Problem::TargetBesideData => by == By::Service,
-            Problem::NameserverWithoutAddress => by == By::Nameserver,
-            _ => conflict.rtype.is_none_or(|rtype| by == By::Record(rtype)),
-        };
-        let claim = claims.iter().rev().find(|(by, _)| wanted(*by));
-        claim.map_or(&self.zone, |(_, place)| place)
-    }
-}
-
-/// What to do about a conflict, where that is not plain.
-fn help(problem: Problem) -> Option<&'static str> {
-    Some(match problem {
-        Problem::NoNs => "write `nameservers = [\"ns1\", \"ns2\"]` and their addresses",
+        Problem::NoNs if is_toml => "write `nameservers = [\"ns1\", \"ns2\"]` and their addresses",
+        Problem::NoNs => "write `@ NS ns1` and the address of each name server",
+        Problem::NoSoa => "write `@ SOA ns1 hostmaster 1 4h 1h 2w 5m`",
         Problem::UnequalTtls => "give all records of one name and type the same TTL",
         Problem::ServiceBesideSameType => "keep one of the two",
         Problem::TargetBesideData => "move the service to a name of its own, below the apex",
         Problem::NameserverWithoutAddress => {
             "add its A or AAAA record, or end the name with a dot if it lies elsewhere"
         }
+        Problem::DataAtZoneCut | Problem::DataBelowZoneCut => {
+            "move it to the servers that this name is delegated to"
+        }
+        Problem::DataBelowDname => "move it below the target of the DNAME",
+        Problem::DoubledOrigin => return Some(without_origin(&conflict.owner)),
+        Problem::TargetMissing => {
+            let target = conflict.target.as_ref();
+            return Some(match target.and_then(|target| single(target)) {
+                Some(meant) => format!("a final dot is missing: write `{meant}`"),
+                None => "add it, or end the name with a dot if it lies elsewhere".to_owned(),
+            });
+        }
+        Problem::TargetWithoutAddress => "add its A or AAAA record",
+        Problem::TargetIsAlias => "name what the alias leads to (RFC 2181 §10.3)",
+        Problem::NoGlue => "add its A or AAAA record as glue",
+        Problem::MailboxWithAt => "write a dot in place of the `@`: `hostmaster.example.com.`",
+        Problem::SrvBelowWildcard => "write a service for each name that needs SRV",
+        Problem::SharedAddress => "give it a port of its own, or one endpoint more weight",
         _ => return None,
-    })
+    };
+    Some(help.to_owned())
+}
+
+/// Returns what a name that has its zone's origin twice was meant to be: what stands in front of
+/// the second origin.
+fn single(name: &Name) -> Option<Name> {
+    let labels: Vec<&[u8]> = name.labels().collect();
+    let is_twice = |len: &usize| {
+        let (first, second) = labels[labels.len() - 2 * len..].split_at(*len);
+        first.iter().zip(second).all(|(a, b)| a.eq_ignore_ascii_case(b))
+    };
+    let len = (2..=labels.len() / 2).find(is_twice)?;
+    let mut wire: Vec<u8> = Vec::new();
+    for label in &labels[..labels.len() - len] {
+        wire.push(label.len() as u8);
+        wire.extend_from_slice(label);
+    }
+    wire.push(0);
+    Name::from_wire(&wire)
+}
+
+fn without_origin(owner: &Name) -> String {
+    match single(owner) {
+        Some(meant) => format!("a final dot is missing: did you mean `{meant}`?"),
+        None => "end a name with a dot if it is meant as it stands".to_owned(),
+    }
 }

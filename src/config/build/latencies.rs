@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::Builder;
 use crate::config::decode::{Spanned, one_of};
 use crate::config::diagnostic::{Diagnostic, Severity, Source};
+use crate::wire::excerpt::excerpt;
 use crate::zone::{Latencies, Latency, PoolIndex};
 
 /// The longest latency, in milliseconds.
@@ -99,7 +100,7 @@ impl Reading<'_> {
         let (name, at) = pool;
         let Some(pool) = self.pools.iter().position(|known| known == name) else {
             let help = one_of(name, "known pools", self.pools.iter().copied());
-            return Err(Mistake::new(format!("unknown pool `{name}`"), at, help));
+            return Err(Mistake::new(format!("unknown pool `{}`", excerpt(name)), at, help));
         };
         let pool = PoolIndex(pool as u16);
         let micros = micros(millis)?;
@@ -128,7 +129,11 @@ fn network((text, at): &Field<'_>) -> Result<IpNet, Mistake> {
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let Some(net) = text.parse::<IpNet>().ok().or_else(single) else {
         let help = Some("such as 198.51.100.0/24".to_owned());
-        return Err(Mistake::new(format!("expected a network, found \"{text}\""), at, help));
+        return Err(Mistake::new(
+            format!("expected a network, found \"{}\"", excerpt(text)),
+            at,
+            help,
+        ));
     };
     if net.trunc() != net {
         let message = format!("the network {net} has bits set behind its prefix");
@@ -140,6 +145,7 @@ fn network((text, at): &Field<'_>) -> Result<IpNet, Mistake> {
 fn micros((text, at): &Field<'_>) -> Result<u32, Mistake> {
     let millis = text.parse::<f64>().ok().filter(|millis| (0.0..=MILLIS_MAX).contains(millis));
     millis.map(|millis| (millis * 1000.0).round() as u32).ok_or_else(|| {
+        let text = excerpt(text);
         let message = format!("expected milliseconds from 0 to {MILLIS_MAX}, found \"{text}\"");
         Mistake::new(message, at, None)
     })

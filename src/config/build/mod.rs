@@ -33,6 +33,7 @@ use super::load::{Allowed, Recorded};
 use super::master::{self, Written};
 use super::spec::network::networks;
 use super::spec::zone::ZoneFile;
+use super::words::stray_at;
 use crate::wire::name::Name;
 use crate::zone::{Clients, Records, Service, Ttl, Zone};
 
@@ -100,10 +101,15 @@ pub(crate) fn zone(
     if !sure {
         return (None, decoder.diagnostics);
     }
-    let zone = Zone::new(origin, records, services)
-        .map(|zone| zone.with_clients(clients(&file)).with_tests(tests));
-    let zone = zone.map_err(|rejected| claims.report(*rejected, &written, &file, &mut decoder));
-    (zone.ok().filter(|_| !decoder.has_errors()), decoder.diagnostics)
+    let (zone, conflicts) = match Zone::new(origin, records, services) {
+        Ok(mut zone) => {
+            let warnings = zone.take_warnings();
+            (Some(zone.with_clients(clients(&file)).with_tests(tests)), warnings)
+        }
+        Err(rejected) => (None, rejected.conflicts),
+    };
+    claims.report(conflicts, &written, &file, &mut decoder);
+    (zone.filter(|_| !decoder.has_errors()), decoder.diagnostics)
 }
 
 /// Who may ask.
@@ -140,6 +146,9 @@ impl Builder<'_> {
 
     /// Reads a name relative to `origin`.
     fn any_name(&mut self, text: &Spanned<String>, origin: &Name) -> Option<Name> {
+        if let Some((message, help)) = stray_at(&text.value) {
+            self.decoder.warning(&text.span, message).help = Some(help);
+        }
         let name = Name::parse(&text.value, Some(origin));
         name.map_err(|error| self.decoder.error(&text.span, error.to_string())).ok()
     }
@@ -168,7 +177,6 @@ impl Builder<'_> {
     /// Reads the records of `records_file`; says where each is written.
     fn master_file(&mut self, path: &Spanned<String>) -> Written {
         let Some(source) = self.beside(path) else { return Written::default() };
-        let before = self.decoder.diagnostics.len();
         let written = master::parse(
             &source,
             &self.origin,
@@ -177,7 +185,8 @@ impl Builder<'_> {
             &mut self.records,
             &mut self.decoder.diagnostics,
         );
-        self.claims.incomplete |= self.decoder.diagnostics.len() > before;
+        // With errors from before it does not matter which: some record may be missing.
+        self.claims.incomplete |= self.decoder.has_errors();
         written
     }
 }

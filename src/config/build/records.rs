@@ -85,6 +85,8 @@ impl Builder<'_> {
         wire: &[u8],
         span: &Range<usize>,
     ) -> Option<()> {
+        let number = self.records.len();
+        self.claims.add_record(number, span);
         let owner = self.records.owner(owner);
         let pushed = owner.and_then(|owner| self.records.push(owner, rtype, ttl, wire));
         pushed.map_err(|error| self.decoder.error(span, error.to_string())).ok()
@@ -101,7 +103,6 @@ impl Builder<'_> {
         }
         for text in &nameservers.value.0 {
             if let Some(name) = self.any_name(text, &self.origin.clone()) {
-                self.claims.add(&name, By::Nameserver, &text.span);
                 let apex = self.origin.clone();
                 self.push(&apex, Type::NS, self.ttl, name.as_wire(), &text.span);
             }

@@ -1,14 +1,18 @@
-//! The lines that start with `$`: `$ORIGIN`, `$TTL`, `$INCLUDE`.
+//! The lines that start with `$`: `$ORIGIN`, `$TTL`, `$INCLUDE`, `$GENERATE`.
 
 use std::sync::Arc;
 
 use super::line::read_ttl;
-use super::{Context, Mistake, Reader};
+use super::{Context, Mistake, OCTETS_MAX, Reader};
 use crate::config::files::{locate, plain};
+use crate::wire::excerpt::excerpt;
 use crate::wire::rdata::Token;
 
 /// How deep includes may nest.
 const INCLUDE_DEPTH_MAX: usize = 8;
+
+/// The octets that an included file counts for at least.
+const INCLUDE_COST: usize = 1 << 10;
 
 impl Reader<'_> {
     /// Follows the directive `word` with its arguments.
@@ -29,16 +33,19 @@ impl Reader<'_> {
             ("$INCLUDE", _) => {
                 return Err(fail("$INCLUDE takes a file and, if need be, an origin".to_owned()));
             }
+            ("$GENERATE", [range, owner, rest @ ..]) if !rest.is_empty() => {
+                let whole = word.span.start..rest.last().map_or(0, |last| last.span.end);
+                self.generate(context, (range, owner, rest), &whole)?;
+            }
             ("$GENERATE", _) => {
-                return Err(fail("$GENERATE is not supported".to_owned()).help(
-                    "write each record out, or have a script write them to a file and $INCLUDE it",
-                ));
+                return Err(fail("$GENERATE takes a range and a record".to_owned())
+                    .help("such as `$GENERATE 1-254 $ PTR host-$.example.net.`"));
             }
             _ => {
-                let message = format!("`{}` is not a directive", word.text);
+                let message = format!("`{}` is not a directive", excerpt(word.text));
                 return Err(fail(message).help(
-                    "directives are $ORIGIN, $TTL and $INCLUDE; an owner that starts with a dollar \
-                     sign is written `\\$`",
+                    "directives are $ORIGIN, $TTL, $INCLUDE and $GENERATE; an owner that starts \
+                     with a dollar sign is written `\\$`",
                 ));
             }
         }
@@ -68,6 +75,11 @@ impl Reader<'_> {
             .files
             .read(&path)
             .map_err(|failure| fail(format!("cannot read {}: {failure}", path.display())))?;
+        // An empty file costs the reading of it.
+        let cost = source.text.len().max(INCLUDE_COST);
+        self.octets_left = self.octets_left.checked_sub(cost).ok_or_else(|| {
+            fail(format!("all included files hold more than {} MiB", OCTETS_MAX >> 20))
+        })?;
         let included =
             Context { source: Arc::clone(&source), origin, owner: None, ..context.clone() };
         self.file(included);

@@ -1,15 +1,15 @@
 //! One record's line: `[owner] [ttl] [class] type data`, TTL and class in either order.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Context, Mistake, Reader, no_name};
+use crate::config::words::{near_type, stray_at};
+use crate::wire::excerpt::excerpt;
 use crate::wire::kind::{CLASS_IN, Type};
 use crate::wire::name::Name;
 use crate::wire::rdata::{Token, logical_line, parse_period, parse_tokens};
 use crate::zone::{RecordError, Ttl};
-
-/// The distance in edits up to which a type counts as misspelt.
-const MISSPELT: usize = 1;
 
 impl Reader<'_> {
     /// Reads the words of the logical line that starts at `start`.
@@ -24,6 +24,22 @@ impl Reader<'_> {
             return self.directive(context, first, &words[1..]);
         }
         let owner_is_blank = is_blank(&context.source.text, start);
+        if !owner_is_blank && let Some(warning) = stray_at(first.text) {
+            self.warn(&Arc::clone(&context.source), first.span.clone(), warning);
+        }
+        self.record(context, start, owner_is_blank, words)
+    }
+
+    /// Reads a record out of its words; its line, or that of the directive that makes it, starts at
+    /// `start`.
+    pub(super) fn record(
+        &mut self,
+        context: &mut Context,
+        start: usize,
+        owner_is_blank: bool,
+        words: &[Token<'_>],
+    ) -> Result<(), Mistake> {
+        let Some(first) = words.first() else { return Ok(()) };
         let mut rest = words;
         if !owner_is_blank {
             rest = &words[1..];
@@ -103,12 +119,13 @@ pub(super) fn head_at(text: &str, start: usize) -> Option<Range<usize>> {
     logical_line(text, start, &mut words).ok()?;
     let (first, others) = words.split_first()?;
     let mut rest = if is_blank(text, start) { &words[..] } else { others };
-    let head = Head::read(&mut rest, first.span.end).ok()?;
-    Some(first.span.start..head.end)
+    // The words of a $GENERATE have no such order.
+    let end = Head::read(&mut rest, first.span.end).map_or(first.span.end, |head| head.end);
+    Some(first.span.start..end)
 }
 
 /// What stands between the owner and the data.
-struct Head {
+pub(super) struct Head {
     ttl: Option<Ttl>,
     rtype: Type,
     /// Where the type starts.
@@ -119,7 +136,7 @@ struct Head {
 
 impl Head {
     /// Takes TTL, class and type off the front of `rest`; what is in front of it ends at `end`.
-    fn read(rest: &mut &[Token<'_>], mut end: usize) -> Result<Self, Mistake> {
+    pub(super) fn read(rest: &mut &[Token<'_>], mut end: usize) -> Result<Self, Mistake> {
         let (mut ttl, mut class) = (None, false);
         while let Some((word, tail)) = rest.split_first() {
             *rest = tail;
@@ -128,7 +145,8 @@ impl Head {
                 ttl = Some(read_ttl(word)?);
             } else if let Some(number) = class_number(word.text).filter(|_| !class) {
                 if number != CLASS_IN {
-                    let message = format!("class `{}`; only class IN is served", word.text);
+                    let message =
+                        format!("class `{}`; only class IN is served", excerpt(word.text));
                     return Err(Mistake::new(word.span.clone(), message));
                 }
                 class = true;
@@ -144,7 +162,7 @@ impl Head {
 /// Reads a TTL, 0 to 2³¹−1 seconds.
 pub(super) fn read_ttl(word: &Token<'_>) -> Result<Ttl, Mistake> {
     parse_period(word.text).and_then(Ttl::from_secs).ok_or_else(|| {
-        let message = format!("expected a TTL, found `{}`", word.text);
+        let message = format!("expected a TTL, found `{}`", excerpt(word.text));
         Mistake::new(word.span.clone(), message)
             .help("a TTL is seconds up to 2147483647, or a period such as `1h30m`")
     })
@@ -170,15 +188,8 @@ fn read_type(word: &Token<'_>) -> Result<Type, Mistake> {
         }
         Ok(rtype) => Ok(rtype),
         Err(_) => {
-            let mistake = mistake(format!("expected a record type, found `{}`", word.text));
-            let upper = word.text.to_ascii_uppercase();
-            let near = Type::mnemonics()
-                .filter(|mnemonic| mnemonic.len() > 2)
-                .find(|mnemonic| strsim::osa_distance(mnemonic, &upper) <= MISSPELT);
-            Err(match near {
-                Some(near) => mistake.help(format!("did you mean \"{near}\"?")),
-                None => mistake,
-            })
+            let message = format!("expected a record type, found `{}`", excerpt(word.text));
+            Err(Mistake { help: near_type(word.text), ..mistake(message) })
         }
     }
 }

@@ -9,6 +9,7 @@
 //! Not here: whether the records make a zone (`zone::Zone::new`), reading files ([`Files`]).
 
 mod directive;
+mod generate;
 mod line;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,13 @@ use crate::wire::name::{Name, ParseNameError};
 use crate::wire::rdata::{RdataError, Token, logical_line};
 use crate::zone::{Owner, Records, Ttl};
 pub use written::Written;
+
+/// How many octets all files that a zone includes hold at the most, counted as often as they are
+/// included.
+const OCTETS_MAX: usize = 256 << 20;
+
+/// How many records all `$GENERATE` of a zone make at the most: those of two IPv4 /16.
+const GENERATED_MAX: usize = 1 << 17;
 
 /// Reads a master file and what it includes. Appends its records in file order, and a diagnostic
 /// for every mistake; records beside mistakes are read all the same. Gives up once `diagnostics` is
@@ -46,6 +54,8 @@ pub fn parse(
         default_ttl,
         soa_ttl: None,
         open: Vec::new(),
+        octets_left: OCTETS_MAX,
+        generated_left: GENERATED_MAX,
         records,
         written,
         diagnostics,
@@ -64,6 +74,10 @@ struct Reader<'a> {
     soa_ttl: Option<Ttl>,
     /// The files being read, each included by the one before; their plain paths.
     open: Vec<PathBuf>,
+    /// How much more files may include.
+    octets_left: usize,
+    /// How many more records `$GENERATE` may make.
+    generated_left: usize,
     records: &'a mut Records,
     written: Written,
     diagnostics: &'a mut Diagnostics,
@@ -154,6 +168,13 @@ impl Reader<'_> {
             }
         }
         self.open.pop();
+    }
+
+    /// Reports what is read all the same.
+    fn warn(&mut self, source: &Arc<Source>, at: Range<usize>, (message, help): (String, String)) {
+        let mut found = Diagnostic::new(Severity::Warning, message, Arc::clone(source), at);
+        found.help = Some(help);
+        self.diagnostics.push(found);
     }
 
     fn report(&mut self, source: &Arc<Source>, Mistake { error, help }: Mistake) {

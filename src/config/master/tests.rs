@@ -149,7 +149,7 @@ const MISTAKEN: &str = "\tA 192.0.2.1\n\
     www A )\n\
     $TTL\n\
     $ORIGIN a..b\n\
-    $GENERATE 1-4 a$ A 192.0.2.$\n\
+    $GENERATE 4-1 a$ A 192.0.2.$\n\
     $FOO\n\
     \twww A 192.0.2.1\n\
     mx MX 10\n\
@@ -189,16 +189,69 @@ fn every_mistake_is_reported_where_it_stands() {
             "18:1 `$TTL`: $TTL takes one TTL, such as `1h`",
             "19:9 `a..b`: expected the new origin, found an empty label: two dots in a row, or a \
              dot at the start",
-            "20:1 `$GENERATE`: $GENERATE is not supported (write each record out, or have a \
-             script write them to a file and $INCLUDE it)",
-            "21:1 `$FOO`: `$FOO` is not a directive (directives are $ORIGIN, $TTL and $INCLUDE; \
-             an owner that starts with a dollar sign is written `\\$`)",
+            "20:11 `4-1`: expected a range, found `4-1` (a range is `1-254`, or `0-254/2` for every \
+             second number)",
+            "21:1 `$FOO`: `$FOO` is not a directive (directives are $ORIGIN, $TTL, $INCLUDE and \
+             $GENERATE; an owner that starts with a dollar sign is written `\\$`)",
             "22:2 `www`: expected a record type, found `www` (a line that starts with a space \
              repeats the owner before it)",
             "23:9 ``: the MX data ends before the target; expected a domain name",
             "24:12 `b`: expected the end of the MX data, found `b`",
             "25:5 `\"`: this quote is not closed on its line",
             "28:6 `(`: this parenthesis is never closed",
+        ]
+    );
+}
+
+#[test]
+fn generate_writes_records_in_sequence() {
+    let outcome = read(
+        "$GENERATE 10-12/2 $ 60 IN PTR dhcp-${0,3,d}.example.net.\n\
+         $GENERATE 1-1 a$$\\$$ TXT \"$ ${-2} ${14,4,x} ${14,4,X}\"\n\
+         $GENERATE 18-18 ${0,4,n} A 192.0.2.${-1}\n\
+         $GENERATE 1-2 mx MX \"$ mail$\"\n",
+    );
+    assert_eq!(outcome.mistakes, [""; 0]);
+    assert_eq!(
+        outcome.records,
+        [
+            "10.example.com. 60 PTR dhcp-010.example.net.",
+            "12.example.com. 60 PTR dhcp-012.example.net.",
+            "a\\$\\$1.example.com. 3600 TXT \"1\" \"-1\" \"000f\" \"000F\"",
+            "2.1.example.com. 3600 A 192.0.2.17",
+            "mx.example.com. 3600 MX 1 mail1.example.com.",
+            "mx.example.com. 3600 MX 2 mail2.example.com.",
+        ]
+    );
+    let outcome = read(
+        "$GENERATE 1-300 h$ A 192.0.2.$\n\
+         $GENERATE 0-131072 h$ A 192.0.2.1\n\
+         $GENERATE 1-2 h${0,300} A 192.0.2.1\n\
+         $GENERATE 1-2 h$\n",
+    );
+    assert_eq!(outcome.records.len(), 255);
+    assert_eq!(
+        outcome.mistakes,
+        [
+            "1:1 `$GENERATE 1-300 h$ A 192.0.2.$`: expected the address, an IPv4 address; found \
+             `192.0.2.256`, in `h256 A  192.0.2.256`",
+            "2:11 `0-131072`: $GENERATE makes 131072 records of a zone at the most",
+            "3:15 `h${0,300}`: expected an offset, a width and a base, found `${0,300}`",
+            "4:1 `$GENERATE`: $GENERATE takes a range and a record (such as `$GENERATE 1-254 $ PTR \
+             host-$.example.net.`)",
+        ]
+    );
+}
+
+#[test]
+fn an_at_inside_of_an_owner_is_a_warning() {
+    let outcome = read("_sip._tls.@ A 192.0.2.1\n\\@ A 192.0.2.2\n@ A 192.0.2.3\n");
+    assert_eq!(outcome.records.len(), 3);
+    assert_eq!(
+        outcome.mistakes,
+        [
+            "1:1 `_sip._tls.@`: only an `@` that stands alone means the origin (write `_sip._tls`: it \
+          is relative to the zone)"
         ]
     );
 }

@@ -4,6 +4,7 @@ mod checks;
 mod composed;
 mod expectations;
 mod fixtures;
+mod lint;
 mod mistakes;
 mod mutation;
 mod nested;
