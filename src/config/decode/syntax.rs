@@ -143,6 +143,9 @@ fn in_our_words(message: &str) -> String {
             "expected a comma, or the end of the list before".to_owned()
         }
         "cannot recurse further; max recursion depth met" => "nests too deeply".to_owned(),
+        "invalid float" => {
+            "invalid number; an address stands in quotes, such as \"192.0.2.53\"".to_owned()
+        }
         "duplicate key" => "this key is written already".to_owned(),
         _ if expected.is_empty() || expected == "nothing" => what.to_owned(),
         _ => format!("{what}; expected {expected}"),

@@ -146,6 +146,13 @@ fn a_check_has_only_what_its_kind_understands() {
             "check = \"site\"",
             &["5:9 `\"site\"`: unknown check `site` (define it as [checks.site])"],
         ),
+        (
+            "check = \"http\"",
+            &[
+                "5:9 `\"http\"`: unknown check `http` (write `check = { kind = \"http\" }`, or define \
+               [checks.http])",
+            ],
+        ),
     ]);
     check(&[
         (
