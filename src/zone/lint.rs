@@ -289,7 +289,7 @@ impl Lint<'_> {
         if node.is_some_and(|node| self.has(node, at::DOUBLED)) {
             found.push(Problem::DoubledOrigin, None, || service.owner.clone());
         }
-        for name in &service.srv {
+        for name in service.srv.names.iter().map(|name| &name.owner) {
             if service.owner.is_wildcard() {
                 found.push(Problem::SrvBelowWildcard, None, || name.clone());
             } else if let Some((problem, count)) = srv_problem(service, name) {
