@@ -89,8 +89,8 @@ impl Lint<'_> {
         node != self.apex && self.has(node, at::NS)
     }
 
-    /// Notes for each name what hides it, whether it has the origin twice, and whether it is that of
-    /// a name server.
+    /// Notes for each name what hides it, whether it has the origin twice, and whether it is that
+    /// of a name server.
     fn mark(&mut self) {
         let origin = self.content.origin;
         let doubled = doubled(origin).and_then(|name| self.names.find(name.as_wire()));
@@ -252,24 +252,18 @@ impl Lint<'_> {
         false
     }
 
-    /// Looks at the names in a SOA record.
+    /// Looks at the mailbox in a SOA record. The primary may be hidden, so its name is not followed.
     fn soa(&mut self, set: &Set, found: &mut Findings) {
         let content = self.content;
         let Some(rdata) = set.rdatas(content.rdata).next() else { return };
         let Some(primary) = name_at(rdata, 0) else { return };
-        let names = |name: &[u8]| {
-            (content.origin.clone(), Name::from_wire(name).unwrap_or_else(Name::root))
-        };
-        if is_below(primary, content.origin)
-            && self.lead(primary) == Lead::Nowhere
-            && self.names.find(primary).is_none_or(|node| !self.has(node, at::GLUE))
-        {
-            found.push_record(Problem::TargetMissing, Type::SOA, rdata, || names(primary));
-        }
         if let Some(mailbox) = name_at(rdata, primary.len()) {
             let first = &mailbox[..usize::from(mailbox[0]) + 1];
             if first.contains(&b'@') {
-                found.push_record(Problem::MailboxWithAt, Type::SOA, rdata, || names(mailbox));
+                found.push_record(Problem::MailboxWithAt, Type::SOA, rdata, || {
+                    let mailbox = Name::from_wire(mailbox).unwrap_or_else(Name::root);
+                    (content.origin.clone(), mailbox)
+                });
             }
         }
     }

@@ -200,7 +200,7 @@ fn help(conflict: &Conflict, is_toml: bool) -> Option<String> {
         Problem::DoubledOrigin => return Some(without_origin(&conflict.owner)),
         Problem::TargetMissing => {
             let target = conflict.target.as_ref();
-            return Some(match target.and_then(|target| single(target)) {
+            return Some(match target.and_then(single) {
                 Some(meant) => format!("a final dot is missing: write `{meant}`"),
                 None => "add it, or end the name with a dot if it lies elsewhere".to_owned(),
             });

@@ -1,10 +1,11 @@
 //! Tests: names of services, endpoints and pools must be those of the zone.
 
 use super::Builder;
-use crate::config::decode::{List, OneOrMany, Spanned, did_you_mean, one_of};
+use crate::config::decode::{List, OneOrMany, Spanned, one_of};
 use crate::config::spec::test::{
     Expect as ExpectSpec, ExpectedRcode, Test as TestSpec, WITHIN_DEFAULT,
 };
+use crate::config::words::near_type;
 use crate::wire::kind::Type;
 use crate::zone::{Down, Expect, Service, Test};
 
@@ -65,7 +66,7 @@ impl Builder<'_> {
             Err(_) => {
                 let written = qtype.unwrap_or_default();
                 let message = format!("{written} is no record type");
-                let help = did_you_mean(written, Type::mnemonics());
+                let help = near_type(written);
                 self.decoder.error(&query.span, message).help = help;
                 None
             }

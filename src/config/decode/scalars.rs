@@ -215,14 +215,6 @@ macro_rules! words {
             }
         }
 
-        impl $name {
-            /// Returns the one that is written so.
-            #[allow(dead_code)] // Not every list of words is looked up by hand.
-            $vis fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
         impl $crate::config::decode::Decode for $name {
             fn decode(
                 node: &$crate::config::decode::Node<'_>,

@@ -208,7 +208,7 @@ fn generate_writes_records_in_sequence() {
     let outcome = read(
         "$GENERATE 10-12/2 $ 60 IN PTR dhcp-${0,3,d}.example.net.\n\
          $GENERATE 1-1 a$$\\$$ TXT \"$ ${-2} ${14,4,x} ${14,4,X}\"\n\
-         $GENERATE 18-18 ${0,4,n} A 192.0.2.${-1}\n\
+         $GENERATE 18-18 ${0,3,n} A 192.0.2.${-1}\n\
          $GENERATE 1-2 mx MX \"$ mail$\"\n",
     );
     assert_eq!(outcome.mistakes, [""; 0]);
@@ -217,10 +217,10 @@ fn generate_writes_records_in_sequence() {
         [
             "10.example.com. 60 PTR dhcp-010.example.net.",
             "12.example.com. 60 PTR dhcp-012.example.net.",
-            "a\\$\\$1.example.com. 3600 TXT \"1\" \"-1\" \"000f\" \"000F\"",
-            "2.1.example.com. 3600 A 192.0.2.17",
-            "mx.example.com. 3600 MX 1 mail1.example.com.",
-            "mx.example.com. 3600 MX 2 mail2.example.com.",
+            "a\\$\\$1.example.com. 60 TXT \"1\" \"-1\" \"000f\" \"000F\"",
+            "2.1.example.com. 60 A 192.0.2.17",
+            "mx.example.com. 60 MX 1 mail1.example.com.",
+            "mx.example.com. 60 MX 2 mail2.example.com.",
         ]
     );
     let outcome = read(

@@ -9,6 +9,7 @@ use serde_json::{Map as JsonMap, Value};
 use crate::config::decode::{
     Decode, Decoder, Node, OneOrMany, Period, Spanned, decode_spanned, did_you_mean, each,
 };
+use crate::config::words::near_type;
 use crate::wire::kind::Type;
 
 /// The key that is no type.
@@ -71,8 +72,8 @@ fn decode_type(key: &Spanned<String>, decoder: &mut Decoder) -> Option<Type> {
         }
         Ok(rtype) => Some(rtype),
         Err(_) => {
-            let known = std::iter::once(TTL).chain(Type::mnemonics());
-            let help = did_you_mean(&key.value, known);
+            let help = did_you_mean(&key.value, std::iter::once(TTL));
+            let help = help.or_else(|| near_type(&key.value));
             decoder.error(&key.span, format!("unknown record type `{}`", key.value)).help = help
                 .or_else(|| {
                     Some("a type without a name is written as its number: TYPE65280".to_owned())

@@ -42,7 +42,8 @@ fn names_in_a_master_file_that_lead_nowhere_are_warnings() {
              mail.example.com., which is an alias (name what the alias leads to (RFC 2181 §10.3))"
                 .to_owned(),
             "warning: 9:1 `sub NS`: sub.example.com.: the NS record leads to ns.sub.example.com., \
-             which lies below this delegation and has no A or AAAA record here: nobody can reach it \
+             which lies below this delegation and has no A or AAAA record here: nobody can \
+             reach it \
              (add its A or AAAA record as glue)"
                 .to_owned(),
             "warning: 10:1 `lab NS`: lab.example.com.: the NS record leads to mail.example.com., \
@@ -79,9 +80,9 @@ fn a_zone_file_warns_at_the_value() {
     assert_eq!(
         mistakes(text).iter().map(|line| line.split(" (").next().unwrap()).collect::<Vec<_>>()[..4],
         [
-            "warning: 4:14 `\"10 mx.example.com\"`: example.com.: the MX record leads to \
+            "warning: 4:15 `\"10 mx.example.com\"`: example.com.: the MX record leads to \
              mx.example.com.example.com., which does not exist",
-            "warning: 4:35 `\"20 mail\"`: example.com.: the MX record leads to mail.example.com., \
+            "warning: 4:36 `\"20 mail\"`: example.com.: the MX record leads to mail.example.com., \
              which is an alias",
             "warning: 6:1 `\"www.sub\"`: www.sub.example.com.: never answered: it lies below a \
              delegation",

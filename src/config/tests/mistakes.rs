@@ -415,6 +415,9 @@ fn conflicts_point_at_the_text_that_wrote_the_owner() {
     assert_eq!(
         mistakes(text),
         [
+            "warning: 5:14 `\"ns.sub\"`: sub.example.com.: the NS record leads to \
+             ns.sub.example.com., which lies below this delegation and has no A or AAAA record \
+             here: nobody can reach it (add its A or AAAA record as glue)",
             "6:11 `web`: web.example.com.: a service cannot share its name with addresses, a CNAME \
              or another service",
             "8:11 `\"x.sub\"`: x.sub.example.com.: this service lies under a delegation or DNAME",

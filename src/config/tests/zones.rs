@@ -20,11 +20,14 @@ fn the_origin_of_a_master_file_is_where_its_soa_stands() {
         zone.unwrap().origin().to_string()
     };
     assert_eq!(origin("zones/example.com.zone", &records), "example.com.");
-    assert_eq!(origin("zones/x.zone", &format!("$ORIGIN example.org.\n{records}")), "example.org.");
+    assert_eq!(
+        origin("zones/example.org.zone", &format!("$ORIGIN example.org.\n{records}")),
+        "example.org."
+    );
     let absolute = format!("example.net. 60 {SOA}$ORIGIN example.net.\n{records}")
         .replace("SOA ns1 hostmaster", "SOA ns1.example.net. h.example.net.")
         .replacen("@ 60 SOA ns1.example.net. h.example.net. 1 2 3 4 5\n", "", 1);
-    assert_eq!(origin("zones/x.zone", &absolute), "example.net.");
+    assert_eq!(origin("zones/example.net.zone", &absolute), "example.net.");
 }
 
 #[test]
@@ -36,9 +39,12 @@ fn mistakes_of_a_master_file_point_at_its_lines() {
         mistakes,
         [
             "zones/example.com.zone:1:1 ``: the zone has no NS records \
-             (write `nameservers = [\"ns1\", \"ns2\"]` and their addresses)",
+             (write `@ NS ns1` and the address of each name server)",
             "zones/example.com.zone:3:1 `a CNAME`: a.example.com.: a CNAME cannot stand beside \
              other data",
+            "warning: zones/example.com.zone:3:1 `a CNAME`: a.example.com.: the CNAME record leads to \
+             b.example.com., which does not exist (add it, or end the name with a dot if it lies \
+             elsewhere)",
             "zones/example.com.zone:5:1 `ns.example.net. A`: ns.example.net.: this name lies \
              outside the zone",
         ]

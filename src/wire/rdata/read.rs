@@ -29,8 +29,8 @@ pub fn parse(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataErr
 /// Reads a value of a zone file: like [`parse`], but TXT and SPF need no quotes.
 ///
 /// Their text is one string, cut where it is longer than 255 octets, as if quotes stood around it:
-/// a backslash escapes what follows (RFC 1035 §5.1), and a quote stands for itself. Text that starts
-/// with a quote or with `\#` is presentation format.
+/// a backslash escapes what follows (RFC 1035 §5.1), and a quote stands for itself. Text that
+/// starts with a quote or with `\#` is presentation format.
 ///
 /// # Errors
 /// [`RdataError`]: its place is in `text`.
@@ -174,8 +174,7 @@ fn field(
         Form::Gateway(mask) => odd::parse_gateway(word.text, mask, origin, out),
         Form::DashedBase64 if word.text == "-" => Some(()),
         Form::DashedBase64 => codes::parse_base64(word.text.bytes(), out),
-        Form::Salt if word.text == "-" => push(&[0]),
-        Form::Salt => counted(out, |out| codes::parse_hex(word.text.bytes(), out)),
+        Form::Salt => salt(word.text, out),
         Form::Hash => counted(out, |out| codes::parse_base32(word.text.bytes(), out)),
         Form::Tag if word.text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
             counted(out, |out| token::unescape(word.text, out).ok())
@@ -192,6 +191,15 @@ fn field(
         _ => return text(word, out),
     };
     read.ok_or_else(|| words.unexpected(word, what, expected))
+}
+
+/// Appends a salt and its length in an octet before it; a hyphen is the empty one (RFC 5155 §3.3).
+fn salt(text: &str, out: &mut Vec<u8>) -> Option<()> {
+    if text == "-" {
+        out.push(0);
+        return Some(());
+    }
+    counted(out, |out| codes::parse_hex(text.bytes(), out))
 }
 
 /// Reads a number, digits only, or the mnemonic of one.

@@ -290,7 +290,10 @@ fn keys_of(wire: &[u8]) -> impl Iterator<Item = u16> {
     wire.chunks_exact(2).map(|pair| u16::from(pair[0]) << 8 | u16::from(pair[1]))
 }
 
-/// Whether the parameters, in order of their keys, agree with each other; if not, which key is to blame and why.
+/// Checks that the parameters, in order of their keys, agree with each other.
+///
+/// # Errors
+/// The key that is to blame, and why.
 fn agree(params: &[(u16, &[u8])]) -> Result<(), (u16, String)> {
     let value = |key: u16| params.binary_search_by_key(&key, |&(found, _)| found);
     let has = |key: u16| value(key).is_ok();
