@@ -252,7 +252,7 @@ impl Lint<'_> {
         false
     }
 
-    /// Looks at the mailbox in a SOA record. The primary may be hidden, so its name is not followed.
+    /// Looks at the mailbox in a SOA record. The primary may be hidden: its name is not followed.
     fn soa(&mut self, set: &Set, found: &mut Findings) {
         let content = self.content;
         let Some(rdata) = set.rdatas(content.rdata).next() else { return };

@@ -1,8 +1,8 @@
 //! `$GENERATE`: records in sequence, as BIND writes them.
 //!
 //! `$` stands for the number, `${OFFSET,WIDTH,BASE}` for the number and an offset, zeros in front
-//! up to a width, in base `d`, `o`, `x` or `X`, or as hex digits in reverse with dots between, `n` or
-//! `N`. `$$` and `\\$` stand for a dollar sign.
+//! up to a width, in base `d`, `o`, `x` or `X`, or as hex digits in reverse with dots between, `n`
+//! or `N`. `$$` and `\\$` stand for a dollar sign.
 
 use std::fmt::Write;
 use std::ops::Range;
