@@ -140,7 +140,9 @@ fn field(
             return Ok(());
         }
         Form::OptionalText | Form::OptionalBase64 if words.is_empty() => return Ok(()),
-        Form::Hex | Form::Base64 | Form::OptionalBase64 => return octets(part, words, out),
+        Form::Hex | Form::Base64 | Form::OptionalBase64 | Form::DashedBase64 => {
+            return octets(part, words, out);
+        }
         Form::Services | Form::NxtBitmap | Form::Prefixes | Form::A6 | Form::Hip => {
             return odd::parse(part, words, origin, out);
         }
@@ -172,8 +174,6 @@ fn field(
         Form::Nsap => odd::parse_nsap(word.text, out),
         Form::Atma => odd::parse_atma(word.text, out),
         Form::Gateway(mask) => odd::parse_gateway(word.text, mask, origin, out),
-        Form::DashedBase64 if word.text == "-" => Some(()),
-        Form::DashedBase64 => codes::parse_base64(word.text.bytes(), out),
         Form::Salt => salt(word.text, out),
         Form::Hash => counted(out, |out| codes::parse_base32(word.text.bytes(), out)),
         Form::Tag if word.text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
@@ -274,6 +274,7 @@ fn octets(
     let digits = all.iter().flat_map(|word| word.text.bytes());
     let start = out.len();
     let read = match form {
+        Form::DashedBase64 if all.len() == 1 && first.text == "-" => return Ok(()),
         Form::Hex => codes::parse_hex(digits, out),
         _ => codes::parse_base64(digits, out),
     };
