@@ -4,12 +4,16 @@
 # shellcheck source=tests/clients/internet/stage.sh
 . "$here/internet/stage.sh"
 
-# The zone that comes with Waypost and the one of the README, by other names.
+# The zone that comes with Waypost, by another name, and the one that `waypost init` writes, with two
+# name servers.
 zones=$work/checkers
 mkdir "$zones"
 sed 's/example\.com/stock.test/g' zones/example.com.toml >"$zones/stock.test.toml"
-awk '/^```toml$/ { inside = 1; next } /^```/ && inside { exit } inside' README.md |
-    sed 's/example\.com/readme.test/g' >"$zones/readme.test.toml"
+mkdir "$work/init"
+env -C "$work/init" "$WAYPOST" init readme.test >"$work/init/log" || fail_now "$(cat "$work/init/log")"
+sed -e 's/^nameservers = .*/nameservers = ["ns1", "ns2"]/' \
+    -e 's/^ns1 = .*/ns1 = { A = "192.0.2.53" }\nns2 = { A = "198.51.100.53" }/' \
+    "$work/init/zones/readme.test.toml" >"$zones/readme.test.toml"
 build_internet "$zones"
 
 # by_zonemaster ZONE: every test ran, and nothing is worse than a notice. The profile passes over

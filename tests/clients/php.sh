@@ -15,7 +15,7 @@ test_that "a service without weights gives every address" prints '192\.0\.2\.32'
 test_that "a name that is not there is noticed" fails_with 'does not resolve' \
     php $php/resolve_a.php missing.example.com
 test_that "SRV gives port and weight" \
-    prints 'priority 0  weight 3  alpha\.web\.example\.com:8080  127\.0\.0\.11' \
+    prints 'priority 0  weight 65535  alpha\.web\.example\.com:8080  127\.0\.0\.11' \
     php $php/resolve_srv.php _http._tcp.web.example.com
 test_that "SRV of a name that has none is noticed" fails_with 'no SRV record' \
     php $php/resolve_srv.php static.example.com
