@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use time::{Date, Month};
+
 /// The tags of the elements on the way (X.690 §8).
 const SEQUENCE: u8 = 0x30;
 const OCTETS: u8 = 0x04;
@@ -154,17 +156,15 @@ fn seconds(kind: u8, text: &[u8]) -> Option<i64> {
     };
     let [month, day, hour, minute, second]: [i64; 5] =
         rest.chunks(2).map(number).collect::<Vec<_>>().try_into().ok()?;
-    let days = days_before(year, month) + day - 1;
+    let days = days_before(year, month)? + day - 1;
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-/// The days from 1970 to the first of a month, by the Gregorian calendar.
-fn days_before(year: i64, month: i64) -> i64 {
-    // Years that begin in March have their leap day at the end.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    // 719,468 days lie between the first of March of the year 0 and 1970.
-    year * 365 + leap_days + (153 * month + 2) / 5 - 719_468
+/// Returns the days from 1970 to the first of a month.
+fn days_before(year: i64, month: i64) -> Option<i64> {
+    let (year, month) = (i32::try_from(year).ok()?, u8::try_from(month).ok()?);
+    let first = Date::from_calendar_date(year, Month::try_from(month).ok()?, 1).ok()?;
+    Some((first.midnight().assume_utc().unix_timestamp()) / DAY)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use time::{Date, Month, OffsetDateTime};
+
 /// How many characters of hex or base64 stand together before a space, as dig prints them.
 const WORD_LEN: usize = 56;
 
@@ -153,43 +155,20 @@ pub(super) fn parse_time(text: &str) -> Option<u32> {
     if text.len() != 14 {
         return text.parse().ok();
     }
-    let number = |at: usize, len: usize| text[at..at + len].parse::<u64>().ok();
-    let (year, month, day) = (number(0, 4)?, number(4, 2)?, number(6, 2)?);
-    let (hour, minute, second) = (number(8, 2)?, number(10, 2)?, number(12, 2)?);
-    let sound = year >= 1970 && (1..=12).contains(&month) && (1..=31).contains(&day);
-    if !sound || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let secs = ((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
-    // A day that the month does not have would be printed as another.
-    let secs = u32::try_from(secs).ok()?;
-    (date(u64::from(secs) / 86_400) == (year, month, day)).then_some(secs)
+    let number = |at: usize, len: usize| text[at..at + len].parse::<u16>().ok();
+    let two = |at: usize| number(at, 2).and_then(|number| u8::try_from(number).ok());
+    let month = Month::try_from(two(4)?).ok()?;
+    let date = Date::from_calendar_date(number(0, 4)?.into(), month, two(6)?).ok()?;
+    let time = date.with_hms(two(8)?, two(10)?, two(12)?).ok()?;
+    u32::try_from(time.assume_utc().unix_timestamp()).ok()
 }
 
 /// Writes seconds since 1970 as `YYYYMMDDHHmmSS`.
 pub(super) fn write_time(secs: u32, out: &mut impl fmt::Write) -> fmt::Result {
-    let secs = u64::from(secs);
-    let (year, month, day) = date(secs / 86_400);
-    let (hour, minute, second) = (secs / 3_600 % 24, secs / 60 % 60, secs % 60);
+    let time = OffsetDateTime::from_unix_timestamp(secs.into()).map_err(|_| fmt::Error)?;
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    let (hour, minute, second) = time.to_hms();
     write!(out, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar; years count from March.
-fn days(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
-}
-
-/// The date that lies `since_1970` days after 1970-01-01.
-fn date(since_1970: u64) -> (u64, u64, u64) {
-    let days = since_1970 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (year * 365 + year / 4 - year / 100);
-    let month = (day * 5 + 2) / 153;
-    let (year, day) = (era * 400 + year, day - (month * 153 + 2) / 5 + 1);
-    if month < 10 { (year, month + 3, day) } else { (year + 1, month - 9, day) }
 }
 
 #[cfg(test)]
