@@ -4,19 +4,18 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use zeroize::Zeroize;
+
+use crate::wire::excerpt::{EXCERPT_LEN_MAX, excerpt};
+
 /// The most errors that are kept of one zone, and the most warnings.
 pub const DIAGNOSTICS_MAX: usize = 100;
-
-/// The longest word that a message about a file quotes in full, in octets.
-pub const QUOTED_LEN_MAX: usize = 64;
 
 /// The longest message about a file, in octets.
 const MESSAGE_LEN_MAX: usize = 512;
 
 /// The distance between two marks of a [`Source`], in octets.
 const MARK_DISTANCE: usize = 4096;
-
-use zeroize::Zeroize;
 
 /// A file as it was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,7 +81,7 @@ fn marks(octets: &[u8]) -> Box<[Mark]> {
     marks.into()
 }
 
-/// What TOML says may be secret: a key of cookies, the password in a header of a check.
+/// Wipes the text: TOML may hold a key of cookies or a password in a header of a check.
 impl Drop for Source {
     fn drop(&mut self) {
         if self.path.extension().is_some_and(|suffix| suffix == "toml") {
@@ -157,7 +156,7 @@ impl Diagnostic {
     /// Cuts what it quotes of its file.
     fn shorten(&mut self) {
         for text in [&mut self.message, &mut self.label] {
-            if text.len() > QUOTED_LEN_MAX {
+            if text.len() > EXCERPT_LEN_MAX {
                 *text = shortened(text);
             }
         }
@@ -193,7 +192,7 @@ impl Diagnostics {
         &mut self.kept[at]
     }
 
-    /// How many were added.
+    /// Returns the number of diagnostics that were added.
     pub fn len(&self) -> usize {
         self.errors + self.warnings
     }
@@ -246,26 +245,19 @@ impl Extend<Diagnostic> for Diagnostics {
     }
 }
 
-/// Returns the last place at or before `at` where a character of `text` starts, or its end.
-pub(crate) fn floor(text: &str, at: usize) -> usize {
-    let at = at.min(text.len());
-    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
-}
-
-/// Returns `text` with every word cut to [`QUOTED_LEN_MAX`] octets, and the whole to
+/// Returns `text` with every word cut to [`EXCERPT_LEN_MAX`] octets, and the whole to
 /// [`MESSAGE_LEN_MAX`].
 fn shortened(text: &str) -> String {
     let mut short = String::new();
     for word in text.split_inclusive(char::is_whitespace) {
-        if short.len() + word.len().min(QUOTED_LEN_MAX) > MESSAGE_LEN_MAX {
+        if short.len() + word.len().min(EXCERPT_LEN_MAX) > MESSAGE_LEN_MAX {
             short.push('…');
             break;
         }
-        match word.len() > QUOTED_LEN_MAX {
+        match word.len() > EXCERPT_LEN_MAX {
             false => short.push_str(word),
             true => {
-                short.push_str(&word[..floor(word, QUOTED_LEN_MAX)]);
-                short.push('…');
+                short.push_str(&excerpt(word));
                 // What closes the quote, and the space after it.
                 let end =
                     word.trim_end_matches(|c: char| c.is_whitespace() || "`\",:;".contains(c));

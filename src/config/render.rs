@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::diagnostic::{Diagnostic, Severity, Source, floor};
+use super::diagnostic::{Diagnostic, Severity, Source};
+use crate::wire::excerpt::floor;
 
 /// The most of a line that is shown from the mistake on, in bytes.
 const SHOWN_MAX: usize = 256;

@@ -1,20 +1,22 @@
-//! What a message repeats of a file.
+//! The part of a file that a message repeats.
 
 use std::borrow::Cow;
 
-/// How many octets of a text a message repeats.
-const EXCERPT_LEN_MAX: usize = 64;
+/// The most octets of a text that a message repeats.
+pub(crate) const EXCERPT_LEN_MAX: usize = 64;
 
 /// Returns the start of a text, short enough for a message of one line.
 pub(crate) fn excerpt(text: &str) -> Cow<'_, str> {
-    if text.len() <= EXCERPT_LEN_MAX {
-        return Cow::Borrowed(text);
+    match text.len() <= EXCERPT_LEN_MAX {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(format!("{}…", &text[..floor(text, EXCERPT_LEN_MAX)])),
     }
-    let mut end = EXCERPT_LEN_MAX;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    Cow::Owned(format!("{}…", &text[..end]))
+}
+
+/// Returns the last place at or before `at` where a character of `text` begins.
+pub(crate) fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::{Decode, Decoder};
-use crate::config::diagnostic::{Source, floor};
+use crate::config::diagnostic::Source;
+use crate::wire::excerpt::floor;
 
 /// The largest file that is read, in bytes.
 pub const FILE_LEN_MAX: usize = 64 << 20;
 
-/// How far a file is read after its first mistake in the syntax, in octets.
+/// The octets of a file that are read after its first mistake in the syntax.
 const READ_AFTER_MISTAKE: usize = 256 << 10;
 
 /// The parser's message at a key without a value.
@@ -65,7 +66,7 @@ fn decode<T: Decode>(
     *value = T::decode(&tree, decoder);
 }
 
-/// Where reading ends of a text whose first mistake is at `first`: at its end, or at the end of a
+/// Returns the end of reading for a text whose first mistake is at `first`: its end, or that of a
 /// line, unless that is far away too.
 fn read_end(text: &str, first: usize) -> usize {
     let most = floor(text, first.saturating_add(READ_AFTER_MISTAKE));
