@@ -1,63 +1,21 @@
 //! The time for which a response may be kept by who knows nothing of DNS.
 
-use crate::wire::header::{HEADER_LEN, Header};
 use crate::wire::kind::Type;
-
-/// Octets of a record between its owner and its RDATA.
-const FIXED: usize = 10;
+use crate::wire::message::Message;
 
 /// Returns the seconds for which a cache of HTTP may keep `response` (RFC 8484 §5.1).
 ///
 /// The lowest TTL of the answer section; without one the time of the negative answer (RFC 2308
 /// §5); 0 where there is neither, or the response cannot be read.
 pub(super) fn lifetime(response: &[u8]) -> u32 {
-    read(response).unwrap_or(0)
-}
-
-fn read(response: &[u8]) -> Option<u32> {
-    let [questions, answers, authorities, _] = Header::read(response)?.counts;
-    let mut at = HEADER_LEN;
-    for _ in 0..questions {
-        at = skip_name(response, at)? + 4;
-    }
-    let mut lowest: Option<u32> = None;
-    for _ in 0..answers {
-        let (_, ttl, _) = read_record(response, &mut at)?;
-        lowest = Some(lowest.map_or(ttl, |lowest| lowest.min(ttl)));
-    }
-    if lowest.is_some() {
-        return lowest;
-    }
-    for _ in 0..authorities {
-        let (rtype, ttl, rdata) = read_record(response, &mut at)?;
-        if rtype == Type::SOA {
-            // MINIMUM is the last of its numbers.
-            return Some(ttl.min(u32::from_be_bytes(*rdata.last_chunk()?)));
-        }
-    }
-    None
-}
-
-/// Reads type, TTL and RDATA of the record at `at`, and moves on to the next.
-fn read_record<'a>(message: &'a [u8], at: &mut usize) -> Option<(Type, u32, &'a [u8])> {
-    let fixed = skip_name(message, *at)?;
-    let start = fixed + FIXED;
-    let fixed: &[u8; FIXED] = message.get(fixed..)?.first_chunk()?;
-    let [type0, type1, _, _, ttl0, ttl1, ttl2, ttl3, len0, len1] = *fixed;
-    *at = start + usize::from(u16::from_be_bytes([len0, len1]));
-    let rtype = Type(u16::from_be_bytes([type0, type1]));
-    Some((rtype, u32::from_be_bytes([ttl0, ttl1, ttl2, ttl3]), message.get(start..*at)?))
-}
-
-/// Returns where the name at `at`, which may be compressed, ends.
-fn skip_name(message: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        match *message.get(at)? {
-            0 => return Some(at + 1),
-            0xc0.. => return Some(at + 2),
-            length => at += 1 + usize::from(length),
-        }
-    }
+    let Ok(message) = Message::read(response) else { return 0 };
+    let lowest = message.answer.iter().map(|record| record.ttl).min();
+    let negative = || {
+        let soa = message.authority.iter().find(|record| record.rtype == Type::SOA)?;
+        // MINIMUM is the last of its numbers.
+        Some(soa.ttl.min(u32::from_be_bytes(*soa.rdata.last_chunk()?)))
+    };
+    lowest.or_else(negative).unwrap_or(0)
 }
 
 #[cfg(test)]
