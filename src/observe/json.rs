@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -28,61 +29,53 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut said = Said::default();
+        let mut said = EventFields::default();
         event.record(&mut said);
         let metadata = event.metadata();
-        let head =
-            Head { level: *metadata.level(), target: metadata.target(), message: &said.message };
-        writeln!(writer, "{}", line(&head, &said.fields)?)
+        let (level, target) = (*metadata.level(), metadata.target());
+        writeln!(writer, "{}", line(level, target, &said.message, &said.fields)?)
     }
 }
 
 /// A line that says how many lines before it are missing.
 pub(super) fn dropped(dropped: u64) -> String {
-    let message = dropped_text(dropped);
-    let head = Head { level: Level::WARN, target: "waypost::observe", message: &message };
+    let message = super::dropped_text(dropped);
     let fields = Map::from_iter([("dropped".to_owned(), Value::from(dropped))]);
-    line(&head, &fields).unwrap_or_default() + "\n"
+    line(Level::WARN, "waypost::observe", &message, &fields).unwrap_or_default() + "\n"
 }
 
-pub(super) fn dropped_text(dropped: u64) -> String {
-    match dropped {
-        1 => "1 line was dropped: standard error did not take it in time".to_owned(),
-        _ => format!("{dropped} lines were dropped: standard error did not take them in time"),
-    }
-}
-
-/// What every line has.
-struct Head<'a> {
-    level: Level,
+/// A line before it is written.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    level: &'static str,
     target: &'a str,
     message: &'a str,
+    #[serde(flatten)]
+    fields: &'a Map<String, Value>,
 }
 
-fn line(head: &Head<'_>, fields: &Map<String, Value>) -> Result<String, fmt::Error> {
-    let mut time = String::new();
-    SystemTime.format_time(&mut Writer::new(&mut time))?;
-    let level = head.level.as_str();
-    let (target, message) = (Value::from(head.target), Value::from(head.message));
-    let fields = Value::Object(fields.clone()).to_string();
-    let rest = match fields.as_str() {
-        "{}" => "}",
-        fields => fields.trim_start_matches('{'),
-    };
-    let comma = if rest == "}" { "" } else { "," };
-    Ok(format!(
-        r#"{{"timestamp":"{time}","level":"{level}","target":{target},"message":{message}{comma}{rest}"#
-    ))
+/// Returns the object of one line, without its end.
+fn line(
+    level: Level,
+    target: &str,
+    message: &str,
+    fields: &Map<String, Value>,
+) -> Result<String, fmt::Error> {
+    let mut timestamp = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
+    let line = Line { timestamp, level: level.as_str(), target, message, fields };
+    serde_json::to_string(&line).map_err(|_| fmt::Error)
 }
 
-/// What an event says.
+/// The message and the fields of an event.
 #[derive(Default)]
-struct Said {
+struct EventFields {
     message: String,
     fields: Map<String, Value>,
 }
 
-impl Said {
+impl EventFields {
     fn add(&mut self, field: &Field, value: Value) {
         let name = field.name();
         let is_left_out =
@@ -93,7 +86,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for EventFields {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.add(field, value.into());
     }

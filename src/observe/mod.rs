@@ -32,7 +32,7 @@ use json::Json;
 use queue::{Lines, Queue};
 use text::Text;
 
-/// How long the end of the log waits for what is still to be written.
+/// The longest time that the end of the log waits for lines still to be written.
 const FLUSH_MAX: Duration = Duration::from_millis(250);
 
 /// Libraries that write lines for each query, or for each client that breaks off.
@@ -43,7 +43,7 @@ const QUIET: [&str; 8] =
 /// of the turn says it once.
 const SILENT: &str = "rustls_platform_verifier=off,";
 
-/// How a panic is called.
+/// The words that a panic is called by.
 const FAULT: &str = "a fault inside waypost, please report it";
 
 /// The log of this process. Dropping it writes what is queued, for 250 ms at the most.
@@ -123,6 +123,14 @@ fn filter(level: tracing::Level) -> EnvFilter {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let wanted = wanted.and_then(|wanted| EnvFilter::try_new(format!("{quiet}{wanted}")).ok());
     wanted.unwrap_or_else(|| EnvFilter::new(format!("{quiet}{level}")))
+}
+
+/// Returns the sentence for lines that were dropped.
+fn dropped_text(dropped: u64) -> String {
+    match dropped {
+        1 => "1 line was dropped: standard error did not take it in time".to_owned(),
+        _ => format!("{dropped} lines were dropped: standard error did not take them in time"),
+    }
 }
 
 /// Makes a panic one line of the log: the standard library would write to standard error itself.

@@ -6,35 +6,35 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How many octets may wait.
+/// The most octets that may wait.
 const WAITING_MAX: usize = 1 << 20;
 
-/// How much room is kept for what comes next.
+/// The room that is kept for lines to come, in octets.
 const ROOM: usize = 64 << 10;
 
-/// How long it takes until a write is tried again that failed, for want of space say.
+/// The pause after a write that failed, for want of space say.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// The same where the other end is only slow.
+/// The pause where the other end is only slow.
 const SLOW_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Lines that wait to be written, 1 MiB at the most. What finds no room is dropped and counted.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<Backlog>,
     /// Told whenever `waiting` changes.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Backlog {
     octets: Vec<u8>,
     /// Lines that found no room after `octets`.
     dropped: u64,
     is_ending: bool,
 }
 
-/// Where `tracing` writes its lines.
+/// The end of the queue that `tracing` writes its lines to.
 #[derive(Debug)]
 pub(super) struct Lines(pub(super) Arc<Queue>);
 
@@ -106,7 +106,7 @@ impl Queue {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => SLOW_AGAIN_AFTER,
                 Err(_) => AGAIN_AFTER,
             };
-            let is_going_on = |waiting: &mut Waiting| !waiting.is_ending;
+            let is_going_on = |waiting: &mut Backlog| !waiting.is_ending;
             let waited = self.changed.wait_timeout_while(self.waiting(), wait, is_going_on);
             if waited.unwrap_or_else(PoisonError::into_inner).0.is_ending {
                 if wait == AGAIN_AFTER {
@@ -118,7 +118,7 @@ impl Queue {
         true
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, Backlog> {
         // Whoever panics with it leaves it whole: lines are added in one step.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -150,7 +150,7 @@ mod tests {
         }
     }
 
-    /// What comes out where `act` pushes lines and lets the other end take so much of them.
+    /// Returns the output where `act` pushes lines and lets the other end take so much of them.
     fn written(act: impl FnOnce(&Queue, &mpsc::Sender<io::Result<usize>>)) -> String {
         let (queue, taken) = (Queue::default(), Arc::new(Mutex::new(Vec::new())));
         let (let_take, may) = mpsc::channel();

@@ -31,7 +31,7 @@ impl Text {
         let mut line = String::new();
         // Never fails: a String grows.
         let _ = self.begin(&mut Writer::new(&mut line), Level::WARN);
-        line + &super::json::dropped_text(dropped) + "\n"
+        line + &super::dropped_text(dropped) + "\n"
     }
 
     fn begin(self, writer: &mut Writer<'_>, level: Level) -> fmt::Result {
@@ -92,7 +92,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let (level, target) = (*event.metadata().level(), event.metadata().target());
-        let mut said = Said::default();
+        let mut said = EventFields::default();
         event.record(&mut said);
         self.begin(&mut writer, level)?;
         let is_ours = target.starts_with("waypost");
@@ -117,16 +117,16 @@ where
     }
 }
 
-/// What an event says.
+/// The message and the fields of an event.
 #[derive(Default)]
-struct Said {
+struct EventFields {
     message: String,
     text: Option<String>,
     /// As ` name=value`.
     fields: String,
 }
 
-impl Visit for Said {
+impl Visit for EventFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "text" => self.text = Some(escaped(value, true)),
