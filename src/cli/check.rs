@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::settings::Settings;
-use super::{Failed, print_diagnostics};
+use super::{Failed, Format, print_diagnostics};
 use crate::config::{Diagnostic, ServerConfig, Severity};
 use crate::server::{GeoFiles, Loader, examine};
 use crate::snapshot::Zone;
@@ -35,21 +35,12 @@ pub(super) struct Check {
     /// Fail for warnings, too
     #[arg(long)]
     strict: bool,
-    /// How to print what was found
+    /// The form of the findings
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
-/// How findings are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people: diagnostics on standard error, one line if all is right.
-    Text,
-    /// One JSON object.
-    Json,
-}
-
-/// What was found right or wrong.
+/// Everything that was found, right or wrong.
 #[derive(Default)]
 struct Findings {
     diagnostics: Vec<Diagnostic>,
@@ -58,7 +49,7 @@ struct Findings {
     counts: Counts,
 }
 
-/// How much there is.
+/// The numbers of zones and of what is in them.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     zones: usize,

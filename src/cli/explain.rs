@@ -1,9 +1,9 @@
 //! `waypost explain`: why an answer is what it is.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::engine::{Asking, Response, parse_name, parse_type, refuse_astray};
-use super::{Failed, dig};
+use super::{Failed, Format, dig};
 use crate::explain::Explanation;
 use crate::observe;
 use crate::wire::kind::Type;
@@ -30,15 +30,6 @@ pub(super) struct Explain {
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-}
-
-/// How explanations are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people, with the response behind it.
-    Text,
-    /// One JSON object.
-    Json,
 }
 
 impl Explain {

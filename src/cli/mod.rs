@@ -29,7 +29,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{Diagnostic, ServerConfig};
 use settings::Settings;
@@ -55,6 +55,15 @@ const ZONES: &str = "zones";
 struct Cli {
     #[command(subcommand)]
     command: Command,
+}
+
+/// The form of what a command finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 #[derive(Subcommand)]
