@@ -1,5 +1,5 @@
-//! What a sound zone says that can hardly be meant: names that lead nowhere, data that is never
-//! answered.
+//! Warnings about a sound zone that can hardly be meant: names that lead nowhere, data that is
+//! never answered.
 //!
 //! Two passes over the names and the sets of a zone, and a look-up for each name in its data.
 
@@ -11,6 +11,8 @@ use super::problem::{Findings, Problem};
 use super::service::{Endpoint, Place, Service};
 use super::sets::{Set, set_len};
 use super::validate::{Content, at};
+use crate::wire::edns::OPT_LEN;
+use crate::wire::header::HEADER_LEN;
 use crate::wire::kind::Type;
 use crate::wire::name::{Name, wire_len};
 
@@ -21,12 +23,10 @@ const NONE: u32 = u32::MAX;
 const UDP_LEN_MAX: usize = 512;
 const EDNS_LEN_MAX: usize = 1232;
 
-/// The octets of a header, of the type and class of a question, and of an OPT record.
-const HEADER_LEN: usize = 12;
+/// The octets of the type and class of a question.
 const QUESTION_LEN: usize = 4;
-const OPT_LEN: usize = 11;
 
-/// How many aliases are followed in search of a loop.
+/// The most aliases that are followed in search of a loop.
 const ALIASES_MAX: usize = 16;
 
 /// Appends all that is questionable in a zone to `found`. `apex` is its node; `at` says what
@@ -63,7 +63,7 @@ struct Lint<'a> {
     hidden: BTreeMap<u32, (u32, usize)>,
 }
 
-/// Where a name in the data of a record leads.
+/// The end of a name in the data of a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lead {
     /// Out of the zone.
