@@ -22,6 +22,19 @@ fn problem(certificate: Option<&str>, key: Option<&str>) -> String {
     problem.unwrap_or_default().replace(&format!("{}/", directory.path().display()), "")
 }
 
+/// Returns the settings of listeners that present these files.
+fn config(certificate: &Path, key: &Path) -> EncryptedConfig {
+    EncryptedConfig {
+        certificate: certificate.to_owned(),
+        key: key.to_owned(),
+        tls: vec![],
+        https: vec![],
+        quic: vec![],
+        h3: vec![],
+        https_path: "/dns-query".into(),
+    }
+}
+
 #[test]
 fn what_is_wrong_with_a_file_is_said_with_its_name() {
     let ((certificate, key), (_, other)) = (issue(2050), issue(2050));
@@ -56,15 +69,7 @@ fn a_broken_renewal_changes_nothing_and_a_good_one_is_presented() {
         std::fs::write(&key, &pair.1).unwrap();
     };
     put(&old);
-    let config = EncryptedConfig {
-        certificate: certificate.clone(),
-        key: key.clone(),
-        tls: vec![],
-        https: vec![],
-        quic: vec![],
-        h3: vec![],
-        https_path: "/dns-query".into(),
-    };
+    let config = config(&certificate, &key);
     let mut files = CertificateFiles::load(&config).unwrap();
     let first = files.presented().newest();
     files.refresh(false);
@@ -86,15 +91,7 @@ fn half_of_a_renewal_is_no_error_until_the_other_half_stays_away() {
     let (old, new) = (issue(2050), issue(2050));
     std::fs::write(&certificate, &old.0).unwrap();
     std::fs::write(&key, &old.1).unwrap();
-    let config = EncryptedConfig {
-        certificate: certificate.clone(),
-        key: key.clone(),
-        tls: vec![],
-        https: vec![],
-        quic: vec![],
-        h3: vec![],
-        https_path: "/dns-query".into(),
-    };
+    let config = config(&certificate, &key);
     let mut files = CertificateFiles::load(&config).unwrap();
     std::fs::write(&certificate, &new.0).unwrap();
     files.refresh(false);
