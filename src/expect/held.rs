@@ -1,4 +1,4 @@
-//! What would be if endpoints were down: they, and all whose checks ask for them.
+//! A trial with endpoints down: they, and all whose checks ask for them.
 //!
 //! The states come from a [`Table`], as in the server: what is held down is wanted down there, and
 //! what its own checks probe has failed.
@@ -14,13 +14,13 @@ use crate::zone::{Condition, Override};
 
 /// Endpoints that are held down, and what was shown before of those that may have followed.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct Hold {
     before: Vec<(Arc<Board>, Bit, Showing)>,
 }
 
-impl Held {
+impl Hold {
     /// Shows again what was shown before; a written state too.
-    pub(super) fn let_go(self) {
+    pub(super) fn release(self) {
         self.before.iter().for_each(|(board, bit, showing)| board.show(*bit, *showing));
     }
 }
@@ -56,9 +56,9 @@ pub fn places_of(zone: &Zone, service: &str, endpoint: Option<&str>) -> HashSet<
 ///
 /// # Cost
 /// A pass over all that is checked in these zones.
-pub fn hold_down(zones: &[(&Zone, HashSet<Bit>)]) -> Held {
+pub fn hold_down(zones: &[(&Zone, HashSet<Bit>)]) -> Hold {
     let mut table = Table::default();
-    let (mut held, mut failed) = (Held::default(), Vec::new());
+    let (mut held, mut failed) = (Hold::default(), Vec::new());
     let nobody = Arc::new(EndpointName { service: "".into(), pool: "".into(), name: "".into() });
     for (zone, places) in zones {
         let endpoints = || zone.services().iter().flat_map(|service| zone.endpoints(service));

@@ -21,7 +21,7 @@ use crate::health::Bit;
 use crate::snapshot::{Snapshot, Zone};
 use crate::wire::message::{Message, write_query};
 use crate::zone::{Down, Test};
-pub use held::{Held, hold_down, places_of};
+pub use held::{Hold, hold_down, places_of};
 use seen::{Answer, Shares};
 
 /// How many answers a test looks at: each endpoint's share is then off by two thousandths at the
@@ -56,7 +56,7 @@ pub fn failures<'t>(zone: &Arc<Zone>, geo: &Geo, tests: &'t [Test]) -> Vec<(&'t 
         let places: HashSet<Bit> = test.down.iter().flat_map(places).collect();
         let held = (!places.is_empty()).then(|| hold_down(&[(&**zone, places)]));
         let result = ask(&snapshot, geo, test);
-        held.into_iter().for_each(Held::let_go);
+        held.into_iter().for_each(Hold::release);
         result.err().map(|failure| (test, failure))
     });
     failures.collect()

@@ -17,13 +17,13 @@ use crate::steering::{Mode, Plan, Standing};
 use crate::wire::name::Name;
 use crate::zone::OnAllDown;
 
-/// How long changes are collected: what turns together is told together.
+/// The time for which changes are collected: what turns together is told together.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How often it looks for zones that were replaced.
+/// The interval at which it looks for zones that were replaced.
 const TICK: Duration = Duration::from_secs(2);
 
-/// How many services one look tells of by name.
+/// The most services that one look tells of by name.
 const LINES_MAX: usize = 20;
 
 /// The target of the lines.
@@ -34,7 +34,7 @@ pub(super) fn watch(
     snapshots: watch::Receiver<Arc<Snapshot>>,
     changes: Receiver<()>,
 ) -> io::Result<()> {
-    let mut known = Known::default();
+    let mut known = Standings::default();
     std::thread::Builder::new().name("services".into()).spawn(move || {
         loop {
             let snapshot = Arc::clone(&snapshots.borrow());
@@ -61,14 +61,14 @@ pub(super) fn watch(
     Ok(())
 }
 
-/// How services stood at the last look.
+/// The standings of services at the last look.
 #[derive(Debug, Default)]
-struct Known {
+struct Standings {
     /// By name; those that are whole are not in it.
     degraded: HashMap<String, Standing>,
 }
 
-impl Known {
+impl Standings {
     /// Looks at every service that is probed, and tells of those that stand otherwise than before.
     fn look(&mut self, snapshot: &Snapshot) {
         let mut before = std::mem::take(&mut self.degraded);
@@ -114,10 +114,10 @@ struct Change<'a> {
     is: &'a Standing,
 }
 
-/// How bad it is for the clients that are worst off.
+/// The harm to the clients that are worst off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Harm {
-    /// How much of the states counts in what they are answered.
+    /// The part of the states that counts in their answers.
     mode: Mode,
     /// Whether all clients are so badly off.
     is_for_all: bool,
@@ -252,7 +252,7 @@ mod tests {
     /// A zone, and what the log has said of it.
     struct Scene {
         snapshot: Snapshot,
-        known: Known,
+        known: Standings,
     }
 
     impl Scene {
@@ -260,7 +260,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             std::fs::write(directory.path().join("example.com.toml"), zone).unwrap();
             let zones = Loader::new(directory.path()).load().zones.unwrap();
-            Self { snapshot: Snapshot::new(1, zones), known: Known::default() }
+            Self { snapshot: Snapshot::new(1, zones), known: Standings::default() }
         }
 
         /// Returns the lines that follow when only the endpoints `up` are up.

@@ -14,7 +14,7 @@ use crate::wire::header::Header;
 use crate::wire::qname::Qname;
 use crate::wire::query::Query;
 
-/// What clients may ask for in the handshake.
+/// The protocols that clients may ask for in the handshake.
 pub(super) const ALPN: [&[u8]; 1] = [b"doq"];
 
 /// The longest query with its length, in octets.

@@ -18,7 +18,7 @@ use super::quic::shake;
 use crate::transport::Respond;
 use crate::transport::door::Peer;
 
-/// What clients may ask for in the handshake.
+/// The protocols that clients may ask for in the handshake.
 pub(super) const ALPN: [&[u8]; 1] = [b"h3"];
 
 /// Streams that a client opens beside requests: control, QPACK's two, and some that mean nothing

@@ -22,7 +22,7 @@ use super::link::{FAREWELL, Link, ROOM, STREAMS};
 use crate::transport::Respond;
 use crate::transport::door::Peer;
 
-/// What clients may ask for in the handshake.
+/// The protocols that clients may ask for in the handshake.
 pub(super) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Headers of a request by HTTP/1.1, at most.

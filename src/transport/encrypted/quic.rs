@@ -86,21 +86,24 @@ pub(super) async fn accept<R: Respond, F>(
 }
 
 /// Completes the handshake of `incoming`; `None` as [`Peer::shake`].
-pub(super) async fn shake<R: Respond>(incoming: Incoming, peer: &Peer<R>) -> Option<Established> {
-    peer.shake(async { incoming.accept()?.await }).await.map(Established)
+pub(super) async fn shake<R: Respond>(
+    incoming: Incoming,
+    peer: &Peer<R>,
+) -> Option<OpenConnection> {
+    peer.shake(async { incoming.accept()?.await }).await.map(OpenConnection)
 }
 
 /// A connection that is closed when this is dropped: evicted ones too, whose tasks are aborted.
-pub(super) struct Established(Connection);
+pub(super) struct OpenConnection(Connection);
 
-impl Established {
+impl OpenConnection {
     /// Returns the connection.
     pub(super) fn connection(&self) -> &Connection {
         &self.0
     }
 }
 
-impl Drop for Established {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         // 0 is no error, over DNS (RFC 9250 §4.3); HTTP/3 closes by its own code before.
         self.0.close(VarInt::from_u32(0), b"");
