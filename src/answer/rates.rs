@@ -34,7 +34,7 @@ const TICKS_PER_SECOND: u64 = 16_000_000;
 /// How many ticks a full bucket takes to drain: one second's responses may be sent at once.
 const CAPACITY: u64 = TICKS_PER_SECOND;
 
-/// How far ahead the moment may lie at which a bucket is empty, in ticks. A full bucket lies
+/// Farthest moment ahead at which a bucket may be empty, in ticks. A full bucket lies
 /// further ahead than [`CAPACITY`] for a worker that read the time before the one that filled it
 /// did; it is full all the same. What seems to lie further ahead than a minute was written long
 /// ago.
@@ -48,7 +48,7 @@ pub struct RateLimit {
     /// Responses a second to one IPv4 /24 or IPv6 /56; 0: no limit.
     pub per_network: u32,
     /// Of the responses above, every `slip`-th is sent with TC and nothing else, the others not
-    /// at all; 0: none.
+    /// at all; 0: drop them all.
     pub slip: u32,
     /// The sources that nothing is held back from.
     pub exempt: Access,
@@ -108,8 +108,8 @@ impl Rates {
         };
         let v6 = u8::from(source.is_ipv6());
         let now = (now.since(Moment::default()).as_nanos() * 2 / 125) as u64;
-        // What its source holds back costs the network nothing: else who forges one address could
-        // silence its neighbours.
+        // Responses withheld by the limit of the source are not charged to the network: otherwise
+        // forging one address would silence its neighbours.
         if self.count(v6, host, self.limit.per_source, now)
             && self.count(v6 | 2, network, self.limit.per_network, now)
         {

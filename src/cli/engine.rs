@@ -84,7 +84,7 @@ impl Engine {
         (self.read(outcome.len()), hops)
     }
 
-    /// What is wrong with asking for `name`, which was written as `text`, if no zone holds it;
+    /// Returns the mistake in asking for `name`, which was written as `text`, if no zone holds it;
     /// names the one that may have been meant.
     pub(super) fn astray(&mut self, text: &str, name: &Name, qtype: Type) -> Option<String> {
         let snapshot = Arc::clone(self.snapshot());

@@ -32,7 +32,7 @@ pub(super) struct Serve {
     workers: Option<u16>,
 }
 
-/// What one `--listen` names.
+/// The addresses that one `--listen` names.
 #[derive(Clone)]
 struct Listen(Vec<SocketAddr>);
 
@@ -85,7 +85,7 @@ impl Serve {
         Ok(())
     }
 
-    /// What the file says, overridden by flags and by what the service manager gives.
+    /// Returns the settings of the file, overridden by flags and by the service manager.
     fn config(&self) -> Result<ServerConfig, Failed> {
         let mut config = Settings::read(self.config.as_ref()).into_config()?;
         if let Some(directory) = state_directory() {

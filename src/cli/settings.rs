@@ -1,4 +1,4 @@
-//! Which waypost.toml is read, and what it says.
+//! The server's own settings, and the waypost.toml that they come from.
 
 use std::path::PathBuf;
 
@@ -8,14 +8,14 @@ use crate::server::read_source;
 
 /// The name of the file in the working directory.
 const HERE: &str = "waypost.toml";
-/// Where packages and the systemd unit have it.
+/// The place where packages and the systemd unit have it.
 const SYSTEM: &str = "/etc/waypost/waypost.toml";
 
-/// What waypost.toml says.
+/// The contents of waypost.toml.
 pub(super) struct Settings {
-    /// Which file was read; `None`: there is none, and every key has its default.
+    /// The file that was read; `None`: there is none, and every key has its default.
     file: Option<PathBuf>,
-    /// What it says; `None` if there are errors among the diagnostics.
+    /// The settings; `None` if there are errors among the diagnostics.
     pub(super) config: Option<ServerConfig>,
     /// All that is wrong with it.
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -51,7 +51,7 @@ impl Settings {
         }
     }
 
-    /// What the file says, with all that is wrong with it printed.
+    /// Prints everything that is wrong with the file, and returns its settings.
     pub(super) fn into_config(self) -> Result<ServerConfig, Failed> {
         print_diagnostics(&self.diagnostics);
         let config = self.config.ok_or(Failed)?;

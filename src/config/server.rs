@@ -69,7 +69,7 @@ pub struct ServerConfig {
     pub guard: GuardPolicy,
     /// Where states are kept.
     pub states: Option<StateFile>,
-    /// How old kept states may be, wherever they are kept.
+    /// The greatest age of kept states, wherever they are kept.
     pub state_max_age: Duration,
     /// Where clients are.
     pub geo: GeoConfig,

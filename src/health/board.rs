@@ -25,7 +25,7 @@ const FAMILIES: usize = 2;
 pub struct Board {
     words: Box<[AtomicU64]>,
     adjusted: OnceLock<Box<[OnceLock<Box<Adjusted>>]>>,
-    /// How many endpoint addresses are not as the zone file says.
+    /// The number of endpoint addresses that are not as the zone file says.
     adjusted_count: AtomicUsize,
 }
 
@@ -108,7 +108,7 @@ impl Board {
         self.adjusted_count.load(Ordering::Acquire) > 0
     }
 
-    /// What is not as the zone file says in the block that has this word; `None`: nothing in the
+    /// Returns the adjustments to the block that has this word; `None`: nothing in the
     /// zone is, or nothing in the block ever was.
     ///
     /// # Cost

@@ -27,7 +27,7 @@ pub(super) struct Entry {
     spoken: Spoken,
     /// When its state began, what it says of itself included.
     pub(super) since: Moment,
-    /// What last turned its state, in words.
+    /// The words for what last turned its state.
     pub(super) reason: Option<Box<str>>,
     /// Since when it starts slowly.
     rising: Option<Moment>,

@@ -60,20 +60,20 @@ pub struct Applied {
     pub put_back: Vec<Turn>,
 }
 
-/// What is known of an endpoint's address by one of its checks.
+/// The state of an endpoint's address by one of its checks.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// Whose address it is.
     pub endpoint: Arc<EndpointName>,
-    /// What the operator wants of it.
+    /// The operator's wish for it.
     pub wanted: Override,
     /// The address and the check.
     pub probed: Probed,
-    /// What the check found.
+    /// The state that the check found.
     pub state: State,
     /// Since when.
     pub since: Moment,
-    /// What turned it, in words; `None` if nothing has yet.
+    /// The words for what turned it; `None` if nothing has yet.
     pub reason: Option<Box<str>>,
 }
 

@@ -21,7 +21,7 @@ use crate::x509::{DAY, Validity, dns_names};
 /// The largest file that is read: a chain has a few kilobytes.
 const FILE_LEN_MAX: u64 = 1 << 20;
 
-/// How long after the certificate its key may come.
+/// The longest time between the certificate and its key.
 const RENEWAL_MAX: Duration = Duration::from_secs(2);
 
 /// The files of a certificate, and what handshakes present of them.
@@ -32,7 +32,7 @@ pub(super) struct CertificateFiles {
     seen: [Option<Fingerprint>; 2],
     presented: Arc<Certificate>,
     validity: Option<Validity>,
-    /// When files that cannot be presented were first seen, as long as that was not said: one of
+    /// The moment when files that cannot be presented were first seen, until that is said: one of
     /// the two may be on its way.
     refused_at: Option<Instant>,
     /// The day, counted from 1970, on which its validity was last looked at.
@@ -130,7 +130,7 @@ impl CertificateFiles {
         }
     }
 
-    /// What needs attention about its certificate, in a sentence.
+    /// Returns a sentence about its certificate, if that needs attention.
     pub(super) fn complaint(&self) -> Option<String> {
         let complaint = self.validity.and_then(|validity| validity.complaint(unix_seconds()))?;
         Some(format!("the certificate in {} {complaint}", self.certificate.display()))

@@ -1,4 +1,4 @@
-//! What keeps a server from starting, or from keeping its states, found without starting one.
+//! Obstacles to a start, or to keeping states, found without starting a server.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -50,7 +50,7 @@ fn examine_states(path: &Path) -> Option<Diagnostic> {
     Some(Diagnostic { help: Some(help.to_owned()), ..Diagnostic::unplaced(message) })
 }
 
-/// What is wrong with the addresses that `config` lists, on this machine and now.
+/// Returns the faults of the addresses that `config` lists, on this machine and now.
 fn take_addresses(config: &ServerConfig) -> Vec<Diagnostic> {
     let bound = match bind(config, 1) {
         Ok((bound, _)) => bound,

@@ -39,7 +39,8 @@ impl States {
         Self { file, lock: None, ticks: 0, has_failed: false }
     }
 
-    /// What was kept, if it is new enough; nothing while another process has the file.
+    /// Returns the states that were kept, if they are new enough; none while another process has
+    /// the file.
     pub(super) fn read(&mut self, clock: &Clock) -> Vec<Kept> {
         let is_ours = self.is_ours();
         let Some(StateFile { path, max_age }) = &self.file else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! What the service manager is told: systemd, or whoever set `NOTIFY_SOCKET`.
+//! Notices to the service manager: systemd, or whoever set `NOTIFY_SOCKET`.
 
 use sd_notify::NotifyState;
 use tracing::warn;

@@ -73,8 +73,8 @@ impl PointCounts {
         point
     }
 
-    /// The same for members some of which are one to a client: [`Draws::take_turns`] needs a second
-    /// row of cells.
+    /// Adds a point for members some of which are one to a client: [`Draws::take_turns`] needs a
+    /// second row of cells.
     pub(super) fn add_grouped(&mut self, len: usize) -> Point {
         let point = self.add(len);
         self.cells += u32::from(point.len);

@@ -34,18 +34,18 @@ pub struct Plans {
     pub(super) weights: Vec<u16>,
     /// The twins of the members of services that have any, service by service.
     pub(super) twins: Vec<Twins>,
-    /// Where those of a service start, by the number of its first member among those of all.
+    /// The starts of the twins of services, by the number of a service's first member among all.
     pub(super) twins_at: Vec<(u32, u32)>,
 }
 
 /// The first members of the service that have what this one has: itself where it is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Twins {
-    /// The same IPv4 address.
+    /// The first member with its IPv4 address.
     pub(super) v4: Member,
-    /// The same IPv6 address.
+    /// The first member with its IPv6 address.
     pub(super) v6: Member,
-    /// The same name in SRV answers.
+    /// The first member with its name in SRV answers.
     pub(super) name: Member,
 }
 
@@ -62,7 +62,7 @@ pub struct PlanPlace {
     pub(super) traits: Traits,
 }
 
-/// What a service is like, told at once.
+/// Properties of a service, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Traits(u8);
 
@@ -385,12 +385,12 @@ impl<'a> Plan<'a> {
         Routed { scope: routed.scope.max(mapped + prefix), sticky: Some(key), ..routed }
     }
 
-    /// Where clients go that no route takes.
+    /// Returns the decision for clients that no route takes.
     pub(super) fn routed_otherwise(&self) -> Routed {
         Routed { to: self.otherwise, scope: 0, sticky: None, decision: None }
     }
 
-    /// Where each kind of clients goes.
+    /// Returns the target of each kind of clients.
     pub(super) fn ways(&self) -> impl Iterator<Item = To> {
         let by_decision = self.routes.map_or(&[][..], |routes| &routes.to);
         let otherwise = by_decision.is_empty().then_some(self.otherwise);

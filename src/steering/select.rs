@@ -76,7 +76,7 @@ pub struct Share {
     pub priority: Tier,
     /// Its weight, as SRV says it.
     pub weight: u16,
-    /// The same before it became a whole number.
+    /// The weight before it became a whole number.
     pub(super) part: f64,
 }
 
@@ -256,7 +256,8 @@ impl<'a> Select<'a> {
         (up, total)
     }
 
-    /// How many members of a pool may serve, and how many have an address of the family.
+    /// Returns the number of members of a pool that may serve, and of those with an address of the
+    /// family.
     pub(super) fn count_up(&self, pool: &PlanPool, mode: Mode) -> (u32, u32) {
         pool.blocks.iter().fold((0, 0), |(up, all), block| {
             let (serving, members) = (self.mask(block, mode), self.members(block));

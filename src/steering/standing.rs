@@ -1,4 +1,4 @@
-//! How a service stands, whoever asks: which pools are usable, and where clients are led.
+//! The standing of a service, whoever asks: which pools are usable, and where clients are led.
 //!
 //! For the log, which tells when that changes. No query comes here.
 
@@ -7,26 +7,26 @@ use super::select::{Family, Mode, Select};
 use crate::health::Board;
 use crate::zone::OnAllDown;
 
-/// How many different ways of clients are told apart; more only make a sentence longer.
+/// The most ways of clients that are told apart; more only make a sentence longer.
 const WAYS_MAX: usize = 64;
 
-/// How a service stands.
+/// The usable pools of a service, and the ways of its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// The bits of the numbers of the pools that have their `min_up`.
     pub usable: u64,
-    /// Where clients are led, each way once; one way if all pools are usable.
+    /// The ways that clients are led, each once; none if all pools are usable.
     pub ways: Vec<Way>,
 }
 
-/// Where some clients are led.
+/// The pools that some clients are led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
     /// The bits of the pools that they may be led to.
     pub all: u64,
     /// Those that they are led to now; none: they are answered nothing.
     pub now: u64,
-    /// How much of the states counts for that.
+    /// The part of the states that counts for that.
     pub mode: Mode,
 }
 

@@ -46,9 +46,9 @@ pub struct PoolSeen {
     pub up: u32,
     /// The weight of all members of the family, or their number.
     pub total: u32,
-    /// How many members of the family may serve.
+    /// The number of members of the family that may serve.
     pub endpoints_up: u32,
-    /// How many members of the family there are.
+    /// The number of members of the family.
     pub endpoints: u32,
 }
 

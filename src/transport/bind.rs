@@ -186,8 +186,8 @@ fn is_freely_bound(socket: &SockRef<'_>) -> bool {
     socket.freebind_v4().unwrap_or(false) || socket.freebind_v6().unwrap_or(false)
 }
 
-/// What is wrong with these addresses, those of UDP and TCP and those of encrypted transports,
-/// whoever has them: one of them excludes another.
+/// Returns the conflict among these addresses, those of UDP and TCP and those of encrypted
+/// transports, whoever has them: one of them excludes another.
 pub fn conflict(addresses: &[SocketAddr], encrypted: &[(Over, SocketAddr)]) -> Option<BindError> {
     let plain = || addresses.iter().map(|&address| (Over::Tcp, address));
     let shared = encrypted.iter().enumerate().find_map(|(at, &(over, address))| {
@@ -203,7 +203,7 @@ fn listed_twice(addresses: &[SocketAddr]) -> Option<BindError> {
     })
 }
 
-/// What keeps `over` from having `address` beside those that others have.
+/// Returns the obstacle to `over` having `address` beside those that others have.
 fn sharing(
     others: impl Iterator<Item = (Over, SocketAddr)>,
     over: Over,

@@ -45,8 +45,8 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// How listeners of one protocol speak TLS; clients that ask for a protocol must ask for one of
-/// `alpn`.
+/// Configures TLS for listeners of one protocol; clients that ask for a protocol must ask for one
+/// of `alpn`.
 ///
 /// # Errors
 /// None with the provider that we have; rustls cannot know.

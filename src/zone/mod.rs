@@ -84,7 +84,7 @@ pub struct Zone {
     clients: Clients,
     /// What its operator expects of it.
     tests: Vec<Test>,
-    /// What is questionable in it.
+    /// The questionable things in it.
     warnings: Vec<Conflict>,
 }
 

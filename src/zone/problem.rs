@@ -1,4 +1,4 @@
-//! What contradicts the rest of a zone, or hardly can be meant.
+//! Contradictions in a zone, and things that can hardly be meant.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,13 +18,13 @@ pub struct Conflict {
     pub problem: Problem,
     /// The name that the data of the record to blame holds, if it is about that.
     pub target: Option<Name>,
-    /// How many owners it is about.
+    /// The number of owners or records that it is about.
     pub count: usize,
     /// The number of the record to blame, in the order in which they were written.
     pub record: Option<usize>,
 }
 
-/// What is wrong.
+/// A kind of fault in a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Problem {
     /// Records of a signed zone, which this version does not serve (RFC 4035 §3).
@@ -168,10 +168,10 @@ impl fmt::Display for Conflict {
     }
 }
 
-/// How many problems of each severity are kept: more help nobody, and each holds its owner.
+/// The most problems of each severity that are kept: more help nobody, and each holds its owner.
 const KEPT_MAX: usize = 1000;
 
-/// What was found so far.
+/// The problems found so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     found: Vec<Finding>,

@@ -19,7 +19,7 @@ pub struct Service {
     pub owner: Name,
     /// The TTL of every record that it gives.
     pub ttl: Ttl,
-    /// What answers SRV, and how.
+    /// The names, weights and tiers of its SRV answers.
     pub srv: Srv,
     /// What its HTTPS answers say beside addresses; `None`: it answers none.
     pub https: Option<Box<Https>>,

@@ -31,7 +31,7 @@ pub(super) mod at {
     pub(in crate::zone) const DOUBLED: u16 = 1 << 9;
 }
 
-/// What a zone is put together from, its records as sets.
+/// The parts of a zone, its records as sets.
 pub(super) struct Content<'a> {
     /// The apex.
     pub(super) origin: &'a Name,

@@ -15,10 +15,10 @@ use crate::server::TestServer;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long the server may take to end.
+/// The longest time that the server may take to end.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
-/// What a pipe holds (pipe(7)).
+/// The octets that a pipe holds (pipe(7)).
 const PIPE: usize = 64 << 10;
 
 /// Probes that make more lines than the server keeps: 1 MiB, at some 150 octets a line.

@@ -19,7 +19,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// How many of `count` responses, spread evenly over `secs`, are sent whole.
+/// Counts those of `count` responses, spread evenly over `secs`, that are sent whole.
 fn whole(rates: &Rates, source: IpAddr, count: u64, secs: u64, limited: &mut u32) -> u64 {
     let moment = |n| at(n * secs * 1_000_000_000 / count);
     (0..count).filter(|&n| rates.pass(source, moment(n), limited) == Pass::Whole).count() as u64
@@ -99,7 +99,7 @@ fn exempt_sources_are_never_held_back_and_time_may_be_long() {
     assert_eq!(rates.pass(ip("::1"), late, &mut limited), Pass::Drop);
 }
 
-/// Where the lower bits of moments begin anew while a test runs.
+/// A moment shortly before the lower bits of moments begin anew.
 const WRAP: u64 = (1 << 44) / TICKS_PER_SECOND * 1_000_000_000 - 500_000_000;
 
 #[test]

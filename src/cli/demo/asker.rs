@@ -15,7 +15,7 @@ use crate::wire::name::Name;
 
 /// The pause between two queries.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long one response may take; a query without one in this time is lost.
+/// The longest time that a response may take; a query without one in this time is lost.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The payload size that queries state.
 const PAYLOAD_SIZE: u16 = 1232;
@@ -45,7 +45,7 @@ impl Asker {
         Ok(Self { sent })
     }
 
-    /// How many queries it has sent.
+    /// Returns the number of queries that it has sent.
     pub(super) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }

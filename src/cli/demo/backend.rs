@@ -9,9 +9,9 @@ use std::time::Duration;
 
 /// The last octet of the first backend's address, 127.0.0.11.
 const FIRST_HOST: u8 = 11;
-/// How long a client may take over its request.
+/// The longest time that a client may take over its request.
 const REQUEST_TIME: Duration = Duration::from_millis(500);
-/// How often a hung connection looks whether it may go on.
+/// The interval at which a hung connection looks whether it may go on.
 const HUNG_POLL: Duration = Duration::from_millis(50);
 /// The longest head of a request that is read.
 const HEAD_LEN_MAX: usize = 8192;
@@ -44,7 +44,7 @@ pub(super) struct Backend {
     accepting: Option<JoinHandle<()>>,
 }
 
-/// What the threads of one backend have in common.
+/// State that the threads of one backend share.
 struct Shared {
     name: &'static str,
     mode: AtomicU8,
@@ -87,7 +87,7 @@ impl Backend {
         self.name
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,4 +1,4 @@
-//! What the user wants: keys, lines and signals, as events.
+//! The wishes of the user: keys, lines and signals, as events.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::Sender;
@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Event;
 use super::backend::Mode;
 
-/// What a key or a word asks for.
+/// The meaning of a key or a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     /// The backend with this index is the one that the next keys are about.
@@ -30,7 +30,7 @@ const WISHES: [(u8, &str, Wish); 5] = [
     (b'q', "quit", Wish::End),
 ];
 
-/// What Ctrl-D sends while keys come one by one.
+/// The octet that Ctrl-D sends while keys come one by one.
 const END_OF_TRANSMISSION: u8 = 4;
 
 /// The wish of a key; `None`: the key means nothing.

@@ -38,7 +38,7 @@ use terminal::Terminal;
 /// of state to the next one: by then the shares are those after the change.
 const STATUS_INTERVAL: Duration = Duration::from_secs(4);
 
-/// What happens while the demo runs.
+/// Something that happens while the demo runs.
 enum Event {
     /// A key of the terminal.
     Key(u8),
@@ -102,7 +102,7 @@ struct Demo<'s> {
     screen: Screen,
     asker: Asker,
     status: Status,
-    /// What answers went by at the last look.
+    /// The states at the last look, as answers go by them.
     showings: Vec<Option<Showing>>,
     /// The backend that keys are about.
     chosen: usize,
@@ -231,7 +231,7 @@ fn introduce(setting: &Setting, screen: &Screen) -> io::Result<()> {
     screen.say(&plain(&format!("\n{help}\n")))
 }
 
-/// What a backend does from now on.
+/// Returns the words for what a backend does from now on.
 fn narrate(mode: Mode) -> &'static str {
     match mode {
         Mode::Serving => "serves again",

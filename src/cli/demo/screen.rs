@@ -1,4 +1,4 @@
-//! What the user sees: lines, and on a terminal one more line that is painted anew.
+//! The output of the demo: lines, and on a terminal one more line that is painted anew.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -37,7 +37,7 @@ pub(super) type Piece = (Colour, String);
 pub(super) struct Screen {
     terminal: Option<Terminal>,
     has_colour: bool,
-    /// What the last line shows, on a terminal.
+    /// The text of the last line, on a terminal.
     live: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the demo runs: three backends, a zone that names them, and the server.
+//! The parts of the demo that run: three backends, a zone that names them, and the server.
 
 use std::fmt;
 use std::io;
@@ -22,7 +22,7 @@ const ZONE: &str = "example.com";
 const HTTP_PORT: u16 = 8080;
 /// The port that Waypost answers on, if it is free.
 const DNS_PORT: u16 = 5300;
-/// How many ports are tried, from the first one up, before any port is good.
+/// The number of ports to try, from the first one up, before any port is good.
 const PORTS_MAX: u16 = 20;
 
 /// Everything that runs.
@@ -32,7 +32,7 @@ pub(super) struct Setting {
     directory: TempDir,
 }
 
-/// Why the demo does not start.
+/// A reason for the demo not to start.
 pub(super) enum Trouble {
     /// No zone file can be written.
     Zone(io::Error),
@@ -88,7 +88,7 @@ impl Setting {
         self.directory.path().to_owned()
     }
 
-    /// Where Waypost answers.
+    /// Returns the address that Waypost answers on.
     pub(super) fn address(&self) -> SocketAddr {
         let default = SocketAddr::from((Ipv4Addr::LOCALHOST, DNS_PORT));
         self.server.addresses().first().copied().unwrap_or(default)
@@ -106,8 +106,8 @@ impl Setting {
         moved.map(sentence).collect()
     }
 
-    /// What answers go by, for each backend; `None`: the zone, which may have been changed, does
-    /// not check it.
+    /// Returns the state of each backend as answers go by it; `None`: the zone, perhaps changed,
+    /// does not check it.
     pub(super) fn showings(&self) -> Vec<Option<Showing>> {
         let snapshot = self.server.snapshot();
         let bindings = || {
@@ -126,7 +126,7 @@ impl Setting {
     }
 }
 
-/// What `start` makes of the first port, from `first` up, that it can have.
+/// Calls `start` with ports from `first` up, until it can have one.
 fn first_of<T, E>(first: u16, start: impl Fn(u16) -> Result<T, E>) -> Result<T, E> {
     let started = (first..first + PORTS_MAX).find_map(|port| start(port).ok());
     // Any port at all; where even that fails, ports are not the trouble.

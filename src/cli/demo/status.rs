@@ -10,7 +10,7 @@ use crate::health::Showing;
 /// Shares are of so many answers, which the weights 3, 2 and 1 divide.
 const WINDOW: usize = 60;
 
-/// What queries were answered with.
+/// The outcomes of the last queries.
 #[derive(Default)]
 pub(super) struct Status {
     recent: VecDeque<Option<IpAddr>>,

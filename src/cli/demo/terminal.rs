@@ -35,7 +35,7 @@ impl Terminal {
         Ok(tcsetattr(io::stdin(), OptionalActions::Now, &keys)?)
     }
 
-    /// How many columns it has.
+    /// Returns its number of columns.
     pub(super) fn width(&self) -> usize {
         let size = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
         if size == 0 { WIDTH } else { size }

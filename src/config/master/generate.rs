@@ -119,7 +119,7 @@ fn expand(template: &str, number: i64, out: &mut String) -> Result<(), String> {
     Ok(())
 }
 
-/// What stands in `${…}`.
+/// The offset, width and base in `${…}`.
 struct Modifiers {
     offset: i64,
     width: usize,

@@ -26,11 +26,11 @@ use crate::wire::rdata::{RdataError, Token, logical_line};
 use crate::zone::{Owner, Records, Ttl};
 pub use written::Written;
 
-/// How many octets all files that a zone includes hold at the most, counted as often as they are
+/// The most octets in all files that a zone includes, each counted as often as it is
 /// included.
 const OCTETS_MAX: usize = 256 << 20;
 
-/// How many records all `$GENERATE` of a zone make at the most: those of two IPv4 /16.
+/// The most records that all `$GENERATE` of a zone make: those of two IPv4 /16.
 const GENERATED_MAX: usize = 1 << 17;
 
 /// Reads a master file and what it includes. Appends its records in file order, and a diagnostic
@@ -74,9 +74,9 @@ struct Reader<'a> {
     soa_ttl: Option<Ttl>,
     /// The files being read, each included by the one before; their plain paths.
     open: Vec<PathBuf>,
-    /// How much more files may include.
+    /// The octets that files may still include.
     octets_left: usize,
-    /// How many more records `$GENERATE` may make.
+    /// The records that `$GENERATE` may still make.
     generated_left: usize,
     records: &'a mut Records,
     written: Written,

@@ -53,7 +53,7 @@ impl Decode for OwnerRecords {
     }
 }
 
-/// How to write the data that stands where a table belongs, if its type is plain.
+/// Returns the way to write data that stands where a table belongs, if its type is plain.
 fn with_type(data: &str) -> Option<String> {
     let rtype = match data.parse::<IpAddr>().ok()? {
         IpAddr::V4(_) => "A",

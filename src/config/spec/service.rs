@@ -45,7 +45,7 @@ table! {
         /// The state that its endpoints are to have whatever their checks say: "up", "down",
         /// "drain" or "auto"; pools and endpoints may set their own. Default: "auto".
         state: Wanted;
-        /// How many addresses one answer names: 1 to 64, or "all" (8 at most). Default:
+        /// The number of addresses in one answer: 1 to 64, or "all" (8 at most). Default:
         /// 1 if any endpoint of the service writes a weight or is a service, else "all".
         answers: Answers;
         /// The share of a pool's weight, 0 to 1, that must be up for the pool to be usable;

@@ -1,4 +1,4 @@
-//! What loads, and is hardly meant: each warning at its place, in the words of its language.
+//! Zones that load but are hardly meant: each warning at its place, in the words of its language.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 const MASTER: &str = "$TTL 3600\n@ SOA ns.example.net. h.example.net. 1 7200 900 1209600 300\n\
                       @ NS ns.example.net.\n";
 
-/// What is wrong with a master file called example.com.zone.
+/// Returns the findings in a master file called example.com.zone.
 fn in_master(text: &str) -> Vec<String> {
     let loaded = load_beside(&[("zones/example.com.zone", text)]);
     let shown: Vec<String> = loaded.diagnostics.iter().map(shown).collect();

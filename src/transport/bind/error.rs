@@ -1,4 +1,4 @@
-//! What keeps an address from being listened on, in words that say what to do.
+//! Obstacles to listening on an address, in words that say what to do.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use crate::transport::Over;
 use crate::transport::encrypted::is_datagrams;
 
-/// Why an address cannot be listened on, and what to do about it.
+/// A reason for not listening on an address, and what to do about it.
 #[derive(Debug)]
 pub struct BindError {
     pub(super) address: SocketAddr,

@@ -16,7 +16,7 @@ const BLOCK: Duration = Duration::from_millis(200);
 /// What to ask of the kernel for queues, in bytes: a burst of 10,000 queries waits in it.
 const QUEUE: usize = 4 << 20;
 
-/// Which of the sockets at one address it is.
+/// The place of a socket among those at one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::transport) enum Share {
     /// The first: nobody else may have the port.
