@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::settings::Settings;
 use super::{Failed, Format, print_diagnostics};
 use crate::config::{Diagnostic, ServerConfig, Severity};
-use crate::server::{GeoFiles, Loader, examine};
+use crate::server::{GeoFiles, Loader, counted, examine, size_of};
 use crate::snapshot::Zone;
 
 /// Arguments of `waypost check`.
@@ -136,21 +136,17 @@ impl Findings {
 
 impl Counts {
     fn of(zones: &[Arc<Zone>], tests: usize) -> Self {
-        let services = zones.iter().map(|zone| zone.services().len()).sum();
-        let in_zone = |zone: &Arc<Zone>| -> usize {
-            zone.services().iter().map(|service| zone.own_endpoint_count(service)).sum()
-        };
-        let endpoints = zones.iter().map(in_zone).sum();
+        let (services, endpoints) = size_of(zones);
         Self { zones: zones.len(), services, endpoints, tests }
     }
 
     fn words(&self) -> String {
         let tests = match self.tests {
             0 => String::new(),
-            tests => format!(", {} hold", count(tests, "test")),
+            tests => format!(", {} hold", counted(tests, "test")),
         };
-        let (zones, services) = (count(self.zones, "zone"), count(self.services, "service"));
-        format!("{zones}, {services}, {}{tests}", count(self.endpoints, "endpoint"))
+        let (zones, services) = (counted(self.zones, "zone"), counted(self.services, "service"));
+        format!("{zones}, {services}, {}{tests}", counted(self.endpoints, "endpoint"))
     }
 }
 
@@ -162,17 +158,10 @@ impl<'a> Line<'a> {
             file,
             line,
             column,
-            severity: match diagnostic.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
+            severity: diagnostic.severity.as_str(),
             message: &diagnostic.message,
             label: Some(&*diagnostic.label).filter(|label| !label.is_empty()),
             help: diagnostic.help.as_deref(),
         }
     }
-}
-
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

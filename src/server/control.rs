@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::certificate::CertificateFiles;
+use super::counted;
 use super::geo::GeoFiles;
 use super::load::Loader;
 use super::memory;
@@ -211,7 +212,9 @@ impl Control {
             let generation = self.publish.borrow().generation();
             error!(
                 errors,
-                generation, "reload refused, {errors} errors: what was served goes on being served"
+                generation,
+                "reload refused, {}: what was served goes on being served",
+                counted(errors, "error")
             );
             log_diagnostics(&load.diagnostics, Severity::Error);
             // No snapshot retires whose end would give back what this load has left behind.
@@ -227,7 +230,8 @@ impl Control {
             generation,
             zones = count,
             took_ms,
-            "reloaded: {count} zones, generation {generation}, in {took_ms} ms"
+            "reloaded: {}, generation {generation}, in {took_ms} ms",
+            counted(count, "zone")
         );
     }
 

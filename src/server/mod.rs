@@ -288,11 +288,7 @@ fn log_load(diagnostics: &[Diagnostic], is_as_expected: bool) {
 
 /// Logs what is served, as the first line; returns how many addresses are probed for it.
 fn log_zones(config: &ServerConfig, served: &[Arc<Zone>]) -> usize {
-    let services: usize = served.iter().map(|zone| zone.services().len()).sum();
-    let of_zone = |zone: &Arc<Zone>| -> usize {
-        zone.services().iter().map(|service| zone.own_endpoint_count(service)).sum()
-    };
-    let endpoints: usize = served.iter().map(of_zone).sum();
+    let (services, endpoints) = size_of(served);
     let bindings = served.iter().flat_map(|zone| zone.bindings().iter());
     let probed: HashSet<&Probed> = bindings.flat_map(|b| b.condition.leaves()).collect();
     let (zones, probed) = (served.len(), probed.len());
@@ -313,6 +309,13 @@ fn log_zones(config: &ServerConfig, served: &[Arc<Zone>]) -> usize {
     probed
 }
 
+/// Returns the number of services in these zones, and of endpoints that are listed in them.
+pub(crate) fn size_of(zones: &[Arc<Zone>]) -> (usize, usize) {
+    let services = || zones.iter().flat_map(|zone| zone.services().iter().map(move |s| (zone, s)));
+    let endpoints = services().map(|(zone, service)| zone.own_endpoint_count(service)).sum();
+    (services().count(), endpoints)
+}
+
 /// Waits for the first verdicts of `probed` addresses, and says so.
 fn wait_for_verdicts(checker: &Checker, handle: &Handle, probed: usize, wait: Duration) {
     if probed > 0 {
@@ -330,7 +333,7 @@ fn probes_max(config: &ServerConfig) -> usize {
 }
 
 /// Returns a number of things in words.
-fn counted(count: usize, thing: &str) -> String {
+pub(crate) fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
