@@ -179,6 +179,10 @@ impl Head {
         Self::error(Rcode::Refused, Some(why))
     }
 
+    fn failed(why: Why) -> Self {
+        Self::error(Rcode::ServFail, Some(why))
+    }
+
     fn error(rcode: Rcode, why: Option<Why>) -> Self {
         Self { rcode: Some(rcode), why, ..Self::default() }
     }

@@ -22,6 +22,8 @@ pub(super) enum Why {
     NotAuthoritative,
     /// Zone transfers are not offered.
     NotSupported,
+    /// There is no data of the zone: its file was never good.
+    InvalidData,
     /// A service has endpoints, but none of them may serve.
     NothingUp,
 }
@@ -33,6 +35,7 @@ impl Why {
             Self::Prohibited => (18, ""),
             Self::NotAuthoritative => (20, ""),
             Self::NotSupported => (21, ""),
+            Self::InvalidData => (24, "the zone cannot be loaded"),
             Self::NothingUp => (0, "no endpoint of this service is up"),
         }
     }

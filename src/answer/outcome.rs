@@ -27,7 +27,7 @@ pub enum Outcome {
     BadVers(usize),
     /// YXDOMAIN: a DNAME made the name too long.
     YxDomain(usize),
-    /// SERVFAIL: the response did not fit the buffer; never seen with the buffers we use.
+    /// SERVFAIL: there is no data of the zone, or the response did not fit the buffer.
     ServFail(usize),
     /// No response.
     Drop(Dropped),

@@ -104,9 +104,10 @@ impl<'r> Resolve<'r, '_> {
                 return;
             }
             let found = match self.snapshot.zone_of(name, qtype) {
-                Some((at, zone)) if !zone.access().admits(source) => {
-                    Err((Why::Prohibited, Met::Prohibited(at)))
-                }
+                Some((at, zone)) if !zone.access().admits(source) => Err(match zone.is_absent() {
+                    true => (Why::InvalidData, Met::Absent(at)),
+                    false => (Why::Prohibited, Met::Prohibited(at)),
+                }),
                 Some(found) => Ok(found),
                 None => Err((Why::NotAuthoritative, Met::NoZone)),
             };
@@ -118,7 +119,10 @@ impl<'r> Resolve<'r, '_> {
                 // The answer so far stands: whoever asks can go on by itself.
                 Err(_) if aliased => return,
                 Err((why, _)) => {
-                    self.head = Head::refused(why);
+                    self.head = match why {
+                        Why::InvalidData => Head::failed(why),
+                        _ => Head::refused(why),
+                    };
                     return;
                 }
             };

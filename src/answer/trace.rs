@@ -36,6 +36,8 @@ pub enum Met {
     NoZone,
     /// It lies in a zone that the client is not let into.
     Prohibited(usize),
+    /// It lies in a zone of which there is no data.
+    Absent(usize),
     /// What the zone has for it.
     Found(usize, Found),
 }

@@ -18,7 +18,7 @@ use crate::zone::Override;
 pub(super) fn hop(snapshot: &Snapshot, geo: &Geo, met: &MetHop) -> Hop {
     let zone_at = match met.met {
         Met::NoZone => None,
-        Met::Prohibited(zone) | Met::Found(zone, _) => Some(zone),
+        Met::Prohibited(zone) | Met::Absent(zone) | Met::Found(zone, _) => Some(zone),
     };
     let zone = zone_at.and_then(|at| snapshot.zones().get(at));
     let service = zone.and_then(|zone| {
@@ -42,6 +42,7 @@ fn found(zone: Option<&Zone>, met: &MetHop) -> &'static str {
     let (found, zone) = match (met.met, zone) {
         (Met::Found(_, found), Some(zone)) => (found, zone),
         (Met::Prohibited(_), _) => return "nothing for this client: `clients` does not let it in",
+        (Met::Absent(_), _) => return "a zone that cannot be loaded: `waypost check` says why",
         _ => return "no zone of ours",
     };
     match found {

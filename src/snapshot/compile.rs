@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
 use super::nodes::{NONE, NodeId, Nodes, SRV_FLAG, Writing};
 use super::{Access, Endpoint, Service, Text, Zone};
 use crate::health::{Binding, Bit, Board, EndpointName, Probed, Showing};
@@ -77,6 +79,35 @@ impl Zone {
             points: compiled.points,
             access: Access::new(&clients.allow, &clients.deny),
             subnets: Access::only(&clients.subnets),
+            is_absent: false,
+        }
+    }
+
+    /// Creates a zone at `origin` of which there is no data.
+    pub fn absent(origin: &Name) -> Self {
+        let mut names = NameTree::with_room(1);
+        // A tree takes many more names than one.
+        let apex = names.add(origin.as_wire()).unwrap_or(0);
+        let (nodes, index) =
+            Sets { found: Vec::new(), rdata: Vec::new() }.place(names, apex, |_| (NONE, None));
+        let nobody = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
+        Self {
+            apex: origin.as_wire().to_ascii_lowercase().into(),
+            depth: origin.label_count(),
+            origin: origin.clone(),
+            nodes,
+            index,
+            services: Box::default(),
+            plans: Plans::with_room(0),
+            endpoints: Box::default(),
+            pools: Box::default(),
+            texts: Box::default(),
+            board: Arc::new(Board::new(0)),
+            bindings: Arc::default(),
+            points: PointCounts::default(),
+            access: Access::new(&[], &nobody),
+            subnets: Access::only(&[]),
+            is_absent: true,
         }
     }
 }

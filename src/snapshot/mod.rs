@@ -97,6 +97,8 @@ impl Snapshot {
             qname.read(zone.origin.as_wire());
             let parent = self.zone_of(&qname, Type::DS).map(|(_, parent)| parent);
             if let Some(parent) = parent.filter(|parent| !Arc::ptr_eq(parent, zone))
+                && !parent.is_absent()
+                && !zone.is_absent()
                 && !matches!(parent.find(&qname, Type::NS), Found::Cut(_))
             {
                 found.push((&**zone, &**parent));
@@ -143,9 +145,17 @@ pub struct Zone {
     points: PointCounts,
     access: Access,
     subnets: Access,
+    /// Whether it stands for a zone that there is no data of.
+    is_absent: bool,
 }
 
 impl Zone {
+    /// Whether it stands for a zone of which there is no data: it admits nobody, and each query for
+    /// its names is answered with SERVFAIL.
+    pub fn is_absent(&self) -> bool {
+        self.is_absent
+    }
+
     /// The apex.
     pub fn origin(&self) -> &Name {
         &self.origin

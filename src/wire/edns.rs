@@ -46,6 +46,7 @@ pub fn extended_error(number: u16) -> &'static str {
         18 => " (Prohibited)",
         20 => " (Not Authoritative)",
         21 => " (Not Supported)",
+        24 => " (Invalid Data)",
         _ => "",
     }
 }
