@@ -10,7 +10,7 @@ use tracing::info;
 use super::Failed;
 use super::settings::Settings;
 use super::signals::Signals;
-use crate::config::{ServerConfig, Severity, parse_listen};
+use crate::config::{ServerConfig, parse_listen};
 use crate::observe::Log;
 use crate::server::{Server, StartError, forbid_dumps, log_diagnostics};
 
@@ -58,7 +58,7 @@ impl Serve {
             match error {
                 StartError::Zones(diagnostics) => {
                     let text = super::rendered(&diagnostics);
-                    log.refuse(&text, || log_diagnostics(&diagnostics, Severity::Warning));
+                    log.refuse(&text, || log_diagnostics(&diagnostics));
                 }
                 other => refuse(&log, &other.to_string()),
             }

@@ -21,6 +21,8 @@ use crate::zone::{Records, Zone};
 pub struct Allowed {
     /// To run commands for checks of kind exec.
     pub exec: bool,
+    /// To be read through symlinks that lead out of the zone directory.
+    pub outside_symlinks: bool,
 }
 
 /// What came of reading one zone.
@@ -28,6 +30,8 @@ pub struct Allowed {
 pub struct Loaded {
     /// The zone; `None` if there are errors.
     pub zone: Option<Zone>,
+    /// The name of the zone, where the file says it, even if there are errors.
+    pub origin: Option<Name>,
     /// Everything found wrong, in the order of the text. Holds an error exactly when there is no
     /// zone.
     pub diagnostics: Vec<Diagnostic>,
@@ -41,16 +45,22 @@ pub struct Loaded {
 /// `$ORIGIN` are relative to the file's name without `.zone`.
 pub fn load_zone(path: &Path, files: &dyn Files, allowed: Allowed) -> Loaded {
     let files = Recorded { files, read: RefCell::new(Vec::new()) };
-    let (zone, diagnostics) = match files.read(path) {
+    let (zone, origin, diagnostics) = match files.read(path) {
         Err(failure) => {
             let message = format!("cannot read {}: {failure}", path.display());
-            (None, unread(Diagnostic::unplaced(message)))
+            (None, None, unread(Diagnostic::unplaced(message)))
         }
         Ok(source) if path.extension().is_some_and(|ending| ending == "toml") => {
             let (file, decoder) = parse::<ZoneFile>(&source);
             match file {
-                Some(file) => build::zone(file, decoder, &files, allowed),
-                None => (None, decoder.diagnostics),
+                Some(file) => {
+                    let written = file.zone.as_ref().map(|zone| zone.value.as_str());
+                    let origin =
+                        written.and_then(|name| Name::parse(name, Some(&Name::root())).ok());
+                    let (zone, diagnostics) = build::zone(file, decoder, &files, allowed);
+                    (zone, origin, diagnostics)
+                }
+                None => (None, None, decoder.diagnostics),
             }
         }
         Ok(source) => master_zone(&source, &files),
@@ -60,7 +70,7 @@ pub fn load_zone(path: &Path, files: &dyn Files, allowed: Allowed) -> Loaded {
         let (source, span) = found.place.as_ref()?;
         Some((read.iter().position(|known| known.path == source.path), span.start))
     });
-    Loaded { zone, diagnostics, read }
+    Loaded { zone, origin, diagnostics, read }
 }
 
 /// The diagnostics of a file about which no more is to be said.
@@ -89,11 +99,14 @@ pub fn duplicate_zones(zones: &[(&Path, &Name)]) -> Vec<Diagnostic> {
 }
 
 /// Reads a plain master file as a zone.
-fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Diagnostics) {
+fn master_zone(
+    source: &Arc<Source>,
+    files: &dyn Files,
+) -> (Option<Zone>, Option<Name>, Diagnostics) {
     if source.text.len() > FILE_LEN_MAX {
         let message = format!("this file is larger than {} MiB", FILE_LEN_MAX >> 20);
         let error = Diagnostic::new(Severity::Error, message, Arc::clone(source), 0..0);
-        return (None, unread(error));
+        return (None, None, unread(error));
     }
     let stem = source.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or(".");
     let by_name = Name::parse(stem, Some(&Name::root())).unwrap_or_else(|_| Name::root());
@@ -102,8 +115,8 @@ fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Diagno
     let written = master::parse(source, &by_name, None, files, &mut records, &mut diagnostics);
     let unread = diagnostics.has_errors();
     let soa = records.iter().position(|(_, rtype, ..)| rtype == Type::SOA);
-    let origin = soa.and_then(|soa| records.iter().nth(soa)).map(|(owner, ..)| records.name(owner));
-    let origin = origin.unwrap_or_else(|| by_name.clone());
+    let told = soa.and_then(|soa| records.iter().nth(soa)).map(|(owner, ..)| records.name(owner));
+    let origin = told.clone().unwrap_or_else(|| by_name.clone());
     if let Some(soa) = soa
         && let Some((severity, message, help)) = misnamed(&origin, &by_name, stem)
     {
@@ -112,7 +125,7 @@ fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Diagno
         found.help = Some(help);
         diagnostics.push(found);
         if severity == Severity::Error {
-            return (None, diagnostics);
+            return (None, Some(by_name), diagnostics);
         }
     }
     let (zone, conflicts) = match Zone::new(origin, records, Vec::new()) {
@@ -124,7 +137,7 @@ fn master_zone(source: &Arc<Source>, files: &dyn Files) -> (Option<Zone>, Diagno
     };
     // What seems to be missing may stand in a line that could not be read.
     diagnostics.extend(build::report_master(&conflicts, unread, &written, source));
-    (zone.filter(|_| !unread), diagnostics)
+    (zone.filter(|_| !unread), told, diagnostics)
 }
 
 /// Returns what is wrong with a master file called `stem`, or `by_name` as a name, that holds the

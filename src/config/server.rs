@@ -169,7 +169,10 @@ impl Default for ServerConfig {
             start_wait: spec::START_WAIT_DEFAULT.0,
             check_concurrency: spec::CONCURRENCY_DEFAULT as usize,
             check_concurrency_per_address: spec::CONCURRENCY_PER_ADDRESS_DEFAULT as usize,
-            allowed: Allowed { exec: spec::EXEC_DEFAULT },
+            allowed: Allowed {
+                exec: spec::EXEC_DEFAULT,
+                outside_symlinks: spec::OUTSIDE_SYMLINKS_DEFAULT,
+            },
             guard: GuardPolicy {
                 concurrency: spec::CONCURRENCY_DEFAULT as usize,
                 per_address: spec::CONCURRENCY_PER_ADDRESS_DEFAULT as usize,
@@ -248,6 +251,7 @@ fn checks(checks: spec::Checks, config: &mut ServerConfig, decoder: &mut Decoder
 
 fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
     let mut config = ServerConfig { zones: file.zones.value.into(), ..ServerConfig::default() };
+    config.allowed.outside_symlinks = file.outside_symlinks.value;
     config.encrypted = encrypted::build(file.listen.as_ref(), file.tls, file.broken, decoder);
     if let Some(Spanned { value: listen, .. }) = file.listen {
         if let Some(addresses) = listen.addresses {

@@ -21,6 +21,7 @@ use crate::health::Bit;
 use crate::snapshot::{Snapshot, Zone};
 use crate::wire::message::{Message, write_query};
 use crate::zone::{Down, Test};
+use held::hold_in_test;
 pub use held::{Hold, hold_down, places_of};
 use seen::{Answer, Shares};
 
@@ -54,9 +55,9 @@ pub fn failures<'t>(zone: &Arc<Zone>, geo: &Geo, tests: &'t [Test]) -> Vec<(&'t 
     let failures = tests.iter().filter_map(|test| {
         let places = |down: &Down| places_of(zone, &down.service, down.endpoint.as_deref());
         let places: HashSet<Bit> = test.down.iter().flat_map(places).collect();
-        let held = (!places.is_empty()).then(|| hold_down(&[(&**zone, places)]));
+        let held = hold_in_test(zone, places);
         let result = ask(&snapshot, geo, test);
-        held.into_iter().for_each(Hold::release);
+        held.release();
         result.err().map(|failure| (test, failure))
     });
     failures.collect()

@@ -12,6 +12,7 @@ use rustls::{Error as TlsError, InconsistentKeys};
 use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
+use super::files;
 use super::seen::Fingerprint;
 use crate::clock::date;
 use crate::config::EncryptedConfig;
@@ -30,6 +31,8 @@ pub(super) struct CertificateFiles {
     key: PathBuf,
     /// How the files looked when they were last read.
     seen: [Option<Fingerprint>; 2],
+    /// Whether trying again may help although the files look the same.
+    is_short: bool,
     presented: Arc<Certificate>,
     validity: Option<Validity>,
     /// The moment when files that cannot be presented were first seen, until that is said: one of
@@ -41,11 +44,15 @@ pub(super) struct CertificateFiles {
 
 /// Why a certificate cannot be presented: which file, what is wrong, what to do.
 #[derive(Debug)]
-pub struct CertificateError(String);
+pub struct CertificateError {
+    text: String,
+    /// Whether trying again may help.
+    is_passing: bool,
+}
 
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -63,9 +70,9 @@ impl CertificateFiles {
         let seen = look(&certificate, &key);
         let (certified, validity) = read(&certificate, &key)?;
         let presented = Arc::new(Certificate::new(certified));
-        let refused_at = None;
+        let (refused_at, is_short, looked_on) = (None, false, 0);
         let mut files =
-            Self { certificate, key, seen, presented, validity, refused_at, looked_on: 0 };
+            Self { certificate, key, seen, is_short, presented, validity, refused_at, looked_on };
         files.warn_daily();
         Ok(files)
     }
@@ -81,7 +88,7 @@ impl CertificateFiles {
     pub(super) fn refresh(&mut self, forced: bool) {
         let seen = look(&self.certificate, &self.key);
         let is_due = self.refused_at.is_some_and(|at| at.elapsed() >= RENEWAL_MAX);
-        if seen != self.seen || forced || is_due {
+        if seen != self.seen || forced || is_due || self.is_short {
             self.seen = seen;
             self.read_again(forced || is_due);
         }
@@ -94,13 +101,16 @@ impl CertificateFiles {
                 let names = certified.cert.first().map_or(Vec::new(), |first| dns_names(first));
                 self.presented.replace(certified);
                 (self.validity, self.looked_on, self.refused_at) = (validity, 0, None);
+                self.is_short = false;
                 self.log_read(&names);
             }
+            // The log has it.
+            Err(problem) if !is_final && self.is_short && problem.is_passing => {}
             Err(_) if !is_final => {
                 self.refused_at.get_or_insert_with(Instant::now);
             }
             Err(problem) => {
-                self.refused_at = None;
+                (self.refused_at, self.is_short) = (None, problem.is_passing);
                 error!(
                     "certificate refused: what was presented goes on being presented: {problem}"
                 );
@@ -151,7 +161,7 @@ fn read(
     certificate: &Path,
     key: &Path,
 ) -> Result<(CertifiedKey, Option<Validity>), CertificateError> {
-    let fail = |problem: String| Err(CertificateError(problem));
+    let fail = |text: String| Err(CertificateError { text, is_passing: false });
     let (chain_pem, key_pem) = (read_file(certificate)?, Zeroizing::new(read_file(key)?));
     let (chain_name, key_name) = (certificate.display(), key.display());
     let chain = CertificateDer::pem_slice_iter(&chain_pem).collect::<Result<Vec<_>, _>>();
@@ -198,14 +208,11 @@ fn read(
 fn read_file(path: &Path) -> Result<Vec<u8>, CertificateError> {
     let fail = |why: &dyn fmt::Display| {
         let path = path.display();
-        CertificateError(format!("cannot read {path}, which [tls] names: {why}"))
+        let text = format!("cannot read {path}, which [tls] names: {why}");
+        CertificateError { text, is_passing: false }
     };
-    let metadata = std::fs::metadata(path).map_err(|error| fail(&error))?;
-    // Opening a pipe would wait for whoever writes to it.
-    if !metadata.is_file() || metadata.len() > FILE_LEN_MAX {
-        return Err(fail(&"it is no regular file of at most 1 MiB"));
-    }
-    std::fs::read(path).map_err(|error| fail(&error))
+    let read = files::read(path, FILE_LEN_MAX).map(|(octets, _)| octets);
+    read.map_err(|error| CertificateError { is_passing: files::is_passing(&error), ..fail(&error) })
 }
 
 #[cfg(test)]

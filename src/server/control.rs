@@ -1,7 +1,8 @@
 //! The control plane: loads zones, publishes snapshots, keeps checks in step.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,10 +10,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::catalog::{Catalog, Served, Update};
 use super::certificate::CertificateFiles;
+use super::changes::Changes;
 use super::counted;
 use super::geo::GeoFiles;
-use super::load::Loader;
 use super::memory;
 use super::states::States;
 use super::supervisor;
@@ -42,9 +44,12 @@ pub(super) enum Event {
     Stop,
 }
 
+/// How long the stop waits for zones that are being kept.
+const KEEP_MAX: Duration = Duration::from_millis(500);
+
 /// What the control plane reads from files, and keeps in them.
 pub(super) struct OnDisk {
-    pub(super) loader: Loader,
+    pub(super) catalog: Catalog,
     pub(super) geo: GeoFiles,
     pub(super) certificate: Option<CertificateFiles>,
     pub(super) states: States,
@@ -52,7 +57,7 @@ pub(super) struct OnDisk {
 
 /// Everything that changes what is answered.
 pub(super) struct Control {
-    loader: Loader,
+    catalog: Catalog,
     geo: GeoFiles,
     certificate: Option<CertificateFiles>,
     states: States,
@@ -77,8 +82,8 @@ impl Control {
     ) -> Self {
         let (publish, _) = watch::channel(Arc::new(Snapshot::new(0, Vec::new())));
         let retired = Vec::new();
-        let OnDisk { loader, geo, certificate, states } = files;
-        Self { loader, geo, certificate, states, table, checker, clock, runtime, publish, retired }
+        let OnDisk { catalog, geo, certificate, states } = files;
+        Self { catalog, geo, certificate, states, table, checker, clock, runtime, publish, retired }
     }
 
     /// What workers read snapshots from.
@@ -91,11 +96,12 @@ impl Control {
         &self.checker
     }
 
-    /// Publishes the next generation.
+    /// Publishes the zones of the catalog as the next generation.
     ///
     /// New zones' boards show every known state before the first worker sees them. Old zones'
     /// boards stand still from then on: a worker reads them for the rest of its batch at most.
-    pub(super) fn publish(&mut self, zones: Vec<Arc<Zone>>) {
+    pub(super) fn publish(&mut self) {
+        let zones = self.catalog.zones();
         let old = self.publish.borrow().clone();
         let pointers = |zones: &[Arc<Zone>]| -> HashSet<*const Zone> {
             zones.iter().map(Arc::as_ptr).collect()
@@ -132,18 +138,20 @@ impl Control {
                 Event::Stop => break,
                 Event::Reload => {
                     supervisor::reloading();
-                    self.reload(&mut watcher);
+                    self.reload(&mut watcher, true);
                     supervisor::ready();
                 }
-                Event::Changed if moved || watcher.has_changed(&self.loader) => {
-                    self.reload(&mut watcher);
+                Event::Changed if moved || self.is_due(&mut watcher) => {
+                    self.reload(&mut watcher, false);
                 }
                 Event::Changed => {}
             }
+            self.remind();
             self.free_retired();
             self.keep_states(false);
         }
         self.keep_states(true);
+        self.catalog.finish(KEEP_MAX);
         self.runtime.block_on(self.checker.stop());
     }
 
@@ -189,50 +197,70 @@ impl Control {
             return false;
         };
         if moved {
-            self.loader.set_geo(Arc::clone(self.geo.geo()));
+            self.catalog.set_geo(Arc::clone(self.geo.geo()));
         }
         moved
     }
 
-    fn reload(&mut self, watcher: &mut Watcher) {
+    /// Whether the zones are worth reading.
+    fn is_due(&self, watcher: &mut Watcher) -> bool {
+        watcher.follow();
+        let loader = self.catalog.loader();
+        watcher.has_changed(loader) || loader.is_short()
+    }
+
+    /// Reads the zones; `is_wished`: the operator asks for it, and for a line that says what came.
+    fn reload(&mut self, watcher: &mut Watcher, is_wished: bool) {
         // Noted before reading: what changes while we read is seen as a change afterwards.
-        watcher.note(&self.loader);
+        let written = watcher.note(self.catalog.loader(), is_wished);
         let started = self.clock.now();
+        let is_written = |path: &Path| written.contains(path);
         // A bug in loading must not take the checks along, which end with this thread.
-        let Ok(load) = catch_unwind(AssertUnwindSafe(|| self.loader.load())) else {
+        let update = || self.catalog.update(&is_written, started);
+        let Ok(update) = catch_unwind(AssertUnwindSafe(update)) else {
             error!(
                 "reload refused: loading the zones panicked; what was served goes on being served"
             );
             memory::give_back();
             return;
         };
-        watcher.extend(&self.loader);
-        let Some(zones) = load.zones.filter(|_| load.is_as_expected) else {
-            let errors = load.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-            let generation = self.publish.borrow().generation();
-            error!(
-                errors,
-                generation,
-                "reload refused, {}: what was served goes on being served",
-                counted(errors, "error")
-            );
-            log_diagnostics(&load.diagnostics, Severity::Error);
+        watcher.extend(self.catalog.loader(), &written);
+        let changes = Changes::between(&update.before, self.catalog.served());
+        log_update(&update, self.catalog.served());
+        if changes.is_empty() && (!is_wished || update.is_refused) {
             // No snapshot retires whose end would give back what this load has left behind.
             memory::give_back();
             return;
-        };
-        log_diagnostics(&load.diagnostics, Severity::Warning);
-        let count = zones.len();
-        self.publish(zones);
+        }
+        self.publish();
         let took_ms = self.clock.now().since(started).as_millis() as u64;
-        let generation = self.publish.borrow().generation();
+        let (generation, zones) = (self.publish.borrow().generation(), self.catalog.served().len());
+        let words = changes.to_string();
+        let Changes { added, removed, changed } = changes;
+        let (added, removed, changed) = (added.as_deref(), removed.as_deref(), changed.as_deref());
         info!(
             generation,
-            zones = count,
+            zones,
             took_ms,
-            "reloaded: {}, generation {generation}, in {took_ms} ms",
-            counted(count, "zone")
+            added,
+            removed,
+            changed,
+            "reloaded: {}, generation {generation}, in {took_ms} ms{words}",
+            counted(zones, "zone")
         );
+    }
+
+    /// Tells of the files that go on being refused, each once an hour.
+    fn remind(&mut self) {
+        for (file, instead, since) in self.catalog.due(self.clock.now()) {
+            let (file, instead) = (file.display(), instead.as_str());
+            let hours = since.as_secs() / 3600;
+            error!(
+                %file,
+                hours,
+                "{file} has been refused for {hours} h: {instead}; `waypost check` says what to mend"
+            );
+        }
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -254,19 +282,53 @@ fn settle(events: &Receiver<Event>) -> Event {
     Event::Changed
 }
 
-/// Logs each diagnostic by itself: one object each in JSON. `least`: the level
-/// of those that did no harm.
-pub(crate) fn log_diagnostics(diagnostics: &[Diagnostic], least: Severity) {
+/// Logs what came of reading the zone directory.
+pub(super) fn log_update(update: &Update, served: &BTreeMap<Name, Served>) {
+    if update.is_bare && served.is_empty() {
+        for Diagnostic { message, .. } in &update.diagnostics {
+            warn!("{message}; nothing is served until a zone file is there");
+        }
+        return;
+    }
+    let zones = served.len();
+    match (update.is_refused, update.before.is_empty()) {
+        (true, true) => {
+            let zones_served = counted(zones, "zone");
+            error!(zones, "the zone directory is refused: {zones_served} served as last good");
+        }
+        (true, false) => {
+            error!(zones, "reload refused: what was served goes on being served");
+        }
+        (false, _) => {}
+    }
+    for (file, instead) in &update.refused {
+        let (file, instead) = (file.display(), instead.as_str());
+        error!(%file, "{file} is refused: {instead}");
+    }
+    for file in &update.mended {
+        let file = file.display();
+        info!(%file, "{file} is good again");
+    }
+    for (zone, _) in update.before.iter().filter(|(zone, _)| !served.contains_key(*zone)) {
+        warn!(%zone, "{zone} is removed: no file holds it any more");
+    }
+    log_diagnostics(&update.diagnostics);
+}
+
+/// Logs each diagnostic by itself: one object each in JSON.
+pub(crate) fn log_diagnostics(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         let text = config::render(std::slice::from_ref(diagnostic), false);
         let file = diagnostic.place.as_ref().map(|(source, _)| source.path.display().to_string());
         let (line, column) = diagnostic.line_column().unzip();
         let (help, message) = (diagnostic.help.as_deref(), &diagnostic.message);
-        match diagnostic.severity.min(least) {
-            Severity::Error if diagnostic.severity == Severity::Error => {
+        match diagnostic.severity {
+            Severity::Error => {
                 error!(target: "waypost::config", file, line, column, help, text, "{message}");
             }
-            _ => warn!(target: "waypost::config", file, line, column, help, text, "{message}"),
+            Severity::Warning => {
+                warn!(target: "waypost::config", file, line, column, help, text, "{message}");
+            }
         }
     }
 }

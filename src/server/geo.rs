@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tracing::{error, info};
 
+use super::files;
 use super::seen::Fingerprint;
 use crate::config::GeoConfig;
 use crate::geo::{Database, Geo};
@@ -32,17 +33,23 @@ struct Followed {
     seen: Option<Fingerprint>,
     /// Whether it could not be used then.
     failed: bool,
+    /// Whether trying again may help although the file looks the same.
+    is_short: bool,
     /// The last good one.
     database: Option<Arc<Database>>,
 }
 
 /// Why a database cannot be used: which file, what is wrong, what to do.
 #[derive(Debug)]
-pub struct GeoError(String);
+pub struct GeoError {
+    text: String,
+    /// Whether trying again may help.
+    is_passing: bool,
+}
 
 impl fmt::Display for GeoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -54,8 +61,13 @@ impl GeoFiles {
         let mut problems = Vec::new();
         let files = config.databases.iter().map(|path| {
             let seen = Fingerprint::of(path);
-            let database = read(path).map_err(|problem| problems.push(problem)).ok();
-            Followed { path: path.clone(), seen, failed: database.is_none(), database }
+            let (mut failed, mut is_short) = (false, false);
+            let fail = |problem: GeoError| {
+                (failed, is_short) = (true, problem.is_passing);
+                problems.push(problem);
+            };
+            let database = read(path).map_err(fail).ok();
+            Followed { path: path.clone(), seen, failed, is_short, database }
         });
         let files = files.collect();
         let mut loaded = Self { config, files, geo: Arc::default() };
@@ -100,19 +112,23 @@ impl Followed {
         // One that is still being written is read once that is done.
         let is_settled = || looks.is_none_or(|looks| looks.if_settled().is_some());
         let is_new = looks != self.seen && (wished || is_settled());
-        let is_tried_again = wished && self.failed;
+        let is_tried_again = (wished && self.failed) || self.is_short;
+        let was_short = self.is_short && !is_new;
         if !is_new && !is_tried_again {
             return false;
         }
         self.seen = looks;
         let read = read(&self.path);
         self.failed = read.is_err();
+        self.is_short = read.as_ref().is_err_and(|problem| problem.is_passing);
         match read {
             Ok(database) => {
                 log_read(&database);
                 self.database = Some(database);
                 true
             }
+            // The log has it.
+            Err(_) if was_short && self.is_short => false,
             Err(problem) => {
                 let goes_on = match self.database {
                     Some(_) => "what was read before goes on being used",
@@ -137,17 +153,14 @@ fn log_read(database: &Database) {
 fn read(path: &Path) -> Result<Arc<Database>, GeoError> {
     let fail = |why: &dyn fmt::Display| {
         let path = path.display();
-        GeoError(format!(
+        let text = format!(
             "cannot use {path}, which [geo] names: {why}; put a database in MaxMind's format \
              there, such as GeoLite2-City.mmdb"
-        ))
+        );
+        GeoError { text, is_passing: false }
     };
-    let metadata = std::fs::metadata(path).map_err(|error| fail(&error))?;
-    // Opening a pipe would wait for whoever writes to it.
-    if !metadata.is_file() || metadata.len() > FILE_LEN_MAX {
-        return Err(fail(&"it is no regular file of at most 4 GiB"));
-    }
-    let octets = std::fs::read(path).map_err(|error| fail(&error))?;
+    let (octets, _) = files::read(path, FILE_LEN_MAX)
+        .map_err(|error| GeoError { is_passing: files::is_passing(&error), ..fail(&error) })?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     Database::read(&name, &octets).map(Arc::new).map_err(|problem| fail(&problem))
 }

@@ -1,13 +1,14 @@
 //! The zone directory: which files are zones, and what they compile to.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
-use std::io::Read;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use super::files::{self, Metadata};
 use super::seen::{Fingerprint, Seen};
 use crate::config::{self, Allowed, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
 use crate::expect::{self, Failure};
@@ -15,7 +16,7 @@ use crate::geo::Geo;
 use crate::snapshot::{Snapshot, Zone};
 use crate::steering::RouteTables;
 use crate::wire::name::Name;
-use crate::zone::{self, with_room};
+use crate::zone;
 
 /// Reads a zone directory again and again, compiling only what changed.
 #[derive(Debug)]
@@ -26,20 +27,31 @@ pub struct Loader {
     /// Whether anything is known of where clients are.
     has_geo: bool,
     allowed: Allowed,
+    /// Whether the last load lacked something that the machine may give later.
+    is_short: bool,
 }
 
 /// A zone file as it was last loaded.
 #[derive(Debug)]
-struct Known {
+pub(super) struct Known {
     /// Every file that it depended on, as read then.
     read: Vec<Seen>,
     /// The files that it names and that could not be read.
     unread: Vec<PathBuf>,
-    zone: Option<Arc<Zone>>,
-    diagnostics: Vec<Diagnostic>,
+    /// Its zone; `None` if there are errors.
+    pub(super) zone: Option<Arc<Zone>>,
+    /// The name of the zone, where the file says it, however wrong the rest is.
+    pub(super) origin: Option<Name>,
+    /// All that is wrong with it but for tests.
+    pub(super) diagnostics: Vec<Diagnostic>,
     /// How many tests it has, and those that fail.
     tests: usize,
-    failures: Vec<Diagnostic>,
+    /// The tests that fail.
+    pub(super) failures: Vec<Diagnostic>,
+    /// The files that it was made of, until [`Loader::take_sources`].
+    sources: Vec<Arc<Source>>,
+    /// Whether the log has what is wrong with it.
+    pub(super) is_told: bool,
 }
 
 /// What a zone directory holds.
@@ -55,6 +67,8 @@ pub struct Load {
     /// Whether it holds no zone file, or is not there at all, which is an error among the
     /// diagnostics.
     pub is_bare: bool,
+    /// Whether the directory could be read.
+    pub is_readable: bool,
     /// All that is wrong with any of its files.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -68,6 +82,7 @@ impl Loader {
             tables: RouteTables::default(),
             has_geo: false,
             allowed: Allowed::default(),
+            is_short: false,
         }
     }
 
@@ -103,32 +118,83 @@ impl Loader {
     /// Reads the directory. A zone none of whose files changed keeps its compiled form, and with
     /// it the states of its endpoints.
     pub fn load(&mut self) -> Load {
-        let paths = match zone_files(&self.directory) {
+        self.load_unless(&|_| false)
+    }
+
+    /// Reads the directory as [`Loader::load`] does, but for files that `is_written` says are still
+    /// being written: a zone that depends on one stays as it was.
+    pub(super) fn load_unless(&mut self, is_written: &dyn Fn(&Path) -> bool) -> Load {
+        let paths = match files::with_descriptor(|| zone_files(&self.directory)) {
             Ok(paths) => paths,
-            Err(problem) => {
-                let is_bare = !self.directory.exists();
-                let diagnostics = vec![Diagnostic::unplaced(problem)];
-                return Load { zones: None, tests: 0, is_as_expected: true, is_bare, diagnostics };
+            Err(error) => {
+                self.is_short = files::is_passing(&error);
+                let directory = self.directory.display();
+                let problem = format!("cannot read the zone directory {directory}: {error}");
+                return Load {
+                    zones: None,
+                    tests: 0,
+                    is_as_expected: true,
+                    is_readable: false,
+                    is_bare: !self.directory.exists(),
+                    diagnostics: vec![Diagnostic::unplaced(problem)],
+                };
             }
         };
-        let files = Directory::new(&self.directory);
+        let files = Directory::new(&self.directory, self.allowed, is_written);
         // Master files come last, without those that are found to be a part of another zone.
         let is_master = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "zone");
         let (masters, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_master);
         let mut before = std::mem::take(&mut self.known);
         let (tables, allowed) = (&mut self.tables, self.allowed);
         let mut read = |path: PathBuf| {
-            let old = before.remove(&path).and_then(Known::if_current);
-            let known = old.unwrap_or_else(|| Known::load(&path, &files, allowed, tables));
-            (path, known)
+            let Some(old) = before.remove(&path) else {
+                let known = || Known::load(&path, &files, allowed, tables);
+                return (!is_written(&path)).then(known).map(|known| (path, known));
+            };
+            let known = match old.depends_on(&path, is_written) {
+                true => old,
+                false => old.or_anew(|| Known::load(&path, &files, allowed, tables)),
+            };
+            Some((path, known))
         };
-        self.known = others.into_iter().map(&mut read).collect();
+        self.known = others.into_iter().filter_map(&mut read).collect();
         let parts = included(&self.known);
         let masters = masters.into_iter().filter(|path| !parts.contains(path));
-        self.known.extend(masters.map(read));
+        self.known.extend(masters.filter_map(read));
+        self.is_short = files.is_short.get();
         let parts = included(&self.known);
         self.known.retain(|path, _| !parts.contains(path));
         self.collect()
+    }
+
+    /// Whether the last load lacked descriptors, memory or permission: it is worth another attempt
+    /// although no file has changed.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short
+    }
+
+    /// Returns each zone file with what came of it.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&Path, &Known)> {
+        self.known.iter().map(|(path, known)| (path.as_path(), known))
+    }
+
+    /// Notes that the log has what is wrong with the file at `path`.
+    pub(super) fn set_told(&mut self, path: &Path) {
+        if let Some(known) = self.known.get_mut(path) {
+            known.is_told = true;
+        }
+    }
+
+    /// Returns the files that the zone at `path` is made of, the zone file first, if they were read
+    /// since this was last asked.
+    pub(super) fn take_sources(&mut self, path: &Path) -> Vec<Arc<Source>> {
+        self.known.get_mut(path).map_or(Vec::new(), |known| std::mem::take(&mut known.sources))
+    }
+
+    /// Compiles the zone at `path` from other `files` than those of the directory.
+    pub(super) fn compile(&mut self, path: &Path, files: &dyn Files) -> Option<Arc<Zone>> {
+        let zone = config::load_zone(path, files, self.allowed).zone?;
+        Some(Arc::new(Zone::compile(zone, &mut self.tables)))
     }
 
     /// Every file that the last load read, and every one that it would read next time.
@@ -171,7 +237,7 @@ impl Loader {
         diagnostics.extend(failures);
         let tests = self.known.values().map(|known| known.tests).sum();
         let (is_as_expected, is_bare) = (diagnostics.len() == before, self.known.is_empty());
-        Load { zones, tests, is_as_expected, is_bare, diagnostics }
+        Load { zones, tests, is_as_expected, is_readable: true, is_bare, diagnostics }
     }
 }
 
@@ -182,35 +248,55 @@ impl Known {
         allowed: Allowed,
         tables: &mut RouteTables,
     ) -> Self {
-        let Loaded { mut zone, diagnostics, read } = config::load_zone(path, files, allowed);
+        let Loaded { mut zone, origin, diagnostics, read } =
+            config::load_zone(path, files, allowed);
         let looked = files.looked.take();
         let seen =
             |source: &Arc<Source>| Seen::new(source, looked.get(&source.path).copied().flatten());
         let seen = read.iter().map(seen).collect();
         let tests = zone.as_mut().map_or(Vec::new(), zone::Zone::take_tests);
         // A text is needed no longer than for what is wrong with it.
-        let source = read.into_iter().next().filter(|_| !tests.is_empty());
+        let source = read.first().filter(|_| !tests.is_empty());
         let zone = zone.map(|zone| Arc::new(Zone::compile(zone, tables)));
-        let failures = zone.iter().zip(&source).flat_map(|(zone, source)| {
+        let failures = zone.iter().zip(source).flat_map(|(zone, source)| {
             let failures = expect::failures(zone, tables.geo(), &tests);
             failures.into_iter().map(|(test, failure)| failed(source, test, &failure))
         });
         let failures = failures.collect();
+        let sources = if zone.is_some() { read } else { Vec::new() };
         Self {
             read: seen,
             unread: files.failed.take(),
             zone,
+            origin,
             diagnostics,
             tests: tests.len(),
             failures,
+            sources,
+            is_told: false,
         }
     }
 
-    /// Itself, if nothing that it depends on has changed.
-    fn if_current(mut self) -> Option<Self> {
-        // What failed may have failed for a file that could not be read, which is not in `read`.
-        let current = self.zone.is_some() && self.read.iter_mut().all(Seen::is_current);
-        current.then_some(self)
+    /// Whether it is wrong in itself.
+    pub(super) fn is_refused(&self) -> bool {
+        self.zone.is_none() || !self.failures.is_empty()
+    }
+
+    /// Whether it depends on a file of which `is_so` holds.
+    fn depends_on(&self, path: &Path, is_so: &dyn Fn(&Path) -> bool) -> bool {
+        is_so(path) || self.read.iter().any(|seen| seen.path != path && is_so(&seen.path))
+    }
+
+    /// Returns itself if nothing that it depends on has changed, otherwise what `load` gives.
+    fn or_anew(mut self, load: impl FnOnce() -> Self) -> Self {
+        // A file that could not be read is not in `read`.
+        if self.unread.is_empty() && self.read.iter_mut().all(Seen::is_current) {
+            return self;
+        }
+        let mut known = load();
+        let is_same = known.diagnostics == self.diagnostics && known.failures == self.failures;
+        known.is_told = self.is_told && is_same;
+        known
     }
 }
 
@@ -223,11 +309,10 @@ fn included(known: &BTreeMap<PathBuf, Known>) -> HashSet<PathBuf> {
 }
 
 /// The zone files of a directory, sorted: `*.toml` and `*.zone`, hidden ones left out.
-fn zone_files(directory: &Path) -> Result<Vec<PathBuf>, String> {
-    let cannot = |error| format!("cannot read the zone directory {}: {error}", directory.display());
+fn zone_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
-    for entry in fs::read_dir(directory).map_err(cannot)? {
-        let path = entry.map_err(cannot)?.path();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
         let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
         let is_zone = path.extension().is_some_and(|end| end == "toml" || end == "zone");
         if is_zone && !hidden && !path.is_dir() {
@@ -287,14 +372,34 @@ fn cannot_locate(zone: &Zone) -> Option<Diagnostic> {
 /// Reads the files of a zone directory and remembers those that it could not.
 struct Directory<'a> {
     root: &'a Path,
+    allowed: Allowed,
+    is_written: &'a dyn Fn(&Path) -> bool,
     failed: RefCell<Vec<PathBuf>>,
     /// How each file looked before it was first read; `None` where that says nothing.
     looked: RefCell<HashMap<PathBuf, Option<Fingerprint>>>,
+    is_short: Cell<bool>,
 }
 
 impl<'a> Directory<'a> {
-    fn new(root: &'a Path) -> Self {
-        Self { root, failed: RefCell::default(), looked: RefCell::default() }
+    fn new(root: &'a Path, allowed: Allowed, is_written: &'a dyn Fn(&Path) -> bool) -> Self {
+        let (failed, looked, is_short) = (RefCell::default(), RefCell::default(), Cell::new(false));
+        Self { root, allowed, is_written, failed, looked, is_short }
+    }
+
+    fn read_now(&self, path: &Path) -> io::Result<Arc<Source>> {
+        if (self.is_written)(path) {
+            self.is_short.set(true);
+            return Err(io::Error::other("it is still being written"));
+        }
+        let most = FILE_LEN_MAX as u64;
+        let (octets, metadata) = match self.allowed.outside_symlinks {
+            true => files::read(path, most)?,
+            false => files::read_inside(self.root, path, most)?,
+        };
+        let source = source(path, octets, &metadata)?;
+        let fingerprint = Fingerprint::new(&metadata).if_settled();
+        self.looked.borrow_mut().entry(path.to_owned()).or_insert(fingerprint);
+        Ok(source)
     }
 }
 
@@ -304,55 +409,32 @@ impl Files for Directory<'_> {
     }
 
     fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
-        match read_file(path) {
-            Ok((source, fingerprint)) => {
-                self.looked.borrow_mut().entry(path.to_owned()).or_insert(fingerprint);
-                Ok(source)
-            }
-            Err(failure) => {
-                self.failed.borrow_mut().push(path.to_owned());
-                Err(failure)
-            }
-        }
+        self.read_now(path).map_err(|error| {
+            self.is_short.set(self.is_short.get() || files::is_passing(&error));
+            self.failed.borrow_mut().push(path.to_owned());
+            error.to_string()
+        })
     }
 }
 
-/// Reads one file of a zone directory; says how it looked before.
-///
-/// # Errors
-/// One line that says what failed.
-pub(super) fn read_file(path: &Path) -> Result<(Arc<Source>, Option<Fingerprint>), String> {
-    // Opening a pipe would wait for whoever writes to it.
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return Err("this is no regular file".into());
-    }
-    read_source_and_look(path)
-}
-
-/// Reads one file with its time of change.
+/// Reads one text file with its time of change.
 ///
 /// # Errors
 /// One line that says what failed.
 pub fn read_source(path: &Path) -> Result<Arc<Source>, String> {
-    read_source_and_look(path).map(|(source, _)| source)
+    let read = files::read(path, FILE_LEN_MAX as u64);
+    let read = read.and_then(|(octets, metadata)| source(path, octets, &metadata));
+    read.map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-fn read_source_and_look(path: &Path) -> Result<(Arc<Source>, Option<Fingerprint>), String> {
-    let cannot = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
-    let file = fs::File::open(path).map_err(cannot)?;
-    let metadata = file.metadata().map_err(cannot)?;
-    let fingerprint = Fingerprint::new(&metadata).if_settled();
-    if metadata.len() > FILE_LEN_MAX as u64 {
-        return Err(format!("{} is larger than {} MiB", path.display(), FILE_LEN_MAX >> 20));
-    }
-    let mut bytes = with_room(metadata.len() as usize + 1);
-    file.take(FILE_LEN_MAX as u64).read_to_end(&mut bytes).map_err(cannot)?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+/// Makes a source of what was read at `path`.
+pub(super) fn source(path: &Path, octets: Vec<u8>, metadata: &Metadata) -> io::Result<Arc<Source>> {
+    let text = String::from_utf8(octets).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes()[..at].iter().filter(|&&byte| byte == b'\n').count();
-        format!("{}:{line} is not UTF-8", path.display())
+        io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8"))
     })?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified = modified.map_or(0, |since| since.as_secs() as u32);
-    Ok((Arc::new(Source::new(path, text, modified)), fingerprint))
+    Ok(Arc::new(Source::new(path, text, modified)))
 }

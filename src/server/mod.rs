@@ -9,11 +9,15 @@
 //! One thread loads and publishes; the checks run on one of their own; each worker picks
 //! up the newest snapshot between two batches.
 
+mod catalog;
 mod certificate;
+mod changes;
 mod checks;
 mod control;
 mod examine;
+mod files;
 mod geo;
+mod kept;
 mod load;
 mod lock;
 mod memory;
@@ -41,13 +45,15 @@ use tracing::{error, info, warn};
 use crate::answer::Over;
 use crate::checker::{Checker, Limits};
 use crate::clock::Clock;
-use crate::config::{Diagnostic, EncryptedConfig, ServerConfig, Severity};
+use crate::config::{Diagnostic, EncryptedConfig, ServerConfig};
 use crate::health::{Probed, Table};
 use crate::snapshot::{Snapshot, Zone};
 use crate::transport::{self, BindError, Bound, Running, StreamLimits, Tls};
+use catalog::{Catalog, Update};
 use certificate::CertificateFiles;
 use checks::CheckThread;
 use control::{Control, Event, OnDisk};
+use kept::KeptSources;
 use states::States;
 use worker::Worker;
 
@@ -80,7 +86,7 @@ pub struct Server {
 /// Why a server did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// The zones have errors.
+    /// The zone directory cannot be read, and nothing was kept of what it held.
     Zones(Vec<Diagnostic>),
     /// The certificate of the encrypted listeners cannot be presented.
     Certificate(CertificateError),
@@ -117,39 +123,32 @@ impl Server {
     /// [`StartError`]; nothing is left running.
     pub fn start(config: ServerConfig) -> Result<Self, StartError> {
         process::quiet_worker_panics();
+        files::keep_spare();
         let (geo, problems) = GeoFiles::load(config.geo.clone());
-        let mut loader =
+        let loader =
             Loader::new(&config.zones).with_geo(geo.geo().clone()).allowing(config.allowed);
+        let clock = Clock::system();
         let mut watcher = watch::Watcher::new();
-        // Noted before reading: what changes while we start is seen as a change afterwards.
-        watcher.note(&loader);
-        let load = loader.load();
-        watcher.extend(&loader);
-        let zones = match load.zones {
-            Some(zones) => zones,
-            None if load.is_bare => Vec::new(),
-            None => return Err(StartError::Zones(load.diagnostics)),
-        };
-        let probed = log_zones(&config, &zones);
+        let (events, inbox) = mpsc::channel();
+        watcher.attach(&config.zones, events.clone());
+        let (catalog, update) = read_zones(&config, loader, &mut watcher, &clock)?;
+        let probed = log_zones(&config, &catalog.zones());
         log_geo(&geo, &problems);
         process::raise_descriptor_limit(connections_max(&config), probes_max(&config));
-        match load.is_bare {
-            true => log_bare(&load.diagnostics),
-            false => log_load(&load.diagnostics, load.is_as_expected),
-        }
+        control::log_update(&update, catalog.served());
         let workers = worker_count(config.workers);
         let (bound, certificate) = bind(&config, workers)?;
         let (addresses, encrypted) = (bound.addresses(), bound.encrypted_addresses());
 
-        let (clock, mut states) = (Clock::system(), States::new(config.states.clone()));
+        let mut states = States::new(config.states.clone());
         let checks = CheckThread::start()?;
         let handle = checks.handle().clone();
         let (shown, changes) = mpsc::sync_channel(1);
         let (table, checker) = checker(&config, &mut states, &clock, shown);
-        let files = OnDisk { loader, geo, certificate, states };
+        let files = OnDisk { catalog, geo, certificate, states };
         let mut control =
             Control::new(files, Arc::clone(&table), checker, clock.clone(), handle.clone());
-        control.publish(zones);
+        control.publish();
         // What comes later is not that old.
         control.forget_kept_states();
         wait_for_verdicts(control.checker(), &handle, probed, config.start_wait);
@@ -164,8 +163,6 @@ impl Server {
             Worker::new(snapshots, policy, workers_clock.clone(), counted.clone(), number)
         })?;
         services::watch(control.snapshots(), changes)?;
-        let (events, inbox) = mpsc::channel();
-        watcher.attach(&config.zones, events.clone());
         let (alive, ended) = mpsc::channel();
         std::thread::Builder::new().name("control".into()).spawn(move || {
             let _alive: mpsc::Sender<Infallible> = alive;
@@ -277,12 +274,25 @@ impl Drop for Server {
     }
 }
 
-/// Logs what was found wrong with what is served all the same.
-fn log_load(diagnostics: &[Diagnostic], is_as_expected: bool) {
-    log_diagnostics(diagnostics, Severity::Warning);
-    if !is_as_expected {
-        // Nothing is served yet that could stay: answers that are not as expected beat none.
-        error!("zones are served although tests of theirs fail");
+/// Reads the zones for the first time.
+///
+/// # Errors
+/// [`StartError::Zones`].
+fn read_zones(
+    config: &ServerConfig,
+    loader: Loader,
+    watcher: &mut watch::Watcher,
+    clock: &Clock,
+) -> Result<(Catalog, Update), StartError> {
+    // Noted before reading: what changes while we start is seen as a change afterwards.
+    let written = watcher.note(&loader, false);
+    let kept = KeptSources::beside(config.states.as_ref().map(|states| &*states.path));
+    let mut catalog = Catalog::new(loader, kept);
+    let update = catalog.update(&|_| false, clock.now());
+    watcher.extend(catalog.loader(), &written);
+    match !update.is_readable && !update.is_bare && catalog.served().is_empty() {
+        true => Err(StartError::Zones(update.diagnostics)),
+        false => Ok((catalog, update)),
     }
 }
 
@@ -335,13 +345,6 @@ fn probes_max(config: &ServerConfig) -> usize {
 /// Returns a number of things in words.
 pub(crate) fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Logs why nothing is served.
-fn log_bare(diagnostics: &[Diagnostic]) {
-    for Diagnostic { message, .. } in diagnostics {
-        warn!("{message}; nothing is served until a zone file is there");
-    }
 }
 
 /// Logs what is known of where clients are.

@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::digest::{Digest, SHA256, digest};
 
-use super::load::read_file;
-use crate::config::Source;
+use super::{files, load};
+use crate::config::{FILE_LEN_MAX, Source};
 
 /// A file that was changed so shortly before it was read may change once more without looking
 /// different: file times are only as fine as the kernel's ticks.
@@ -37,6 +37,11 @@ impl Fingerprint {
     /// How the file at `path` looks now, symlinks followed; `None` if there is none.
     pub(super) fn of(path: &Path) -> Option<Self> {
         std::fs::metadata(path).ok().map(|metadata| Self::new(&metadata))
+    }
+
+    /// Returns the number of the file on its file system.
+    pub(super) fn inode(self) -> u64 {
+        self.inode
     }
 
     /// The fingerprint, if a file that is read now and looks the same later is the same.
@@ -73,8 +78,11 @@ impl Seen {
         if self.fingerprint.is_some() && self.fingerprint == Fingerprint::of(&self.path) {
             return true;
         }
-        let Ok((source, fingerprint)) = read_file(&self.path) else { return false };
-        let now = Self::new(&source, fingerprint);
+        let Ok((octets, metadata)) = files::read(&self.path, FILE_LEN_MAX as u64) else {
+            return false;
+        };
+        let Ok(source) = load::source(&self.path, octets, &metadata) else { return false };
+        let now = Self::new(&source, Fingerprint::new(&metadata).if_settled());
         // The time of change is the default serial.
         let same = now.modified == self.modified && now.digest.as_ref() == self.digest.as_ref();
         if same {

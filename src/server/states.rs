@@ -1,22 +1,28 @@
 //! The file that keeps states over a restart.
 //!
 //! One line that says when, then one for each address: a number that stands for what is probed, and
-//! its state. Waypost alone reads it, and believes all of it or nothing.
+//! its state; the last has the checksum of all before. Waypost alone reads it, and believes all of it
+//! or nothing.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io;
 
 use tracing::{info, warn};
 
+use super::files;
 use super::lock::Lock;
 use crate::clock::Clock;
 use crate::config::StateFile;
 use crate::health::{Kept, State};
 
 /// The first words of the file; the number is that of its form.
-const HEAD: &str = "waypost-states 1 ";
+const HEAD: &str = "waypost-states 2 ";
+
+/// The first word of the last line.
+const FOOT: &str = "sha256 ";
+
+/// The largest file that is read, in octets: room for two million states.
+const LEN_MAX: u64 = 64 << 20;
 
 /// How seldom the file is written, in ticks of the control thread: every half minute, and at the
 /// stop.
@@ -60,8 +66,9 @@ impl States {
                 return Vec::new();
             }
         }
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
+        files::remove_left(path);
+        let text = match files::read(path, LEN_MAX) {
+            Ok((octets, _)) => String::from_utf8(octets).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
             Err(error) => {
                 let file = path.display();
@@ -99,7 +106,7 @@ impl States {
         let Some(StateFile { path, .. }) = &self.file else { return };
         self.ticks = 0;
         let result = is_ours.and_then(|is_ours| match is_ours {
-            true => replace(path, &text(clock.unix(), &known())),
+            true => files::replace(path, &[text(clock.unix(), &known()).as_bytes()]),
             false => Ok(()),
         });
         match result {
@@ -133,12 +140,17 @@ fn text(written: u32, kept: &[Kept]) -> String {
         // Never fails: a String grows.
         let _ = writeln!(text, "{fingerprint:016x} {state}");
     }
-    text
+    let checksum = files::checksum(text.as_bytes());
+    text + FOOT + &checksum + "\n"
 }
 
 /// When it was written, and what it says; `None` if it is not whole.
 fn parse(text: &str) -> Option<(u32, Vec<Kept>)> {
-    let mut lines = text.strip_suffix('\n')?.split('\n');
+    let (body, checksum) = text.strip_suffix('\n')?.rsplit_once(FOOT)?;
+    if checksum != files::checksum(body.as_bytes()) {
+        return None;
+    }
+    let mut lines = body.strip_suffix('\n')?.split('\n');
     let (written, count) = lines.next()?.strip_prefix(HEAD)?.split_once(' ')?;
     let kept: Option<Vec<Kept>> = lines
         .map(|line| {
@@ -150,16 +162,6 @@ fn parse(text: &str) -> Option<(u32, Vec<Kept>)> {
         .collect();
     let kept = kept.filter(|kept| Some(kept.len()) == count.parse().ok())?;
     Some((written.parse().ok()?, kept))
-}
-
-/// Puts a file in its place as a whole.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let mut file = File::create(&beside)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_data()?;
-    fs::rename(&beside, path)
 }
 
 #[cfg(test)]
@@ -176,6 +178,12 @@ mod tests {
             assert_eq!(parse(&text[..end]), None, "{:?}", &text[..end]);
         }
         assert_eq!(parse(&text.replace("down", "gone")), None);
-        assert_eq!(parse(&text.replace("states 1", "states 2")), None);
+        assert_eq!(parse(&text.replace("states 2", "states 3")), None);
+        for at in 0..text.len() {
+            let mut octets = text.clone().into_bytes();
+            octets[at] ^= 1;
+            let flipped = String::from_utf8(octets).unwrap();
+            assert_eq!(parse(&flipped), None, "{flipped:?}");
+        }
     }
 }

@@ -1,44 +1,134 @@
-//! Noticing that zone files changed.
+//! Noticing that zone files changed, and that their writers are done.
 //!
-//! The kernel tells at once (an editor's rename, a symlink swapped above the files); what it
-//! does not tell, such as a change on a network file system, is found by comparing the files'
-//! metadata every few seconds.
+//! The kernel tells at once (an editor's rename, a writer that closes, a symlink swapped above the
+//! files). What it does not tell, such as a change on a network file system, is found by comparing
+//! the files' metadata every few seconds; such a file is read once it has not changed for two
+//! seconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tracing::warn;
 
 use super::control::Event;
 use super::load::Loader;
 use super::seen::Fingerprint;
 
+/// How long a file is left alone that its writer keeps open without writing.
+const WRITER_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// The most files that are remembered as written; what is forgotten is found by comparing.
+const WRITES_MAX: usize = 100_000;
+
 /// Knows how the zone files looked when they were last read.
 pub(super) struct Watcher {
     /// Kept for what it does when it is dropped.
     kernel: Option<RecommendedWatcher>,
+    /// The directory that the kernel watches, as it looked then.
+    watched: Option<Fingerprint>,
+    events: Option<(PathBuf, Sender<Event>)>,
     seen: BTreeMap<PathBuf, Option<Fingerprint>>,
+    writes: Arc<Mutex<Writes>>,
+}
+
+/// What the kernel told of writers, by canonical paths.
+#[derive(Debug, Default)]
+struct Writes {
+    /// The files that are open for writing, with the time of the last write.
+    open: HashMap<PathBuf, Instant>,
+    /// The files that were closed, or renamed into place, since the last reading.
+    done: HashSet<PathBuf>,
+}
+
+/// Which files are not to be read yet.
+pub(super) struct BeingWritten {
+    open: HashSet<PathBuf>,
+    done: HashSet<PathBuf>,
+    seen: BTreeMap<PathBuf, Option<Fingerprint>>,
+    has_kernel: bool,
+    is_wished: bool,
+}
+
+impl BeingWritten {
+    /// Whether the file at `path` is still being written.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        let canonical = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if self.open.contains(&canonical) {
+            return true;
+        }
+        let Some(Some(seen)) = self.seen.get(path) else { return false };
+        let Some(now) = Fingerprint::of(path) else { return false };
+        let is_swapped = self.has_kernel && now.inode() != seen.inode();
+        let is_done = is_swapped || self.is_wished || self.done.contains(&canonical);
+        now != *seen && !is_done && now.if_settled().is_none()
+    }
 }
 
 impl Watcher {
     /// A watcher that compares; the kernel tells it nothing before [`Watcher::attach`].
     pub(super) fn new() -> Self {
-        Self { kernel: None, seen: BTreeMap::new() }
+        Self {
+            kernel: None,
+            watched: None,
+            events: None,
+            seen: BTreeMap::new(),
+            writes: Arc::default(),
+        }
     }
 
     /// Lets the kernel tell of changes in `directory`; events go to `events`.
     pub(super) fn attach(&mut self, directory: &Path, events: Sender<Event>) {
+        self.events = Some((directory.to_owned(), events));
+        self.attach_again();
+    }
+
+    /// Attaches to the directory that stands there now, if another one stood there before.
+    pub(super) fn follow(&mut self) {
+        let Some((directory, _)) = &self.events else { return };
+        let now = Fingerprint::of(directory);
+        let inode = |looks: Option<Fingerprint>| looks.map(Fingerprint::inode);
+        if now.is_some() && inode(now) != inode(self.watched) {
+            self.attach_again();
+        }
+    }
+
+    fn attach_again(&mut self) {
+        let Some((directory, events)) = self.events.clone() else { return };
+        self.watched = Fingerprint::of(&directory);
+        // Events have the paths that were given here.
+        let inside = fs::canonicalize(&directory).unwrap_or_else(|_| directory.clone());
+        let absolute = std::path::absolute(&directory).unwrap_or_else(|_| directory.clone());
+        let above = absolute.parent().and_then(|parent| fs::canonicalize(parent).ok());
+        let own = above.as_ref().zip(absolute.file_name()).map(|(above, name)| above.join(name));
+        let (writes, root) = (Arc::clone(&self.writes), inside.clone());
         let watched = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let is_read = event.is_ok_and(|event| event.kind.is_access());
-            if !is_read {
+            let is_ours = |path: &PathBuf| path.starts_with(&root) || Some(path) == own.as_ref();
+            let is_news = match &event {
+                Ok(event) if !event.paths.is_empty() => {
+                    event.paths.iter().any(is_ours) && lock(&writes).note(event)
+                }
+                _ => {
+                    *lock(&writes) = Writes::default();
+                    true
+                }
+            };
+            if is_news {
                 // The control thread is gone only when the server is.
                 let _ = events.send(Event::Changed);
             }
         });
         let kernel = watched.and_then(|mut kernel| {
-            kernel.watch(directory, RecursiveMode::Recursive)?;
+            kernel.watch(&inside, RecursiveMode::Recursive)?;
+            if let Some(above) = above.filter(|above| !above.starts_with(&inside)) {
+                // Without it a swapped directory is noticed within a few seconds.
+                let _ = kernel.watch(&above, RecursiveMode::NonRecursive);
+            }
             Ok(kernel)
         });
         let kernel = kernel.inspect_err(|error| {
@@ -47,24 +137,103 @@ impl Watcher {
         self.kernel = kernel.ok();
     }
 
-    /// Remembers how the files look now.
-    pub(super) fn note(&mut self, loader: &Loader) {
-        self.seen = look(loader);
+    /// Remembers how the files look now; returns which of them are not to be read yet. `is_wished`:
+    /// the operator wants everything read that nobody is known to write.
+    pub(super) fn note(&mut self, loader: &Loader, is_wished: bool) -> BeingWritten {
+        let seen = std::mem::replace(&mut self.seen, look(loader));
+        let mut writes = lock(&self.writes);
+        let done = std::mem::take(&mut writes.done);
+        let now = Instant::now();
+        let (mut open, mut given_up) = (HashSet::new(), Vec::new());
+        writes.open.retain(|path, last| {
+            let waits = now.duration_since(*last) < WRITER_WAIT_MAX;
+            match waits {
+                true => drop(open.insert(path.clone())),
+                false => given_up.push(path.clone()),
+            }
+            waits
+        });
+        drop(writes);
+        for path in given_up {
+            let file = path.display();
+            warn!(
+                %file,
+                "{file} has been open for writing for {WRITER_WAIT_MAX:?} without a write: it is \
+                 read as it is; close it, or rename a finished file into place"
+            );
+        }
+        BeingWritten { open, done, seen, has_kernel: self.kernel.is_some(), is_wished }
     }
 
-    /// Remembers files that have only come to be known since [`Watcher::note`].
-    pub(super) fn extend(&mut self, loader: &Loader) {
+    /// Remembers files that have only come to be known since [`Watcher::note`], and that those
+    /// which were being written then are still to be read.
+    pub(super) fn extend(&mut self, loader: &Loader, written: &BeingWritten) {
         for (path, fingerprint) in look(loader) {
             self.seen.entry(path).or_insert(fingerprint);
         }
         let watched = loader.watched();
         self.seen.retain(|path, _| watched.binary_search(path).is_ok());
+        for (path, looks) in &mut self.seen {
+            if written.contains(path) {
+                // What was read before is what is known of it.
+                *looks = written.seen.get(path).copied().flatten();
+            }
+        }
     }
 
     /// Whether any file looks different from then.
     pub(super) fn has_changed(&self, loader: &Loader) -> bool {
         look(loader) != self.seen
     }
+}
+
+impl Writes {
+    /// Notes what an event says of writers; returns whether something may be read now.
+    fn note(&mut self, event: &notify::Event) -> bool {
+        if self.open.len() + self.done.len() > WRITES_MAX {
+            *self = Self::default();
+        }
+        let paths = event.paths.iter().cloned();
+        match event.kind {
+            EventKind::Modify(ModifyKind::Data(_)) => {
+                let now = Instant::now();
+                self.open.extend(paths.map(|path| (path, now)));
+                return false;
+            }
+            EventKind::Create(CreateKind::File) if event.paths.iter().all(|path| is_new(path)) => {
+                let now = Instant::now();
+                self.open.extend(paths.map(|path| (path, now)));
+                return false;
+            }
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
+                self.close(&event.paths);
+                self.done.extend(paths);
+            }
+            EventKind::Access(_) => return false,
+            EventKind::Remove(_) => {
+                self.close(&event.paths);
+            }
+            _ => self.done.extend(paths),
+        }
+        true
+    }
+}
+
+impl Writes {
+    /// Notes that nobody writes these files any more.
+    fn close(&mut self, paths: &[PathBuf]) {
+        self.open.retain(|path, _| !paths.contains(path));
+    }
+}
+
+/// Whether the file at `path` was made for its writer, who has written nothing yet: it is no link
+/// to a file that was there before.
+fn is_new(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
+}
+
+fn lock(writes: &Mutex<Writes>) -> MutexGuard<'_, Writes> {
+    writes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn look(loader: &Loader) -> BTreeMap<PathBuf, Option<Fingerprint>> {

@@ -88,8 +88,8 @@ impl Zone {
         let mut names = NameTree::with_room(1);
         // A tree takes many more names than one.
         let apex = names.add(origin.as_wire()).unwrap_or(0);
-        let (nodes, index) =
-            Sets { found: Vec::new(), rdata: Vec::new() }.place(names, apex, |_| (NONE, None));
+        let sets = Sets { found: Vec::new(), rdata: Vec::new() };
+        let (nodes, index, _) = sets.place(names, apex, |_| (NONE, None));
         let nobody = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
         Self {
             apex: origin.as_wire().to_ascii_lowercase().into(),
@@ -98,6 +98,7 @@ impl Zone {
             nodes,
             index,
             services: Box::default(),
+            srv_ports: Box::default(),
             plans: Plans::with_room(0),
             endpoints: Box::default(),
             pools: Box::default(),

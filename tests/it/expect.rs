@@ -35,9 +35,13 @@ to = ["eu", "us"]
 
 /// What `check` says of the zone with these tests: whether all is well, and its output.
 fn check(tests: &str) -> (bool, String) {
+    check_zone(&format!("{ZONE}{tests}"))
+}
+
+/// What `check` says of `zone`.
+fn check_zone(zone: &str) -> (bool, String) {
     let directory = tempfile::tempdir().expect("a directory");
-    std::fs::write(directory.path().join("example.com.toml"), format!("{ZONE}{tests}"))
-        .expect("the directory is ours");
+    std::fs::write(directory.path().join("example.com.toml"), zone).expect("the directory is ours");
     let output = Command::new(env!("CARGO_BIN_EXE_waypost"))
         .args(["check", "."])
         .current_dir(directory.path())
@@ -178,7 +182,7 @@ fn a_reload_whose_tests_fail_changes_nothing() {
     let before = answer();
     assert!(before[0].ends_with("2001:db8:7::1"), "{before:?}");
     write(&format!("{}{holds}", ZONE.replace("2001:db8:7::1", "2001:db8:7::2")));
-    server.wait_for_line("reload refused", PATIENCE);
+    server.wait_for_line("is refused: the zone is served as it was", PATIENCE);
     server.wait_for_line("expected exactly 2001:db8:7::1, but 2001:db8:7::2 came", PATIENCE);
     assert_eq!(answer(), before);
     let now_holds = test("web AAAA", "expect = { exactly = \"2001:db8:7::2\" }");
@@ -196,9 +200,21 @@ fn a_server_starts_although_tests_fail() {
     let fails = test("web A", "expect = { pool = \"us\" }");
     replace(&directory.path().join("example.com.toml"), &format!("{ZONE}{fails}"));
     let server = TestServer::start(directory.path(), 1);
-    server.wait_for_line("zones are served although tests of theirs fail", PATIENCE);
+    server.wait_for_line("the zone is served although tests of it fail", PATIENCE);
     let response = Udp::connect(server.address()).ask(&Question::new("web.example.com.", "A"));
     assert_eq!(response.data.answer.len(), 1);
+}
+
+#[test]
+fn a_written_state_makes_no_test_fail() {
+    let test = test("web AAAA", "expect = { exactly = \"2001:db8:7::1\" }");
+    for state in ["down", "drain", "up"] {
+        let ams1 = "name = \"ams1\",";
+        let zone = ZONE.replace(ams1, &format!("{ams1} state = {state:?},"));
+        assert_ne!(zone, ZONE);
+        let (passes, output) = check_zone(&format!("{zone}{test}"));
+        assert!(passes, "{state}: {output}");
+    }
 }
 
 fn replace(path: &Path, text: &str) {

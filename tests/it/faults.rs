@@ -88,13 +88,15 @@ fn a_restart_begins_with_the_states_that_were_kept() {
     server.wait_for_end(PATIENCE);
 
     let text = fs::read_to_string(&file).expect("it was written");
-    let old = text.replacen(" 1 ", " 1 1", 1);
     let (head, rest) = text.split_once('\n').expect("two lines");
-    let aged =
-        head.rsplit_once(' ').map(|(_, count)| format!("waypost-states 1 9 {count}\n{rest}"));
+    let (_, count) = head.rsplit_once(' ').expect("a count");
+    let (states, _) = rest.rsplit_once("sha256 ").expect("a checksum");
+    let aged = format!("waypost-states 2 9 {count}\n{states}");
+    let digest = ring::digest::digest(&ring::digest::SHA256, aged.as_bytes());
+    let digest: String = digest.as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
     for (text, expected) in [
-        (aged.expect("a count"), "too old"),
-        (old[..old.len() - 3].to_owned(), "damaged"),
+        (format!("{aged}sha256 {digest}\n"), "too old"),
+        (text[..text.len() - 3].to_owned(), "damaged"),
         (String::new(), "damaged"),
     ] {
         fs::write(&file, text).expect("the directory is ours");

@@ -134,7 +134,7 @@ fn replaced_latencies_move_clients_and_broken_ones_do_not() {
         std::thread::yield_now();
     }
     replace(&table, b"127.0.0.0/8,de,1\n127.0.0.0/8,rost,20\n");
-    server.wait_for_line("reload refused", PATIENCE);
+    server.wait_for_line("is refused: the zone is served as it was", PATIENCE);
     server.wait_for_line("web.csv:2:13", PATIENCE);
     assert_eq!(answer(&mut udp), IpAddr::from([192, 0, 2, 2]));
 }

@@ -32,6 +32,7 @@ mod load;
 mod located;
 mod log;
 mod model;
+mod one_broken;
 mod presentation;
 mod scale;
 mod scenario;

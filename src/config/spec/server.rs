@@ -32,6 +32,8 @@ pub(crate) const CONCURRENCY_DEFAULT: u32 = 1024;
 pub(crate) const CONCURRENCY_PER_ADDRESS_DEFAULT: u32 = 64;
 /// No zone file runs commands.
 pub(crate) const EXEC_DEFAULT: bool = false;
+/// No symlink leads out of the zone directory.
+pub(crate) const OUTSIDE_SYMLINKS_DEFAULT: bool = false;
 /// TCP connections in all.
 pub(crate) const TCP_CONNECTIONS_DEFAULT: u32 = 1024;
 /// TCP connections from one source address.
@@ -53,6 +55,9 @@ table! {
     pub(crate) struct ServerFile {
         /// The directory of zone files; a relative path starts at the server's working directory.
         zones: String = ZONES_DEFAULT;
+        /// Whether files in the zone directory may be symlinks to files elsewhere. Symlinks within
+        /// the directory are always followed.
+        outside_symlinks: bool = OUTSIDE_SYMLINKS_DEFAULT;
         /// Where the server listens.
         listen: Listen;
         /// How probes run.

@@ -47,7 +47,11 @@ fn check_of(endpoint: &Endpoint) -> Arc<Check> {
 /// Loads the first of the files.
 fn load_beside(files: &[(&'static str, &str)]) -> Loaded {
     let directory = files.iter().map(|(path, text)| (*path, (*text).to_owned())).collect();
-    load_zone(Path::new(files[0].0), &Directory(directory), Allowed { exec: true })
+    load_zone(
+        Path::new(files[0].0),
+        &Directory(directory),
+        Allowed { exec: true, ..Allowed::default() },
+    )
 }
 
 /// Loads `text` as zones/example.com.toml.

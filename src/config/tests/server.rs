@@ -61,7 +61,7 @@ fn every_key_is_read() {
         start_wait: Duration::from_millis(500),
         check_concurrency: 64,
         check_concurrency_per_address: 5,
-        allowed: Allowed { exec: true },
+        allowed: Allowed { exec: true, ..Allowed::default() },
         guard: GuardPolicy { concurrency: 64, per_address: 5, ..GuardPolicy::default() },
         states: None,
         state_max_age: Duration::from_secs(600),

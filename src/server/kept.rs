@@ -1,0 +1,280 @@
+//! The sources of each zone as they were last good, kept over a restart.
+//!
+//! They stand beside the state file, in a directory of its name with `.zones` at the end: one file
+//! for each zone, with all files that the zone is made of. A thread of its own writes them, so that
+//! a slow disk holds up nothing.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::files;
+use crate::config::{Files, Source};
+use crate::wire::name::Name;
+
+/// The first words of a file; the number is that of its form.
+const HEAD: &str = "waypost-zone 1 ";
+
+/// The largest file that is read, in octets.
+const LEN_MAX: u64 = 4 << 30;
+
+/// The directory of kept zones, and the thread that writes there.
+#[derive(Debug)]
+pub(super) struct KeptSources {
+    directory: Option<PathBuf>,
+    jobs: Option<Sender<Job>>,
+}
+
+/// What the writing thread is told.
+enum Job {
+    /// Keep these files of a zone, the zone file first, under this name.
+    Keep { to: PathBuf, root: PathBuf, origin: Name, sources: Vec<Arc<Source>> },
+    /// Remove all others.
+    Retain(HashSet<PathBuf>),
+    /// Say that all before was done.
+    Finish(Sender<()>),
+}
+
+/// The files that a zone was made of when it was last good.
+#[derive(Debug)]
+pub(super) struct Sources {
+    root: PathBuf,
+    /// The zone file.
+    pub(super) file: PathBuf,
+    all: BTreeMap<PathBuf, Arc<Source>>,
+}
+
+impl Files for Sources {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<Source>, String> {
+        self.all.get(path).cloned().ok_or_else(|| "it was not kept".to_owned())
+    }
+}
+
+impl KeptSources {
+    /// Keeps zones beside `state_file`, or nowhere.
+    pub(super) fn beside(state_file: Option<&Path>) -> Self {
+        let Some(state_file) = state_file else { return Self { directory: None, jobs: None } };
+        let mut directory = state_file.as_os_str().to_owned();
+        directory.push(".zones");
+        let (jobs, inbox) = channel();
+        let directory = PathBuf::from(directory);
+        let written = directory.clone();
+        let thread = std::thread::Builder::new().name("kept".into());
+        let started = thread.spawn(move || write_all(&written, &inbox));
+        let jobs = started.map(|_| jobs).inspect_err(|error| tell(&directory, error)).ok();
+        Self { directory: Some(directory), jobs }
+    }
+
+    /// Has the files of a zone kept.
+    pub(super) fn keep(&self, root: &Path, origin: &Name, sources: Vec<Arc<Source>>) {
+        if let Some(to) = self.path_of(origin) {
+            let (root, origin) = (root.to_owned(), origin.clone());
+            self.tell(Job::Keep { to, root, origin, sources });
+        }
+    }
+
+    /// Has every zone but these forgotten.
+    pub(super) fn retain(&self, zones: Vec<Name>) {
+        self.tell(Job::Retain(zones.iter().filter_map(|zone| self.path_of(zone)).collect()));
+    }
+
+    /// Waits, for `most` at the longest, until everything is written.
+    pub(super) fn finish(self, most: Duration) {
+        let (done, wait) = channel();
+        self.tell(Job::Finish(done));
+        // What is not written by then leaves the form before.
+        let _ = wait.recv_timeout(most);
+    }
+
+    /// Reads the files of the zone that the file at `path` held, or else of the zone `origin`.
+    pub(super) fn read(&self, root: &Path, path: &Path, origin: Option<&Name>) -> Option<Sources> {
+        let by_name = origin.and_then(|origin| read(&self.path_of(origin)?, root));
+        by_name.or_else(|| self.all(root).find(|sources| sources.file == path))
+    }
+
+    /// Reads the files of every zone that is kept.
+    pub(super) fn all(&self, root: &Path) -> impl Iterator<Item = Sources> {
+        let entries = self.directory.as_ref().and_then(|directory| fs::read_dir(directory).ok());
+        let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        paths.filter(|path| is_ours(path)).filter_map(move |path| read(&path, root))
+    }
+
+    fn path_of(&self, origin: &Name) -> Option<PathBuf> {
+        let name = files::checksum(origin.to_string().to_ascii_lowercase().as_bytes());
+        self.directory.as_ref().map(|directory| directory.join(name))
+    }
+
+    fn tell(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            // The thread lives as long as this.
+            let _ = jobs.send(job);
+        }
+    }
+}
+
+/// Whether the file at `path` is named as kept zones are.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+    name.len() == 64 && name.bytes().all(|octet| octet.is_ascii_hexdigit())
+}
+
+fn tell(path: &Path, error: &std::io::Error) {
+    let file = path.display();
+    warn!(
+        %file, %error,
+        "cannot keep zones in {file}: {error}: one that is broken at the next start will answer \
+         SERVFAIL"
+    );
+}
+
+/// Does the jobs until nobody sends any.
+fn write_all(directory: &Path, jobs: &Receiver<Job>) {
+    let mut has_failed = false;
+    for job in jobs {
+        let done = match job {
+            Job::Keep { to, root, origin, sources } => {
+                keep(directory, &to, &root, &origin, &sources)
+            }
+            Job::Retain(paths) => {
+                forget(directory, &paths);
+                continue;
+            }
+            Job::Finish(done) => {
+                // Whoever asked may not wait any more.
+                let _ = done.send(());
+                continue;
+            }
+        };
+        match done {
+            Ok(()) => has_failed = false,
+            Err(error) => {
+                if !has_failed {
+                    tell(directory, &error);
+                }
+                has_failed = true;
+            }
+        }
+    }
+}
+
+fn keep(
+    directory: &Path,
+    to: &Path,
+    root: &Path,
+    origin: &Name,
+    sources: &[Arc<Source>],
+) -> std::io::Result<()> {
+    let mut text = format!("{origin}\n{}\n", sources.len()).into_bytes();
+    for source in sources {
+        let path = source.path.strip_prefix(root).unwrap_or(&source.path);
+        let path = path.as_os_str().as_encoded_bytes();
+        let head = format!("{} {} {}\n", source.modified, path.len(), source.text.len());
+        text.extend_from_slice(head.as_bytes());
+        text.extend_from_slice(path);
+        text.extend_from_slice(source.text.as_bytes());
+    }
+    let head = format!("{HEAD}{}\n", files::checksum(&text));
+    let known = files::read(to, LEN_MAX).ok();
+    if known.is_some_and(|(known, _)| known.starts_with(head.as_bytes())) {
+        return Ok(());
+    }
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    files::replace(to, &[head.as_bytes(), &text])
+}
+
+/// Removes what is kept of other zones, and what was left half-written.
+fn forget(directory: &Path, but: &HashSet<PathBuf>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_left = path.extension().is_some_and(|end| end == "new");
+        if is_left || (is_ours(&path) && !but.contains(&path)) {
+            // One that stays is read only for a zone of its name.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Reads a kept zone as files of `root`; `None` if it is not whole.
+fn read(path: &Path, root: &Path) -> Option<Sources> {
+    let (octets, _) = files::read(path, LEN_MAX).ok()?;
+    let sources = parse(&octets, root);
+    if sources.is_none() {
+        let file = path.display();
+        warn!(%file, "the kept zone in {file} is damaged: it is not used");
+    }
+    sources
+}
+
+fn parse(octets: &[u8], root: &Path) -> Option<Sources> {
+    let (head, rest) = line(octets)?;
+    if head.strip_prefix(HEAD)? != files::checksum(rest) {
+        return None;
+    }
+    let (_, counted) = line(rest)?;
+    let (count, mut rest) = line(counted)?;
+    let (mut all, mut file) = (BTreeMap::new(), None);
+    for _ in 0..count.parse::<usize>().ok()? {
+        let (head, tail) = line(rest)?;
+        let mut numbers = head.split(' ').map(str::parse::<usize>);
+        let mut number = || numbers.next()?.ok();
+        let (modified, path_len, len) = (number()?, number()?, number()?);
+        let (path, tail) = tail.split_at_checked(path_len)?;
+        let (text, tail) = tail.split_at_checked(len)?;
+        rest = tail;
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = root.join(std::ffi::OsStr::from_bytes(path));
+        let text = std::str::from_utf8(text).ok()?;
+        file.get_or_insert_with(|| path.clone());
+        all.insert(path.clone(), Arc::new(Source::new(path, text, modified as u32)));
+    }
+    Some(Sources { root: root.to_owned(), file: file?, all })
+}
+
+/// Splits the first line off.
+fn line(octets: &[u8]) -> Option<(&str, &[u8])> {
+    let end = octets.iter().position(|&octet| octet == b'\n')?;
+    Some((std::str::from_utf8(&octets[..end]).ok()?, &octets[end + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_again_and_what_is_damaged_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = KeptSources::beside(Some(&directory.path().join("states")));
+        let origin = Name::parse("example.com.", None).unwrap();
+        let source = |path: &str, text: &str| Arc::new(Source::new(path, text, 7));
+        let sources = vec![source("zones/a.toml", "a\n"), source("zones/sub/a.zone", "")];
+        kept.keep(Path::new("zones"), &origin, sources);
+        let (done, wait) = channel();
+        kept.tell(Job::Finish(done));
+        wait.recv_timeout(Duration::from_secs(30)).unwrap();
+        let root = Path::new("elsewhere");
+        for (path, origin) in [("x.toml", Some(&origin)), ("elsewhere/a.toml", None)] {
+            let found = kept.read(root, Path::new(path), origin).unwrap();
+            assert_eq!(found.file, Path::new("elsewhere/a.toml"));
+            assert_eq!(found.read(&root.join("a.toml")).unwrap().text, "a\n");
+            assert_eq!(found.read(&root.join("sub/a.zone")).unwrap().modified, 7);
+        }
+        let path = kept.path_of(&origin).unwrap();
+        let octets = fs::read(&path).unwrap();
+        for end in 0..octets.len() {
+            assert!(parse(&octets[..end], root).is_none(), "{end}");
+        }
+        kept.retain(Vec::new());
+        kept.finish(Duration::from_secs(30));
+        assert!(!path.exists());
+    }
+}
