@@ -61,8 +61,8 @@ pub fn hold_down(zones: &[(&Zone, HashSet<Bit>)]) -> Hold {
 }
 
 /// Holds the endpoints at `places` down as [`hold_down`] does, and every other as if its `state`
-/// were `auto`: tests ask whether a zone is right, and an endpoint that its operator took out for an
-/// emergency does not make it wrong.
+/// were `auto`: tests ask whether a zone is right, and an endpoint that its operator took out for
+/// an emergency does not make it wrong.
 pub(super) fn hold_in_test(zone: &Zone, places: HashSet<Bit>) -> Hold {
     let is_written = |binding: &Binding| binding.wanted != Override::Auto;
     match places.is_empty() && !zone.bindings().iter().any(is_written) {

@@ -1,8 +1,8 @@
 //! The file that keeps states over a restart.
 //!
 //! One line that says when, then one for each address: a number that stands for what is probed, and
-//! its state; the last has the checksum of all before. Waypost alone reads it, and believes all of it
-//! or nothing.
+//! its state; the last has the checksum of all before. Waypost alone reads it, and believes all of
+//! it or nothing.
 
 use std::fmt::Write as _;
 use std::io;

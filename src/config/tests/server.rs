@@ -146,8 +146,8 @@ fn its_mistakes_come_all_at_once() {
         "waypost.toml:3:11 `-1`: expected a whole number from 0 to 1024, found the number -1",
         "waypost.toml:5:12 `\"2h\"`: expected a period from 100ms to 1h, found 2h",
         "waypost.toml:7:9 `\"warning\"`: unknown value \"warning\" (did you mean \"warn\"?)",
-        "waypost.toml:8:2 `admin`: unknown key `admin` (known keys: zones, listen, checks, \
-         tls, geo, limits, identity, cookies, rate_limit, log)",
+        "waypost.toml:8:2 `admin`: unknown key `admin` (known keys: zones, outside_symlinks, \
+         listen, checks, tls, geo, limits, identity, cookies, rate_limit, log)",
     ] {
         assert!(mistakes.contains(&mistake.to_owned()), "{mistake}\n{mistakes:#?}");
     }
