@@ -29,6 +29,9 @@ use crate::wire::name::Name;
 /// Files change in bursts; this long a silence ends one.
 const QUIET: Duration = Duration::from_millis(150);
 
+/// The longest wait for such a silence.
+const SETTLE_MAX: Duration = Duration::from_millis(900);
+
 /// How often the control thread looks for what no event told it: files changed behind the
 /// watcher's back, snapshots that no worker uses any more.
 const TICK: Duration = Duration::from_secs(2);
@@ -127,7 +130,7 @@ impl Control {
     pub(super) fn run(mut self, events: &Receiver<Event>, mut watcher: Watcher) {
         loop {
             let event = match events.recv_timeout(TICK) {
-                Ok(Event::Changed) => settle(events),
+                Ok(Event::Changed) => settle(events, &self.clock),
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => Event::Changed,
                 Err(RecvTimeoutError::Disconnected) => Event::Stop,
@@ -269,17 +272,18 @@ impl Control {
     }
 }
 
-/// Waits until files stop changing, a second at most; an operator's wish ends the wait.
-fn settle(events: &Receiver<Event>) -> Event {
-    for _ in 0..6 {
+/// Waits until files stop changing, [`SETTLE_MAX`] at most; an operator's wish ends the wait.
+fn settle(events: &Receiver<Event>, clock: &Clock) -> Event {
+    let began = clock.now();
+    loop {
+        // However many events have come, they are one change.
         match events.recv_timeout(QUIET) {
-            Ok(Event::Changed) => {}
+            Ok(Event::Changed) if clock.now().since(began) < SETTLE_MAX => {}
             Ok(event) => return event,
-            Err(RecvTimeoutError::Timeout) => break,
+            Err(RecvTimeoutError::Timeout) => return Event::Changed,
             Err(RecvTimeoutError::Disconnected) => return Event::Stop,
         }
     }
-    Event::Changed
 }
 
 /// Logs what came of reading the zone directory.
@@ -293,8 +297,8 @@ pub(super) fn log_update(update: &Update, served: &BTreeMap<Name, Served>) {
     let zones = served.len();
     match (update.is_refused, update.before.is_empty()) {
         (true, true) => {
-            let zones_served = counted(zones, "zone");
-            error!(zones, "the zone directory is refused: {zones_served} served as last good");
+            let kept = counted(zones, "zone");
+            error!(zones, "zone directory refused: {kept} of it served as they were last good");
         }
         (true, false) => {
             error!(zones, "reload refused: what was served goes on being served");
