@@ -318,6 +318,10 @@ impl Catalog {
     /// Has the sources of each zone that was read anew kept, and forgets those of zones that are
     /// gone.
     fn keep_good(&mut self) {
+        if !self.kept.is_ours() {
+            // They are kept after a later reading, once the other process has ended.
+            return;
+        }
         let served: Vec<(Name, PathBuf)> = self
             .served
             .iter()
@@ -338,3 +342,6 @@ impl Catalog {
 fn named_by(path: &Path) -> Option<Name> {
     Name::parse(path.file_stem()?.to_str()?, Some(&Name::root())).ok()
 }
+
+#[cfg(test)]
+mod tests;

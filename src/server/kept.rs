@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
 use super::files;
+use super::lock::Lock;
 use crate::config::{Files, Source};
 use crate::wire::name::Name;
 
@@ -23,21 +24,34 @@ const HEAD: &str = "waypost-zone 1 ";
 /// The largest file that is read, in octets.
 const LEN_MAX: u64 = 4 << 30;
 
+/// How often a zone is tried again that could not be written.
+const RETRY_EVERY: Duration = Duration::from_secs(10);
+
 /// The directory of kept zones, and the thread that writes there.
 #[derive(Debug)]
 pub(super) struct KeptSources {
     directory: Option<PathBuf>,
+    /// The lock of the state file beside, which is theirs too.
+    lock: Option<Arc<Lock>>,
     jobs: Option<Sender<Job>>,
 }
 
 /// What the writing thread is told.
 enum Job {
-    /// Keep these files of a zone, the zone file first, under this name.
-    Keep { to: PathBuf, root: PathBuf, origin: Name, sources: Vec<Arc<Source>> },
+    /// Keep this zone in the file at this path.
+    Keep(PathBuf, Kept),
     /// Remove all others.
     Retain(HashSet<PathBuf>),
     /// Say that all before was done.
     Finish(Sender<()>),
+}
+
+/// A zone to keep.
+struct Kept {
+    root: PathBuf,
+    origin: Name,
+    /// Its files, the zone file first.
+    sources: Vec<Arc<Source>>,
 }
 
 /// The files that a zone was made of when it was last good.
@@ -60,9 +74,11 @@ impl Files for Sources {
 }
 
 impl KeptSources {
-    /// Keeps zones beside `state_file`, or nowhere.
-    pub(super) fn beside(state_file: Option<&Path>) -> Self {
-        let Some(state_file) = state_file else { return Self { directory: None, jobs: None } };
+    /// Keeps zones beside the state file that `lock` is of, or nowhere.
+    pub(super) fn beside(lock: Option<Arc<Lock>>) -> Self {
+        let Some(state_file) = lock.as_ref().map(|lock| lock.path()) else {
+            return Self { directory: None, lock, jobs: None };
+        };
         let mut directory = state_file.as_os_str().to_owned();
         directory.push(".zones");
         let (jobs, inbox) = channel();
@@ -71,14 +87,19 @@ impl KeptSources {
         let thread = std::thread::Builder::new().name("kept".into());
         let started = thread.spawn(move || write_all(&written, &inbox));
         let jobs = started.map(|_| jobs).inspect_err(|error| tell(&directory, error)).ok();
-        Self { directory: Some(directory), jobs }
+        Self { directory: Some(directory), lock, jobs }
+    }
+
+    /// Whether no other process keeps zones in this place.
+    pub(super) fn is_ours(&self) -> bool {
+        self.lock.as_ref().is_none_or(|lock| lock.take().unwrap_or(false))
     }
 
     /// Has the files of a zone kept.
     pub(super) fn keep(&self, root: &Path, origin: &Name, sources: Vec<Arc<Source>>) {
         if let Some(to) = self.path_of(origin) {
             let (root, origin) = (root.to_owned(), origin.clone());
-            self.tell(Job::Keep { to, root, origin, sources });
+            self.tell(Job::Keep(to, Kept { root, origin, sources }));
         }
     }
 
@@ -97,13 +118,17 @@ impl KeptSources {
 
     /// Reads the files of the zone that the file at `path` held, or else of the zone `origin`.
     pub(super) fn read(&self, root: &Path, path: &Path, origin: Option<&Name>) -> Option<Sources> {
+        if !self.is_ours() {
+            return None;
+        }
         let by_name = origin.and_then(|origin| read(&self.path_of(origin)?, root));
         by_name.or_else(|| self.all(root).find(|sources| sources.file == path))
     }
 
     /// Reads the files of every zone that is kept.
     pub(super) fn all(&self, root: &Path) -> impl Iterator<Item = Sources> {
-        let entries = self.directory.as_ref().and_then(|directory| fs::read_dir(directory).ok());
+        let directory = self.directory.as_ref().filter(|_| self.is_ours());
+        let entries = directory.and_then(|directory| fs::read_dir(directory).ok());
         let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
         paths.filter(|path| is_ours(path)).filter_map(move |path| read(&path, root))
     }
@@ -136,43 +161,50 @@ fn tell(path: &Path, error: &std::io::Error) {
     );
 }
 
-/// Does the jobs until nobody sends any.
+/// Does the jobs until nobody sends any. Zones that cannot be written are tried again and again.
 fn write_all(directory: &Path, jobs: &Receiver<Job>) {
-    let mut has_failed = false;
-    for job in jobs {
-        let done = match job {
-            Job::Keep { to, root, origin, sources } => {
-                keep(directory, &to, &root, &origin, &sources)
+    let mut unwritten: BTreeMap<PathBuf, Kept> = BTreeMap::new();
+    let mut tried = Instant::now();
+    loop {
+        let job = match unwritten.is_empty() {
+            true => jobs.recv().map_err(RecvTimeoutError::from),
+            false => jobs.recv_timeout(RETRY_EVERY.saturating_sub(tried.elapsed())),
+        };
+        let (was_well, mut failure) = (unwritten.is_empty(), None);
+        let mut fails = |to: &Path, kept: &Kept| {
+            write(directory, to, kept).map_err(|error| failure = Some(error)).is_err()
+        };
+        match job {
+            Ok(Job::Keep(to, kept)) => {
+                unwritten.remove(&to);
+                if fails(&to, &kept) {
+                    unwritten.insert(to, kept);
+                }
             }
-            Job::Retain(paths) => {
+            Ok(Job::Retain(paths)) => {
                 forget(directory, &paths);
-                continue;
+                unwritten.retain(|path, _| paths.contains(path));
             }
-            Job::Finish(done) => {
+            Ok(Job::Finish(done)) => {
+                unwritten.retain(|to, kept| fails(to, kept));
                 // Whoever asked may not wait any more.
                 let _ = done.send(());
-                continue;
             }
-        };
-        match done {
-            Ok(()) => has_failed = false,
-            Err(error) => {
-                if !has_failed {
-                    tell(directory, &error);
-                }
-                has_failed = true;
+            Err(RecvTimeoutError::Timeout) => {
+                tried = Instant::now();
+                unwritten.retain(|to, kept| fails(to, kept));
             }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if let Some(error) = failure.filter(|_| was_well) {
+            tried = Instant::now();
+            tell(directory, &error);
         }
     }
 }
 
-fn keep(
-    directory: &Path,
-    to: &Path,
-    root: &Path,
-    origin: &Name,
-    sources: &[Arc<Source>],
-) -> std::io::Result<()> {
+fn write(directory: &Path, to: &Path, kept: &Kept) -> std::io::Result<()> {
+    let Kept { root, origin, sources } = kept;
     let mut text = format!("{origin}\n{}\n", sources.len()).into_bytes();
     for source in sources {
         let path = source.path.strip_prefix(root).unwrap_or(&source.path);
@@ -251,9 +283,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_cannot_be_written_is_tried_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = Lock::new(directory.path().join("states"));
+        let kept = KeptSources::beside(Some(Arc::new(lock)));
+        let origin = Name::parse("example.com.", None).unwrap();
+        let in_its_way = directory.path().join("states.zones");
+        fs::write(&in_its_way, "").unwrap();
+        kept.keep(Path::new("zones"), &origin, vec![Arc::new(Source::new("zones/a.toml", "", 7))]);
+        let wait = || {
+            let (done, wait) = channel();
+            kept.tell(Job::Finish(done));
+            wait.recv_timeout(Duration::from_secs(30)).unwrap();
+        };
+        wait();
+        fs::remove_file(in_its_way).unwrap();
+        wait();
+        assert!(kept.read(Path::new("zones"), Path::new("zones/a.toml"), None).is_some());
+    }
+
+    #[test]
     fn what_is_kept_is_read_again_and_what_is_damaged_is_not() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = KeptSources::beside(Some(&directory.path().join("states")));
+        let lock = || Some(Arc::new(Lock::new(directory.path().join("states"))));
+        let kept = KeptSources::beside(lock());
+        assert!(kept.is_ours());
+        let other = KeptSources::beside(lock());
+        assert!(!other.is_ours());
         let origin = Name::parse("example.com.", None).unwrap();
         let source = |path: &str, text: &str| Arc::new(Source::new(path, text, 7));
         let sources = vec![source("zones/a.toml", "a\n"), source("zones/sub/a.zone", "")];
@@ -267,6 +323,7 @@ mod tests {
             assert_eq!(found.file, Path::new("elsewhere/a.toml"));
             assert_eq!(found.read(&root.join("a.toml")).unwrap().text, "a\n");
             assert_eq!(found.read(&root.join("sub/a.zone")).unwrap().modified, 7);
+            assert!(other.read(root, Path::new(path), origin).is_none());
         }
         let path = kept.path_of(&origin).unwrap();
         let octets = fs::read(&path).unwrap();

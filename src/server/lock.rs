@@ -4,29 +4,47 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{FlockOperation, flock};
 
-/// A lock that is held for as long as this lives, and no longer than the process does.
+use super::files;
+
+/// The lock of a file and of what stands beside it. Once held, it is for as long as this lives, and
+/// no longer than the process does.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    path: PathBuf,
+    held: OnceLock<File>,
 }
 
 impl Lock {
-    /// Takes the lock of the file at `path`; `None` if another process has it.
+    /// Creates the lock of the file at `path`, without taking it.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, held: OnceLock::new() }
+    }
+
+    /// Returns the path of the file that it is the lock of.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether this process has it; it is taken unless another process does.
     ///
     /// # Errors
     /// The lock, a file beside with `.lock` added to its name, cannot be made.
-    pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn take(&self) -> io::Result<bool> {
+        if self.held.get().is_some() {
+            return Ok(true);
+        }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         // A link, or a pipe that nobody reads, is none of ours.
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let file = options.open(beside(path))?;
+        let file = files::with_descriptor(|| options.open(beside(&self.path)))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Ok(()) => Ok(self.held.set(file).is_ok()),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -47,11 +65,13 @@ mod tests {
     fn one_has_it_until_it_lets_go() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("states");
-        let first = Lock::take(&path).unwrap();
-        assert!(first.is_some());
-        assert!(Lock::take(&path).unwrap().is_none());
+        let (first, second) = (Lock::new(path.clone()), Lock::new(path));
+        for _ in 0..2 {
+            assert!(first.take().unwrap());
+            assert!(!second.take().unwrap());
+        }
         drop(first);
-        assert!(Lock::take(&path).unwrap().is_some());
+        assert!(second.take().unwrap());
     }
 
     #[test]
@@ -59,7 +79,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("states");
         std::os::unix::fs::symlink(directory.path().join("other"), beside(&path)).unwrap();
-        Lock::take(&path).unwrap_err();
+        Lock::new(path).take().unwrap_err();
         assert!(!directory.path().join("other").exists());
     }
 }

@@ -131,7 +131,9 @@ impl Server {
         let mut watcher = watch::Watcher::new();
         let (events, inbox) = mpsc::channel();
         watcher.attach(&config.zones, events.clone());
-        let (catalog, update) = read_zones(&config, loader, &mut watcher, &clock)?;
+        let mut states = States::new(config.states.clone());
+        let kept = KeptSources::beside(states.lock());
+        let (catalog, update) = read_zones(loader, kept, &mut watcher, &clock)?;
         let probed = log_zones(&config, &catalog.zones());
         log_geo(&geo, &problems);
         process::raise_descriptor_limit(connections_max(&config), probes_max(&config));
@@ -140,7 +142,6 @@ impl Server {
         let (bound, certificate) = bind(&config, workers)?;
         let (addresses, encrypted) = (bound.addresses(), bound.encrypted_addresses());
 
-        let mut states = States::new(config.states.clone());
         let checks = CheckThread::start()?;
         let handle = checks.handle().clone();
         let (shown, changes) = mpsc::sync_channel(1);
@@ -279,14 +280,13 @@ impl Drop for Server {
 /// # Errors
 /// [`StartError::Zones`].
 fn read_zones(
-    config: &ServerConfig,
     loader: Loader,
+    kept: KeptSources,
     watcher: &mut watch::Watcher,
     clock: &Clock,
 ) -> Result<(Catalog, Update), StartError> {
     // Noted before reading: what changes while we start is seen as a change afterwards.
     let written = watcher.note(&loader, false);
-    let kept = KeptSources::beside(config.states.as_ref().map(|states| &*states.path));
     let mut catalog = Catalog::new(loader, kept);
     let update = catalog.update(&|_| false, clock.now());
     watcher.extend(catalog.loader(), &written);

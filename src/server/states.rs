@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 
 use tracing::{info, warn};
 
@@ -32,8 +33,8 @@ const TICKS: u32 = 15;
 #[derive(Debug)]
 pub(super) struct States {
     file: Option<StateFile>,
-    /// Held while it is ours: no other process reads or writes it.
-    lock: Option<Lock>,
+    /// Held while the file is ours: no other process reads or writes it then.
+    lock: Option<Arc<Lock>>,
     /// How often it could have been written since it was.
     ticks: u32,
     /// Whether the last attempt failed, so that it was told already.
@@ -42,7 +43,13 @@ pub(super) struct States {
 
 impl States {
     pub(super) fn new(file: Option<StateFile>) -> Self {
-        Self { file, lock: None, ticks: 0, has_failed: false }
+        let lock = file.as_ref().map(|file| Arc::new(Lock::new(file.path.clone())));
+        Self { file, lock, ticks: 0, has_failed: false }
+    }
+
+    /// Returns the lock of the file, if there is one.
+    pub(super) fn lock(&self) -> Option<Arc<Lock>> {
+        self.lock.clone()
     }
 
     /// Returns the states that were kept, if they are new enough; none while another process has
@@ -116,11 +123,8 @@ impl States {
     }
 
     /// Whether no other process has the file; it is locked from then on.
-    fn is_ours(&mut self) -> io::Result<bool> {
-        if let (Some(StateFile { path, .. }), None) = (&self.file, &self.lock) {
-            self.lock = Lock::take(path)?;
-        }
-        Ok(self.lock.is_some())
+    fn is_ours(&self) -> io::Result<bool> {
+        self.lock.as_ref().map_or(Ok(false), |lock| lock.take())
     }
 
     /// Says once that states cannot be kept.
