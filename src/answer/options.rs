@@ -61,7 +61,7 @@ impl<'p> Options<'p> {
             .as_ref()
             .zip(edns.cookie)
             .map(|(cookies, cookie)| (cookie, cookies.give(&cookie, client.source.ip(), now)));
-        let name = policy.name.as_ref().filter(|_| edns.nsid);
+        let name = if edns.nsid { policy.name.as_ref() } else { None };
         Self { policy, edns, over: client.over, nsid: name.map(Text::as_bytes), cookie }
     }
 

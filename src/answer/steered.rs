@@ -4,7 +4,7 @@ use super::options::Why;
 use super::resolve::{Here, Resolve, Step};
 use super::trace::Trace;
 use crate::snapshot::{Endpoint, NodeId, Service};
-use crate::steering::{Choice, Draws, Family, Picks, Select, Share, Stream};
+use crate::steering::{Choice, Draws, Family, Picks, Plan, Select, Share, Stream};
 use crate::wire::edns::Subnet;
 use crate::wire::kind::Type;
 use crate::wire::writer::{Full, pointer_to};
@@ -88,9 +88,9 @@ impl<'r> Resolve<'r, '_> {
         family: Family,
         stream: Stream,
     ) -> Option<bool> {
-        let select = self.select(here, service, family);
+        let mut own = self.select(here, service, family);
+        own.addresses_only = service.plan.has_targets();
         let (draws, picks) = (self.draws.get_mut(here.zone_at)?, &mut *self.picks);
-        let own = Select { addresses_only: service.plan.has_targets(), ..select };
         if !service.plan.has_targets() {
             let choice = own.choose(draws, stream)?;
             own.draw(choice, draws, stream, picks);
@@ -234,21 +234,14 @@ impl<'r> Resolve<'r, '_> {
         self.head.answers += written;
         // The targets' names stand in the records, one after another.
         let (mut at, has_twins) = (first, service.plan.has_twins());
-        let plan = here.zone.plan(service);
         for (place, share) in shares.iter().enumerate().take(usize::from(written)) {
-            // A name in two tiers has its addresses once.
-            let is_added = || {
-                let name = |share: &Share| plan.name_twin(share.member);
-                shares.iter().take(place).any(|before| name(before) == name(share))
-            };
-            if let Some(endpoint) = endpoints.get(usize::from(share.member)) {
-                if let Some(owner) = pointer_to(at + SRV_TARGET)
-                    && !(has_twins && is_added())
-                {
-                    self.add_own_addresses(here, owner, ttl, endpoint);
-                }
-                at += SRV_TARGET + here.zone.endpoint_owner(endpoint).len();
+            let Some(endpoint) = endpoints.get(usize::from(share.member)) else { continue };
+            if let Some(owner) = pointer_to(at + SRV_TARGET)
+                && !(has_twins && is_named_before(here.zone.plan(service), shares, place))
+            {
+                self.add_own_addresses(here, owner, ttl, endpoint);
             }
+            at += SRV_TARGET + here.zone.endpoint_owner(endpoint).len();
         }
     }
 
@@ -286,6 +279,15 @@ impl<'r> Resolve<'r, '_> {
             }
         }
     }
+}
+
+/// Whether the target of the share at `place` is that of one before it: a name in two tiers has
+/// its addresses once.
+#[cold]
+fn is_named_before(plan: Plan<'_>, shares: &[Share], place: usize) -> bool {
+    let name = |share: &Share| plan.name_twin(share.member);
+    let own = shares.get(place).map(name);
+    shares.iter().take(place).any(|before| Some(name(before)) == own)
 }
 
 /// Draws what `own` looks for into `picks`, from the pool that was chosen for any family, or, where

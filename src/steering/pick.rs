@@ -89,13 +89,16 @@ impl Select<'_> {
         self.draw_among(choice, most, (point, stream), draws, picks);
     }
 
-    /// What the draws may name of a pool: a weight of 0 only when nothing else may serve.
+    /// Returns the members of a block that the draws may name: a weight of 0 only when nothing else
+    /// of its pool may serve.
     pub(super) fn drawable(&self, pool: &PlanPool, block: &Block, mode: Mode) -> u64 {
-        let weighted = |block: &Block| self.mask(block, mode) & self.weighted(block);
-        if pool.blocks.iter().any(|block| weighted(block) != 0) {
-            weighted(block)
-        } else {
-            self.mask(block, mode)
+        let serving = self.mask(block, mode);
+        let weighted = serving & self.weighted(block);
+        let has_weight = |other: &Block| self.mask(other, mode) & self.weighted(other) != 0;
+        match weighted {
+            0 if pool.blocks.iter().any(has_weight) => 0,
+            0 => serving,
+            _ => weighted,
         }
     }
 

@@ -76,7 +76,7 @@ pub struct Share {
     pub priority: Tier,
     /// Its weight, as SRV says it.
     pub weight: u16,
-    /// The weight before it became a whole number.
+    /// The weight in hundredths, before it became a whole number.
     pub(super) part: f64,
 }
 
@@ -275,6 +275,7 @@ impl<'a> Select<'a> {
     }
 
     /// Members that have an address of the family that may serve.
+    #[inline(always)]
     pub(super) fn mask(&self, block: &Block, mode: Mode) -> u64 {
         if mode == Mode::Open {
             return self.members(block);
@@ -325,6 +326,7 @@ impl<'a> Select<'a> {
     }
 
     /// Which part of the weight of a member counts, in percent; the larger of its addresses'.
+    #[inline]
     pub(super) fn percent(&self, block: &Block, bit: usize) -> u32 {
         let Some(adjusted) = self.board.adjusted(block.word) else { return PERCENT_ALL };
         let of = |family| adjusted.percent(Bit { word: block.word + family, at: bit as u8 });

@@ -5,6 +5,9 @@ use super::plan::{Tier, To, Traits};
 use super::select::{Choice, Chosen, Mode, PERCENT_ALL, Select, Share, rotated};
 use crate::zone::OnAllDown;
 
+/// [`PERCENT_ALL`] of the parts of weights.
+const PERCENT: f64 = PERCENT_ALL as f64;
+
 impl Select<'_> {
     /// Puts every endpoint that may serve the client, tier by tier, into `shares`, which it empties
     /// first. The endpoints of each pool start at one drawn by weight, into `picks`. Two for which
@@ -45,7 +48,7 @@ impl Select<'_> {
             merge(shares, is_same);
         }
         match self.plan.traits.has(Traits::SRV_AS_WRITTEN) {
-            true => shares.iter_mut().for_each(|share| share.weight = whole(share.part)),
+            true => shares.iter_mut().for_each(|share| share.weight = whole(share.part / PERCENT)),
             false => scale(shares),
         }
     }
@@ -111,39 +114,40 @@ impl Tiers<'_, '_> {
         let first =
             self.picks.as_slice().first().map_or(0, |m| usize::from(m - pool.members.start));
         let start = self.shares.len();
-        let mut total = 0.0;
         let blocks = pool.blocks.len();
-        for turn in 0..=blocks {
-            // The block of the first one comes twice: its rear at the start, its front at the end.
+        // The block of the first one comes twice: its rear at the start, its front at the end. Where
+        // there is no other, it comes once, and goes round.
+        let last = if blocks == 1 { 0 } else { blocks };
+        for turn in 0..=last {
             let at = (first / MEMBERS_MAX + turn) % blocks;
             let Some(block) = pool.blocks.get(at) else { continue };
             let rear = u64::MAX << (first % MEMBERS_MAX);
-            let part = match turn {
-                0 => rear,
-                _ if turn == blocks => !rear,
-                _ => u64::MAX,
+            let (part, start) = match turn {
+                0 if last == 0 => (u64::MAX, first),
+                0 => (rear, 0),
+                _ if turn == last => (!rear, 0),
+                _ => (u64::MAX, 0),
             };
-            for bit in rotated(select.drawable(pool, block, mode) & part, 0) {
+            for bit in rotated(select.drawable(pool, block, mode) & part, start) {
                 let in_pool = at * MEMBERS_MAX + bit;
                 let weight = select.weight(pool, in_pool) * select.percent(block, bit);
-                let part = f64::from(weight) / f64::from(PERCENT_ALL);
-                total += part;
                 let member = pool.members.start + in_pool as u16;
-                self.shares.push(Share { member, priority, weight: 0, part });
+                self.shares.push(Share { member, priority, weight: 0, part: f64::from(weight) });
             }
         }
         if let (Some(scale), Some(shares)) = (scale, self.shares.get_mut(start..)) {
-            divide(shares, total, scale);
+            divide(shares, scale);
         }
     }
 }
 
 /// Turns the weights of one pool into parts of 65,535, of which the pool gets `scale`.
-fn divide(shares: &mut [Share], total: f64, scale: f64) {
+fn divide(shares: &mut [Share], scale: f64) {
+    let total: f64 = shares.iter().map(|share| share.part).sum();
     let heads = shares.len() as f64;
     for share in shares {
         let part = if total == 0.0 { 1.0 / heads } else { share.part / total };
-        share.part = f64::from(u16::MAX) * scale * part;
+        share.part = f64::from(u16::MAX) * PERCENT * scale * part;
     }
 }
 
@@ -171,22 +175,30 @@ fn merge(shares: &mut Vec<Share>, is_same: impl Fn(&Share, &Share) -> bool) {
 /// Weights are shares, not amounts, but clients round them, HAProxy to 256 steps; and the draw that
 /// RFC 2782 describes is biased where they are small.
 fn scale(shares: &mut [Share]) {
-    let Some(last) = shares.iter().map(|share| share.priority).max() else { return };
-    for tier in 0..=last {
-        let in_tier = |share: &&mut Share| share.priority == tier;
-        let greatest =
-            shares.iter_mut().filter(in_tier).fold(0.0, |most, share| share.part.max(most));
-        for share in shares.iter_mut().filter(in_tier) {
-            share.weight =
-                if greatest > 0.0 { whole(share.part / greatest * f64::from(u16::MAX)) } else { 0 };
+    let (mut tier, mut next) = (Some(0), None);
+    while let Some(current) = tier {
+        let mut greatest = 0.0;
+        for share in &*shares {
+            if share.priority == current && share.part > greatest {
+                greatest = share.part;
+            } else if share.priority > current && next.is_none_or(|next| share.priority < next) {
+                next = Some(share.priority);
+            }
         }
+        let factor = if greatest > 0.0 { f64::from(u16::MAX) / greatest } else { 0.0 };
+        for share in shares.iter_mut().filter(|share| share.priority == current) {
+            share.weight = whole(share.part * factor);
+        }
+        (tier, next) = (next, None);
     }
 }
 
-/// The nearest weight that SRV can say: never 0 unless it counts for nothing.
+/// Returns the nearest weight that SRV can say: never 0 unless `part`, which is not negative, is.
 fn whole(part: f64) -> u16 {
-    let least = if part > 0.0 { 1.0 } else { 0.0 };
-    part.round().clamp(least, f64::from(u16::MAX)) as u16
+    /// A sum with 2^52 has no bits left for fractions: its last bits are the nearest whole number.
+    const NO_FRACTION: f64 = (1u64 << 52) as f64;
+    let nearest = (part.min(f64::from(u16::MAX)) + NO_FRACTION).to_bits() as u16;
+    nearest.max(u16::from(part > 0.0))
 }
 
 #[cfg(test)]
