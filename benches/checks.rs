@@ -18,7 +18,7 @@ use waypost::checker::{Checker, Limits};
 use waypost::clock::Clock;
 use waypost::health::{Binding, Bit, Board, EndpointName, GuardPolicy, Probed, Table};
 use waypost::zone::{
-    Check, CheckKind, Condition, HttpCheck, HttpExpect, Override, StatusRange, TcpCheck,
+    Check, CheckKind, Condition, HttpCheck, HttpExpect, Override, Reach, StatusRange, TcpCheck,
 };
 
 use target::{Outcome, Target};
@@ -90,7 +90,7 @@ async fn run(case: &Case, port: u16) -> Outcome<()> {
     let before = resident()?;
     table.lock().map_err(|_| "poisoned")?.bind(&board, &bindings, &[], clock.now());
     let limits = Limits { concurrency: 1024, per_address: 64 };
-    let mut checker = Checker::new(clock, table, limits);
+    let mut checker = Checker::new(clock, table, limits, Reach::everywhere());
     checker.sync();
     if !checker.first_verdicts(Duration::from_secs(120)).await {
         return Err("first verdicts never came".into());

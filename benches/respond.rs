@@ -195,7 +195,7 @@ const ARCOUNT_LOW: usize = 11;
 fn responder() -> Responder {
     let others = (0..OTHERS).map(|n| format!("host-{n} = {{ A = \"198.51.100.{}\" }}\n", n % 256));
     let text = ZONE.to_owned() + &others.collect::<String>();
-    let loaded = load_zone(Path::new(PATH), &Text(text), Allowed::default());
+    let loaded = load_zone(Path::new(PATH), &Text(text), &Allowed::default());
     let zone = loaded.zone.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
     Responder::new(
         Arc::new(Snapshot::new(

@@ -1,4 +1,5 @@
-//! From when to when a certificate is valid: as much X.509 as that takes (RFC 5280 §4.1).
+//! As much X.509 as it takes to say when a certificate is valid, for whom, and by which key it
+//! signs (RFC 5280 §4.1).
 
 use std::time::Duration;
 
@@ -6,6 +7,9 @@ use time::{Date, Month};
 
 /// The tags of the elements on the way (X.690 §8).
 const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const OID: u8 = 0x06;
+const BIT_STRING: u8 = 0x03;
 const OCTETS: u8 = 0x04;
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
@@ -13,6 +17,9 @@ const EXTENSIONS: u8 = 0xa3;
 const DNS_NAME: u8 = 0x82;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
+/// The object identifiers 2.5.4.3, a common name, and 2.5.29.17, alternative names.
+const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// The object identifier of the extension with the names of a certificate, as an element:
 /// 2.5.29.17 (RFC 5280 §4.2.1.6).
@@ -109,7 +116,44 @@ fn names_element(der: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The elements of a certificate from its validity on.
+/// What a certificate says of its holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder<'a> {
+    /// The last common name of its subject.
+    pub common_name: Option<&'a [u8]>,
+    /// Whether it has alternative names, beside which the common name says nothing (RFC 6125
+    /// §6.4.4).
+    pub has_alternative_names: bool,
+    /// The algorithm of its key, the content of an AlgorithmIdentifier.
+    pub key_algorithm: &'a [u8],
+    /// Its key.
+    pub key: &'a [u8],
+}
+
+impl<'a> Holder<'a> {
+    /// What the certificate says; `None` if it cannot be read.
+    pub fn read(der: &'a [u8]) -> Option<Self> {
+        let (_, _, rest) = element(from_validity(der)?)?;
+        let (SEQUENCE, subject, rest) = element(rest)? else { return None };
+        let (SEQUENCE, key, mut rest) = element(rest)? else { return None };
+        let (SEQUENCE, key_algorithm, key) = element(key)? else { return None };
+        let (BIT_STRING, key, _) = element(key)? else { return None };
+        // The first octet counts the bits that are left over at the end: none.
+        let (0, key) = key.split_first().map(|(unused, key)| (*unused, key))? else { return None };
+        let mut has_alternative_names = false;
+        while !rest.is_empty() {
+            let (tag, content, behind) = element(rest)?;
+            if tag == EXTENSIONS {
+                has_alternative_names = has_extension(content, ALTERNATIVE_NAMES)?;
+            }
+            rest = behind;
+        }
+        let common_name = name_of(subject)?;
+        Some(Self { common_name, has_alternative_names, key_algorithm, key })
+    }
+}
+
+/// What a certificate holds from its validity on.
 fn from_validity(der: &[u8]) -> Option<&[u8]> {
     let (SEQUENCE, certificate, _) = element(der)? else { return None };
     let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };
@@ -121,6 +165,37 @@ fn from_validity(der: &[u8]) -> Option<&[u8]> {
         rest = element(rest)?.2;
     }
     Some(rest)
+}
+
+/// The last common name of a subject, `Some(None)` if it has none; `None` if it cannot be read.
+fn name_of(mut subject: &[u8]) -> Option<Option<&[u8]>> {
+    let mut found = None;
+    while !subject.is_empty() {
+        let (SET, mut set, behind) = element(subject)? else { return None };
+        subject = behind;
+        while !set.is_empty() {
+            let (SEQUENCE, attribute, behind) = element(set)? else { return None };
+            set = behind;
+            let (OID, kind, value) = element(attribute)? else { return None };
+            if kind == COMMON_NAME {
+                found = Some(element(value)?.1);
+            }
+        }
+    }
+    Some(found)
+}
+
+/// Whether one of `extensions` is of this kind; `None` if they cannot be read.
+fn has_extension(extensions: &[u8], kind: &[u8]) -> Option<bool> {
+    let (SEQUENCE, mut list, _) = element(extensions)? else { return None };
+    let mut has = false;
+    while !list.is_empty() {
+        let (SEQUENCE, extension, behind) = element(list)? else { return None };
+        list = behind;
+        let (OID, found, _) = element(extension)? else { return None };
+        has |= found == kind;
+    }
+    Some(has)
 }
 
 /// The tag and the content of the first element, and what follows it.
@@ -217,6 +292,7 @@ mod tests {
         assert_eq!(Validity::read(&der), Some(expected));
         for len in 0..der.len() {
             assert_eq!(Validity::read(&der[..len]), None, "{len}");
+            assert_eq!(Holder::read(&der[..len]), None, "{len}");
         }
     }
 
@@ -232,5 +308,19 @@ mod tests {
         }
         let nameless = rcgen::CertificateParams::new([]).unwrap().self_signed(&key).unwrap();
         assert_eq!(dns_names(nameless.der()), [""; 0]);
+    fn a_holder_has_a_key_and_names() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let holder = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let mut parameters = rcgen::CertificateParams::new(names).unwrap();
+            parameters.distinguished_name.push(rcgen::DnType::OrganizationName, "Example");
+            parameters.distinguished_name.push(rcgen::DnType::CommonName, "ns1.example.com");
+            parameters.self_signed(&key).unwrap().der().to_vec()
+        };
+        let (with, without) = (holder(&["ns2.example.com"]), holder(&[]));
+        let (with, without) = (Holder::read(&with).unwrap(), Holder::read(&without).unwrap());
+        assert!(with.has_alternative_names && !without.has_alternative_names);
+        assert_eq!(without.common_name, Some(&b"ns1.example.com"[..]));
+        assert_eq!(with.key, key.public_key_raw());
     }
 }

@@ -38,8 +38,11 @@ impl Files for Given {
 }
 
 fn responder(policy: Policy) -> Responder {
-    let loaded =
-        load_zone(Path::new("zones/example.com.toml"), &Given(ZONE.to_owned()), Allowed::default());
+    let loaded = load_zone(
+        Path::new("zones/example.com.toml"),
+        &Given(ZONE.to_owned()),
+        &Allowed::default(),
+    );
     let zone = Arc::new(Zone::compile(
         loaded.zone.expect("a zone without errors"),
         &mut RouteTables::default(),
@@ -55,7 +58,7 @@ fn large() -> Responder {
     let host = |at| format!("host-{at} = {{ A = \"192.0.2.1\" }}\n");
     let hosts: String = (0..20_000).map(host).collect();
     let text = ZONE.replace("[records]\n", &format!("[records]\n{hosts}"));
-    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(text), Allowed::default());
+    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(text), &Allowed::default());
     let zone = Arc::new(Zone::compile(
         loaded.zone.expect("a zone without errors"),
         &mut RouteTables::default(),

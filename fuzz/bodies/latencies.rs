@@ -37,7 +37,7 @@ impl Files for Given<'_> {
 /// Any text as a table: either a zone, or mistakes that point into the text.
 pub(crate) fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(text), Allowed::default());
+    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(text), &Allowed::default());
     assert_eq!(loaded.zone.is_some(), loaded.diagnostics.is_empty());
     for found in &loaded.diagnostics {
         let (source, span) = found.place.as_ref().expect("a place");

@@ -37,7 +37,7 @@ impl Files for Given {
 }
 
 static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
-    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given, Allowed::default());
+    let loaded = load_zone(Path::new("zones/example.com.toml"), &Given, &Allowed::default());
     let zone = loaded.zone.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
     Arc::new(Snapshot::new(1, vec![Arc::new(Zone::compile(zone, &mut RouteTables::default()))]))
 });

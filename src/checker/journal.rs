@@ -9,6 +9,7 @@ use super::{Reason, Report};
 use crate::clock::{Moment, and_more};
 use crate::health::{
     Concerned, EndpointName, Finding, Guarded, Probed, Readiness, Spoken, State, Turn, Turned,
+    UnknownWord,
 };
 use crate::zone::{Flap, Override};
 
@@ -23,8 +24,25 @@ pub(super) fn turned(report: &Report, turn: &Turn) {
             );
             say(turn, &held.to_string());
         }
-        _ => say(turn, &report.reason.to_string()),
+        _ => match &report.spoken {
+            Some((spoken, why)) if turn.turned.is_spoken => {
+                say(turn, &own_reason(*spoken, why.as_deref()));
+            }
+            _ => say(turn, &report.reason.to_string()),
+        },
     }
+}
+
+/// The reason of a turn that an endpoint itself brought about.
+fn own_reason(spoken: Spoken, why: Option<&str>) -> String {
+    let words = match spoken.readiness {
+        Readiness::Ready => "it says that it serves again",
+        Readiness::Drain => "it asks to be drained",
+        Readiness::Maintenance => "it asks for maintenance",
+        Readiness::Down => "it says that it is down",
+    };
+    let because = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("{words}{because}")
 }
 
 /// Writes one line for each endpoint that `turn`, by which the guard puts a state back, concerns.
@@ -119,6 +137,17 @@ pub(super) fn spoken(spoken: Spoken, why: Option<&str>, endpoints: &[Arc<Endpoin
             target: "waypost::health",
             %endpoint, percent, why,
             "{endpoint} says that {words}, with {percent} % of its weight{because}"
+        );
+    }
+}
+
+/// Writes one line for each endpoint that says a word of which nobody knows what it means.
+pub(super) fn unknown_word(word: &UnknownWord, endpoints: &[Arc<EndpointName>]) {
+    for endpoint in endpoints {
+        tracing::warn!(
+            target: "waypost::health",
+            %endpoint, %word,
+            "{endpoint} says \"{word}\", which is no word of an agent: nothing changes"
         );
     }
 }

@@ -19,6 +19,7 @@ mod seats;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod unclear;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,11 +41,13 @@ pub use probe::{Reason, TlsFailure};
 use crate::clock::{Clock, Seldom};
 use crate::health::{Probed, Spoken, State, Table, Verdict};
 use crate::x509::Validity;
+use crate::zone::{Agent, Reach};
 use counters::{Ending, Histogram};
 use expiry::Told;
 use plan::{Finish, Plan, Start, Watch};
 use probe::{Outlets, Passed, Prober};
 use stall::Stalls;
+use unclear::Unclear;
 
 /// A probe that fails is not believed if this machine stood still for more than such a part of its
 /// timeout.
@@ -110,17 +113,19 @@ struct Shared {
     stalls: Stalls,
     /// Certificates that end soon.
     expiring: Told,
+    /// Agents that are not understood.
+    unclear: Unclear,
 }
 
 impl Checker {
     /// A checker that probes nothing until [`Checker::sync`], and then as much at a time as
-    /// `limits` allow.
-    pub fn new(clock: Clock, table: Arc<Mutex<Table>>, limits: Limits) -> Self {
+    /// `limits` allow, and nothing beyond `reach`.
+    pub fn new(clock: Clock, table: Arc<Mutex<Table>>, limits: Limits, reach: Reach) -> Self {
         let shared = Shared {
             complaints: Mutex::new(Seldom::new(clock.clone())),
             clock,
             table,
-            outlets: Outlets::new(),
+            outlets: Outlets::new(reach),
             changed: Notify::new(),
             first_verdict: Notify::new(),
             shown: None,
@@ -128,6 +133,7 @@ impl Checker {
             lateness: Histogram::default(),
             stalls: Stalls::new(),
             expiring: Told::default(),
+            unclear: Unclear::default(),
         };
         Self { shared: Arc::new(shared), limits, tasks: JoinSet::new() }
     }
@@ -221,6 +227,7 @@ impl Shared {
     fn sync(&self, plan: &mut Plan) {
         let wanted: HashMap<Probed, bool> =
             self.table().probed().map(|(probed, is_known)| (probed.clone(), is_known)).collect();
+        self.unclear.keep(|probed| wanted.contains_key(probed));
         let prober = |check: &_| Prober::new(check, &self.outlets);
         let watches = plan.sync(wanted, prober, Instant::now());
         let watches = watches.iter().map(Arc::downgrade).collect();
@@ -232,7 +239,7 @@ impl Shared {
         let Start { slot, address, watch, wanted } = start;
         let (started, stalled) = (Instant::now(), self.stalls.total());
         self.lateness.count(started - wanted);
-        let outcome = watch.prober.probe(address).await;
+        let (outcome, parting) = watch.prober.probe(address).await;
         let stalled = self.stalls.total().saturating_sub(stalled);
         let took = started.elapsed();
         let probed = Probed { address, check: Arc::clone(&watch.check) };
@@ -240,6 +247,7 @@ impl Shared {
         // What panicked has said so; the address goes on being probed.
         let (ending, is_pending) = judged.unwrap_or((Ending::Unable, false));
         watch.counters.count(ending, took);
+        parting.end(watch.check.timeout.saturating_sub(took)).await;
         Finish { slot, started, is_pending }
     }
 
@@ -265,7 +273,7 @@ impl Shared {
             Err(reason) => (Verdict::Fail, reason, Vec::new()),
         };
         let agent = probed.check.agent.as_ref().filter(|_| verdict == Verdict::Pass);
-        let spoken = agent.map(|agent| Spoken::read(&text, agent));
+        let spoken = agent.and_then(|agent| self.hear(&probed, &text, agent));
         let is_pending = self.take(Report { probed, verdict, reason, spoken, took });
         match verdict {
             Verdict::Pass => (Ending::Passed, is_pending),
@@ -283,6 +291,22 @@ impl Shared {
             journal::expires(probed, &left, &endpoints);
         }
         expiry::fails(tls.expiry, validity, now)
+    }
+
+    /// What an endpoint says of itself; `None`, and nothing changes, where it uses unknown words,
+    /// which the operator is told once.
+    fn hear(
+        &self,
+        probed: &Probed,
+        text: &[u8],
+        agent: &Agent,
+    ) -> Option<(Spoken, Option<String>)> {
+        let said = Spoken::read(text, agent);
+        if let Some(word) = self.unclear.news(probed, said.as_ref().err()) {
+            let endpoints = self.table().endpoints(probed);
+            journal::unknown_word(&word, &endpoints);
+        }
+        said.ok()
     }
 
     fn complain(&self, probed: &Probed, reason: &Reason) -> (Ending, bool) {

@@ -272,7 +272,7 @@ mod tests {
 
     use super::*;
     use crate::checker::probe::Outlets;
-    use crate::zone::{CheckKind, TcpCheck};
+    use crate::zone::{CheckKind, Reach, TcpCheck};
 
     const INTERVAL: Duration = Duration::from_secs(10);
     const FAST: Duration = Duration::from_secs(1);
@@ -302,7 +302,7 @@ mod tests {
         }
 
         fn sync(&mut self, wanted: impl IntoIterator<Item = Probed>, is_known: bool) {
-            let outlets = Outlets::new();
+            let outlets = Outlets::new(Reach::everywhere());
             let prober = |check: &Check| Prober::new(check, &outlets);
             let wanted = wanted.into_iter().map(|probed| (probed, is_known)).collect();
             self.plan.sync(wanted, prober, self.now);

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
 use crate::health::{Binding, Bit, Board, GuardPolicy};
-use crate::zone::{Check, CheckKind, TcpCheck};
+use crate::zone::{Check, CheckKind, Reach, TcpCheck};
 
 const AMPLE: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -46,7 +46,12 @@ impl Scene {
             Arc::new(Mutex::new(Table::new(GuardPolicy { share: 1.0, ..GuardPolicy::default() }))),
             Clock::system(),
         );
-        let checker = Checker::new(clock.clone(), Arc::clone(&table), limits(concurrency));
+        let checker = Checker::new(
+            clock.clone(),
+            Arc::clone(&table),
+            limits(concurrency),
+            Reach::everywhere(),
+        );
         Self { checker, table, board: Arc::new(Board::new(32)), clock }
     }
 

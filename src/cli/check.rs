@@ -111,7 +111,7 @@ impl Check {
         findings.diagnostics.extend(problems);
         findings.diagnostics.extend(examine(config, self.bind));
         let loader = Loader::new(&config.zones).with_geo(geo.geo().clone());
-        let load = loader.allowing(config.allowed).load();
+        let load = loader.allowing(config.allowed()).load();
         findings.diagnostics.extend(load.diagnostics);
         let zones = load.zones.unwrap_or_default();
         findings.counts = Counts::of(&zones, load.tests);

@@ -138,7 +138,7 @@ fn loader(zones: Option<&PathBuf>, config: &ServerConfig) -> crate::server::Load
     let (geo, problems) = crate::server::GeoFiles::load(config.geo.clone());
     problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
     let zones = zones.unwrap_or(&config.zones);
-    crate::server::Loader::new(zones).with_geo(geo.geo().clone()).allowing(config.allowed)
+    crate::server::Loader::new(zones).with_geo(geo.geo().clone()).allowing(config.allowed())
 }
 
 /// Reads waypost.toml, and says which on standard error.

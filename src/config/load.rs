@@ -14,15 +14,17 @@ use super::spec::zone::ZoneFile;
 use crate::wire::excerpt::excerpt;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
-use crate::zone::{Records, Zone};
+use crate::zone::{Reach, Records, Zone};
 
 /// What zone files may ask of the machine that serves them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
     /// To run commands for checks of kind exec.
     pub exec: bool,
     /// To be read through symlinks that lead out of the zone directory.
     pub outside_symlinks: bool,
+    /// To probe these addresses.
+    pub reach: Reach,
 }
 
 /// What came of reading one zone.
@@ -43,7 +45,7 @@ pub struct Loaded {
 ///
 /// The origin of a master file is the owner of its first SOA record; names before the first
 /// `$ORIGIN` are relative to the file's name without `.zone`.
-pub fn load_zone(path: &Path, files: &dyn Files, allowed: Allowed) -> Loaded {
+pub fn load_zone(path: &Path, files: &dyn Files, allowed: &Allowed) -> Loaded {
     let files = Recorded { files, read: RefCell::new(Vec::new()) };
     let (zone, origin, diagnostics) = match files.read(path) {
         Err(failure) => {

@@ -18,6 +18,7 @@ use super::load::Allowed;
 use super::spec::network::networks;
 use super::spec::server::{self as spec, ServerFile};
 use crate::health::GuardPolicy;
+use crate::zone::Reach;
 
 pub use encrypted::EncryptedConfig;
 pub use geo::GeoConfig;
@@ -172,6 +173,7 @@ impl Default for ServerConfig {
             allowed: Allowed {
                 exec: spec::EXEC_DEFAULT,
                 outside_symlinks: spec::OUTSIDE_SYMLINKS_DEFAULT,
+                reach: Reach::default(),
             },
             guard: GuardPolicy {
                 concurrency: spec::CONCURRENCY_DEFAULT as usize,
@@ -220,6 +222,16 @@ impl ServerConfig {
         let (path, max_age) = (directory.join("states"), self.state_max_age);
         self.states.get_or_insert(StateFile { path, max_age });
     }
+
+    /// What zone files may ask of this machine. Where only this machine can ask the server, its
+    /// loopback is all there is to probe (docs/decisions/0015-reach-of-probes.md).
+    pub fn allowed(&self) -> Allowed {
+        let encrypted = self.encrypted.iter().flat_map(EncryptedConfig::addresses);
+        let mut listens = self.listen.iter().chain(encrypted);
+        let loopback = listens.all(|address| address.ip().to_canonical().is_loopback());
+        let reach = Reach { loopback, ..self.allowed.reach.clone() };
+        Allowed { reach, ..self.allowed.clone() }
+    }
 }
 
 /// Reads `waypost.toml`: the configuration, or `None` if there are errors; and all diagnostics.
@@ -240,6 +252,7 @@ fn checks(checks: spec::Checks, config: &mut ServerConfig, decoder: &mut Decoder
     config.check_concurrency_per_address = per_address as usize;
     config.guard.per_address = per_address as usize;
     config.allowed.exec = checks.exec.value;
+    config.allowed.reach.allow = networks(checks.allow.as_ref()).into();
     if let Some(share) = checks.freeze_share {
         config.guard.share = share.value.0.as_fraction();
     }

@@ -168,7 +168,8 @@ impl Entry {
             Some(turned) if (turned.from, turned.to) == (before, after) => Some(turned),
             _ => {
                 let lasted = now.since(since);
-                Some(Turned { from: before, to: after, lasted, is_held: false })
+                let (is_held, is_spoken) = (false, turned.is_none());
+                Some(Turned { from: before, to: after, lasted, is_held, is_spoken })
             }
         }
     }

@@ -1,38 +1,41 @@
 //! A number for what is probed that stays the same.
 
+use std::net::IpAddr;
+
 use super::binding::Probed;
-use crate::zone::{CheckKind, DnsCheck, HttpCheck, Pattern, TcpCheck};
+use crate::zone::{
+    Check, CheckKind, ClientCertificate, DnsCheck, ExecCheck, Expiry, FastcgiCheck, GrpcCheck,
+    HttpCheck, HttpExpect, Pattern, ProxyVersion, Source, StatusRange, TcpCheck, TlsOptions,
+};
 
 /// A hash of what is probed that does not change from run to run or from release to release of
 /// the standard library: FNV-1a over the parts, then mixed, for FNV's high bits are weak.
+///
+/// Every field is named, so that the compiler asks of a new one whether it belongs here. What is
+/// left out changes when and how fast a verdict counts, not what it says.
 pub(super) fn of(Probed { address, check }: &Probed) -> u64 {
+    let Check {
+        kind,
+        source,
+        proxy,
+        // Of the address.
+        port: _,
+        interval: _,
+        jitter: _,
+        timeout: _,
+        connect_timeout: _,
+        rise: _,
+        fall: _,
+        fast_interval: _,
+        flap: _,
+        slow_start: _,
+        agent: _,
+    } = &**check;
     let mut hash = Fnv::default();
     hash.part(address.to_string().as_bytes());
-    hash.part(check.kind.word().as_bytes());
-    match &check.kind {
-        CheckKind::Http(http) => hash.request(http),
-        CheckKind::Tcp(tcp) => hash.exchange(tcp),
-        CheckKind::Tls(tls, tcp) => {
-            hash.text(tls.server_name.as_deref());
-            hash.exchange(tcp);
-        }
-        CheckKind::Dns(DnsCheck { name, qtype, .. }) => {
-            hash.part(name.as_wire());
-            hash.part(&qtype.0.to_be_bytes());
-        }
-        CheckKind::Grpc(grpc) => {
-            hash.part(grpc.service.as_bytes());
-            hash.text(grpc.host.as_deref());
-            hash.text(grpc.tls.as_ref().and_then(|tls| tls.server_name.as_deref()));
-        }
-        CheckKind::Exec(exec) => {
-            hash.part(exec.program.as_bytes());
-            exec.arguments.iter().for_each(|argument| hash.part(argument.as_bytes()));
-            hash.part(&exec.exit);
-        }
-        CheckKind::Redis | CheckKind::Icmp => {}
-        CheckKind::Mysql(user) | CheckKind::Postgres(user) => hash.part(user.as_bytes()),
-    }
+    hash.part(kind.word().as_bytes());
+    hash.kind(kind);
+    hash.line(*source, *proxy);
     hash.mixed()
 }
 
@@ -63,25 +66,94 @@ impl Fnv {
         }
     }
 
-    /// What is asked, and what must come back: checks that differ in that find different states.
+    fn kind(&mut self, kind: &CheckKind) {
+        match kind {
+            CheckKind::Http(http) => self.request(http),
+            CheckKind::Tcp(exchange) | CheckKind::Udp(exchange) => self.exchange(exchange),
+            CheckKind::Tls(tls, exchange) => {
+                self.tls(Some(tls));
+                self.exchange(exchange);
+            }
+            CheckKind::Dns(DnsCheck { name, qtype, rcode, data }) => {
+                self.part(name.as_wire());
+                self.part(&qtype.0.to_be_bytes());
+                self.part(rcode.as_bytes());
+                self.text(data.as_deref());
+            }
+            CheckKind::Fastcgi(FastcgiCheck { path, socket, expect }) => {
+                self.part(path.as_bytes());
+                self.text(socket.as_deref());
+                self.response(expect);
+            }
+            CheckKind::Grpc(GrpcCheck { tls, host, service }) => {
+                self.part(service.as_bytes());
+                self.text(host.as_deref());
+                self.tls(tls.as_ref());
+            }
+            CheckKind::Exec(ExecCheck { program, arguments, exit }) => {
+                self.part(program.as_bytes());
+                arguments.iter().for_each(|argument| self.part(argument.as_bytes()));
+                self.part(exit);
+            }
+            CheckKind::Redis | CheckKind::Icmp => {}
+            CheckKind::Mysql(user) | CheckKind::Postgres(user) => self.part(user.as_bytes()),
+        }
+    }
+
+    /// Adds what is asked, and what must come back: checks that differ in that find different
+    /// states.
     fn request(&mut self, check: &HttpCheck) {
-        let HttpCheck { method, path, host, tls, headers, body, expect, .. } = check;
+        // Over a connection that is kept the same is asked.
+        let HttpCheck { method, path, host, tls, headers, body, reuse: _, expect } = check;
         self.part(method.as_bytes());
         self.part(path.as_bytes());
         self.text(host.as_deref());
-        self.text(tls.as_ref().and_then(|tls| tls.server_name.as_deref()));
+        self.tls(tls.as_ref());
         self.fields(headers);
         self.text(body.as_deref());
-        expect.status.iter().for_each(|range| {
-            self.part(&range.first.to_be_bytes());
-            self.part(&range.last.to_be_bytes());
-        });
-        self.fields(&expect.headers);
-        self.text(expect.body.as_deref());
-        self.text(expect.body_regex.as_ref().map(Pattern::as_str));
-        for (pointer, value) in &expect.json {
+        self.response(expect);
+    }
+
+    fn response(&mut self, expect: &HttpExpect) {
+        let HttpExpect { status, headers, body, body_regex, json } = expect;
+        for StatusRange { first, last } in status {
+            self.part(&first.to_be_bytes());
+            self.part(&last.to_be_bytes());
+        }
+        self.fields(headers);
+        self.text(body.as_deref());
+        self.text(body_regex.as_ref().map(Pattern::as_str));
+        for (pointer, value) in json {
             self.part(pointer.as_str().as_bytes());
             self.part(value.to_string().as_bytes());
+        }
+    }
+
+    /// Adds whom a probe trusts, and what it shows of itself.
+    fn tls(&mut self, options: Option<&TlsOptions>) {
+        let Some(TlsOptions { verify, server_name, ca_pem, expiry, own }) = options else {
+            return;
+        };
+        let Expiry { warn: _, fail } = expiry;
+        self.part(&[u8::from(*verify)]);
+        self.text(server_name.as_deref());
+        self.text(ca_pem.as_deref());
+        self.part(&fail.as_secs().to_be_bytes());
+        if let Some(ClientCertificate { certificate_pem, key_pem: _ }) = own {
+            self.part(certificate_pem.as_bytes());
+        }
+    }
+
+    /// Adds where a probe comes from, and how it is announced. Without either nothing is added, so
+    /// that states outlive the release that knew neither.
+    fn line(&mut self, Source { v4, v6 }: Source, proxy: Option<ProxyVersion>) {
+        for own in v4.map(IpAddr::V4).into_iter().chain(v6.map(IpAddr::V6)) {
+            self.part(own.to_string().as_bytes());
+        }
+        match proxy {
+            None => {}
+            Some(ProxyVersion::V1) => self.part(b"PROXY v1"),
+            Some(ProxyVersion::V2) => self.part(b"PROXY v2"),
         }
     }
 
@@ -100,14 +172,15 @@ impl Fnv {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
-    use crate::zone::{Check, ExecCheck, GrpcCheck, HttpExpect, Pointer, Scalar, StatusRange};
+    use crate::wire::kind::Type;
+    use crate::wire::name::Name;
+    use crate::zone::{Pointer, Scalar};
 
-    #[test]
-    fn checks_that_ask_or_expect_something_else_are_told_apart() {
-        let expect = HttpExpect::of_status(vec![StatusRange { first: 200, last: 299 }]);
-        let http = HttpCheck {
+    fn http() -> HttpCheck {
+        HttpCheck {
             tls: None,
             method: "GET".into(),
             path: "/".into(),
@@ -115,11 +188,55 @@ mod tests {
             headers: Vec::new(),
             body: None,
             reuse: false,
-            expect: expect.clone(),
-        };
+            expect: HttpExpect::of_status(vec![StatusRange { first: 200, last: 299 }]),
+        }
+    }
+
+    fn of_check(check: Check) -> u64 {
+        of(&Probed { address: ([192, 0, 2, 1], 80).into(), check: Arc::new(check) })
+    }
+
+    fn all_differ(checks: Vec<Check>) {
+        let len = checks.len();
+        let mut found: Vec<u64> = checks.into_iter().map(of_check).collect();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.len(), len);
+    }
+
+    #[test]
+    fn requests_that_ask_or_expect_something_else_are_told_apart() {
         let field = || vec![("a".to_owned(), "b".to_owned())];
         let json = |value| vec![(Pointer::new("/db").unwrap(), Scalar::Truth(value))];
-        let expecting = |expect| HttpCheck { expect, ..http.clone() };
+        let expecting = |expect| HttpCheck { expect, ..http() };
+        let expect = || http().expect;
+        let fastcgi = |path: &str, socket: Option<&str>| {
+            let (path, socket) = (path.to_owned(), socket.map(str::to_owned));
+            CheckKind::Fastcgi(FastcgiCheck { path, socket, expect: expect() })
+        };
+        let requests = [
+            http(),
+            HttpCheck { body: Some("a".into()), ..http() },
+            HttpCheck { headers: field(), ..http() },
+            expecting(HttpExpect { headers: field(), ..expect() }),
+            expecting(HttpExpect { json: json(true), ..expect() }),
+            expecting(HttpExpect { json: json(false), ..expect() }),
+            expecting(HttpExpect { body: Some("b".into()), ..expect() }),
+        ];
+        let others = [fastcgi("/ping", None), fastcgi("/p", None), fastcgi("/ping", Some("/s"))];
+        let kinds = requests.map(CheckKind::Http).into_iter().chain(others);
+        let mut checks: Vec<Check> = kinds.map(Check::new).collect();
+        let proxied = |proxy| Check { proxy: Some(proxy), ..checks[0].clone() };
+        let lines = [proxied(ProxyVersion::V1), proxied(ProxyVersion::V2)];
+        let source = Source { v4: Some([192, 0, 2, 9].into()), v6: None };
+        let from = Check { source, ..checks[0].clone() };
+        checks.extend(lines);
+        checks.push(from);
+        all_differ(checks);
+    }
+
+    #[test]
+    fn kinds_that_ask_or_expect_something_else_are_told_apart() {
         let grpc = |host: Option<&str>| {
             let host = host.map(str::to_owned);
             CheckKind::Grpc(GrpcCheck { tls: None, host, service: String::new() })
@@ -128,25 +245,56 @@ mod tests {
             let program = "/bin/true".to_owned();
             CheckKind::Exec(ExecCheck { program, arguments: Vec::new(), exit })
         };
+        let dns = |rcode: &str, data: Option<&str>| {
+            let (name, qtype) = (Name::root(), Type::A);
+            let (rcode, data) = (rcode.to_owned(), data.map(str::to_owned));
+            CheckKind::Dns(DnsCheck { name, qtype, rcode, data })
+        };
+        let tls = TlsOptions {
+            verify: true,
+            server_name: None,
+            ca_pem: None,
+            expiry: Expiry::default(),
+            own: None,
+        };
+        let own = |certificate: &str| {
+            let certificate_pem = certificate.to_owned();
+            Some(ClientCertificate { certificate_pem, key_pem: String::new() })
+        };
+        let fail = Expiry { fail: Duration::from_secs(60), ..Expiry::default() };
+        let over = |options| CheckKind::Tls(options, TcpCheck { send: None, expect: None });
         let kinds = [
-            CheckKind::Http(http.clone()),
-            CheckKind::Http(HttpCheck { body: Some("a".into()), ..http.clone() }),
-            CheckKind::Http(HttpCheck { headers: field(), ..http.clone() }),
-            CheckKind::Http(expecting(HttpExpect { headers: field(), ..expect.clone() })),
-            CheckKind::Http(expecting(HttpExpect { json: json(true), ..expect.clone() })),
-            CheckKind::Http(expecting(HttpExpect { json: json(false), ..expect.clone() })),
-            CheckKind::Http(expecting(HttpExpect { body: Some("b".into()), ..expect })),
             grpc(None),
             grpc(Some("a.example")),
             grpc(Some("b.example")),
             exec(vec![0]),
             exec(vec![0, 1]),
+            dns("NOERROR", None),
+            dns("NODATA", None),
+            dns("NOERROR", Some("192.0.2.1")),
+            over(tls.clone()),
+            over(TlsOptions { verify: false, ..tls.clone() }),
+            over(TlsOptions { ca_pem: Some("a".into()), ..tls.clone() }),
+            over(TlsOptions { ca_pem: Some("b".into()), ..tls.clone() }),
+            over(TlsOptions { expiry: fail, ..tls.clone() }),
+            over(TlsOptions { own: own("a"), ..tls.clone() }),
+            over(TlsOptions { own: own("b"), ..tls }),
+            CheckKind::Udp(TcpCheck { send: None, expect: None }),
         ];
-        let address = ([192, 0, 2, 1], 80).into();
-        let of = |kind| of(&Probed { address, check: Arc::new(Check::new(kind)) });
-        let mut found: Vec<u64> = kinds.into_iter().map(of).collect();
-        found.sort_unstable();
-        found.dedup();
-        assert_eq!(found.len(), 12);
+        all_differ(kinds.into_iter().map(Check::new).collect());
+    }
+
+    #[test]
+    fn the_pace_of_a_check_changes_nothing() {
+        let check = Check::new(CheckKind::Http(http()));
+        let slower = Check { interval: Duration::from_secs(60), fall: 9, ..check.clone() };
+        assert_eq!(of_check(slower), of_check(check));
+    }
+
+    #[test]
+    fn every_field_is_looked_at() {
+        let own = include_str!("fingerprint.rs");
+        let code = own.split("#[cfg(test)]").next().unwrap_or_default();
+        assert!(!code.contains(", .. }") && !code.contains("..\n"), "a pattern leaves fields out");
     }
 }

@@ -1,11 +1,15 @@
 //! What an endpoint says of itself in its reply to a probe, in the words of HAProxy's agents.
 
+use std::fmt;
+
 use crate::zone::Agent;
 
 /// The longest line that is looked at, in octets.
 const LINE_MAX: usize = 256;
 /// Lines that are looked at.
 const LINES_MAX: usize = 16;
+/// The longest part of an unknown word that is kept, in characters.
+const WORD_MAX: usize = 32;
 /// The longest reason that is kept, in characters.
 const REASON_MAX: usize = 64;
 
@@ -41,20 +45,51 @@ impl Spoken {
     /// More than this of a text is not looked at, in octets.
     pub const TEXT_MAX: usize = LINE_MAX * LINES_MAX;
 
-    /// What `text` says, within the bounds of `agent`, and why: the first of its first 16 lines
-    /// that is made of nothing but known words, `weight=50%`, `ready`, `up`, `drain`, `maint`,
-    /// `down`, `stopped` and `failed`, and behind `#` the reason. Where there is none an endpoint
+    /// Returns what `text` says, within the bounds of `agent`, and why: the first of its first 16
+    /// lines that is made of nothing but known words, `weight=50%`, `ready`, `up`, `drain`,
+    /// `maint`, `down`, `stopped` and `failed`, and behind `#` the reason. A text without words
     /// says nothing special, and has all of its weight, as far as `agent` allows.
     ///
     /// The reason is 64 characters of visible ASCII and spaces at the most, so that it is safe to
     /// log.
-    pub fn read(text: &[u8], agent: &Agent) -> (Self, Option<String>) {
-        let lines = text.split(|octet| matches!(octet, b'\n' | b'\r'));
-        let mut said = lines.take(LINES_MAX).filter_map(read_line);
-        let (spoken, reason) = said.next().unwrap_or_default();
+    ///
+    /// # Errors
+    /// A line of words, but none that is made of known ones.
+    pub fn read(text: &[u8], agent: &Agent) -> Result<(Self, Option<String>), UnknownWord> {
+        let lines = || text.split(|octet| matches!(octet, b'\n' | b'\r')).take(LINES_MAX);
+        let (spoken, reason) = match lines().find_map(read_line) {
+            Some(said) => said,
+            None => match lines().find_map(unknown_word) {
+                Some(word) => return Err(word),
+                None => Default::default(),
+            },
+        };
         let percent = spoken.percent.clamp(agent.weight_min, agent.weight_max);
-        (Self { percent, ..spoken }, reason)
+        Ok((Self { percent, ..spoken }, reason))
     }
+}
+
+/// The first word of a line of words that is no agent's; of visible ASCII, so that it is safe to
+/// log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownWord(String);
+
+impl fmt::Display for UnknownWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The first unknown word of `line`, if it is one of words: markup and prose with punctuation are
+/// not meant for us.
+fn unknown_word(line: &[u8]) -> Option<UnknownWord> {
+    let line = line.get(..LINE_MAX.min(line.len())).unwrap_or(line);
+    let words = line.split(|octet| *octet == b'#').next()?;
+    let is_word = |octet: &u8| octet.is_ascii_alphanumeric() || b" \t,=%-_".contains(octet);
+    let words = std::str::from_utf8(words).ok().filter(|text| text.bytes().all(|b| is_word(&b)))?;
+    let mut words = words.split([' ', '\t', ',']).filter(|word| !word.is_empty());
+    let word = words.find(|word| read_line(word.as_bytes()).is_none())?;
+    Some(UnknownWord(word.chars().take(WORD_MAX).collect()))
 }
 
 fn read_line(line: &[u8]) -> Option<(Spoken, Option<String>)> {
@@ -98,7 +133,8 @@ mod tests {
     const ANY: Agent = Agent { header: None, weight_min: 0, weight_max: 100 };
 
     fn read(text: &str) -> (Readiness, u8, Option<String>) {
-        let (Spoken { readiness, percent }, reason) = Spoken::read(text.as_bytes(), &ANY);
+        let (Spoken { readiness, percent }, reason) =
+            Spoken::read(text.as_bytes(), &ANY).unwrap_or_else(|word| panic!("{text}: {word}"));
         (readiness, percent, reason)
     }
 
@@ -123,18 +159,34 @@ mod tests {
 
     #[test]
     fn what_is_no_agents_line_says_nothing() {
-        for text in ["", "ok", "drain now", "weight=-3%", "50", "# down", "\u{fffd}down", "50 %"] {
+        for text in ["", "\n\n", "all is well!", "<p>drain</p>", "# down", "\u{fffd}down"] {
             assert_eq!(read(text), (Readiness::Ready, 100, None), "{text}");
         }
-        let late = format!("{}down", "line\n".repeat(LINES_MAX));
+        let late = format!("{}down", "<br>\n".repeat(LINES_MAX));
         assert_eq!(read(&late).0, Readiness::Ready);
         assert_eq!(read(&format!("down #{}", "x".repeat(999))).2.unwrap().len(), REASON_MAX);
     }
 
     #[test]
+    fn a_word_that_nobody_knows_is_told() {
+        for (text, word) in [
+            ("drian", "drian"),
+            ("drian # typo", "drian"),
+            ("drain now", "now"),
+            ("weight=-3%", "weight=-3%"),
+            ("50", "50"),
+            ("\r\nok\n", "ok"),
+        ] {
+            let found = Spoken::read(text.as_bytes(), &ANY).unwrap_err();
+            assert_eq!(found.to_string(), word, "{text}");
+        }
+        assert_eq!(read("ok\ndrain").0, Readiness::Drain, "one line is enough");
+    }
+
+    #[test]
     fn nobody_leaves_the_bounds_of_the_zone_file() {
         let agent = Agent { weight_min: 20, weight_max: 80, ..ANY };
-        let percent = |text: &str| Spoken::read(text.as_bytes(), &agent).0.percent;
-        assert_eq!(["5%", "50%", "100%", "nothing"].map(percent), [20, 50, 80, 80]);
+        let percent = |text: &str| Spoken::read(text.as_bytes(), &agent).unwrap().0.percent;
+        assert_eq!(["5%", "50%", "100%", ""].map(percent), [20, 50, 80, 80]);
     }
 }

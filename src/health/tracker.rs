@@ -75,6 +75,8 @@ pub struct Turned {
     pub lasted: Duration,
     /// Whether it turned too often, so that it is held down.
     pub is_held: bool,
+    /// Whether the endpoint's own words turned it, and not verdicts.
+    pub is_spoken: bool,
 }
 
 impl Tracker {
@@ -130,7 +132,7 @@ impl Tracker {
             turns: self.turns.saturating_sub(1),
             ..*self
         };
-        Turned { from, to, lasted, is_held: false }
+        Turned { from, to, lasted, is_held: false, is_spoken: false }
     }
 
     /// Takes one verdict in, as `check` says; returns what it turned, if anything.
@@ -154,7 +156,7 @@ impl Tracker {
         let to = if is_held { State::Down } else { to };
         let since = if to == from { self.since } else { now };
         *self = Self { state: to, against: 0, since, ..*self };
-        Some(Turned { from, to, lasted, is_held })
+        Some(Turned { from, to, lasted, is_held, is_spoken: false })
     }
 
     /// Counts one turn; whether it is one too many.
@@ -236,7 +238,7 @@ mod tests {
         let check = check(1, 1, None);
         let turned = |from, to, secs| {
             let lasted = Duration::from_secs(secs);
-            Some(Turned { from, to, lasted, is_held: false })
+            Some(Turned { from, to, lasted, is_held: false, is_spoken: false })
         };
         let first = tracker.apply(Verdict::Pass, &check, at(3));
         assert_eq!(first, turned(State::Unknown, State::Up, 2));

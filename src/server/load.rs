@@ -140,12 +140,12 @@ impl Loader {
                 };
             }
         };
-        let files = Directory::new(&self.directory, self.allowed, is_written);
+        let files = Directory::new(&self.directory, self.allowed.outside_symlinks, is_written);
         // Master files come last, without those that are found to be a part of another zone.
         let is_master = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "zone");
         let (masters, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_master);
         let mut before = std::mem::take(&mut self.known);
-        let (tables, allowed) = (&mut self.tables, self.allowed);
+        let (tables, allowed) = (&mut self.tables, &self.allowed);
         let mut read = |path: PathBuf| {
             let Some(old) = before.remove(&path) else {
                 let known = || Known::load(&path, &files, allowed, tables);
@@ -193,7 +193,7 @@ impl Loader {
 
     /// Compiles the zone at `path` from other `files` than those of the directory.
     pub(super) fn compile(&mut self, path: &Path, files: &dyn Files) -> Option<Arc<Zone>> {
-        let zone = config::load_zone(path, files, self.allowed).zone?;
+        let zone = config::load_zone(path, files, &self.allowed).zone?;
         Some(Arc::new(Zone::compile(zone, &mut self.tables)))
     }
 
@@ -245,7 +245,7 @@ impl Known {
     fn load(
         path: &Path,
         files: &Directory<'_>,
-        allowed: Allowed,
+        allowed: &Allowed,
         tables: &mut RouteTables,
     ) -> Self {
         let Loaded { mut zone, origin, diagnostics, read } =
@@ -372,7 +372,8 @@ fn cannot_locate(zone: &Zone) -> Option<Diagnostic> {
 /// Reads the files of a zone directory and remembers those that it could not.
 struct Directory<'a> {
     root: &'a Path,
-    allowed: Allowed,
+    /// Whether files may be read through symlinks that lead out of the directory.
+    outside_symlinks: bool,
     is_written: &'a dyn Fn(&Path) -> bool,
     failed: RefCell<Vec<PathBuf>>,
     /// How each file looked before it was first read; `None` where that says nothing.
@@ -381,9 +382,13 @@ struct Directory<'a> {
 }
 
 impl<'a> Directory<'a> {
-    fn new(root: &'a Path, allowed: Allowed, is_written: &'a dyn Fn(&Path) -> bool) -> Self {
+    fn new(
+        root: &'a Path,
+        outside_symlinks: bool,
+        is_written: &'a dyn Fn(&Path) -> bool,
+    ) -> Self {
         let (failed, looked, is_short) = (RefCell::default(), RefCell::default(), Cell::new(false));
-        Self { root, allowed, is_written, failed, looked, is_short }
+        Self { root, outside_symlinks, is_written, failed, looked, is_short }
     }
 
     fn read_now(&self, path: &Path) -> io::Result<Arc<Source>> {
@@ -392,7 +397,7 @@ impl<'a> Directory<'a> {
             return Err(io::Error::other("it is still being written"));
         }
         let most = FILE_LEN_MAX as u64;
-        let (octets, metadata) = match self.allowed.outside_symlinks {
+        let (octets, metadata) = match self.outside_symlinks {
             true => files::read(path, most)?,
             false => files::read_inside(self.root, path, most)?,
         };

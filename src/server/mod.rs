@@ -126,7 +126,7 @@ impl Server {
         files::keep_spare();
         let (geo, problems) = GeoFiles::load(config.geo.clone());
         let loader =
-            Loader::new(&config.zones).with_geo(geo.geo().clone()).allowing(config.allowed);
+            Loader::new(&config.zones).with_geo(geo.geo().clone()).allowing(config.allowed());
         let clock = Clock::system();
         let mut watcher = watch::Watcher::new();
         let (events, inbox) = mpsc::channel();
@@ -265,7 +265,8 @@ fn checker(
         concurrency: config.check_concurrency,
         per_address: config.check_concurrency_per_address,
     };
-    let checker = Checker::new(clock.clone(), Arc::clone(&table), limits).telling(shown);
+    let reach = config.allowed().reach;
+    let checker = Checker::new(clock.clone(), Arc::clone(&table), limits, reach).telling(shown);
     (table, checker)
 }
 

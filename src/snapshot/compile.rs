@@ -1,7 +1,7 @@
 //! From a zone as it is written to a zone as it is answered.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -314,9 +314,8 @@ impl Services {
         };
         for (bit, address) in bound {
             let guard = endpoint.guard.as_deref();
-            let condition = guard.zip(address).map(|(guard, address)| {
-                guard.map(&mut |asked| probed(asked, address, endpoint.port))
-            });
+            let condition =
+                guard.map(|guard| guard.map(&mut |asked| probed(asked, address, endpoint.port)));
             self.bindings.push(Binding {
                 endpoint: Arc::clone(&name),
                 bit,
@@ -357,9 +356,11 @@ impl Services {
 }
 
 /// What is probed where `asked` guards an endpoint at `address`.
-fn probed(Asked { check, at }: &Asked, address: IpAddr, port: Option<u16>) -> Probed {
-    // Whoever has no port to probe is reported before.
+fn probed(Asked { check, at }: &Asked, address: Option<IpAddr>, port: Option<u16>) -> Probed {
+    // Whoever has no port to probe is reported before, and so is a target whose check has no
+    // address.
     let port = check.port.or(port).or(check.kind.default_port()).unwrap_or(0);
+    let address = address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     let address = at.unwrap_or(SocketAddr::new(address, port));
     Probed { address, check: Arc::clone(check) }
 }

@@ -159,14 +159,33 @@ pub struct TlsOptions {
     pub ca_pem: Option<String>,
     /// When the end of the certificate counts as near.
     pub expiry: Expiry,
+    /// The certificate that the probe shows, if the peer asks for one.
+    pub own: Option<ClientCertificate>,
 }
 
-/// Of the certificates only how long they are: they are thousands of octets, and those of checks
-/// that are alike else seldom differ.
+/// Hashes only the lengths of the certificates: they are several kilobytes, and otherwise equal
+/// checks rarely differ in them.
 impl Hash for TlsOptions {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let authorities = self.ca_pem.as_ref().map(String::len);
-        (self.verify, &self.server_name, authorities, self.expiry).hash(state);
+        let own = self.own.as_ref().map(|own| own.certificate_pem.len());
+        (self.verify, &self.server_name, authorities, self.expiry, own).hash(state);
+    }
+}
+
+/// A certificate that a client shows, with its key.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientCertificate {
+    /// The certificate in PEM form, those that it is signed with after it.
+    pub certificate_pem: String,
+    /// Its private key in PEM form.
+    pub key_pem: String,
+}
+
+/// Without the key.
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientCertificate").field(&self.certificate_pem.len()).finish()
     }
 }
 
@@ -216,7 +235,19 @@ pub struct ExecCheck {
     pub exit: Vec<u8>,
 }
 
-/// A TCP connection, optionally a few bytes each way.
+/// A page of a FastCGI server, and what its response must be.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FastcgiCheck {
+    /// Its path, starting with `/`: the name of the script, which php-fpm compares with
+    /// `ping.path`.
+    pub path: String,
+    /// The Unix socket of this machine to connect to; `None`: the endpoint's address.
+    pub socket: Option<String>,
+    /// What the response must be.
+    pub expect: HttpExpect,
+}
+
+/// A TCP connection or a datagram, optionally a few bytes each way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TcpCheck {
     /// What to send once connected.

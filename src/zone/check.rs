@@ -1,8 +1,9 @@
 //! What a health check is.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use super::ask::{DnsCheck, ExecCheck, GrpcCheck, HttpCheck, TcpCheck, TlsOptions};
+use super::ask::{DnsCheck, ExecCheck, FastcgiCheck, GrpcCheck, HttpCheck, TcpCheck, TlsOptions};
 
 /// One health-check definition. Equal checks of equal addresses are probed once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,38 @@ pub struct Check {
     pub slow_start: Duration,
     /// How the endpoint may speak for itself; `None`: it may not.
     pub agent: Option<Agent>,
+    /// The addresses that probes come from.
+    pub source: Source,
+    /// The PROXY header that announces each connection; `None`: there is none.
+    pub proxy: Option<ProxyVersion>,
+}
+
+/// The addresses of this machine that probes come from, by family; `None`: the system chooses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// Towards IPv4 addresses.
+    pub v4: Option<Ipv4Addr>,
+    /// Towards IPv6 addresses.
+    pub v6: Option<Ipv6Addr>,
+}
+
+impl Source {
+    /// The address that probes of `peer` come from; `None`: the system chooses.
+    pub fn towards(self, peer: IpAddr) -> Option<IpAddr> {
+        match peer {
+            IpAddr::V4(_) => self.v4.map(IpAddr::V4),
+            IpAddr::V6(_) => self.v6.map(IpAddr::V6),
+        }
+    }
+}
+
+/// The two forms of the PROXY header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Octets.
+    V2,
 }
 
 /// How an endpoint may speak for itself in what it replies to a check.
@@ -62,6 +95,8 @@ impl Check {
             flap: None,
             slow_start: Duration::ZERO,
             agent: None,
+            source: Source::default(),
+            proxy: None,
         }
     }
 
@@ -92,8 +127,12 @@ pub enum CheckKind {
     Tcp(TcpCheck),
     /// A TLS handshake, and then what a TCP connection is asked.
     Tls(TlsOptions, TcpCheck),
+    /// A datagram, and one that comes back.
+    Udp(TcpCheck),
     /// A query over UDP.
     Dns(DnsCheck),
+    /// A page of a FastCGI server, such as the ping page of php-fpm.
+    Fastcgi(FastcgiCheck),
     /// A call of gRPC's own health service.
     Grpc(GrpcCheck),
     /// A `PING` to Redis, or what speaks its protocol.
@@ -116,7 +155,9 @@ impl CheckKind {
             Self::Http(_) => "http",
             Self::Tcp(_) => "tcp",
             Self::Tls(..) => "tls",
+            Self::Udp(_) => "udp",
             Self::Dns(_) => "dns",
+            Self::Fastcgi(_) => "fastcgi",
             Self::Grpc(grpc) if grpc.tls.is_some() => "grpcs",
             Self::Grpc(_) => "grpc",
             Self::Redis => "redis",
@@ -141,7 +182,8 @@ impl CheckKind {
     pub fn default_port(&self) -> Option<u16> {
         match self {
             Self::Http(http) => Some(if http.tls.is_some() { 443 } else { 80 }),
-            Self::Tcp(_) | Self::Tls(..) | Self::Grpc(_) => None,
+            Self::Tcp(_) | Self::Tls(..) | Self::Udp(_) | Self::Grpc(_) => None,
+            Self::Fastcgi(fastcgi) => Some(if fastcgi.socket.is_some() { 0 } else { 9000 }),
             Self::Dns(_) => Some(53),
             Self::Redis => Some(6379),
             Self::Mysql(_) => Some(3306),

@@ -12,6 +12,7 @@ mod lint;
 mod names;
 mod overrides;
 mod problem;
+mod reach;
 mod records;
 mod room;
 mod route;
@@ -22,16 +23,17 @@ mod test;
 mod validate;
 
 pub use ask::{
-    DnsCheck, ExecCheck, Expiry, GrpcCheck, HttpCheck, HttpExpect, Pattern, Pointer, Scalar,
-    StatusRange, TcpCheck, TlsOptions,
+    ClientCertificate, DnsCheck, ExecCheck, Expiry, FastcgiCheck, GrpcCheck, HttpCheck, HttpExpect,
+    Pattern, Pointer, Scalar, StatusRange, TcpCheck, TlsOptions,
 };
-pub use check::{Agent, Check, CheckKind, Flap};
+pub use check::{Agent, Check, CheckKind, Flap, ProxyVersion, Source};
 pub use condition::{Asked, Condition};
 pub(crate) use index::Index;
 pub use latency::{Latencies, Latency};
 pub(crate) use names::NameTree;
 pub use overrides::Override;
 pub use problem::{Conflict, Problem};
+pub use reach::{Reach, Refused};
 pub use records::{Owner, RecordError, Records};
 pub(crate) use room::with_room;
 pub use route::{PoolLocation, Route, RouteFrom, Target};

@@ -4,6 +4,8 @@
 
 # shellcheck source=tests/clients/probed/servers.sh
 . "$here/probed/servers.sh"
+# shellcheck source=tests/clients/probed/calm.sh
+. "$here/probed/calm.sh"
 
 # A machine that is busy with other things is late, which is not what is tried here.
 SLACK=500
@@ -11,6 +13,7 @@ INTERVAL=500 TIMEOUT=400
 until_down=$((INTERVAL * 2 + TIMEOUT + SLACK)) until_up=$((INTERVAL * 2 + SLACK))
 
 output=$(prepare_servers 2>&1) || fail_now "the servers cannot be prepared: $output"
+start_calm
 start_servers
 
 # Each service has a real endpoint, which its check guards, and another that is always up.
@@ -190,3 +193,4 @@ test_that "and lets go when they pass again" \
     wait_until 5 grep -q 'states follow the probes again' "$work/waypost.log"
 end waypost
 kill_servers
+end_calm

@@ -160,7 +160,7 @@ impl Simulation {
             let agent = probed.check.agent.as_ref().filter(|_| passes);
             let spoken = agent.map(|agent| {
                 let said = if self.rng.u8(..4) == 0 { words[self.rng.usize(..7)] } else { "up" };
-                Spoken::read(said.as_bytes(), agent).0
+                Spoken::read(said.as_bytes(), agent).expect("known words").0
             });
             let now = self.engine.clock.now();
             let applied = self.engine.table.apply(&probed, (verdict, spoken), now);

@@ -1,11 +1,13 @@
 //! How far a probe has come: what is said of one that is out of time.
 
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::Reason;
+use super::parting::Parting;
 
 /// One probe, from its first packet to its verdict.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub(super) struct Attempt {
     connect_timeout: Option<Duration>,
     /// One of the phases below.
     phase: AtomicU8,
+    /// What is left of its connection once it is over.
+    parting: Mutex<Parting>,
 }
 
 const CONNECTING: u8 = 0;
@@ -23,7 +27,8 @@ const HEARING: u8 = 3;
 impl Attempt {
     /// One that may take `connect_timeout` until it is connected; `None`: as long as the rest.
     pub(super) fn new(connect_timeout: Option<Duration>) -> Self {
-        Self { connect_timeout, phase: AtomicU8::new(CONNECTING) }
+        let phase = AtomicU8::new(CONNECTING);
+        Self { connect_timeout, phase, parting: Mutex::default() }
     }
 
     /// How long it may take until it is connected.
@@ -66,6 +71,16 @@ impl Attempt {
     /// Whether a response has begun.
     pub(super) fn has_heard(&self) -> bool {
         self.phase.load(Ordering::Relaxed) == HEARING
+    }
+
+    /// Leaves a connection, to be ended after the verdict.
+    pub(super) fn leave(&self, parting: Parting) {
+        *self.parting.lock().unwrap_or_else(PoisonError::into_inner) = parting;
+    }
+
+    /// Returns what is left of the connection.
+    pub(super) fn parting(self) -> Parting {
+        self.parting.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why a probe failed that was not over within `limit`.

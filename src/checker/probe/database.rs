@@ -4,11 +4,11 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::Reason;
 use super::attempt::Attempt;
-use super::connect::{First, connect};
+use super::connect::{Connection, Dialer, First};
+use super::parting::Parting;
 use super::reason::Code;
 
 /// The longest reply that is read, in octets; those of servers that work are shorter.
@@ -32,8 +32,14 @@ const POSTGRES_VERSION: u32 = 3 << 16;
 const POSTGRES_DENIED: [&[u8]; 2] = [b"28", b"3D"];
 
 /// Asks a server of databases whether it takes clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Database {
+#[derive(Clone, Debug)]
+pub(super) struct Database {
+    dialer: Dialer,
+    protocol: Protocol,
+}
+
+#[derive(Clone, Debug)]
+enum Protocol {
     Redis,
     /// Under this user's name.
     Mysql(String),
@@ -42,25 +48,39 @@ pub(super) enum Database {
 }
 
 impl Database {
+    pub(super) fn redis(dialer: Dialer) -> Self {
+        Self { dialer, protocol: Protocol::Redis }
+    }
+
+    pub(super) fn mysql(user: &str, dialer: Dialer) -> Self {
+        Self { dialer, protocol: Protocol::Mysql(user.to_owned()) }
+    }
+
+    pub(super) fn postgres(user: &str, dialer: Dialer) -> Self {
+        Self { dialer, protocol: Protocol::Postgres(user.to_owned()) }
+    }
+
     pub(super) async fn probe(
         &self,
         address: SocketAddr,
         attempt: &Attempt,
     ) -> Result<Reason, Reason> {
-        let first = match self {
-            Self::Redis | Self::Postgres(_) => First::Probe,
-            Self::Mysql(_) => First::Endpoint,
+        let first = match self.protocol {
+            Protocol::Redis | Protocol::Postgres(_) => First::Probe,
+            Protocol::Mysql(_) => First::Endpoint,
         };
-        let mut stream = attempt.connected(connect(address, first)).await?;
-        match self {
-            Self::Redis => redis(&mut stream).await,
-            Self::Mysql(user) => mysql(&mut stream, user).await,
-            Self::Postgres(user) => postgres(&mut stream, user).await,
-        }
+        let mut stream = attempt.connected(self.dialer.dial(address, first)).await?;
+        let outcome = match &self.protocol {
+            Protocol::Redis => redis(&mut stream).await,
+            Protocol::Mysql(user) => mysql(&mut stream, user).await,
+            Protocol::Postgres(user) => postgres(&mut stream, user).await,
+        };
+        attempt.leave(Parting::first(stream.into_stream()));
+        outcome
     }
 }
 
-async fn redis(stream: &mut TcpStream) -> Result<Reason, Reason> {
+async fn redis(stream: &mut Connection) -> Result<Reason, Reason> {
     stream.write_all(REDIS_PING).await?;
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {
@@ -84,7 +104,7 @@ async fn redis(stream: &mut TcpStream) -> Result<Reason, Reason> {
 
 /// Goes on to the end of the handshake: a server counts clients that leave before as errors, and
 /// refuses their host after a hundred of them.
-async fn mysql(stream: &mut TcpStream, user: &str) -> Result<Reason, Reason> {
+async fn mysql(stream: &mut Connection, user: &str) -> Result<Reason, Reason> {
     let (_, greeting) = mysql_packet(stream).await?;
     match greeting[..] {
         [10, ..] => {}
@@ -124,7 +144,7 @@ fn mysql_error(low: u8, high: u8) -> Reason {
 }
 
 /// The next packet and its number.
-async fn mysql_packet(stream: &mut TcpStream) -> Result<(u8, Vec<u8>), Reason> {
+async fn mysql_packet(stream: &mut Connection) -> Result<(u8, Vec<u8>), Reason> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
     let [a, b, c, sequence] = head;
@@ -137,12 +157,12 @@ async fn mysql_packet(stream: &mut TcpStream) -> Result<(u8, Vec<u8>), Reason> {
     Ok((sequence, packet))
 }
 
-async fn mysql_send(stream: &mut TcpStream, sequence: u8, packet: &[u8]) -> Result<(), Reason> {
+async fn mysql_send(stream: &mut Connection, sequence: u8, packet: &[u8]) -> Result<(), Reason> {
     let [a, b, c, _] = (packet.len() as u32).to_le_bytes();
     Ok(stream.write_all(&[&[a, b, c, sequence], packet].concat()).await?)
 }
 
-async fn postgres(stream: &mut TcpStream, user: &str) -> Result<Reason, Reason> {
+async fn postgres(stream: &mut Connection, user: &str) -> Result<Reason, Reason> {
     let mut startup = POSTGRES_VERSION.to_be_bytes().to_vec();
     for part in ["user", user, "database", "postgres", "application_name", "waypost", ""] {
         startup.extend_from_slice(part.as_bytes());

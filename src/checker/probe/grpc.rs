@@ -10,7 +10,8 @@ use http::{HeaderMap, Request, Uri};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::attempt::Attempt;
-use super::connect::{First, connect};
+use super::connect::{Dialer, First};
+use super::parting::Parting;
 use super::reason::Code;
 use super::tls::{Handshake, host_name};
 use super::{Outlets, Passed, Reason, WINDOW};
@@ -49,6 +50,7 @@ const CODES: [&str; 17] = [
 /// Makes the same call each time.
 #[derive(Debug)]
 pub(super) struct Grpc {
+    dialer: Dialer,
     tls: Option<Handshake>,
     /// `None`: the address.
     authority: Option<String>,
@@ -59,13 +61,18 @@ pub(super) struct Grpc {
 impl Grpc {
     /// # Errors
     /// What about the check makes it unusable.
-    pub(super) fn new(check: &GrpcCheck, outlets: &Outlets) -> Result<Self, Reason> {
+    pub(super) fn new(
+        check: &GrpcCheck,
+        dialer: Dialer,
+        outlets: &Outlets,
+    ) -> Result<Self, Reason> {
         let handshake = |options| {
             let host = check.host.as_deref().map(host_name);
             Handshake::new(options, host, outlets).map(|tls| tls.speaking(b"h2"))
         };
         let tls = check.tls.as_ref().map(handshake).transpose()?;
-        let grpc = Self { tls, authority: check.host.clone(), message: message(&check.service) };
+        let (authority, message) = (check.host.clone(), message(&check.service));
+        let grpc = Self { dialer, tls, authority, message };
         if let Some(host) = &check.host {
             grpc.uri(host)?;
         }
@@ -77,7 +84,7 @@ impl Grpc {
         address: SocketAddr,
         attempt: &Attempt,
     ) -> Result<Passed, Reason> {
-        let connected = connect(address, First::Probe);
+        let connected = self.dialer.dial(address, First::Probe);
         let Some(tls) = &self.tls else {
             let stream = attempt.connected(connected).await?;
             return self.call(stream, address, attempt).await.map(Passed::silent);
@@ -90,22 +97,29 @@ impl Grpc {
 
     async fn call(
         &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         address: SocketAddr,
         attempt: &Attempt,
     ) -> Result<Reason, Reason> {
         let mut builder = h2::client::Builder::new();
         let window = WINDOW as u32;
         builder.enable_push(false).max_header_list_size(window).initial_window_size(window);
-        let (sender, connection) = builder.handshake(stream).await.map_err(of_h2)?;
-        let mut answer = pin!(self.ask(sender, address, attempt));
-        // Nothing moves on the connection but while it is polled.
-        tokio::select! {
-            biased;
-            answer = &mut answer => answer,
-            // What came before its end counts.
-            _ = connection => answer.await,
-        }
+        let (sender, mut connection) = builder.handshake(stream).await.map_err(of_h2)?;
+        let answer = {
+            let mut answer = pin!(self.ask(sender, address, attempt));
+            // Nothing moves on the connection but while it is polled.
+            tokio::select! {
+                biased;
+                answer = &mut answer => answer,
+                // What came before its end counts.
+                _ = &mut connection => return answer.await,
+            }
+        };
+        // Without anybody who could ask more it says so (GOAWAY) and ends.
+        attempt.leave(Parting::by(async move {
+            let _ = connection.await;
+        }));
+        answer
     }
 
     async fn ask(

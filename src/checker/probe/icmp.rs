@@ -8,6 +8,7 @@ use tokio::net::UdpSocket;
 
 use super::Reason;
 use super::attempt::Attempt;
+use super::connect::{self, Dialer};
 
 /// What the operator does about it.
 const NOT_ALLOWED: Reason = Reason::Barred(
@@ -24,9 +25,17 @@ const REPLY_MAX: usize = 60 + MESSAGE_LEN;
 const MESSAGE_LEN: usize = 16;
 
 /// Asks `address`, whatever its port, for an echo.
-pub(super) async fn probe(address: SocketAddr, attempt: &Attempt) -> Result<Reason, Reason> {
+pub(super) async fn probe(
+    address: SocketAddr,
+    dialer: &Dialer,
+    attempt: &Attempt,
+) -> Result<Reason, Reason> {
     attempt.needs_no_connection();
     let (socket, is_raw) = open(address.ip())?;
+    if let Some(own) = dialer.source(address) {
+        connect::bind(&socket, own)?;
+    }
+    let socket = UdpSocket::from_std(StdSocket::from(socket))?;
     socket.connect(SocketAddr::new(address.ip(), 0)).await?;
     let token = fastrand::u64(..).to_be_bytes();
     let sent = socket.send(&request(address.ip(), token)).await;
@@ -49,7 +58,7 @@ pub(super) async fn probe(address: SocketAddr, attempt: &Attempt) -> Result<Reas
 }
 
 /// A socket for echoes, and whether it is a raw one. Whoever may have neither is told how.
-fn open(ip: IpAddr) -> Result<(UdpSocket, bool), Reason> {
+fn open(ip: IpAddr) -> Result<(Socket, bool), Reason> {
     let (domain, protocol) = match ip {
         IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
         IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
@@ -64,7 +73,7 @@ fn open(ip: IpAddr) -> Result<(UdpSocket, bool), Reason> {
         socket => (socket?, false),
     };
     socket.set_nonblocking(true)?;
-    Ok((UdpSocket::from_std(StdSocket::from(socket))?, is_raw))
+    Ok((socket, is_raw))
 }
 
 /// An echo request with this `token`.

@@ -15,14 +15,19 @@ mod connect;
 mod database;
 mod dns;
 mod exec;
+mod fastcgi;
 mod grpc;
 mod http;
 mod icmp;
+mod parting;
+mod proxy;
 mod reason;
 mod tcp;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod udp;
+mod vouched;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,12 +37,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+pub(super) use parting::Parting;
 pub use reason::{Reason, TlsFailure};
 
 use crate::health::Spoken;
 use crate::x509::Validity;
-use crate::zone::{Check, CheckKind};
+use crate::zone::{Check, CheckKind, Reach};
 use attempt::Attempt;
+use connect::Dialer;
 use database::Database;
 
 /// How much of what a peer sends is looked at, in bytes.
@@ -49,16 +56,22 @@ const USER_AGENT: &str = concat!("waypost/", env!("CARGO_PKG_VERSION"));
 /// Connections that are kept for later probes, at the most.
 pub(super) const KEPT_MAX: usize = http::Room::MAX;
 
+const OUT_OF_REACH: Reason = Reason::Barred(
+    "probes may not go to this address: `[checks] allow` in waypost.toml lets them go there",
+);
+
 /// What all probers share.
 #[derive(Debug)]
 pub(super) struct Outlets {
     tls: tls::Configs,
     room: http::Room,
+    reach: Reach,
 }
 
 impl Outlets {
-    pub(super) fn new() -> Self {
-        Self { tls: tls::Configs::default(), room: http::Room::default() }
+    /// Without a connection yet, for probes of addresses within `reach`.
+    pub(super) fn new(reach: Reach) -> Self {
+        Self { tls: tls::Configs::default(), room: http::Room::default(), reach }
     }
 }
 
@@ -87,15 +100,19 @@ pub(super) struct Prober {
     means: Means,
     timeout: Duration,
     connect_timeout: Option<Duration>,
+    /// The addresses that it may go to; `None`: it goes to none by itself.
+    reach: Option<Reach>,
 }
 
 #[derive(Debug)]
 enum Means {
     Http(Box<http::Http>),
     Tcp(Box<tcp::Tcp>),
+    Udp(Box<udp::Udp>),
+    Fastcgi(Box<fastcgi::Fastcgi>),
     Dns(Box<dns::Dns>),
     Grpc(Box<grpc::Grpc>),
-    Icmp,
+    Icmp(Dialer),
     Exec(Box<exec::Exec>),
     Database(Database),
     /// The check cannot be carried out; every probe fails at once and says why.
@@ -106,14 +123,25 @@ impl Prober {
     /// Prepares all that does not change from probe to probe.
     pub(super) fn new(check: &Check, outlets: &Outlets) -> Self {
         let means = Means::new(check, outlets).unwrap_or_else(Means::Unusable);
-        Self { means, timeout: check.timeout, connect_timeout: check.connect_timeout }
+        let is_exec = matches!(means, Means::Exec(_));
+        let reach = (!is_exec).then(|| outlets.reach.clone());
+        Self { means, timeout: check.timeout, connect_timeout: check.connect_timeout, reach }
     }
 
-    /// One probe of `address`: `Ok` when the check passed. Takes the check's timeout at most.
-    pub(super) async fn probe(&self, address: SocketAddr) -> Result<Passed, Reason> {
+    /// Probes `address` once: `Ok` when the check passed. Takes the check's timeout at most; what
+    /// is left of the connection is to be ended after the verdict.
+    pub(super) async fn probe(&self, address: SocketAddr) -> (Result<Passed, Reason>, Parting) {
+        // Zone files were told before; what else may name addresses is held to the same.
+        if self.reach.as_ref().is_some_and(|reach| reach.refuses(address.ip()).is_some()) {
+            return (Err(OUT_OF_REACH), Parting::default());
+        }
         let attempt = Attempt::new(self.connect_timeout);
-        let probe = timeout(self.timeout, self.means.probe(address, &attempt));
-        contained(async { probe.await.unwrap_or_else(|_| Err(attempt.late(self.timeout))) }).await
+        let outcome = {
+            let probe = timeout(self.timeout, self.means.probe(address, &attempt));
+            contained(async { probe.await.unwrap_or_else(|_| Err(attempt.late(self.timeout))) })
+                .await
+        };
+        (outcome, attempt.parting())
     }
 }
 
@@ -121,25 +149,31 @@ impl Means {
     /// # Errors
     /// What about the check makes it unusable.
     fn new(check: &Check, outlets: &Outlets) -> Result<Self, Reason> {
-        let agent = check.agent.as_ref();
+        let (agent, dialer) = (check.agent.as_ref(), Dialer::of(check));
         Ok(match &check.kind {
             CheckKind::Http(check) => {
-                Self::Http(Box::new(http::Http::new(check, outlets)?.heard_by(agent)))
+                Self::Http(Box::new(http::Http::new(check, dialer, outlets)?.heard_by(agent)))
             }
             CheckKind::Tcp(check) => {
-                Self::Tcp(Box::new(tcp::Tcp::new(check.clone()).heard_by(agent)))
+                Self::Tcp(Box::new(tcp::Tcp::new(check.clone(), dialer).heard_by(agent)))
             }
             CheckKind::Tls(options, check) => {
-                let tcp = tcp::Tcp::over_tls(options, check.clone(), outlets)?;
+                let tcp = tcp::Tcp::new(check.clone(), dialer).over_tls(options, outlets)?;
                 Self::Tcp(Box::new(tcp.heard_by(agent)))
             }
-            CheckKind::Dns(check) => Self::Dns(Box::new(dns::Dns::new(check.clone()))),
-            CheckKind::Grpc(check) => Self::Grpc(Box::new(grpc::Grpc::new(check, outlets)?)),
-            CheckKind::Icmp => Self::Icmp,
+            CheckKind::Udp(check) => Self::Udp(Box::new(udp::Udp::new(check.clone(), dialer))),
+            CheckKind::Fastcgi(check) => {
+                Self::Fastcgi(Box::new(fastcgi::Fastcgi::new(check, dialer)))
+            }
+            CheckKind::Dns(check) => Self::Dns(Box::new(dns::Dns::new(check.clone(), dialer))),
+            CheckKind::Grpc(check) => {
+                Self::Grpc(Box::new(grpc::Grpc::new(check, dialer, outlets)?))
+            }
+            CheckKind::Icmp => Self::Icmp(dialer),
             CheckKind::Exec(check) => Self::Exec(Box::new(exec::Exec::new(check.clone()))),
-            CheckKind::Redis => Self::Database(Database::Redis),
-            CheckKind::Mysql(user) => Self::Database(Database::Mysql(user.clone())),
-            CheckKind::Postgres(user) => Self::Database(Database::Postgres(user.clone())),
+            CheckKind::Redis => Self::Database(Database::redis(dialer)),
+            CheckKind::Mysql(user) => Self::Database(Database::mysql(user, dialer)),
+            CheckKind::Postgres(user) => Self::Database(Database::postgres(user, dialer)),
         })
     }
 
@@ -150,11 +184,15 @@ impl Means {
             Self::Http(http) => http.probe(address, attempt).await,
             Self::Tcp(tcp) => tcp.probe(address, attempt).await,
             Self::Grpc(grpc) => Box::pin(grpc.probe(address, attempt)).await,
+            Self::Fastcgi(fastcgi) => Box::pin(fastcgi.probe(address, attempt)).await,
+            Self::Udp(udp) => Box::pin(udp.probe(address, attempt)).await.map(Passed::silent),
             Self::Dns(dns) => Box::pin(dns.probe(address, attempt)).await.map(Passed::silent),
             Self::Database(database) => {
                 Box::pin(database.probe(address, attempt)).await.map(Passed::silent)
             }
-            Self::Icmp => Box::pin(icmp::probe(address, attempt)).await.map(Passed::silent),
+            Self::Icmp(dialer) => {
+                Box::pin(icmp::probe(address, dialer, attempt)).await.map(Passed::silent)
+            }
             Self::Exec(exec) => Box::pin(exec.probe(address, attempt)).await.map(Passed::silent),
             Self::Unusable(reason) => Err(reason.clone()),
         }

@@ -43,8 +43,6 @@ pub enum Reason {
     },
     /// No record of the answer has the expected data.
     LacksRecord,
-    /// The response was cut before the expected data.
-    Truncated,
     /// The peer has no listener there.
     Refused,
     /// The peer, or something on the way, cut the connection.
@@ -256,7 +254,6 @@ impl fmt::Display for Reason {
                 write!(f, "{}, expected {wanted}", found.as_str())
             }
             Self::LacksRecord => f.write_str("no record of the answer has the expected data"),
-            Self::Truncated => f.write_str("the response was cut before the expected data"),
             Self::Refused => f.write_str("connection refused"),
             Self::Reset => f.write_str("connection reset"),
             Self::Closed => f.write_str("connection closed too early"),

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::attempt::Attempt;
-use super::connect::{First, connect, end_by_reset};
+use super::connect::{Dialer, First};
+use super::parting::Parting;
 use super::tls::Handshake;
 use super::{Outlets, Passed, Reason, Search};
 use crate::zone::{Agent, TcpCheck, TlsOptions};
@@ -17,27 +18,23 @@ const PIECE: usize = 2048;
 #[derive(Debug)]
 pub(super) struct Tcp {
     check: TcpCheck,
+    dialer: Dialer,
     tls: Option<Handshake>,
     /// Whether an agent may speak.
     listens: bool,
 }
 
 impl Tcp {
-    pub(super) fn new(check: TcpCheck) -> Self {
-        Self { check, tls: None, listens: false }
+    pub(super) fn new(check: TcpCheck, dialer: Dialer) -> Self {
+        Self { check, dialer, tls: None, listens: false }
     }
 
-    /// The same behind a TLS handshake.
+    /// Asks the same after a TLS handshake.
     ///
     /// # Errors
     /// What about the check makes it unusable.
-    pub(super) fn over_tls(
-        options: &TlsOptions,
-        check: TcpCheck,
-        outlets: &Outlets,
-    ) -> Result<Self, Reason> {
-        let tls = Some(Handshake::new(options, None, outlets)?);
-        Ok(Self { tls, ..Self::new(check) })
+    pub(super) fn over_tls(self, options: &TlsOptions, outlets: &Outlets) -> Result<Self, Reason> {
+        Ok(Self { tls: Some(Handshake::new(options, None, outlets)?), ..self })
     }
 
     /// The same, with what `agent` may say.
@@ -50,21 +47,20 @@ impl Tcp {
         address: SocketAddr,
         attempt: &Attempt,
     ) -> Result<Passed, Reason> {
-        let connected = async {
-            let stream = connect(address, self.first()).await?;
-            if self.is_over_with_its_reply() {
-                end_by_reset(&stream)?;
-            }
-            Ok(stream)
-        };
+        let connected = self.dialer.dial(address, self.first());
         let Some(tls) = &self.tls else {
-            return self.talk(attempt.connected(connected).await?, attempt).await;
+            let mut stream = attempt.connected(connected).await?;
+            let outcome = self.talk(&mut stream, attempt).await;
+            attempt.leave(Parting::first(stream.into_stream()));
+            return outcome;
         };
         // Boxed: what TLS needs is not to be in every probe that goes without.
         Box::pin(async {
             let shaken = async { tls.shake(address, connected.await?, attempt).await };
-            let (stream, validity) = attempt.connected(shaken).await?;
-            Ok(Passed { validity, ..self.talk(stream, attempt).await? })
+            let (mut stream, validity) = attempt.connected(shaken).await?;
+            let outcome = self.talk(&mut stream, attempt).await;
+            attempt.leave(Parting::first(stream));
+            Ok(Passed { validity, ..outcome? })
         })
         .await
     }
@@ -77,15 +73,9 @@ impl Tcp {
         }
     }
 
-    /// Whether nothing that was sent may still be under way when a probe has passed: a reset would
-    /// overtake it.
-    fn is_over_with_its_reply(&self) -> bool {
-        self.tls.is_none() && (self.check.send.is_none() || self.check.expect.is_some())
-    }
-
     async fn talk(
         &self,
-        mut stream: impl AsyncRead + AsyncWrite + Unpin,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
         attempt: &Attempt,
     ) -> Result<Passed, Reason> {
         if let Some(bytes) = &self.check.send {

@@ -20,6 +20,7 @@ mod kinds;
 mod phases;
 mod reuse;
 mod tls;
+mod truth;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well";
 const SHORT: Duration = Duration::from_millis(300);
@@ -86,15 +87,23 @@ fn wanting(text: &str) -> HttpCheck {
 
 async fn probe(address: SocketAddr, kind: CheckKind, timeout: Duration) -> Result<Reason, Reason> {
     let check = Check { interval: AMPLE, timeout, ..Check::new(kind) };
-    Prober::new(&check, &Outlets::new()).probe(address).await.map(|passed| passed.reason)
+    Prober::new(&check, &Outlets::new(Reach::everywhere()))
+        .probe(address)
+        .await
+        .0
+        .map(|passed| passed.reason)
 }
 
 /// What an agent is heard to say there.
 async fn hear(address: SocketAddr, kind: CheckKind, header: Option<&str>) -> Spoken {
     let agent = Agent { header: header.map(str::to_owned), weight_min: 0, weight_max: 100 };
     let check = Check { agent: Some(agent.clone()), timeout: AMPLE, ..Check::new(kind) };
-    let passed = Prober::new(&check, &Outlets::new()).probe(address).await.expect("it passes");
-    Spoken::read(&passed.text, &agent).0
+    let passed = Prober::new(&check, &Outlets::new(Reach::everywhere()))
+        .probe(address)
+        .await
+        .0
+        .expect("it passes");
+    Spoken::read(&passed.text, &agent).expect("known words").0
 }
 
 async fn probe_http(address: SocketAddr, check: HttpCheck) -> Result<Reason, Reason> {
@@ -221,8 +230,8 @@ async fn a_body_that_trickles_is_cut_off_by_the_timeout() {
 async fn silence_is_no_response_in_time_for_every_kind() {
     let address = server(hang).await;
     let tcp = TcpCheck { send: None, expect: Some(b"220".to_vec()) };
-    let tls =
-        TlsOptions { verify: false, server_name: None, ca_pem: None, expiry: Expiry::default() };
+    let expiry = Expiry::default();
+    let tls = TlsOptions { verify: false, server_name: None, ca_pem: None, expiry, own: None };
     for kind in [
         CheckKind::Http(http()),
         CheckKind::Http(HttpCheck { tls: Some(tls), ..http() }),
@@ -380,10 +389,10 @@ async fn every_probe_opens_a_connection_of_its_own() {
     let check = wanting("well");
     let kind = CheckKind::Http(check);
     let check = Check { interval: AMPLE, timeout: AMPLE, ..Check::new(kind) };
-    let prober = Prober::new(&check, &Outlets::new());
+    let prober = Prober::new(&check, &Outlets::new(Reach::everywhere()));
     for made in 1..=3 {
         assert_eq!(
-            prober.probe(address).await.map(|passed| passed.reason),
+            prober.probe(address).await.0.map(|passed| passed.reason),
             Ok(Reason::Status(200))
         );
         assert_eq!(connections.load(Ordering::SeqCst), made);

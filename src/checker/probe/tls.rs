@@ -11,29 +11,36 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::attempt::Attempt;
+use super::connect::Connection;
+use super::vouched::Vouched;
 use super::{Outlets, Reason};
 use crate::x509::Validity;
-use crate::zone::TlsOptions;
+use crate::zone::{ClientCertificate, TlsOptions};
 
 const UNUSABLE_CA: Reason =
     Reason::Unusable("the check's ca holds no usable certificates: it must be PEM");
 const NO_SYSTEM_CA: Reason =
     Reason::Unusable("this system has no certificate authorities: install them or set ca");
 const UNUSABLE_NAME: Reason = Reason::Unusable("the check's server_name is not a host name");
+const UNUSABLE_OWN: Reason = Reason::Unusable(
+    "the check's client_certificate and client_key are no certificate and its key in PEM form",
+);
 const UNUSABLE_TLS: Reason = Reason::Unusable("no TLS could be set up for the check");
 
 /// The configurations in use, by what they trust. Loading the system's authorities costs
 /// milliseconds and a few hundred KiB; a thousand endpoints share it.
 #[derive(Debug, Default)]
-pub(super) struct Configs(Mutex<HashMap<Trust, Weak<ClientConfig>>>);
+pub(super) struct Configs(Mutex<HashMap<Terms, Weak<ClientConfig>>>);
+
+/// Whom a probe trusts, and what it shows of itself.
+type Terms = (Trust, Option<ClientCertificate>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Trust {
@@ -77,9 +84,9 @@ impl Handshake {
     pub(super) async fn shake(
         &self,
         address: SocketAddr,
-        stream: TcpStream,
+        stream: Connection,
         attempt: &Attempt,
-    ) -> Result<(TlsStream<TcpStream>, Option<Validity>), Reason> {
+    ) -> Result<(TlsStream<Connection>, Option<Validity>), Reason> {
         attempt.shakes();
         let name = self.name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
         let shaken = TlsConnector::from(Arc::clone(&self.config)).connect(name, stream).await;
@@ -109,45 +116,57 @@ impl Configs {
             Some(pem) => Trust::Pem(pem.clone()),
             None => Trust::System,
         };
+        let terms = (trust, options.own.clone());
         let mut configs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = configs.get(&trust).and_then(Weak::upgrade) {
+        if let Some(config) = configs.get(&terms).and_then(Weak::upgrade) {
             return Ok(config);
         }
-        let config = Arc::new(build(&trust)?);
+        let config = Arc::new(build(&terms)?);
         configs.retain(|_, config| config.strong_count() > 0);
-        configs.insert(trust, Arc::downgrade(&config));
+        configs.insert(terms, Arc::downgrade(&config));
         Ok(config)
     }
 }
 
-fn build(trust: &Trust) -> Result<ClientConfig, Reason> {
+fn build((trust, own): &Terms) -> Result<ClientConfig, Reason> {
     let builder = versions().ok_or(UNUSABLE_TLS)?;
+    let provider = Arc::clone(builder.crypto_provider());
     let builder = match trust {
         Trust::Anyone => {
-            let verifier = Arc::new(TrustAnyone(Arc::clone(builder.crypto_provider())));
+            let verifier = Arc::new(TrustAnyone(provider));
             builder.dangerous().with_custom_certificate_verifier(verifier)
         }
         Trust::System => builder.with_platform_verifier().map_err(|_| NO_SYSTEM_CA)?,
-        Trust::Pem(pem) => builder.with_root_certificates(roots(pem).ok_or(UNUSABLE_CA)?),
+        Trust::Pem(pem) => {
+            let verifier = Arc::new(Vouched::new(pem, provider).ok_or(UNUSABLE_CA)?);
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        }
     };
-    let mut config = builder.with_no_client_auth();
+    let mut config = match own {
+        None => builder.with_no_client_auth(),
+        Some(own) => {
+            let (chain, key) = shown(own).ok_or(UNUSABLE_OWN)?;
+            builder.with_client_auth_cert(chain, key).map_err(|_| UNUSABLE_OWN)?
+        }
+    };
     // A resumed session would not show that its certificate has expired since.
     config.resumption = Resumption::disabled();
     Ok(config)
 }
 
+/// The chain and the key that a client shows; `None` if either cannot be read.
+fn shown(
+    own: &ClientCertificate,
+) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain = CertificateDer::pem_slice_iter(own.certificate_pem.as_bytes());
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().ok()?;
+    let key = PrivateKeyDer::from_pem_slice(own.key_pem.as_bytes()).ok()?;
+    (!chain.is_empty()).then_some((chain, key))
+}
+
 fn versions() -> Option<ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
     let provider = Arc::new(ring::default_provider());
     ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()
-}
-
-/// Every certificate of `pem`; `None` if there is none, or one of them is broken.
-fn roots(pem: &str) -> Option<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        roots.add(certificate.ok()?).ok()?;
-    }
-    (!roots.is_empty()).then_some(roots)
 }
 
 /// `verify = false`: whatever certificate and signature a peer shows, however old its kind.

@@ -1,13 +1,14 @@
 //! Checks: named and inline ones, and which endpoint is guarded by which.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Builder;
 use super::compose::{Composed, Guard};
-use super::kind;
+use super::{kind, line};
 use crate::config::decode::{Int, Map, Period, Spanned, one_of};
 use crate::config::spec::check::{
     self as spec, AgentUse, CheckUse, FLAP_HOLD_DEFAULT, FLAP_TURNS_DEFAULT, FLAP_WINDOW_DEFAULT,
@@ -43,8 +44,8 @@ struct Entry {
 /// What a check comes to.
 #[derive(Debug)]
 pub(super) enum Made {
-    /// Something to do at an address.
-    Check(Box<Check>),
+    /// Something to do at an address: this one, or that of each endpoint.
+    Check(Box<Check>, Option<IpAddr>),
     /// A rule over others.
     Composed(Composed),
 }
@@ -161,7 +162,7 @@ impl Builder<'_> {
         span: &Range<usize>,
     ) -> Option<Arc<Check>> {
         let entry = &mut self.checks.0[index.0];
-        let Some(Made::Check(check)) = &entry.made else { return None };
+        let Some(Made::Check(check, _)) = &entry.made else { return None };
         let mut check = Check::clone(check);
         if check.port.is_none() && endpoint_port.is_none() {
             check.port = check.kind.default_port();
@@ -188,11 +189,11 @@ impl Builder<'_> {
     fn made(&mut self, check: &Spanned<spec::Check>) -> Option<Made> {
         match self.composed(check) {
             Some(composed) => Some(Made::Composed(composed)),
-            None => self.check(check).map(|check| Made::Check(Box::new(check))),
+            None => self.check(check),
         }
     }
 
-    fn check(&mut self, Spanned { value: check, span }: &Spanned<spec::Check>) -> Option<Check> {
+    fn check(&mut self, Spanned { value: check, span }: &Spanned<spec::Check>) -> Option<Made> {
         let before = self.decoder.diagnostics.len();
         if check.kind.is_none() && check.at_least.is_none() && !check.broken {
             let diagnostic = self.decoder.error(span, "missing key `kind`");
@@ -223,7 +224,11 @@ impl Builder<'_> {
             self.decoder.period(connect, (TIMEOUT_MIN, INTERVAL.1))
         });
         let port = check.port.as_ref().map(|port| port.value.as_u16());
-        let port = if kind == CheckKind::Icmp { kind.default_port() } else { port };
+        let port = match &kind {
+            CheckKind::Icmp => kind.default_port(),
+            CheckKind::Fastcgi(fastcgi) if fastcgi.socket.is_some() => kind.default_port(),
+            _ => port,
+        };
         let (rise, fall) = (check.rise.value.as_u8(), check.fall.value.as_u8());
         let fast_interval = check.fast_interval.as_ref().map(|fast| {
             if fast.value.0 > interval {
@@ -235,10 +240,13 @@ impl Builder<'_> {
         let flap = self.flap(check.flap.as_ref());
         let slow_start = self.decoder.period(&check.slow_start, SLOW_START);
         let agent = self.agent(check.agent.as_ref(), &kind);
+        let address = self.probed_address(&kind, check);
+        let (source, proxy) = (self.source(check), line::proxy(check));
         let sound = self.decoder.diagnostics.len() == before;
         let paced = Check { port, interval, jitter, timeout, rise, fall, ..Check::new(kind) };
         let paced = Check { connect_timeout, fast_interval, flap, slow_start, ..paced };
-        sound.then_some(Check { agent, ..paced })
+        let check = Check { agent, source, proxy, ..paced };
+        sound.then(|| Made::Check(Box::new(check), address))
     }
 
     fn agent(&mut self, agent: Option<&Spanned<AgentUse>>, kind: &CheckKind) -> Option<Agent> {

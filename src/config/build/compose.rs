@@ -13,7 +13,7 @@ use super::check::{CheckIndex, Made};
 use super::kind;
 use crate::config::decode::{Spanned, one_of};
 use crate::config::spec::check::{self as spec, CheckUse};
-use crate::zone::{Asked, Condition, Endpoint, Override, Service};
+use crate::zone::{Asked, Check, Condition, Endpoint, Override, Place, Service};
 
 /// What guards an endpoint's addresses.
 pub(super) type Guard = Condition<Asked>;
@@ -22,7 +22,7 @@ pub(super) type Guard = Condition<Asked>;
 #[derive(Clone, Debug)]
 pub(super) struct Composed {
     rule: Rule,
-    operands: Vec<Operand>,
+    pub(super) operands: Vec<Operand>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ enum Rule {
 }
 
 #[derive(Clone, Debug)]
-enum Operand {
+pub(super) enum Operand {
     /// As it is written.
     Written(Spanned<CheckUse>),
     Check(CheckIndex, Range<usize>),
@@ -205,9 +205,11 @@ impl Builder<'_> {
     ) -> Option<Guard> {
         let (services, path) = services;
         let Composed { rule, operands } = match self.checks.made(index)? {
-            Made::Check(_) => {
+            Made::Check(_, address) => {
+                let address = *address;
                 let check = self.check_at(index, port, span)?;
-                return Some(Condition::Check(Asked { check, at: None }));
+                let at = address.map(|address| SocketAddr::new(address, port_of(&check, port)));
+                return Some(Condition::Check(Asked { check, at }));
             }
             Made::Composed(composed) => composed.clone(),
         };
@@ -302,10 +304,18 @@ fn elsewhere(endpoint: &Endpoint, guard: Option<Guard>) -> Vec<Guard> {
     let Some(guard) = guard else { return vec![Condition::always()] };
     let at = |address| {
         guard.map(&mut |Asked { check, at }: &Asked| {
-            let port = check.port.or(endpoint.port).or(check.kind.default_port()).unwrap_or(0);
-            let at = at.unwrap_or(SocketAddr::new(address, port));
+            let at = at.unwrap_or(SocketAddr::new(address, port_of(check, endpoint.port)));
             Asked { check: Arc::clone(check), at: Some(at) }
         })
     };
-    endpoint.addresses().map(at).collect()
+    match endpoint.place {
+        Place::Addresses { .. } => endpoint.addresses().map(at).collect(),
+        // Its check has an address of its own.
+        Place::Target(_) => vec![guard],
+    }
+}
+
+/// The port that `check` probes for an endpoint with this one.
+fn port_of(check: &Check, endpoint: Option<u16>) -> u16 {
+    check.port.or(endpoint).or(check.kind.default_port()).unwrap_or(0)
 }

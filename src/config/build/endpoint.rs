@@ -42,15 +42,21 @@ impl Builder<'_> {
         let own_check = table.check.as_ref().map(|check| self.used_check(check));
         let place = self.place(table, &spec.span);
         let check = match (&place, own_check) {
-            (Some(Place::Target(_)), Some(Some(_))) => {
+            (Some(Place::Target(_)), Some(Some(index)))
+                if self.goes_to_endpoint(index, &|_| true) =>
+            {
                 let span = table.check.as_ref().map_or(&spec.span, |check| &check.span);
-                let message = "an endpoint with a `target` cannot be checked: it has no address";
-                self.decoder.error(span, message);
+                let message = "an endpoint with a `target` has no address that could be probed";
+                let help = "write `address = …` in the check, or make it of services";
+                self.decoder.error(span, message).help = Some(help.to_owned());
                 None
             }
-            (Some(Place::Target(_)), _) => None,
+            (Some(Place::Target(_)), own) => own.flatten(),
             (_, own) => own.unwrap_or(shared.check),
         };
+        if let (Some(index), Some(Place::Addresses { .. })) = (check, &place) {
+            self.endpoint_within_reach(index, table);
+        }
         let waits = check.filter(|index| self.asks_for_service(*index));
         let guard = match check {
             Some(index) if waits.is_none() => self.guard(index, port, &spec.span),
@@ -142,7 +148,7 @@ impl Builder<'_> {
 
 /// What an address is that no endpoint can have, if it is one: a probe of it would go to this
 /// machine, or to many.
-fn unfit(ip: IpAddr) -> Option<&'static str> {
+pub(super) fn unfit(ip: IpAddr) -> Option<&'static str> {
     match ip {
         _ if ip.is_unspecified() => Some("the unspecified address"),
         _ if ip.is_multicast() => Some("a multicast address"),

@@ -9,29 +9,34 @@ use super::test::rcode_text;
 use crate::config::decode::{List, Map, Period, Spanned};
 use crate::config::spec::check::{
     self as spec, CERTIFICATE_FAIL_DEFAULT, Certificate, Kind, METHOD_DEFAULT, PATH_DEFAULT,
-    USER_DEFAULT,
+    SCRIPT_DEFAULT, USER_DEFAULT,
 };
 use crate::config::spec::reply::{Expect, Hex, JsonScalar, STATUS_DEFAULT};
 use crate::config::spec::test::ExpectedRcode;
 use crate::zone::{
-    CheckKind, DnsCheck, ExecCheck, Expiry, GrpcCheck, HttpCheck, HttpExpect, Pattern, Pointer,
-    Scalar, TcpCheck, TlsOptions,
+    CheckKind, ClientCertificate, DnsCheck, ExecCheck, Expiry, FastcgiCheck, GrpcCheck, HttpCheck,
+    HttpExpect, Pattern, Pointer, Scalar, TcpCheck, TlsOptions,
 };
 
 /// The longest name of a gRPC service, in octets.
 const GRPC_SERVICE_LEN_MAX: usize = 255;
 /// When the end of a certificate counts as near, at the most.
 const EXPIRY: (Period, Period) = (Period::secs(0), Period::secs(3650 * 86_400));
-/// What a PEM file with a certificate holds (RFC 7468 §5.1).
-const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+/// The form of a path, for people.
+const PATH: &str = "a path that starts with `/`, in visible ASCII without `#`";
 
 const HTTP: &[Kind] = &[Kind::Http, Kind::Https];
+/// Those that ask for a page.
+const PAGE: &[Kind] = &[Kind::Http, Kind::Https, Kind::Fastcgi];
+const FASTCGI: &[Kind] = &[Kind::Fastcgi];
+/// Those of servers that stand behind proxies.
+const PROXY: &[Kind] = &[Kind::Http, Kind::Https, Kind::Tcp, Kind::Tls];
 /// Each https probe looks at the certificate anew.
 const PLAIN_HTTP: &[Kind] = &[Kind::Http];
 const GRPC: &[Kind] = &[Kind::Grpc, Kind::Grpcs];
 const HOSTED: &[Kind] = &[Kind::Http, Kind::Https, Kind::Grpc, Kind::Grpcs];
 const TLS: &[Kind] = &[Kind::Https, Kind::Tls, Kind::Grpcs];
-const TCP: &[Kind] = &[Kind::Tcp, Kind::Tls];
+const OCTETS: &[Kind] = &[Kind::Tcp, Kind::Tls, Kind::Udp];
 const DNS: &[Kind] = &[Kind::Dns];
 const SQL: &[Kind] = &[Kind::Mysql, Kind::Postgres];
 const EXEC: &[Kind] = &[Kind::Exec];
@@ -41,12 +46,47 @@ const PORT: &[Kind] = &[
     Kind::Https,
     Kind::Tcp,
     Kind::Tls,
+    Kind::Udp,
     Kind::Dns,
+    Kind::Fastcgi,
     Kind::Redis,
     Kind::Mysql,
     Kind::Postgres,
     Kind::Grpc,
     Kind::Grpcs,
+    Kind::Exec,
+];
+/// Those that come from an address: all but commands, which are given the endpoint's.
+const SOURCE: &[Kind] = &[
+    Kind::Http,
+    Kind::Https,
+    Kind::Tcp,
+    Kind::Tls,
+    Kind::Udp,
+    Kind::Dns,
+    Kind::Fastcgi,
+    Kind::Redis,
+    Kind::Mysql,
+    Kind::Postgres,
+    Kind::Grpc,
+    Kind::Grpcs,
+    Kind::Icmp,
+];
+/// All.
+const ANY: &[Kind] = &[
+    Kind::Http,
+    Kind::Https,
+    Kind::Tcp,
+    Kind::Tls,
+    Kind::Udp,
+    Kind::Dns,
+    Kind::Fastcgi,
+    Kind::Redis,
+    Kind::Mysql,
+    Kind::Postgres,
+    Kind::Grpc,
+    Kind::Grpcs,
+    Kind::Icmp,
     Kind::Exec,
 ];
 /// Those whose probe begins with a connection.
@@ -55,6 +95,7 @@ const CONNECTED: &[Kind] = &[
     Kind::Https,
     Kind::Tcp,
     Kind::Tls,
+    Kind::Fastcgi,
     Kind::Redis,
     Kind::Mysql,
     Kind::Postgres,
@@ -79,26 +120,32 @@ pub(super) fn written(check: &spec::Check) -> impl Iterator<Item = Written> {
     let expect = check.expect.as_ref().map(|expect| &expect.value);
     let keys = [
         ("port", PORT, at(&check.port)),
+        ("address", ANY, at(&check.address)),
+        ("source", SOURCE, at(&check.source)),
+        ("proxy", PROXY, at(&check.proxy)),
+        ("socket", FASTCGI, at(&check.socket)),
         ("connect_timeout", CONNECTED, at(&check.connect_timeout)),
         ("method", HTTP, at(&check.method)),
-        ("path", HTTP, at(&check.path)),
+        ("path", PAGE, at(&check.path)),
         ("host", HOSTED, at(&check.host)),
         ("headers", HTTP, at(&check.headers)),
         ("body", HTTP, at(&check.body)),
         ("reuse", PLAIN_HTTP, at(&check.reuse)),
-        ("expect.status", HTTP, of(expect, |expect| &expect.status)),
-        ("expect.headers", HTTP, of(expect, |expect| &expect.headers)),
-        ("expect.body", HTTP, of(expect, |expect| &expect.body)),
-        ("expect.body_regex", HTTP, of(expect, |expect| &expect.body_regex)),
-        ("expect.json", HTTP, of(expect, |expect| &expect.json)),
+        ("expect.status", PAGE, of(expect, |expect| &expect.status)),
+        ("expect.headers", PAGE, of(expect, |expect| &expect.headers)),
+        ("expect.body", PAGE, of(expect, |expect| &expect.body)),
+        ("expect.body_regex", PAGE, of(expect, |expect| &expect.body_regex)),
+        ("expect.json", PAGE, of(expect, |expect| &expect.json)),
         ("verify", TLS, at(&check.verify)),
         ("server_name", TLS, at(&check.server_name)),
         ("ca", TLS, at(&check.ca)),
+        ("client_certificate", TLS, at(&check.client_certificate)),
+        ("client_key", TLS, at(&check.client_key)),
         ("certificate", TLS, at(&check.certificate)),
-        ("send", TCP, at(&check.send)),
-        ("send_hex", TCP, at(&check.send_hex)),
-        ("expect.text", TCP, of(expect, |expect| &expect.text)),
-        ("expect.hex", TCP, of(expect, |expect| &expect.hex)),
+        ("send", OCTETS, at(&check.send)),
+        ("send_hex", OCTETS, at(&check.send_hex)),
+        ("expect.text", OCTETS, of(expect, |expect| &expect.text)),
+        ("expect.hex", OCTETS, of(expect, |expect| &expect.hex)),
         ("query", DNS, at(&check.query)),
         ("expect.rcode", DNS, of(expect, |expect| &expect.rcode)),
         ("expect.data", DNS, of(expect, |expect| &expect.data)),
@@ -117,7 +164,9 @@ impl Builder<'_> {
             Kind::Tcp => CheckKind::Tcp(self.tcp(check)),
             Kind::Tls => CheckKind::Tls(self.tls(check), self.tcp(check)),
             Kind::Http | Kind::Https => CheckKind::Http(self.http(kind, check)),
+            Kind::Udp => CheckKind::Udp(self.udp(check)?),
             Kind::Dns => CheckKind::Dns(self.dns(check)?),
+            Kind::Fastcgi => CheckKind::Fastcgi(self.fastcgi(check)),
             Kind::Grpc | Kind::Grpcs => CheckKind::Grpc(self.grpc(kind, check)),
             Kind::Redis => CheckKind::Redis,
             Kind::Mysql => CheckKind::Mysql(self.user(check)),
@@ -168,6 +217,31 @@ impl Builder<'_> {
         TcpCheck { send, expect: self.octets((hex, text), expected) }
     }
 
+    /// `None`, after an error, for a check that sends nothing: nobody would answer.
+    fn udp(&mut self, check: &spec::Check) -> Option<TcpCheck> {
+        let exchange = self.tcp(check);
+        if exchange.send.is_none() {
+            let span = check.kind.as_ref().map_or(0..0, |kind| kind.span.clone());
+            let diagnostic = self.decoder.error(&span, "a udp check needs something to send");
+            diagnostic.help = Some("write `send = \"…\"` or `send_hex = \"…\"`".to_owned());
+            return None;
+        }
+        Some(exchange)
+    }
+
+    fn fastcgi(&mut self, check: &spec::Check) -> FastcgiCheck {
+        if let (Some(port), Some(_)) = (&check.port, &check.socket) {
+            self.decoder.error(&port.span, "a Unix socket has no port");
+        }
+        FastcgiCheck {
+            path: self
+                .word(check.path.as_ref(), is_path, PATH)
+                .unwrap_or_else(|| SCRIPT_DEFAULT.to_owned()),
+            socket: self.socket(check.socket.as_ref()),
+            expect: self.response(check.expect.as_ref().map(|expect| &expect.value)),
+        }
+    }
+
     /// What is written as text or in hexadecimal digits, not both.
     fn octets(
         &mut self,
@@ -183,8 +257,6 @@ impl Builder<'_> {
     }
 
     fn http(&mut self, kind: Kind, check: &spec::Check) -> HttpCheck {
-        let is_path = |text: &str| text.starts_with('/') && !text.contains('#') && visible(text);
-        let path = "a path that starts with `/`, in visible ASCII without `#`";
         for (name, _) in check.headers.iter().flat_map(|headers| &headers.value.0) {
             if name.value.eq_ignore_ascii_case("host") {
                 self.decoder.error(&name.span, "the Host header is written as `host = …`");
@@ -196,7 +268,7 @@ impl Builder<'_> {
                 .word(check.method.as_ref(), is_token, "a method such as \"GET\"")
                 .unwrap_or_else(|| METHOD_DEFAULT.to_owned()),
             path: self
-                .word(check.path.as_ref(), is_path, path)
+                .word(check.path.as_ref(), is_path, PATH)
                 .unwrap_or_else(|| PATH_DEFAULT.to_owned()),
             host: self.host(check),
             headers: self.headers(check.headers.as_ref()),
@@ -324,21 +396,43 @@ impl Builder<'_> {
     }
 
     fn tls(&mut self, check: &spec::Check) -> TlsOptions {
-        let ca = check.ca.as_ref().and_then(|path| {
-            let source = self.beside(path)?;
-            if !source.text.contains(PEM_CERTIFICATE) {
-                let message = format!("{} holds no PEM certificate", source.path.display());
-                self.decoder.error(&path.span, message);
-            }
-            Some(source.text.clone())
-        });
+        let ca = check.ca.as_ref().and_then(|path| self.pem(path, "CERTIFICATE"));
         let verify = check.verify.as_ref().is_none_or(|verify| verify.value);
         TlsOptions {
             verify,
             server_name: self.word(check.server_name.as_ref(), is_name, "a name without a port"),
             ca_pem: ca,
             expiry: self.expiry(check.certificate.as_ref(), verify),
+            own: self.client_certificate(check),
         }
+    }
+
+    /// The certificate that a probe shows, with its key, which may stand in the same file.
+    fn client_certificate(&mut self, check: &spec::Check) -> Option<ClientCertificate> {
+        let Some(certificate) = &check.client_certificate else {
+            if let Some(key) = &check.client_key {
+                let message = "a key without its certificate: `client_certificate` is missing";
+                self.decoder.error(&key.span, message);
+            }
+            return None;
+        };
+        let key = check.client_key.as_ref().unwrap_or(certificate);
+        let certificate_pem = self.pem(certificate, "CERTIFICATE");
+        let key_pem = self.pem(key, "PRIVATE KEY");
+        Some(ClientCertificate { certificate_pem: certificate_pem?, key_pem: key_pem? })
+    }
+
+    /// The text of a PEM file with a section whose label ends so (RFC 7468 §2); what it lacks is
+    /// reported.
+    fn pem(&mut self, path: &Spanned<String>, label: &str) -> Option<String> {
+        let source = self.beside(path)?;
+        let mut begins = source.text.lines().filter_map(|line| line.strip_prefix("-----BEGIN "));
+        if !begins.any(|line| line.trim_end().trim_end_matches('-').ends_with(label)) {
+            let what = label.to_lowercase();
+            let message = format!("{} holds no PEM {what}", source.path.display());
+            self.decoder.error(&path.span, message);
+        }
+        Some(source.text.clone())
     }
 
     fn expiry(&mut self, written: Option<&Spanned<Certificate>>, verify: bool) -> Expiry {
@@ -379,6 +473,11 @@ impl Builder<'_> {
         self.decoder.error(&text.span, format!("expected {what}, found \"{found}\""));
         None
     }
+}
+
+/// Whether `text` can be the target of a request.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && !text.contains('#') && visible(text)
 }
 
 /// Whether all of `text` is visible ASCII.

@@ -15,6 +15,7 @@ mod compose;
 mod endpoint;
 mod kind;
 mod latencies;
+mod line;
 mod nest;
 mod own;
 mod reach;
@@ -46,7 +47,7 @@ const TTL_MAX: Period = Period::secs(Ttl::MAX.as_secs() as u64);
 /// A zone being put together.
 struct Builder<'a> {
     files: &'a Recorded<'a>,
-    allowed: Allowed,
+    allowed: &'a Allowed,
     decoder: Decoder,
     /// The apex; made up if the file does not say it rightly.
     origin: Name,
@@ -62,11 +63,11 @@ struct Builder<'a> {
 }
 
 /// Builds the zone that `file` describes; `None` if there are errors.
-pub(crate) fn zone(
+pub(crate) fn zone<'a>(
     mut file: ZoneFile,
     decoder: Decoder,
-    files: &Recorded<'_>,
-    allowed: Allowed,
+    files: &'a Recorded<'a>,
+    allowed: &'a Allowed,
 ) -> (Option<Zone>, Diagnostics) {
     let mut decoder = decoder;
     let origin = file.zone.as_ref().and_then(|zone| absolute(zone, &mut decoder));

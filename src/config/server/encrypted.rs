@@ -25,6 +25,13 @@ pub struct EncryptedConfig {
     pub https_path: String,
 }
 
+impl EncryptedConfig {
+    /// Returns every address that it listens on.
+    pub fn addresses(&self) -> impl Iterator<Item = &SocketAddr> {
+        [&self.tls, &self.https, &self.quic, &self.h3].into_iter().flatten()
+    }
+}
+
 /// What `[listen]` and `[tls]` say together. `is_broken`: a table of the file could not be read.
 pub(super) fn build(
     listen: Option<&Spanned<Listen>>,

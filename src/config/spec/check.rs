@@ -4,8 +4,11 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::endpoint::Address;
 use super::reply::{Expect, Hex};
-use crate::config::decode::{Decode, Decoder, Int, List, Map, Node, Period, Spanned, table, words};
+use crate::config::decode::{
+    Decode, Decoder, Int, List, Map, Node, OneOrMany, Period, Spanned, table, words,
+};
 
 /// From the start of one probe to the start of the next.
 pub(crate) const INTERVAL_DEFAULT: Period = Period::secs(5);
@@ -31,6 +34,8 @@ pub(crate) const CERTIFICATE_FAIL_DEFAULT: Period = Period::secs(0);
 pub(crate) const METHOD_DEFAULT: &str = "GET";
 /// The path of http and https checks.
 pub(crate) const PATH_DEFAULT: &str = "/";
+/// The script of fastcgi checks: what php-fpm's own configuration proposes for `ping.path`.
+pub(crate) const SCRIPT_DEFAULT: &str = "/ping";
 /// The user under whose name mysql and postgres checks begin.
 pub(crate) const USER_DEFAULT: &str = "waypost";
 
@@ -53,6 +58,11 @@ table! {
         service: String;
         /// The port to probe. Default: the endpoint's port, else that of the kind.
         port: Int<1, 65_535>;
+        /// The address to probe instead of the endpoint's, as behind a NAT.
+        address: Address;
+        /// The address of this machine that probes come from, or a list of one IPv4 and one IPv6
+        /// address. Default: the system chooses.
+        source: OneOrMany<Address>;
         /// From the start of one probe to the start of the next, 100ms to 1d.
         interval: Period = INTERVAL_DEFAULT;
         /// How much later than that a probe may begin, at random, up to half of `interval`.
@@ -78,7 +88,8 @@ table! {
         agent: AgentUse;
         /// http, https: the request method. Default: "GET".
         method: String;
-        /// http, https: the path with its query. Default: "/".
+        /// http, https: the path with its query. Default: "/". fastcgi: the name of the script.
+        /// Default: "/ping".
         path: String;
         /// http, https: the Host header; grpc, grpcs: the authority. Over TLS also the server name.
         /// Default: the address.
@@ -91,10 +102,16 @@ table! {
         reuse: bool;
         /// What the reply must be.
         expect: Expect;
-        /// tcp, tls: what to send once connected.
+        /// tcp, tls: what to send once connected. udp: the datagram.
         send: String;
-        /// tcp, tls: the same in hexadecimal digits, such as "05 01 00".
+        /// tcp, tls, udp: the same in hexadecimal digits, such as "05 01 00".
         send_hex: Hex;
+        /// http, https, tcp, tls: the PROXY header that announces each connection, as servers
+        /// behind a proxy expect it. Default: none.
+        proxy: Proxy;
+        /// fastcgi: the absolute path of a Unix socket of this machine to probe instead of the
+        /// endpoint's address.
+        socket: String;
         /// dns: the name, relative to the zone, and the type to ask for, such as "web A".
         query: String;
         /// grpc, grpcs: the service to ask about. Default: "", the server as a whole.
@@ -111,6 +128,12 @@ table! {
         /// https, tls, grpcs: a PEM file in the zone directory with the certificates of the
         /// authorities to trust, relative to this file. Default: those of the system.
         ca: String;
+        /// https, tls, grpcs: a PEM file in the zone directory with the certificate that the probe
+        /// shows where it is asked for one. Default: none.
+        client_certificate: String;
+        /// https, tls, grpcs: a PEM file in the zone directory with the key of
+        /// `client_certificate`. Default: that file.
+        client_key: String;
         /// https, tls, grpcs: when the end of the certificate counts as near.
         certificate: Certificate;
     }
@@ -248,8 +271,12 @@ words! {
         Tcp = "tcp",
         /// A TCP connection with a TLS handshake.
         Tls = "tls",
-        /// A query over UDP.
+        /// A datagram, and one that comes back.
+        Udp = "udp",
+        /// A query over UDP; over TCP, if the response is cut.
         Dns = "dns",
+        /// A page of a FastCGI server, such as php-fpm's ping page.
+        Fastcgi = "fastcgi",
         /// A `PING` to Redis.
         Redis = "redis",
         /// The handshake of MySQL or MariaDB.
@@ -264,6 +291,16 @@ words! {
         Icmp = "icmp",
         /// A program of this machine.
         Exec = "exec",
+    }
+}
+
+words! {
+    /// The PROXY header that announces a connection.
+    pub(crate) enum Proxy {
+        /// A line of text.
+        V1 = "v1",
+        /// Octets.
+        V2 = "v2",
     }
 }
 

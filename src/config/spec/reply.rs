@@ -14,20 +14,21 @@ pub(crate) const STATUS_DEFAULT: StatusRange = StatusRange { first: 200, last: 3
 table! {
     /// What the reply to a probe must be. Redirects are not followed.
     pub(crate) struct Expect {
-        /// http, https: the statuses that pass: numbers, or ranges such as "200-299". Default:
+        /// http, https, fastcgi: the statuses that pass: numbers, or ranges such as "200-299". Default:
         /// "200-399".
         status: OneOrMany<Status>;
-        /// http, https: text that the first 16 KiB of the body must contain.
+        /// http, https, fastcgi: text that the first 16 KiB of the body must contain.
         body: String;
-        /// http, https: a regular expression that the first 16 KiB of the body must match.
+        /// http, https, fastcgi: a regular expression that the first 16 KiB of the body must match.
         body_regex: String;
-        /// http, https: headers that must be there with these values.
+        /// http, https, fastcgi: headers that must be there with these values.
         headers: Map<String>;
-        /// http, https: what must stand where in the body, by JSON Pointer: { "/status" = "ok" }.
+        /// http, https, fastcgi: what must stand where in the body, by JSON Pointer: { "/status" = "ok" }.
         json: Map<JsonScalar>;
-        /// tcp, tls: text that the first 16 KiB received must contain.
+        /// tcp, tls: text that the first 16 KiB received must contain; udp: the datagram. Default:
+        /// for udp any datagram passes.
         text: String;
-        /// tcp, tls: the same in hexadecimal digits, such as "05 00".
+        /// tcp, tls, udp: the same in hexadecimal digits, such as "05 00".
         hex: Hex;
         /// exec: the exit statuses that pass. Default: 0.
         exit: OneOrMany<Int<0, 255>>;

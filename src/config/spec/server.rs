@@ -110,6 +110,11 @@ table! {
         concurrency_per_address: Int<1, 65_535> = CONCURRENCY_PER_ADDRESS_DEFAULT;
         /// Whether checks of kind exec may run the commands that zone files name.
         exec: bool = EXEC_DEFAULT;
+        /// Networks that probes may go to although they lead to this machine or its surroundings.
+        /// Without it no probe goes to link-local addresses and to those at which clouds tell
+        /// machines their secrets, and none to the loopback unless the server listens on nothing
+        /// else.
+        allow: OneOrMany<Network>;
         /// The share of all that is probed, 0 to 1: when more than this begins to fail within one
         /// interval, this machine is thought to be at fault, and failures change nothing. 1: never.
         /// Default: 0.7.

@@ -30,8 +30,8 @@ fn a_check_has_only_what_its_kind_understands() {
         (
             "check = { kind = \"ping\" }",
             &[
-                "5:18 `\"ping\"`: unknown value \"ping\" (possible values: http, https, tcp, tls, dns, \
-               redis, mysql, postgres, grpc, grpcs, icmp, exec)",
+                "5:18 `\"ping\"`: unknown value \"ping\" (possible values: http, https, tcp, tls, udp, \
+               dns, fastcgi, redis, mysql, postgres, grpc, grpcs, icmp, exec)",
             ],
         ),
         (
@@ -289,7 +289,7 @@ fn commands_are_run_only_where_the_machine_allows_it() {
          check = {{ kind = \"exec\", command = [\"/bin/true\"] }}\n"
     );
     let files = Directory([("zones/example.com.toml", text)].into());
-    let loaded = load_zone(Path::new("zones/example.com.toml"), &files, Allowed::default());
+    let loaded = load_zone(Path::new("zones/example.com.toml"), &files, &Allowed::default());
     let said: Vec<_> = loaded.diagnostics.iter().map(shown).collect();
     let expected = "5:18 `\"exec\"`: no commands are run for checks here \
                     (`[checks] exec = true` in waypost.toml lets zone files name commands)";
@@ -322,4 +322,90 @@ fn no_key_is_passed_over_beside_a_rule() {
              (write it in the checks that this one is made of)",
         ],
     )]);
+}
+
+#[test]
+fn the_way_of_a_probe_is_checked_as_its_question_is() {
+    check_service(&[
+        ("check = { kind = \"tcp\", port = 1, address = \"10.0.0.1\", proxy = \"v2\" }", &[]),
+        (
+            "check = { kind = \"tcp\", port = 1, address = \"0.0.0.0\", proxy = \"v3\" }",
+            &[
+                "5:45 `\"0.0.0.0\"`: no probe can go to the unspecified address",
+                "5:64 `\"v3\"`: unknown value \"v3\" (did you mean \"v1\"?)",
+            ],
+        ),
+        (
+            "check = { kind = \"grpc\", port = 1, proxy = \"v1\", socket = \"/run/a\" }",
+            &[
+                "5:44 `\"v1\"`: `proxy` means nothing in a check of kind grpc",
+                "5:59 `\"/run/a\"`: `socket` means nothing in a check of kind grpc",
+            ],
+        ),
+        (
+            "check = { kind = \"icmp\", source = [\"192.0.2.9\", \"192.0.2.8\"] }",
+            &["5:50 `\"192.0.2.8\"`: a check has one IPv4 source at the most"],
+        ),
+        ("check = { kind = \"udp\", port = 1, send_hex = \"00\", expect = { hex = \"00\" } }", &[]),
+        (
+            "check = { kind = \"udp\", port = 1 }",
+            &["5:18 `\"udp\"`: a udp check needs something to send \
+               (write `send = \"…\"` or `send_hex = \"…\"`)"],
+        ),
+        ("check = { kind = \"fastcgi\", expect = { body = \"pong\" } }", &[]),
+        ("check = { kind = \"fastcgi\", socket = \"/run/php.sock\", path = \"/p\" }", &[]),
+        (
+            "check = { kind = \"fastcgi\", socket = \"php.sock\", address = \"192.0.2.9\", port = 1 }",
+            &[
+                "5:38 `\"php.sock\"`: expected the absolute path of a Unix socket, found \"php.sock\"",
+                "5:60 `\"192.0.2.9\"`: the check goes to php.sock, which has no address",
+                "5:80 `1`: a Unix socket has no port",
+            ],
+        ),
+        (
+            "check = { kind = \"https\", client_key = \"key.pem\" }",
+            &["5:40 `\"key.pem\"`: a key without its certificate: `client_certificate` is missing"],
+        ),
+        (
+            "check = { any = [{ kind = \"http\" }], address = \"192.0.2.9\" }",
+            &["5:48 `\"192.0.2.9\"`: `address` means nothing beside `any` \
+               (write it in the checks that this one is made of)"],
+        ),
+    ]);
+}
+
+#[test]
+fn a_probe_goes_nowhere_that_waypost_toml_does_not_allow() {
+    let said = |services: &str| {
+        let text = format!("{HEAD}{services}");
+        let files = Directory([("zones/example.com.toml", text)].into());
+        let allowed = Allowed::default();
+        let loaded = load_zone(Path::new("zones/example.com.toml"), &files, &allowed);
+        loaded.diagnostics.iter().map(shown).collect::<Vec<_>>()
+    };
+    let own = "[services.web]\nendpoints = [\"127.0.0.1\", \"169.254.169.254\", \"192.0.2.1\"]\n";
+    assert_eq!(said(own), [""; 0], "nothing probes them");
+    let expected = [
+        "4:14 `\"127.0.0.1\"`: no probe goes to a loopback address here \
+         (`[checks] allow = \"127.0.0.1\"` in waypost.toml lets probes go there)",
+        "4:27 `\"169.254.169.254\"`: no probe goes to an address at which clouds tell machines their \
+         secrets here (`[checks] allow = \"169.254.169.254\"` in waypost.toml lets probes go there)",
+    ];
+    assert_eq!(said(&format!("{own}check = {{ kind = \"http\" }}\n")), expected);
+    let any = format!("{own}check = {{ any = [{{ kind = \"http\" }}, {{ kind = \"icmp\" }}] }}\n");
+    assert_eq!(said(&any), expected);
+    let address = "[services.web]\nendpoints = [\"192.0.2.1\"]\n\
+                   check = { kind = \"http\", address = \"fe80::1\" }\n";
+    assert_eq!(
+        said(address),
+        ["5:36 `\"fe80::1\"`: no probe goes to a link-local address here \
+          (`[checks] allow = \"fe80::1\"` in waypost.toml lets probes go there)"]
+    );
+    let socket = "[services.web]\nendpoints = [\"192.0.2.1\"]\n\
+                  check = { kind = \"fastcgi\", socket = \"/run/php.sock\" }\n";
+    assert_eq!(
+        said(socket),
+        ["5:38 `\"/run/php.sock\"`: no probe goes to a socket of this machine here \
+          (`[checks] allow = \"127.0.0.1\"` in waypost.toml lets probes go there)"]
+    );
 }

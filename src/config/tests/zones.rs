@@ -54,7 +54,7 @@ fn mistakes_of_a_master_file_point_at_its_lines() {
 #[test]
 fn a_file_that_cannot_be_read_is_an_error_without_a_place() {
     let loaded =
-        load_zone(Path::new("zones/none.toml"), &Directory(BTreeMap::new()), Allowed::default());
+        load_zone(Path::new("zones/none.toml"), &Directory(BTreeMap::new()), &Allowed::default());
     assert!(loaded.zone.is_none() && loaded.read.is_empty());
     assert_eq!(shown(&loaded.diagnostics[0]), "cannot read zones/none.toml: no such file");
 }

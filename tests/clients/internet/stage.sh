@@ -26,7 +26,8 @@ build_internet() {
 
 # serve_as NAME ZONES IPV4 IPV6
 serve_as() {
-    start "$1" "$WAYPOST" serve --zones "$2" --listen "$3:53" --listen "[$4]:53" --workers 1
+    start "$1" "$WAYPOST" serve --config "$here/internet/waypost.toml" --zones "$2" \
+        --listen "$3:53" --listen "[$4]:53" --workers 1
     wait_until 10 grep -q listening "$work/$1.log" || fail_now "$1: $(cat "$work/$1.log")"
 }
 

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use crate::checker::probe::{Passed, Reason, Search};
-use crate::zone::{Agent, HttpCheck, HttpExpect, Pointer, Scalar};
+use crate::zone::{Agent, HttpExpect, Pointer, Scalar};
 
 /// What a check wants of a response.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(in crate::checker::probe) struct Judge {
     expect: HttpExpect,
     words: Words,
 }
@@ -22,8 +22,8 @@ enum Words {
 }
 
 impl Judge {
-    pub(super) fn new(check: &HttpCheck) -> Self {
-        Self { expect: check.expect.clone(), words: Words::Nowhere }
+    pub(in crate::checker::probe) fn new(expect: &HttpExpect) -> Self {
+        Self { expect: expect.clone(), words: Words::Nowhere }
     }
 
     /// The same, with what `agent` may say.
@@ -41,7 +41,7 @@ impl Judge {
     ///
     /// # Errors
     /// The status is not wanted, or a header is missing.
-    pub(super) fn hear<'h>(
+    pub(in crate::checker::probe) fn hear<'h>(
         &self,
         status: u16,
         header: impl Fn(&str) -> Option<&'h [u8]>,
@@ -71,7 +71,7 @@ impl Judge {
 }
 
 /// One response whose head is as wanted.
-pub(super) struct Hearing<'j> {
+pub(in crate::checker::probe) struct Hearing<'j> {
     status: u16,
     /// What its header says for the agent.
     said: Option<Vec<u8>>,
@@ -84,7 +84,7 @@ pub(super) struct Hearing<'j> {
 
 impl Hearing<'_> {
     /// Whether nothing more of the body matters.
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::checker::probe) fn is_over(&self) -> bool {
         // An anchor such as `$` means the end of the body, and JSON is nothing without it.
         let needs_all = self.expect.body_regex.is_some() || !self.expect.json.is_empty();
         let is_judged = self.is_found && !needs_all;
@@ -92,12 +92,12 @@ impl Hearing<'_> {
     }
 
     /// The next piece of the body.
-    pub(super) fn take(&mut self, piece: &[u8]) {
+    pub(in crate::checker::probe) fn take(&mut self, piece: &[u8]) {
         self.is_found |= self.search.found_with(piece);
     }
 
     /// The body is over, or nothing more of it matters.
-    pub(super) fn end(self) -> Result<Passed, Reason> {
+    pub(in crate::checker::probe) fn end(self) -> Result<Passed, Reason> {
         let seen = &self.search.seen;
         if !self.is_found {
             return Err(Reason::BodyLacksText);

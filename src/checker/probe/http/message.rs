@@ -1,6 +1,6 @@
 //! Reads a response of HTTP/1.1 (RFC 9112) as its octets come.
 
-use httparse::{EMPTY_HEADER, Header, Response, Status};
+use httparse::{EMPTY_HEADER, Header, ParserConfig, Response, Status};
 
 /// Fields of a head; more are no response.
 const FIELDS_MAX: usize = 128;
@@ -71,9 +71,8 @@ pub(super) fn head<T>(
 ) -> Result<Option<(Head, T)>, Malformed> {
     let mut fields = [EMPTY_HEADER; FIELDS_MAX];
     let mut response = Response::new(&mut fields);
-    let Status::Complete(len) = response.parse(seen).map_err(|_| Malformed)? else {
-        return Ok(None);
-    };
+    let parsed = lenient().parse_response(&mut response, seen);
+    let Status::Complete(len) = parsed.map_err(|_| Malformed)? else { return Ok(None) };
     let status = response.code.ok_or(Malformed)?;
     let body = match status {
         _ if is_head => Body::Length(0),
@@ -89,6 +88,18 @@ pub(super) fn head<T>(
     Ok(Some((Head { status, len, body, stays }, visit(status, response.headers))))
 }
 
+/// A parser that takes what curl and browsers take: lines that go on in the next, and spaces before
+/// a colon or between the parts of the status line. Lines that are no field are passed over.
+fn lenient() -> ParserConfig {
+    let mut parser = ParserConfig::default();
+    parser
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .ignore_invalid_headers_in_responses(true);
+    parser
+}
+
 /// The value of the first field of this name.
 pub(super) fn field<'h>(fields: &[Header<'h>], name: &str) -> Option<&'h [u8]> {
     fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
@@ -100,7 +111,9 @@ impl Body {
             let is_it = move |field: &&Header| field.name.eq_ignore_ascii_case(name);
             fields.iter().filter(is_it).flat_map(|field| field.value.split(|octet| *octet == b','))
         };
-        if let Some(coding) = values("transfer-encoding").last() {
+        // "identity" was a coding once, and says nothing (RFC 2616 §3.6).
+        let is_coding = |coding: &&[u8]| !coding.trim_ascii().eq_ignore_ascii_case(b"identity");
+        if let Some(coding) = values("transfer-encoding").rfind(is_coding) {
             let is_chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
             return Ok(if is_chunked {
                 Self::Chunked(Chunk::Line(Vec::new()))

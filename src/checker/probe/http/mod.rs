@@ -5,6 +5,9 @@
 //!             └▶ secure: reqwest over TLS, HTTP/2 as well ─────┴▶ judge ─▶ Reason
 //! ```
 //!
+//! reqwest opens its connections by itself, so that no PROXY header can precede the handshake on
+//! them: where a check has one, `plain` speaks over TLS.
+//!
 //! The address is always the endpoint's own.
 
 mod judge;
@@ -13,6 +16,7 @@ mod message;
 mod plain;
 mod secure;
 
+pub(super) use judge::Judge;
 pub(super) use kept::Room;
 
 use std::net::SocketAddr;
@@ -21,9 +25,9 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::attempt::Attempt;
+use super::connect::Dialer;
 use super::{Outlets, Passed, Reason, USER_AGENT};
 use crate::zone::{Agent, HttpCheck};
-use judge::Judge;
 
 const UNUSABLE_METHOD: Reason = Reason::Unusable("the check's method is not an HTTP method");
 const UNUSABLE_HEADER: Reason = Reason::Unusable("the check has a header that HTTP does not allow");
@@ -37,22 +41,26 @@ pub(super) struct Http {
 
 #[derive(Debug)]
 enum Means {
-    Plain(plain::Plain),
+    Plain(Box<plain::Plain>),
     Secure(Box<secure::Secure>),
 }
 
 impl Http {
     /// # Errors
     /// What about the check makes it unusable.
-    pub(super) fn new(check: &HttpCheck, outlets: &Outlets) -> Result<Self, Reason> {
+    pub(super) fn new(
+        check: &HttpCheck,
+        dialer: Dialer,
+        outlets: &Outlets,
+    ) -> Result<Self, Reason> {
         let means = match &check.tls {
-            None => Means::Plain(plain::Plain::new(check, &outlets.room)?),
-            Some(options) => {
-                let secure = secure::Secure::new(check, options, outlets)?;
+            Some(options) if !dialer.is_announced() => {
+                let secure = secure::Secure::new(check, options, dialer, outlets)?;
                 Means::Secure(Box::new(secure))
             }
+            _ => Means::Plain(Box::new(plain::Plain::new(check, dialer, outlets)?)),
         };
-        Ok(Self { means, judge: Judge::new(check) })
+        Ok(Self { means, judge: Judge::new(&check.expect) })
     }
 
     /// The same, with what `agent` may say.

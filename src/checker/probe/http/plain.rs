@@ -7,22 +7,23 @@ use reqwest::Method;
 use reqwest::header::{
     ACCEPT, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, USER_AGENT as USER_AGENT_FIELD,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::judge::{Hearing, Judge};
-use super::kept::{Kept, Room};
+use super::kept::Kept;
 use super::message::{self, Body, End, Malformed};
 use super::{USER_AGENT, host, method_and_fields};
 use crate::checker::probe::attempt::Attempt;
-use crate::checker::probe::connect::{First, connect, end_by_reset};
-use crate::checker::probe::{Passed, Reason, WINDOW};
+use crate::checker::probe::connect::{Connection, Dialer, First};
+use crate::checker::probe::parting::Parting;
+use crate::checker::probe::tls::{Handshake, host_name};
+use crate::checker::probe::{Outlets, Passed, Reason, WINDOW};
 use crate::zone::HttpCheck;
 
 /// How much is read at once, in octets.
 const PIECE: usize = 4096;
-/// The port that URLs of http leave out (RFC 9110 §4.2.1).
-const PORT: u16 = 80;
+/// The ports that URLs of http and of https leave out (RFC 9110 §4.2.1, §4.2.2).
+const PORTS: (u16, u16) = (80, 443);
 
 /// One request.
 #[derive(Debug)]
@@ -36,6 +37,9 @@ pub(super) struct Plain {
     is_head: bool,
     /// Connections for the next probe; `None`: each has its own.
     kept: Option<Kept>,
+    dialer: Dialer,
+    /// `Some`: over TLS.
+    tls: Option<Handshake>,
 }
 
 /// A response whose head has come.
@@ -55,14 +59,22 @@ impl From<Malformed> for Reason {
 impl Plain {
     /// # Errors
     /// What about the check makes it unusable.
-    pub(super) fn new(check: &HttpCheck, room: &Room) -> Result<Self, Reason> {
+    pub(super) fn new(
+        check: &HttpCheck,
+        dialer: Dialer,
+        outlets: &Outlets,
+    ) -> Result<Self, Reason> {
         let (method, fields) = method_and_fields(check)?;
         let start = format!("{method} {} HTTP/1.1\r\nhost: ", check.path).into_bytes();
         let (host, rest) = (check.host.clone(), rest(&method, fields, check));
         // What is not safe may not be sent twice, as a connection that is just closed asks for
         // (RFC 9110 §9.2.2).
-        let kept = (check.reuse && method.is_safe()).then(|| Kept::new(room.clone()));
-        Ok(Self { start, host, rest, is_head: method == Method::HEAD, kept })
+        let kept = (check.reuse && method.is_safe()).then(|| Kept::new(outlets.room.clone()));
+        let name = host.as_deref().map(host_name);
+        let handshake = |options| Handshake::new(options, name, outlets);
+        let tls = check.tls.as_ref().map(handshake).transpose()?;
+        let tls = tls.map(|tls| tls.speaking(b"http/1.1"));
+        Ok(Self { start, host, rest, is_head: method == Method::HEAD, kept, dialer, tls })
     }
 
     pub(super) async fn probe(
@@ -73,42 +85,78 @@ impl Plain {
     ) -> Result<Passed, Reason> {
         if let Some(stream) = self.kept.as_ref().and_then(|kept| kept.take(address)) {
             attempt.needs_no_connection();
-            match self.exchange(stream, address, judge, attempt).await {
+            match self.exchange(stream.into(), address, judge, attempt).await {
                 // A server may close what has been idle at any time: that says nothing of it.
                 Err(Reason::Closed | Reason::Reset) if !attempt.has_heard() => {}
                 outcome => return outcome,
             }
         }
-        let stream = attempt.connected(connect(address, First::Probe)).await?;
-        end_by_reset(&stream)?;
-        self.exchange(stream, address, judge, attempt).await
+        let connected = self.dialer.dial(address, First::Probe);
+        match &self.tls {
+            None => {
+                let stream = attempt.connected(connected).await?;
+                self.exchange(stream, address, judge, attempt).await
+            }
+            Some(tls) => {
+                let shaken = async { tls.shake(address, connected.await?, attempt).await };
+                let (mut stream, validity) = Box::pin(attempt.connected(shaken)).await?;
+                let mut buffer = Vec::with_capacity(PIECE);
+                let heard = self.converse(&mut stream, &mut buffer, address, judge, attempt).await;
+                let outcome = heard.and_then(|(response, _)| response.hearing.end());
+                attempt.leave(Parting::after_reply_over_tls(stream));
+                Ok(Passed { validity, ..outcome? })
+            }
+        }
     }
 
+    /// Asks once on `stream`, and keeps it or parts from it.
     async fn exchange(
         &self,
-        mut stream: TcpStream,
+        mut stream: Connection,
         address: SocketAddr,
         judge: &Judge,
         attempt: &Attempt,
     ) -> Result<Passed, Reason> {
-        stream.write_all(&self.request(address)).await?;
         let mut buffer = Vec::with_capacity(PIECE);
-        let mut response = self.head(&mut stream, &mut buffer, judge, attempt).await?;
-        let kept = self.kept.as_ref().filter(|_| response.stays);
-        let end = hear(&mut stream, &mut buffer, &mut response).await?;
-        if let Some(kept) = kept {
-            let end = end.or_else(|| end_if_there(&stream, &mut buffer, &mut response));
-            if end == Some(End::OfAll) {
-                kept.put(address, stream);
+        let heard = self.converse(&mut stream, &mut buffer, address, judge, attempt).await;
+        let (outcome, kept) = match heard {
+            Err(reason) => (Err(reason), None),
+            Ok((mut response, end)) => {
+                let kept = self.kept.as_ref().filter(|_| response.stays);
+                let kept = kept.filter(|_| {
+                    let is_there = || end_if_there(&stream, &mut buffer, &mut response);
+                    end.or_else(is_there) == Some(End::OfAll)
+                });
+                (response.hearing.end(), kept)
             }
+        };
+        match kept {
+            Some(kept) => kept.put(address, stream.into_stream()),
+            None => attempt.leave(Parting::after_reply(stream.into_stream())),
         }
-        response.hearing.end()
+        outcome
+    }
+
+    /// Sends the request, and reads as much of the response as decides; how it ends, if that was
+    /// read.
+    async fn converse<'j>(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        buffer: &mut Vec<u8>,
+        address: SocketAddr,
+        judge: &'j Judge,
+        attempt: &Attempt,
+    ) -> Result<(Response<'j>, Option<End>), Reason> {
+        stream.write_all(&self.request(address)).await?;
+        let mut response = self.head(stream, buffer, judge, attempt).await?;
+        let end = hear(stream, buffer, &mut response).await?;
+        Ok((response, end))
     }
 
     /// Reads the head of the response; what came with it of the body is left in `seen`.
     async fn head<'j>(
         &self,
-        stream: &mut TcpStream,
+        stream: &mut (impl AsyncRead + Unpin),
         seen: &mut Vec<u8>,
         judge: &'j Judge,
         attempt: &Attempt,
@@ -130,7 +178,8 @@ impl Plain {
     }
 
     fn request(&self, address: SocketAddr) -> Vec<u8> {
-        let host = host(address, self.host.as_deref(), PORT);
+        let port = if self.tls.is_some() { PORTS.1 } else { PORTS.0 };
+        let host = host(address, self.host.as_deref(), port);
         [&self.start, host.as_bytes(), &self.rest].concat()
     }
 
@@ -161,7 +210,7 @@ impl Plain {
 /// Reads as much of the body as matters, what came with the head first; how it ends, if that was
 /// read.
 async fn hear(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut Vec<u8>,
     response: &mut Response<'_>,
 ) -> Result<Option<End>, Reason> {
@@ -184,7 +233,7 @@ async fn hear(
 /// How the body ends, if its end has come already. The verdict does not depend on it any more, so
 /// that nothing is waited for.
 fn end_if_there(
-    stream: &TcpStream,
+    stream: &Connection,
     buffer: &mut Vec<u8>,
     response: &mut Response<'_>,
 ) -> Option<End> {

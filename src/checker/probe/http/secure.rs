@@ -9,13 +9,15 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HOST, HeaderMap, HeaderValue};
 use reqwest::tls::TlsInfo;
-use reqwest::{Body, Client, ClientBuilder, Method, Request, Url};
+use reqwest::{Body, Client, ClientBuilder, Method, Request, Response, Url};
 use rustls::ClientConfig;
 
 use super::judge::Judge;
 use super::{
-    Attempt, Outlets, Passed, Reason, UNUSABLE_HEADER, USER_AGENT, host, method_and_fields,
+    Attempt, Dialer, Outlets, Passed, Reason, UNUSABLE_HEADER, USER_AGENT, host, method_and_fields,
 };
+use crate::checker::probe::WINDOW;
+use crate::checker::probe::parting::Parting;
 use crate::x509::Validity;
 use crate::zone::{HttpCheck, TlsOptions};
 
@@ -41,6 +43,7 @@ pub(super) struct Secure {
     method: Method,
     fields: HeaderMap,
     body: Option<String>,
+    dialer: Dialer,
 }
 
 impl Secure {
@@ -49,6 +52,7 @@ impl Secure {
     pub(super) fn new(
         check: &HttpCheck,
         options: &TlsOptions,
+        dialer: Dialer,
         outlets: &Outlets,
     ) -> Result<Self, Reason> {
         let (method, fields) = method_and_fields(check)?;
@@ -61,6 +65,7 @@ impl Secure {
             method,
             fields,
             body: check.body.clone(),
+            dialer,
         })
     }
 
@@ -81,13 +86,13 @@ impl Secure {
         attempt.hears();
         let info = response.extensions().get::<TlsInfo>();
         let validity = info.and_then(|info| Validity::read(info.peer_certificate()?));
-        let (status, fields) = (response.status().as_u16(), response.headers().clone());
-        let mut hearing = judge.hear(status, |name| Some(fields.get(name)?.as_bytes()))?;
-        while !hearing.is_over() {
-            let Some(piece) = response.chunk().await.map_err(error)? else { break };
-            hearing.take(&piece);
-        }
-        Ok(Passed { validity, ..hearing.end()? })
+        let outcome = hear(&mut response, judge, error).await;
+        attempt.leave(Parting::by(async move {
+            read_out(response).await;
+            // The connection ends with its client.
+            drop(client);
+        }));
+        Ok(Passed { validity, ..outcome? })
     }
 
     /// A client for one probe, whose address it knows. To make one costs little beside a handshake,
@@ -113,6 +118,7 @@ impl Secure {
         *request.headers_mut() = fields;
         *request.body_mut() = self.body.clone().map(Body::from);
         let mut builder = client_builder(tls).dns_resolver(Arc::new(Pinned(address)));
+        builder = builder.local_address(self.dialer.source(address).map(|own| own.ip()));
         if let Some(limit) = connect_timeout {
             builder = builder.connect_timeout(limit);
         }
@@ -134,6 +140,32 @@ impl Secure {
                 // Other spellings of addresses, such as 0x7f.1, would be connected to.
                 named.domain().is_some().then_some(named).ok_or(UNUSABLE_URL)
             }
+        }
+    }
+}
+
+/// Reads as much of `response` as decides.
+async fn hear(
+    response: &mut Response,
+    judge: &Judge,
+    error: impl Fn(reqwest::Error) -> Reason,
+) -> Result<Passed, Reason> {
+    let (status, fields) = (response.status().as_u16(), response.headers().clone());
+    let mut hearing = judge.hear(status, |name| Some(fields.get(name)?.as_bytes()))?;
+    while !hearing.is_over() {
+        let Some(piece) = response.chunk().await.map_err(&error)? else { break };
+        hearing.take(&piece);
+    }
+    hearing.end()
+}
+
+/// Reads what still comes of the body, 16 KiB at the most.
+async fn read_out(mut response: Response) {
+    let mut left = WINDOW;
+    while let Ok(Some(piece)) = response.chunk().await {
+        left = left.saturating_sub(piece.len());
+        if left == 0 {
+            return;
         }
     }
 }

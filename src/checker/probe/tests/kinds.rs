@@ -120,3 +120,34 @@ async fn a_command_that_cannot_be_run_says_nothing_of_the_endpoint() {
     assert!(reason.is_local());
     assert_eq!(reason.to_string(), "the command cannot be run: entity not found");
 }
+
+#[tokio::test]
+async fn a_cut_answer_is_asked_again_over_tcp() {
+    use crate::wire::kind::Type;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = tokio::net::UdpSocket::bind(address).await.unwrap();
+    tokio::spawn(async move {
+        let mut query = [0; 512];
+        let (len, client) = socket.recv_from(&mut query).await.unwrap();
+        let end = 12 + query[12..len].windows(5).position(|p| p[0] == 0).unwrap() + 5;
+        let mut cut = query[..end].to_vec();
+        cut[2..4].copy_from_slice(&[0x87, 0]);
+        cut[6..12].fill(0);
+        socket.send_to(&cut, client).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let len = stream.read_u16().await.unwrap();
+        let mut query = vec![0; usize::from(len)];
+        stream.read_exact(&mut query).await.unwrap();
+        let mut whole = query[..end].to_vec();
+        whole[2..4].copy_from_slice(&[0x85, 0]);
+        whole[6..12].copy_from_slice(&[0, 1, 0, 0, 0, 0]);
+        whole.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\x05\0\x04\xc0\0\x02\x07");
+        let framed = [&(whole.len() as u16).to_be_bytes()[..], &whole].concat();
+        stream.write_all(&framed).await.unwrap();
+    });
+    let name = crate::wire::name::Name::parse("web.example.com.", None).unwrap();
+    let (rcode, data) = ("NOERROR".to_owned(), Some("192.0.2.7".to_owned()));
+    let kind = CheckKind::Dns(crate::zone::DnsCheck { name, qtype: Type::A, rcode, data });
+    assert_eq!(as_text(&said(address, kind).await), READY);
+}

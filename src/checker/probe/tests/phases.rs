@@ -20,12 +20,16 @@ async fn probe_within(
 ) -> Result<Reason, Reason> {
     let timeout = if connect_timeout.is_some() { AMPLE } else { SHORT };
     let check = Check { interval: AMPLE, timeout, connect_timeout, ..Check::new(kind) };
-    Prober::new(&check, &Outlets::new()).probe(address).await.map(|passed| passed.reason)
+    Prober::new(&check, &Outlets::new(Reach::everywhere()))
+        .probe(address)
+        .await
+        .0
+        .map(|passed| passed.reason)
 }
 
 fn tls() -> TlsOptions {
     let expiry = Expiry::default();
-    TlsOptions { verify: false, server_name: None, ca_pem: None, expiry }
+    TlsOptions { verify: false, server_name: None, ca_pem: None, expiry, own: None }
 }
 
 #[tokio::test]

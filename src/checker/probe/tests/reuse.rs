@@ -25,9 +25,12 @@ async fn patient(response: &'static str, requests: usize) -> (SocketAddr, Arc<At
 async fn connections(response: &'static str, requests: usize, reuse: bool, probes: usize) -> usize {
     let (address, connections) = patient(response, requests).await;
     let kind = CheckKind::Http(HttpCheck { reuse, ..wanting("well") });
-    let prober = Prober::new(&Check { timeout: AMPLE, ..Check::new(kind) }, &Outlets::new());
+    let prober = Prober::new(
+        &Check { timeout: AMPLE, ..Check::new(kind) },
+        &Outlets::new(Reach::everywhere()),
+    );
     for _ in 0..probes {
-        let outcome = prober.probe(address).await.map(|passed| passed.reason);
+        let outcome = prober.probe(address).await.0.map(|passed| passed.reason);
         assert_eq!(outcome, Ok(Reason::Status(200)));
     }
     connections.load(Ordering::Relaxed)
@@ -77,9 +80,12 @@ async fn what_comes_when_nobody_asked_is_no_response_to_the_next_request() {
         (address.await, connections)
     };
     let kind = CheckKind::Http(HttpCheck { reuse: true, ..wanting("well") });
-    let prober = Prober::new(&Check { timeout: AMPLE, ..Check::new(kind) }, &Outlets::new());
+    let prober = Prober::new(
+        &Check { timeout: AMPLE, ..Check::new(kind) },
+        &Outlets::new(Reach::everywhere()),
+    );
     for _ in 0..3 {
-        let outcome = prober.probe(address).await.map(|passed| passed.reason);
+        let outcome = prober.probe(address).await.0.map(|passed| passed.reason);
         assert_eq!(outcome, Ok(Reason::Status(200)));
         tokio::time::sleep(SHORT).await;
     }

@@ -50,7 +50,8 @@ impl Authority {
 
     fn options(&self) -> TlsOptions {
         let ca_pem = Some(self.0.pem());
-        TlsOptions { verify: true, server_name: None, ca_pem, expiry: Expiry::default() }
+        let expiry = Expiry::default();
+        TlsOptions { verify: true, server_name: None, ca_pem, expiry, own: None }
     }
 }
 
@@ -169,5 +170,128 @@ async fn what_is_not_tls_and_what_is_no_authority_is_said_so() {
         let options = TlsOptions { ca_pem: Some(junk.into()), ..authority.options() };
         let reason = probe_http(plain, https(options, None)).await.unwrap_err();
         assert!(reason.to_string().contains("no usable certificates"), "{reason}");
+    }
+}
+
+/// A server of TLS that shows `certificate`, and wants one of a client where `roots` are.
+async fn showing(
+    certificate: rustls::pki_types::CertificateDer<'static>,
+    key: &KeyPair,
+    roots: Option<rustls::RootCertStore>,
+) -> SocketAddr {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let builder = match roots {
+        None => builder.with_no_client_auth(),
+        Some(roots) => {
+            let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+                Arc::new(roots),
+                provider,
+            );
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let config = builder.with_single_cert(vec![certificate], key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    server(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                respond(stream, OK).await;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_certificate_that_stands_in_the_file_itself_is_trusted_for_its_names() {
+    let key = KeyPair::generate().unwrap();
+    let names = |names: &[&str], is_ca: bool| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "web.example.com");
+        if is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        params.self_signed(&key).unwrap()
+    };
+    for (certificate, is_for) in [
+        (names(&["web.example.com"], false), true),
+        (names(&["web.example.com"], true), true),
+        // As `openssl req -x509` makes them: without alternative names.
+        (names(&[], true), true),
+        (names(&["api.example.com"], true), false),
+    ] {
+        let address = showing(certificate.der().clone(), &key, None).await;
+        let options = TlsOptions {
+            verify: true,
+            server_name: None,
+            ca_pem: Some(certificate.pem()),
+            expiry: Expiry::default(),
+            own: None,
+        };
+        let found = probe_http(address, https(options.clone(), Some("web.example.com"))).await;
+        let wrong = Err(Reason::Tls(TlsFailure::WrongName));
+        assert_eq!(found, if is_for { Ok(Reason::Status(200)) } else { wrong.clone() });
+        let found = probe_http(address, https(options, Some("mail.example.com"))).await;
+        assert_eq!(found, wrong);
+    }
+}
+
+#[tokio::test]
+async fn a_probe_shows_its_certificate_where_it_is_asked_for_one() {
+    let authority = Authority::new();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.0.der().clone()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["web.example.com".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority.0).unwrap();
+    let address = showing(certificate.der().clone(), &key, Some(roots)).await;
+    let own = crate::zone::ClientCertificate {
+        certificate_pem: certificate.pem(),
+        key_pem: key.serialize_pem(),
+    };
+    let with = TlsOptions { own: Some(own.clone()), ..authority.options() };
+    let passed = probe_http(address, https(with, Some("web.example.com"))).await;
+    assert_eq!(passed, Ok(Reason::Status(200)));
+    let without = probe_http(address, https(authority.options(), Some("web.example.com"))).await;
+    assert!(without.is_err(), "{without:?}");
+    let junk = crate::zone::ClientCertificate { key_pem: "junk".into(), ..own };
+    let with = TlsOptions { own: Some(junk), ..authority.options() };
+    let unusable = probe_http(address, https(with, Some("web.example.com"))).await;
+    assert!(matches!(unusable, Err(Reason::Unusable(_))), "{unusable:?}");
+}
+
+#[tokio::test]
+async fn https_may_be_announced_by_a_proxy_header() {
+    let authority = Authority::new();
+    let inner = authority.server("web.example.com", 2100, &["http/1.1"]).await;
+    // A server behind a proxy: takes the header off, and is the other one from there on.
+    let address = server(move |mut stream| async move {
+        let mut header = [0; 28];
+        stream.read_exact(&mut header).await.unwrap();
+        assert!(header.starts_with(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"));
+        let mut behind = TcpStream::connect(inner).await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;
+    })
+    .await;
+    let kinds = [
+        CheckKind::Http(https(authority.options(), Some("web.example.com"))),
+        CheckKind::Tls(
+            TlsOptions { server_name: Some("web.example.com".into()), ..authority.options() },
+            TcpCheck { send: None, expect: None },
+        ),
+    ];
+    for kind in kinds {
+        let proxy = Some(crate::zone::ProxyVersion::V2);
+        let check = Check { proxy, timeout: AMPLE, interval: AMPLE, ..Check::new(kind) };
+        let prober = Prober::new(&check, &Outlets::new(Reach::everywhere()));
+        let (outcome, parting) = prober.probe(address).await;
+        parting.end(AMPLE).await;
+        assert!(outcome.is_ok(), "{outcome:?}");
     }
 }
