@@ -344,7 +344,7 @@ fn the_way_of_a_probe_is_checked_as_its_question_is() {
         ),
         (
             "check = { kind = \"icmp\", source = [\"192.0.2.9\", \"192.0.2.8\"] }",
-            &["5:50 `\"192.0.2.8\"`: a check has one IPv4 source at the most"],
+            &["5:49 `\"192.0.2.8\"`: a check has one IPv4 source at the most"],
         ),
         ("check = { kind = \"udp\", port = 1, send_hex = \"00\", expect = { hex = \"00\" } }", &[]),
         (
