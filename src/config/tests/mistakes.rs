@@ -356,8 +356,8 @@ fn an_endpoint_has_one_place_and_a_name_of_its_own() {
         (
             "[{ target = \"a.example.net\", check = { kind = \"http\" } }]",
             &[
-                "4:50 `{ kind = \"http\" }`: an endpoint with a `target` cannot be checked: it has no \
-             address",
+                "4:50 `{ kind = \"http\" }`: an endpoint with a `target` has no address that could be \
+                 probed (write `address = …` in the check, or make it of services)",
             ],
         ),
         (
