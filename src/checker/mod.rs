@@ -45,7 +45,7 @@ use crate::zone::{Agent, Reach};
 use counters::{Ending, Histogram};
 use expiry::Told;
 use plan::{Finish, Plan, Start, Watch};
-use probe::{Outlets, Passed, Prober};
+use probe::{Outlets, Parting, Passed, Prober};
 use stall::Stalls;
 use unclear::Unclear;
 
@@ -201,6 +201,8 @@ impl Shared {
     async fn run(self: Arc<Self>, limits: Limits) {
         let mut plan = Plan::new(Instant::now(), limits);
         let mut probes = FuturesUnordered::new();
+        // Beside the plan: a server that is slow to close holds up no probe.
+        let mut partings = FuturesUnordered::new();
         let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
         self.sync(&mut plan);
         loop {
@@ -214,11 +216,16 @@ impl Shared {
             }
             tokio::select! {
                 () = self.changed.notified() => self.sync(&mut plan),
-                Some(finish) = probes.next() => plan.finish(finish, Instant::now()),
+                Some((finish, parting)) = probes.next() => {
+                    plan.finish(finish, Instant::now());
+                    partings.extend(parting.end());
+                }
+                Some(()) = partings.next() => {}
                 () = &mut timer, if due.is_some() => {}
             }
-            while let Some(Some(finish)) = probes.next().now_or_never() {
+            while let Some(Some((finish, parting))) = probes.next().now_or_never() {
                 plan.finish(finish, Instant::now());
+                partings.extend(parting.end());
             }
         }
     }
@@ -234,8 +241,8 @@ impl Shared {
         *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = watches;
     }
 
-    /// One probe and all that follows from it.
-    async fn probe(&self, start: Start) -> Finish {
+    /// One probe and all that follows from it; what is left of its connection.
+    async fn probe(&self, start: Start) -> (Finish, Parting) {
         let Start { slot, address, watch, wanted } = start;
         let (started, stalled) = (Instant::now(), self.stalls.total());
         self.lateness.count(started - wanted);
@@ -247,8 +254,7 @@ impl Shared {
         // What panicked has said so; the address goes on being probed.
         let (ending, is_pending) = judged.unwrap_or((Ending::Unable, false));
         watch.counters.count(ending, took);
-        parting.end(watch.check.timeout.saturating_sub(took)).await;
-        Finish { slot, started, is_pending }
+        (Finish { slot, started, is_pending }, parting)
     }
 
     /// What follows from the `outcome` of a probe which `took` so long, and during which this

@@ -58,12 +58,13 @@ impl Parting {
         Self(Some(Box::pin(end)))
     }
 
-    /// Waits for the end of the connection, no longer than `limit` or a second.
-    pub(in crate::checker) async fn end(self, limit: Duration) {
-        if let Some(end) = self.0 {
+    /// Returns what waits for the end of the connection, a second at the most; `None`: it has
+    /// ended.
+    pub(in crate::checker) fn end(self) -> Option<impl Future<Output = ()> + Send> {
+        self.0.map(|end| async {
             // Who takes longer has had its chance.
-            let _ = timeout(limit.min(WAIT_MAX), end).await;
-        }
+            let _ = timeout(WAIT_MAX, end).await;
+        })
     }
 }
 

@@ -106,6 +106,13 @@ async fn hear(address: SocketAddr, kind: CheckKind, header: Option<&str>) -> Spo
     Spoken::read(&passed.text, &agent).expect("known words").0
 }
 
+/// Ends what a probe has left.
+async fn part(parting: Parting) {
+    if let Some(end) = parting.end() {
+        end.await;
+    }
+}
+
 async fn probe_http(address: SocketAddr, check: HttpCheck) -> Result<Reason, Reason> {
     probe(address, CheckKind::Http(check), AMPLE).await
 }

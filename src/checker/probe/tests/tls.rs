@@ -291,7 +291,7 @@ async fn https_may_be_announced_by_a_proxy_header() {
         let check = Check { proxy, timeout: AMPLE, interval: AMPLE, ..Check::new(kind) };
         let prober = Prober::new(&check, &Outlets::new(Reach::everywhere()));
         let (outcome, parting) = prober.probe(address).await;
-        parting.end(AMPLE).await;
+        part(parting).await;
         assert!(outcome.is_ok(), "{outcome:?}");
     }
 }

@@ -83,7 +83,7 @@ async fn the_body_is_read_and_the_connection_ends_without_a_reset() {
         let check = Check { timeout: AMPLE, interval: AMPLE, ..Check::new(CheckKind::Http(check)) };
         let prober = Prober::new(&check, &Outlets::new(Reach::everywhere()));
         let (_, parting) = prober.probe(address).await;
-        parting.end(AMPLE).await;
+        part(parting).await;
         assert_eq!(ends.recv().await.unwrap(), Ok(0), "an orderly end");
     }
 }
@@ -102,7 +102,7 @@ async fn a_connection_alone_ends_without_a_reset() {
     let kind = CheckKind::Tcp(TcpCheck { send: None, expect: None });
     let prober = Prober::new(&Check::new(kind), &Outlets::new(Reach::everywhere()));
     let (outcome, parting) = prober.probe(address).await;
-    parting.end(AMPLE).await;
+    part(parting).await;
     assert!(outcome.is_ok());
     assert_eq!(ends.recv().await.unwrap(), Ok(0));
 }
@@ -152,7 +152,7 @@ async fn first_line(check: Check) -> (Result<Reason, Reason>, String, SocketAddr
     let check = Check { timeout: AMPLE, interval: AMPLE, ..check };
     let prober = Prober::new(&check, &Outlets::new(Reach::everywhere()));
     let (outcome, parting) = prober.probe(address).await;
-    parting.end(AMPLE).await;
+    part(parting).await;
     let (line, peer) = lines.recv().await.unwrap();
     let expected =
         format!("PROXY TCP4 {} 127.0.0.1 {} {}\r\n", peer.ip(), peer.port(), address.port());
