@@ -308,6 +308,9 @@ mod tests {
         }
         let nameless = rcgen::CertificateParams::new([]).unwrap().self_signed(&key).unwrap();
         assert_eq!(dns_names(nameless.der()), [""; 0]);
+    }
+
+    #[test]
     fn a_holder_has_a_key_and_names() {
         let key = rcgen::KeyPair::generate().unwrap();
         let holder = |names: &[&str]| {
