@@ -81,10 +81,11 @@ fn marks(octets: &[u8]) -> Box<[Mark]> {
     marks.into()
 }
 
-/// Wipes the text: TOML may hold a key of cookies or a password in a header of a check.
+/// Wipes the text, unless it holds records alone: TOML may hold a key of cookies or a password in a
+/// header of a check, and a client has a key.
 impl Drop for Source {
     fn drop(&mut self) {
-        if self.path.extension().is_some_and(|suffix| suffix == "toml") {
+        if self.path.extension().is_none_or(|suffix| suffix != "zone") {
             self.text.zeroize();
         }
     }

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use super::binding::Probed;
 use crate::zone::{
-    Check, CheckKind, ClientCertificate, DnsCheck, ExecCheck, Expiry, FastcgiCheck, GrpcCheck,
-    HttpCheck, HttpExpect, Pattern, ProxyVersion, Source, StatusRange, TcpCheck, TlsOptions,
+    Agent, Check, CheckKind, ClientCertificate, DnsCheck, ExecCheck, Expiry, FastcgiCheck,
+    GrpcCheck, HttpCheck, HttpExpect, Pattern, ProxyVersion, Source, StatusRange, TcpCheck,
+    TlsOptions,
 };
 
 /// A hash of what is probed that does not change from run to run or from release to release of
@@ -18,6 +19,7 @@ pub(super) fn of(Probed { address, check }: &Probed) -> u64 {
         kind,
         source,
         proxy,
+        agent,
         // Of the address.
         port: _,
         interval: _,
@@ -29,13 +31,13 @@ pub(super) fn of(Probed { address, check }: &Probed) -> u64 {
         fast_interval: _,
         flap: _,
         slow_start: _,
-        agent: _,
     } = &**check;
     let mut hash = Fnv::default();
     hash.part(address.to_string().as_bytes());
     hash.part(kind.word().as_bytes());
     hash.kind(kind);
     hash.line(*source, *proxy);
+    hash.agent(agent.as_ref());
     hash.mixed()
 }
 
@@ -157,6 +159,14 @@ impl Fnv {
         }
     }
 
+    /// Adds where an endpoint speaks for itself. Without it nothing is added.
+    fn agent(&mut self, agent: Option<&Agent>) {
+        let Some(Agent { header, weight_min, weight_max }) = agent else { return };
+        self.part(b"agent");
+        self.text(header.as_deref());
+        self.part(&[*weight_min, *weight_max]);
+    }
+
     fn exchange(&mut self, TcpCheck { send, expect }: &TcpCheck) {
         self.part(send.as_deref().unwrap_or_default());
         self.part(expect.as_deref().unwrap_or_default());
@@ -230,8 +240,15 @@ mod tests {
         let lines = [proxied(ProxyVersion::V1), proxied(ProxyVersion::V2)];
         let source = Source { v4: Some([192, 0, 2, 9].into()), v6: None };
         let from = Check { source, ..checks[0].clone() };
+        let agent = |header: Option<&str>| {
+            let header = header.map(str::to_owned);
+            Some(Agent { header, weight_min: 0, weight_max: 100 })
+        };
+        let heard = |header| Check { agent: agent(header), ..checks[0].clone() };
+        let heard = [heard(None), heard(Some("x-load"))];
         checks.extend(lines);
         checks.push(from);
+        checks.extend(heard);
         all_differ(checks);
     }
 

@@ -47,8 +47,8 @@ impl Spoken {
 
     /// Returns what `text` says, within the bounds of `agent`, and why: the first of its first 16
     /// lines that is made of nothing but known words, `weight=50%`, `ready`, `up`, `drain`,
-    /// `maint`, `down`, `stopped` and `failed`, and behind `#` the reason. A text without words
-    /// says nothing special, and has all of its weight, as far as `agent` allows.
+    /// `maint`, `down`, `stopped`, `fail` and `failed`, and after `#` the reason. A text without
+    /// words, as an absent header is, means ready, with all of the weight that `agent` allows.
     ///
     /// The reason is 64 characters of visible ASCII and spaces at the most, so that it is safe to
     /// log.
@@ -108,7 +108,7 @@ fn read_line(line: &[u8]) -> Option<(Spoken, Option<String>)> {
             "ready" | "up" => spoken.readiness = Readiness::Ready,
             "drain" => spoken.readiness = Readiness::Drain,
             "maint" => spoken.readiness = Readiness::Maintenance,
-            "down" | "stopped" | "failed" => spoken.readiness = Readiness::Down,
+            "down" | "stopped" | "fail" | "failed" => spoken.readiness = Readiness::Down,
             weight => {
                 let percent = weight.strip_prefix("weight=").unwrap_or(weight).strip_suffix('%')?;
                 let percent: u32 = percent.parse().ok()?;
@@ -151,6 +151,7 @@ mod tests {
             ("maint # new disks", (Maintenance, 100, why("new disks"))),
             ("down #\u{1b}[31mdatabase\u{7} away", (Down, 100, why("[31mdatabase away"))),
             ("stopped", (Down, 100, None)),
+            ("fail", (Down, 100, None)),
             ("<html>\n<p>all is well</p>\r\ndrain\n", (Drain, 100, None)),
         ] {
             assert_eq!(read(text), expected, "{text}");

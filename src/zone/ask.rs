@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regex::bytes::{Regex, RegexBuilder};
+use zeroize::Zeroize;
 
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
@@ -180,6 +181,13 @@ pub struct ClientCertificate {
     pub certificate_pem: String,
     /// Its private key in PEM form.
     pub key_pem: String,
+}
+
+/// Wipes the key.
+impl Drop for ClientCertificate {
+    fn drop(&mut self) {
+        self.key_pem.zeroize();
+    }
 }
 
 /// Without the key.

@@ -260,7 +260,8 @@ async fn a_probe_shows_its_certificate_where_it_is_asked_for_one() {
     assert_eq!(passed, Ok(Reason::Status(200)));
     let without = probe_http(address, https(authority.options(), Some("web.example.com"))).await;
     assert!(without.is_err(), "{without:?}");
-    let junk = crate::zone::ClientCertificate { key_pem: "junk".into(), ..own };
+    let mut junk = own;
+    junk.key_pem = "junk".to_owned();
     let with = TlsOptions { own: Some(junk), ..authority.options() };
     let unusable = probe_http(address, https(with, Some("web.example.com"))).await;
     assert!(matches!(unusable, Err(Reason::Unusable(_))), "{unusable:?}");
