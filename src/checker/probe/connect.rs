@@ -124,8 +124,9 @@ async fn connect(socket: Socket, address: SocketAddr) -> Result<TcpStream, Reaso
 ///   it. A failed write is therefore told only if nothing can be read, and a reset after some
 ///   octets is their end.
 /// - A peer that writes its reply in pieces waits for the acknowledgement of the first, which Linux
-///   delays by 40 ms on a connection that it takes for interactive: it goes out at once when more
-///   is waited for.
+///   delays by 40 ms on a connection that it takes for interactive, and which is lost with the
+///   other pieces if the peer resets the connection meanwhile. While anything is waited for,
+///   acknowledgements therefore go out at once.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
@@ -166,8 +167,8 @@ impl AsyncRead for Connection {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if read.is_pending() && self.has_read {
-            // Of a socket option that fails nothing depends but 40 ms.
+        if read.is_pending() {
+            // If it fails, only such peers are worse off.
             let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
         }
         match ready!(read) {

@@ -5,14 +5,16 @@ use socket2::SockRef;
 use super::*;
 use crate::zone::{FastcgiCheck, ProxyVersion, Source};
 
-/// A server that writes a reply piece by piece as soon as it is connected, and closes the
-/// connection without having read anything: Linux resets it then.
-async fn script(pieces: &'static [&'static str]) -> SocketAddr {
+/// A server that writes a reply piece by piece soon after it is connected, and closes the
+/// connection without having read anything: Linux resets it then, and forgets what it has not sent.
+async fn script(pieces: &'static [&'static str], pause: Option<Duration>) -> SocketAddr {
     server(move |mut stream| async move {
         tokio::time::sleep(SHORT / 10).await;
         for piece in pieces {
             let _ = stream.write_all(piece.as_bytes()).await;
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
         }
     })
     .await
@@ -25,10 +27,12 @@ async fn a_script_that_never_reads_the_request_passes() {
         &["HTTP/1.1 200 OK\r\n", "Content-Type: text/plain\r\n", "\r\n", "all ", "is well\n"],
         &["HTTP/1.0 200 OK\n", "\n", "all is well"],
     ] {
-        let address = script(pieces).await;
-        assert_eq!(probe_http(address, http()).await, Ok(Reason::Status(200)), "{pieces:?}");
-        assert_eq!(probe_body(address, "is well").await, Ok(Reason::Status(200)), "{pieces:?}");
-        assert_eq!(probe_body(address, "is ill").await, Err(Reason::BodyLacksText), "{pieces:?}");
+        for pause in [None, Some(Duration::from_millis(2))] {
+            let (address, case) = (script(pieces, pause).await, (pieces, pause));
+            assert_eq!(probe_http(address, http()).await, Ok(Reason::Status(200)), "{case:?}");
+            assert_eq!(probe_body(address, "is well").await, Ok(Reason::Status(200)), "{case:?}");
+            assert_eq!(probe_body(address, "is ill").await, Err(Reason::BodyLacksText), "{case:?}");
+        }
     }
 }
 
