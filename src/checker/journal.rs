@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::{Reason, Report};
 use crate::clock::{Moment, and_more};
 use crate::health::{
-    Concerned, EndpointName, Finding, Guarded, Probed, Readiness, Spoken, State, Turn, Turned,
-    UnknownWord,
+    Concerned, EndpointName, Finding, Guarded, IdleWord, Probed, Readiness, Spoken, State, Turn,
+    Turned,
 };
 use crate::zone::{Flap, Override};
 
@@ -141,13 +141,18 @@ pub(super) fn spoken(spoken: Spoken, why: Option<&str>, endpoints: &[Arc<Endpoin
     }
 }
 
-/// Writes one line for each endpoint that says a word of which nobody knows what it means.
-pub(super) fn unknown_word(word: &UnknownWord, endpoints: &[Arc<EndpointName>]) {
+/// Writes one line for each endpoint that says a word without effect.
+pub(super) fn idle_word(idle: &IdleWord, endpoints: &[Arc<EndpointName>]) {
+    let word = &idle.text;
+    let because = match idle.is_known {
+        true => "an agent's word on which Waypost does not act",
+        false => "which is no word of an agent: nothing changes",
+    };
     for endpoint in endpoints {
         tracing::warn!(
             target: "waypost::health",
-            %endpoint, %word,
-            "{endpoint} says \"{word}\", which is no word of an agent: nothing changes"
+            %endpoint, word,
+            "{endpoint} says \"{word}\", {because}"
         );
     }
 }

@@ -11,6 +11,7 @@
 
 mod counters;
 mod expiry;
+mod idle;
 mod journal;
 mod plan;
 mod probe;
@@ -19,7 +20,6 @@ mod seats;
 mod stall;
 #[cfg(test)]
 mod tests;
-mod unclear;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,15 +39,15 @@ pub use plan::Limits;
 pub use probe::{Reason, TlsFailure};
 
 use crate::clock::{Clock, Seldom};
-use crate::health::{Probed, Spoken, State, Table, Verdict};
+use crate::health::{AgentReply, Probed, Spoken, State, Table, Verdict};
 use crate::x509::Validity;
 use crate::zone::{Agent, Reach};
 use counters::{Ending, Histogram};
 use expiry::Told;
+use idle::IdleWords;
 use plan::{Finish, Plan, Start, Watch};
 use probe::{Outlets, Parting, Passed, Prober};
 use stall::Stalls;
-use unclear::Unclear;
 
 /// A probe that fails is not believed if this machine stood still for more than such a part of its
 /// timeout.
@@ -113,8 +113,8 @@ struct Shared {
     stalls: Stalls,
     /// Certificates that end soon.
     expiring: Told,
-    /// Agents that are not understood.
-    unclear: Unclear,
+    /// Words of agents that have no effect.
+    idle: IdleWords,
 }
 
 impl Checker {
@@ -133,7 +133,7 @@ impl Checker {
             lateness: Histogram::default(),
             stalls: Stalls::new(),
             expiring: Told::default(),
-            unclear: Unclear::default(),
+            idle: IdleWords::default(),
         };
         Self { shared: Arc::new(shared), limits, tasks: JoinSet::new() }
     }
@@ -234,7 +234,7 @@ impl Shared {
     fn sync(&self, plan: &mut Plan) {
         let wanted: HashMap<Probed, bool> =
             self.table().probed().map(|(probed, is_known)| (probed.clone(), is_known)).collect();
-        self.unclear.keep(|probed| wanted.contains_key(probed));
+        self.idle.keep(|probed| wanted.contains_key(probed));
         let prober = |check: &_| Prober::new(check, &self.outlets);
         let watches = plan.sync(wanted, prober, Instant::now());
         let watches = watches.iter().map(Arc::downgrade).collect();
@@ -299,20 +299,20 @@ impl Shared {
         expiry::fails(tls.expiry, validity, now)
     }
 
-    /// What an endpoint says of itself; `None`, and nothing changes, where it uses unknown words,
-    /// which the operator is told once.
+    /// What an endpoint says of itself; `None`: nothing that changes anything. Of a word without
+    /// effect the operator is told once.
     fn hear(
         &self,
         probed: &Probed,
         text: &[u8],
         agent: &Agent,
     ) -> Option<(Spoken, Option<String>)> {
-        let said = Spoken::read(text, agent);
-        if let Some(word) = self.unclear.news(probed, said.as_ref().err()) {
+        let AgentReply { spoken, idle } = AgentReply::read(text, agent);
+        if let Some(word) = self.idle.news(probed, idle.as_ref()) {
             let endpoints = self.table().endpoints(probed);
-            journal::unknown_word(&word, &endpoints);
+            journal::idle_word(&word, &endpoints);
         }
-        said.ok()
+        spoken
     }
 
     fn complain(&self, probed: &Probed, reason: &Reason) -> (Ending, bool) {

@@ -27,6 +27,6 @@ pub use binding::{Binding, EndpointName, Probed};
 pub use board::{Adjusted, Bit, Board, Showing};
 pub use guard::{GuardPolicy, Guarded};
 pub use overrides::{Part, Subject};
-pub use spoken::{Readiness, Spoken, UnknownWord};
+pub use spoken::{AgentReply, IdleWord, Readiness, Spoken};
 pub use table::{Applied, Concerned, Finding, Kept, Table, Turn};
 pub use tracker::{State, Tracker, Turned, Verdict};

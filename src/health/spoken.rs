@@ -1,14 +1,12 @@
 //! What an endpoint says of itself in its reply to a probe, in the words of HAProxy's agents.
 
-use std::fmt;
-
 use crate::zone::Agent;
 
 /// The longest line that is looked at, in octets.
 const LINE_MAX: usize = 256;
 /// Lines that are looked at.
 const LINES_MAX: usize = 16;
-/// The longest part of an unknown word that is kept, in characters.
+/// The longest part of a word without effect that is kept, in characters.
 const WORD_MAX: usize = 32;
 /// The longest reason that is kept, in characters.
 const REASON_MAX: usize = 64;
@@ -44,79 +42,132 @@ impl Default for Spoken {
 impl Spoken {
     /// More than this of a text is not looked at, in octets.
     pub const TEXT_MAX: usize = LINE_MAX * LINES_MAX;
+}
 
-    /// Returns what `text` says, within the bounds of `agent`, and why: the first of its first 16
-    /// lines that is made of nothing but known words, `weight=50%`, `ready`, `up`, `drain`,
-    /// `maint`, `down`, `stopped`, `fail` and `failed`, and after `#` the reason. A text without
-    /// words, as an absent header is, means ready, with all of the weight that `agent` allows.
+/// A reply of an endpoint that may speak for itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentReply {
+    /// What the endpoint says of itself, and its reason; `None`: nothing that changes anything.
+    pub spoken: Option<(Spoken, Option<String>)>,
+    /// The first word without effect.
+    pub idle: Option<IdleWord>,
+}
+
+impl AgentReply {
+    /// Reads `text`, within the bounds of `agent`: the first of its first 16 lines that is made of
+    /// nothing but the words of agents, and of the reason after `#`.
+    ///
+    /// - `weight=50%`, `50%`, `ready`, `up`, `drain`, `maint`, `down`, `stopped`, `fail` and
+    ///   `failed` have an effect. `maxconn:30` has none; a line of it alone changes nothing.
+    /// - Where other words are all that is said, nothing changes.
+    /// - A text without words, as an absent header is, means ready, with all of the weight that
+    ///   `agent` allows. Markup and prose with punctuation count as none.
     ///
     /// The reason is 64 characters of visible ASCII and spaces at the most, so that it is safe to
     /// log.
-    ///
-    /// # Errors
-    /// A line of words, but none that is made of known ones.
-    pub fn read(text: &[u8], agent: &Agent) -> Result<(Self, Option<String>), UnknownWord> {
+    pub fn read(text: &[u8], agent: &Agent) -> Self {
         let lines = || text.split(|octet| matches!(octet, b'\n' | b'\r')).take(LINES_MAX);
-        let (spoken, reason) = match lines().find_map(read_line) {
-            Some(said) => said,
-            None => match lines().find_map(unknown_word) {
-                Some(word) => return Err(word),
-                None => Default::default(),
-            },
-        };
-        let percent = spoken.percent.clamp(agent.weight_min, agent.weight_max);
-        Ok((Self { percent, ..spoken }, reason))
+        let mut reply = lines().find_map(read_line).unwrap_or_else(|| {
+            let idle = lines().find_map(unknown_word);
+            let spoken = idle.is_none().then(Default::default);
+            Self { spoken, idle }
+        });
+        if let Some((spoken, _)) = &mut reply.spoken {
+            spoken.percent = spoken.percent.clamp(agent.weight_min, agent.weight_max);
+        }
+        reply
     }
 }
 
-/// The first word of a line of words that is no agent's; of visible ASCII, so that it is safe to
-/// log.
+/// A word without effect; of visible ASCII, so that it is safe to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnknownWord(String);
+pub struct IdleWord {
+    /// The word, or its beginning.
+    pub text: String,
+    /// Whether it is a word of agents, such as `maxconn:30`.
+    pub is_known: bool,
+}
 
-impl fmt::Display for UnknownWord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl IdleWord {
+    fn new(word: &str, is_known: bool) -> Self {
+        Self { text: word.chars().take(WORD_MAX).collect(), is_known }
     }
 }
 
-/// The first unknown word of `line`, if it is one of words: markup and prose with punctuation are
-/// not meant for us.
-fn unknown_word(line: &[u8]) -> Option<UnknownWord> {
-    let line = line.get(..LINE_MAX.min(line.len())).unwrap_or(line);
-    let words = line.split(|octet| *octet == b'#').next()?;
-    let is_word = |octet: &u8| octet.is_ascii_alphanumeric() || b" \t,=%-_".contains(octet);
-    let words = std::str::from_utf8(words).ok().filter(|text| text.bytes().all(|b| is_word(&b)))?;
-    let mut words = words.split([' ', '\t', ',']).filter(|word| !word.is_empty());
-    let word = words.find(|word| read_line(word.as_bytes()).is_none())?;
-    Some(UnknownWord(word.chars().take(WORD_MAX).collect()))
+/// The effect of one word of an agent.
+enum Effect {
+    Readiness(Readiness),
+    Percent(u8),
+    None,
 }
 
-fn read_line(line: &[u8]) -> Option<(Spoken, Option<String>)> {
-    let line = line.get(..LINE_MAX.min(line.len())).unwrap_or(line);
-    let (words, reason) = match line.iter().position(|octet| *octet == b'#') {
-        Some(at) => (line.get(..at)?, line.get(at + 1..)),
-        None => (line, None),
-    };
-    let words = std::str::from_utf8(words).ok()?;
-    let mut spoken = Spoken::default();
-    let mut is_empty = true;
-    for word in words.split([' ', '\t', ',']).filter(|word| !word.is_empty()) {
-        is_empty = false;
-        let word = word.to_ascii_lowercase();
-        match word.as_str() {
-            "ready" | "up" => spoken.readiness = Readiness::Ready,
-            "drain" => spoken.readiness = Readiness::Drain,
-            "maint" => spoken.readiness = Readiness::Maintenance,
-            "down" | "stopped" | "fail" | "failed" => spoken.readiness = Readiness::Down,
-            weight => {
-                let percent = weight.strip_prefix("weight=").unwrap_or(weight).strip_suffix('%')?;
-                let percent: u32 = percent.parse().ok()?;
-                spoken.percent = percent.min(100) as u8;
+/// Returns the effect of `word`; `None`: it is no word of an agent.
+fn effect(word: &str) -> Option<Effect> {
+    let word = word.to_ascii_lowercase();
+    Some(match word.as_str() {
+        "ready" | "up" => Effect::Readiness(Readiness::Ready),
+        "drain" => Effect::Readiness(Readiness::Drain),
+        "maint" => Effect::Readiness(Readiness::Maintenance),
+        "down" | "stopped" | "fail" | "failed" => Effect::Readiness(Readiness::Down),
+        word if word.starts_with("maxconn:") => {
+            word.strip_prefix("maxconn:")?.parse::<u32>().ok()?;
+            Effect::None
+        }
+        weight => {
+            let percent = weight.strip_prefix("weight=").unwrap_or(weight).strip_suffix('%')?;
+            let percent: u32 = percent.parse().ok()?;
+            Effect::Percent(percent.min(100) as u8)
+        }
+    })
+}
+
+/// Returns the words of `line`, and what follows them after `#`.
+fn parts(line: &[u8]) -> Option<(impl Iterator<Item = &str>, Option<&[u8]>)> {
+    let line = line.get(..LINE_MAX).unwrap_or(line);
+    let mut parts = line.splitn(2, |octet| *octet == b'#');
+    let words = std::str::from_utf8(parts.next()?).ok()?;
+    let words = words.split([' ', '\t', ',']).filter(|word| !word.is_empty());
+    Some((words, parts.next()))
+}
+
+/// Reads a line that is made of nothing but the words of agents.
+fn read_line(line: &[u8]) -> Option<AgentReply> {
+    let (words, reason) = parts(line)?;
+    let (mut spoken, mut idle) = (None, None);
+    for word in words {
+        match effect(word)? {
+            Effect::Readiness(readiness) => {
+                spoken.get_or_insert_with(Spoken::default).readiness = readiness;
+            }
+            Effect::Percent(percent) => {
+                spoken.get_or_insert_with(Spoken::default).percent = percent;
+            }
+            Effect::None => {
+                idle.get_or_insert_with(|| IdleWord::new(word, true));
             }
         }
     }
-    (!is_empty).then(|| (spoken, reason.and_then(readable)))
+    let has_words = spoken.is_some() || idle.is_some();
+    let spoken = spoken.map(|spoken| (spoken, reason.and_then(readable)));
+    has_words.then_some(AgentReply { spoken, idle })
+}
+
+/// Returns the first word of `line` that no agent has, if it is a line of words: markup and prose
+/// with punctuation are not meant for us.
+fn unknown_word(line: &[u8]) -> Option<IdleWord> {
+    let is_octet = |octet: u8| octet.is_ascii_alphanumeric() || b"=%-_:".contains(&octet);
+    let is_word = |word: &str| word.bytes().all(is_octet) && !word.ends_with(':');
+    let (words, _) = parts(line)?;
+    let mut unknown = None;
+    for word in words {
+        if !is_word(word) {
+            return None;
+        }
+        if unknown.is_none() && effect(word).is_none() {
+            unknown = Some(IdleWord::new(word, false));
+        }
+    }
+    unknown
 }
 
 /// What of `reason` is safe to log.
@@ -133,8 +184,9 @@ mod tests {
     const ANY: Agent = Agent { header: None, weight_min: 0, weight_max: 100 };
 
     fn read(text: &str) -> (Readiness, u8, Option<String>) {
+        let reply = AgentReply::read(text.as_bytes(), &ANY);
         let (Spoken { readiness, percent }, reason) =
-            Spoken::read(text.as_bytes(), &ANY).unwrap_or_else(|word| panic!("{text}: {word}"));
+            reply.spoken.clone().unwrap_or_else(|| panic!("{text}: {reply:?}"));
         (readiness, percent, reason)
     }
 
@@ -149,6 +201,7 @@ mod tests {
             ("drain", (Drain, 100, None)),
             ("Ready,weight=20%", (Ready, 20, None)),
             ("maint # new disks", (Maintenance, 100, why("new disks"))),
+            ("up#all is well", (Ready, 100, why("all is well"))),
             ("down #\u{1b}[31mdatabase\u{7} away", (Down, 100, why("[31mdatabase away"))),
             ("stopped", (Down, 100, None)),
             ("fail", (Down, 100, None)),
@@ -160,7 +213,9 @@ mod tests {
 
     #[test]
     fn what_is_no_agents_line_says_nothing() {
-        for text in ["", "\n\n", "all is well!", "<p>drain</p>", "# down", "\u{fffd}down"] {
+        for text in
+            ["", "\n\n", "all is well!", "status: fine", "<p>drain</p>", "# down", "\u{fffd}down"]
+        {
             assert_eq!(read(text), (Readiness::Ready, 100, None), "{text}");
         }
         let late = format!("{}down", "<br>\n".repeat(LINES_MAX));
@@ -169,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_nobody_knows_is_told() {
+    fn a_word_that_nobody_knows_changes_nothing_and_is_told() {
         for (text, word) in [
             ("drian", "drian"),
             ("drian # typo", "drian"),
@@ -177,17 +232,37 @@ mod tests {
             ("weight=-3%", "weight=-3%"),
             ("50", "50"),
             ("\r\nok\n", "ok"),
+            ("maxconn:many", "maxconn:many"),
+            ("state:drain", "state:drain"),
         ] {
-            let found = Spoken::read(text.as_bytes(), &ANY).unwrap_err();
-            assert_eq!(found.to_string(), word, "{text}");
+            let idle = Some(IdleWord { text: word.to_owned(), is_known: false });
+            let expected = AgentReply { spoken: None, idle };
+            assert_eq!(AgentReply::read(text.as_bytes(), &ANY), expected, "{text}");
         }
         assert_eq!(read("ok\ndrain").0, Readiness::Drain, "one line is enough");
     }
 
     #[test]
+    fn a_word_of_agents_without_effect_leaves_the_others_theirs() {
+        let half = Spoken { readiness: Readiness::Drain, percent: 50 };
+        for (text, spoken) in [
+            ("maxconn:30", None),
+            ("MAXCONN:0 # busy", None),
+            ("maxconn:30\ndrain", None),
+            ("drain maxconn:30", Some((Spoken { percent: 100, ..half }, None))),
+            ("maxconn:30,50% drain # busy", Some((half, Some("busy".to_owned())))),
+        ] {
+            let AgentReply { spoken: found, idle } = AgentReply::read(text.as_bytes(), &ANY);
+            assert_eq!(found, spoken, "{text}");
+            assert!(idle.is_some_and(|word| word.is_known), "{text}");
+        }
+    }
+
+    #[test]
     fn nobody_leaves_the_bounds_of_the_zone_file() {
         let agent = Agent { weight_min: 20, weight_max: 80, ..ANY };
-        let percent = |text: &str| Spoken::read(text.as_bytes(), &agent).unwrap().0.percent;
+        let reply = |text: &str| AgentReply::read(text.as_bytes(), &agent);
+        let percent = |text: &str| reply(text).spoken.unwrap().0.percent;
         assert_eq!(["5%", "50%", "100%", ""].map(percent), [20, 50, 80, 80]);
     }
 }

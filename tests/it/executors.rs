@@ -12,7 +12,7 @@ use waypost::answer::{Client, Over, Responder};
 use waypost::clock::Clock;
 use waypost::config;
 use waypost::geo::Geo;
-use waypost::health::{GuardPolicy, Spoken, Subject as About, Table, Verdict};
+use waypost::health::{AgentReply, GuardPolicy, Subject as About, Table, Verdict};
 use waypost::server::{GeoFiles, Loader, read_source};
 use waypost::snapshot::{Snapshot, Zone};
 use waypost::zone::Override;
@@ -208,7 +208,7 @@ impl Subject for InProcess {
         assert!(!probed.is_empty(), "nothing is probed at {at:?}");
         for probed in probed {
             let agent = probed.check.agent.as_ref().filter(|_| pass);
-            let read = |agent| Spoken::read(says.unwrap_or("").as_bytes(), agent).ok();
+            let read = |agent| AgentReply::read(says.unwrap_or("").as_bytes(), agent).spoken;
             let spoken = agent.and_then(read).map(|(spoken, _)| spoken);
             assert!(says.is_none() || agent.is_some(), "nobody asks what {at:?} says");
             self.table.apply(&probed, (verdict, spoken), self.clock.now());

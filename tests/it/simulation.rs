@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use waypost::health::{
-    GuardPolicy, Part, Probed, Readiness, Spoken, State, Subject, Table, Verdict,
+    AgentReply, GuardPolicy, Part, Probed, Readiness, Spoken, State, Subject, Table, Verdict,
 };
 use waypost::zone::Override;
 
@@ -160,7 +160,7 @@ impl Simulation {
             let agent = probed.check.agent.as_ref().filter(|_| passes);
             let spoken = agent.map(|agent| {
                 let said = if self.rng.u8(..4) == 0 { words[self.rng.usize(..7)] } else { "up" };
-                Spoken::read(said.as_bytes(), agent).expect("known words").0
+                AgentReply::read(said.as_bytes(), agent).spoken.expect("known words").0
             });
             let now = self.engine.clock.now();
             let applied = self.engine.table.apply(&probed, (verdict, spoken), now);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::*;
-use crate::health::Readiness;
+use crate::health::{AgentReply, Readiness, Spoken};
 use crate::zone::{Agent, Check, Expiry, HttpCheck, HttpExpect, StatusRange, TcpCheck, TlsOptions};
 
 mod expect;
@@ -103,7 +103,7 @@ async fn hear(address: SocketAddr, kind: CheckKind, header: Option<&str>) -> Spo
         .await
         .0
         .expect("it passes");
-    Spoken::read(&passed.text, &agent).expect("known words").0
+    AgentReply::read(&passed.text, &agent).spoken.expect("known words").0
 }
 
 /// Ends what a probe has left.
