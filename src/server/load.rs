@@ -382,11 +382,7 @@ struct Directory<'a> {
 }
 
 impl<'a> Directory<'a> {
-    fn new(
-        root: &'a Path,
-        outside_symlinks: bool,
-        is_written: &'a dyn Fn(&Path) -> bool,
-    ) -> Self {
+    fn new(root: &'a Path, outside_symlinks: bool, is_written: &'a dyn Fn(&Path) -> bool) -> Self {
         let (failed, looked, is_short) = (RefCell::default(), RefCell::default(), Cell::new(false));
         Self { root, outside_symlinks, is_written, failed, looked, is_short }
     }

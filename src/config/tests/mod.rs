@@ -50,11 +50,7 @@ fn load_beside(files: &[(&'static str, &str)]) -> Loaded {
     load_zone(
         Path::new(files[0].0),
         &Directory(directory),
-        &Allowed {
-            exec: true,
-            reach: crate::zone::Reach::everywhere(),
-            ..Allowed::default()
-        },
+        &Allowed { exec: true, reach: crate::zone::Reach::everywhere(), ..Allowed::default() },
     )
 }
 
