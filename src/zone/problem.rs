@@ -53,7 +53,7 @@ pub enum Problem {
     OutOfZone,
     /// Records that no message can hold together (RFC 1035 §4.2.2).
     RrsetTooLarge,
-    /// A delegation or DNAME at a wildcard: what it would mean is undefined (RFC 4592 §4.2, §4.4).
+    /// A delegation at a wildcard: what it would mean is undefined (RFC 4592 §4.2).
     CutAtWildcard,
     /// A name server of the zone, inside the zone, that has no address record.
     NameserverWithoutAddress,
@@ -65,6 +65,8 @@ pub enum Problem {
     DataBelowZoneCut,
     /// Data below a DNAME (RFC 6672 §2.4).
     DataBelowDname,
+    /// A DNAME at a wildcard: it renames what lies below the label `*` only (RFC 4592 §4.4).
+    DnameAtWildcard,
     /// An owner that ends in the origin twice: `www.example.com.example.com.`.
     DoubledOrigin,
     /// A target inside the zone that does not exist.
@@ -125,12 +127,13 @@ impl fmt::Display for Problem {
             Self::NoNs => "the zone has no NS records",
             Self::OutOfZone => "this name lies outside the zone",
             Self::RrsetTooLarge => "these records are too many for one message of 65,535 octets",
-            Self::CutAtWildcard => "NS and DNAME cannot stand at a wildcard",
+            Self::CutAtWildcard => "NS cannot stand at a wildcard",
             Self::NameserverWithoutAddress => "this name server lies in the zone but has no A or AAAA record",
             Self::UnequalTtls => "the records of one RRset have different TTLs; the lowest counts for all of them",
             Self::DataAtZoneCut => "never answered: this name is delegated",
             Self::DataBelowZoneCut => "never answered: it lies below a delegation",
             Self::DataBelowDname => "never answered: it lies below a DNAME",
+            Self::DnameAtWildcard => "a DNAME at a wildcard renames no name that the wildcard stands for",
             Self::DoubledOrigin => "the name of the zone stands in it twice",
             Self::TargetMissing => "does not exist",
             Self::TargetWithoutAddress => "has no A or AAAA record",

@@ -120,10 +120,12 @@ impl Check<'_> {
                     _ => 0,
                 };
         }
-        for rtype in sets.iter().map(|set| set.rtype) {
-            let is_cut = matches!(rtype, Type::NS | Type::DNAME);
-            if is_cut && self.names.label(node) == b"\x01*" {
-                self.push(node, Some(rtype), Problem::CutAtWildcard);
+        let is_wildcard = self.names.label(node) == b"\x01*";
+        for set in sets.iter().filter(|_| is_wildcard) {
+            match set.rtype {
+                Type::NS => self.push(node, Some(set.rtype), Problem::CutAtWildcard),
+                Type::DNAME => self.push(node, Some(set.rtype), Problem::DnameAtWildcard),
+                _ => {}
             }
         }
         if !self.has(node, at::INSIDE) {
@@ -310,6 +312,12 @@ mod tests {
         ] {
             assert_eq!(problems(extra), [problem], "{extra:?}");
         }
+    }
+
+    #[test]
+    fn a_dname_at_a_wildcard_is_a_warning() {
+        assert_eq!(problems(&[("*.a", Type::DNAME)]), []);
+        assert!(Problem::DnameAtWildcard.is_warning());
     }
 
     #[test]

@@ -197,6 +197,7 @@ fn help(conflict: &Conflict, is_toml: bool) -> Option<String> {
             "move it to the servers that this name is delegated to"
         }
         Problem::DataBelowDname => "move it below the target of the DNAME",
+        Problem::DnameAtWildcard => "write a DNAME at each name that has names below it to rename",
         Problem::DoubledOrigin => return Some(without_origin(&conflict.owner)),
         Problem::TargetMissing => {
             let target = conflict.target.as_ref();
