@@ -59,14 +59,16 @@ impl Record {
 #[derive(Clone, Debug)]
 pub(crate) struct ModelZone {
     pub(crate) origin: String,
+    /// As they are written: some twice, some with other TTLs than the rest of their RRset, which
+    /// stands together.
     pub(crate) records: Vec<Record>,
 }
 
-fn is_at_or_below(name: &str, ancestor: &str) -> bool {
+pub(crate) fn is_at_or_below(name: &str, ancestor: &str) -> bool {
     name == ancestor || ancestor == "." || name.ends_with(&format!(".{ancestor}"))
 }
 
-fn is_below(name: &str, ancestor: &str) -> bool {
+pub(crate) fn is_below(name: &str, ancestor: &str) -> bool {
     name != ancestor && is_at_or_below(name, ancestor)
 }
 
@@ -85,9 +87,12 @@ fn path<'a>(origin: &str, name: &'a str) -> Vec<&'a str> {
 }
 
 impl ModelZone {
-    fn at(&self, owner: &str, rtype: &str) -> Vec<&Record> {
+    /// The RRset; of different TTLs the lowest counts for all of it (RFC 2181 §5.2).
+    fn at(&self, owner: &str, rtype: &str) -> Vec<Record> {
         let rtype = type_number(rtype);
-        self.records.iter().filter(|r| r.owner == owner && r.rtype == rtype).collect()
+        let records = self.records.iter().filter(|r| r.owner == owner && r.rtype == rtype);
+        let ttl = records.clone().map(|record| record.ttl).min().unwrap_or(0);
+        records.map(|record| Record { ttl, ..record.clone() }).collect()
     }
 
     fn has_data(&self, name: &str) -> bool {
@@ -101,7 +106,7 @@ impl ModelZone {
 
     /// RFC 2308 §3: the SOA, with the lesser of its TTL and its MINIMUM.
     fn soa(&self) -> Vec<String> {
-        let soa = self.at(&self.origin, "SOA")[0];
+        let soa = &self.at(&self.origin, "SOA")[0];
         let minimum: u32 = soa.word(6).parse().expect("MINIMUM");
         let soa = Record { ttl: soa.ttl.min(minimum), ..soa.clone() };
         vec![soa.line_at(&self.origin)]
@@ -109,7 +114,7 @@ impl ModelZone {
 
     /// Where the data of `name` stands: there, or at the wildcard right below its closest encloser
     /// and no other (RFC 4592 §3.3.1).
-    fn source(&self, name: &str) -> Option<String> {
+    pub(crate) fn source(&self, name: &str) -> Option<String> {
         if self.exists(name) {
             return Some(name.to_owned());
         }
@@ -117,7 +122,16 @@ impl ModelZone {
         while !self.exists(encloser) {
             encloser = parent(encloser);
         }
+        let encloser = if encloser == "." { "" } else { encloser };
         Some(format!("*.{encloser}")).filter(|wildcard| self.exists(wildcard))
+    }
+
+    /// The zone without the data below its DNAMEs (RFC 6672 §2.4).
+    pub(crate) fn without_renamed(&self) -> Self {
+        let dnames = || self.records.iter().filter(|r| r.rtype == type_number("DNAME"));
+        let is_renamed = |r: &&Record| dnames().any(|dname| is_below(&r.owner, &dname.owner));
+        let records = self.records.iter().filter(|record| !is_renamed(record)).cloned();
+        Self { origin: self.origin.clone(), records: records.collect() }
     }
 
     /// Whether a delegation stands at or above `name`, or a DNAME above it.
@@ -128,14 +142,29 @@ impl ModelZone {
         })
     }
 
+    /// Whether a DNAME stands above `name`, and no delegation above the DNAME.
+    fn is_renamed(&self, name: &str) -> bool {
+        let path = path(&self.origin, name);
+        let mut ends = path.into_iter().take_while(|here| *here != name).filter_map(|here| {
+            let cut = here != self.origin && !self.at(here, "NS").is_empty();
+            let dname = !self.at(here, "DNAME").is_empty();
+            (cut || dname).then_some(dname)
+        });
+        ends.next().unwrap_or(false)
+    }
+
     /// The addresses that this zone has for the names in `records`: its own, those that it would
     /// synthesise, and for name servers glue (RFC 1034 §4.2.1).
-    fn addresses_for(&self, records: &[&Record]) -> Vec<String> {
+    fn addresses_for(&self, records: &[Record]) -> Vec<String> {
         let mut lines = BTreeSet::new();
         for record in records {
-            let target = record.target().filter(|name| is_at_or_below(name, &self.origin));
+            // The root stands for no host, or for the owner (RFC 2782, RFC 7505 §3, RFC 9460 §2.5).
+            let is_host = |name: &String| name != "." && is_at_or_below(name, &self.origin);
+            let target = record.target().filter(is_host);
             let Some(target) = target else { continue };
-            let glue = record.rtype == type_number("NS") && self.has_data(&target);
+            let glue = record.rtype == type_number("NS")
+                && self.has_data(&target)
+                && !self.is_renamed(&target);
             let source = if glue {
                 Some(target.clone())
             } else {
@@ -244,7 +273,8 @@ impl<'a> Walk<'a> {
     fn rename(&mut self, dname: &Record, name: &str) -> Step {
         self.answer.aa = true;
         self.answer.answer.push(dname.line_at(&dname.owner));
-        let prefix = name.strip_suffix(&dname.owner).expect("the name is below the DNAME");
+        let above = if dname.owner == "." { "" } else { &dname.owner };
+        let prefix = name.strip_suffix(above).expect("the name is below the DNAME");
         let target = if dname.rdata == "." { "" } else { &dname.rdata };
         let renamed = format!("{prefix}{target}");
         if name_wire(&renamed).len() > 255 {

@@ -142,8 +142,8 @@ impl Field {
     }
 }
 
-/// The aliases in an answer.
-fn aliases(response: &Response) -> impl Iterator<Item = &String> {
+/// Returns the aliases in an answer.
+pub(super) fn aliases(response: &Response) -> impl Iterator<Item = &String> {
     response.data.answer.iter().filter(|line| line.contains(" IN CNAME "))
 }
 
@@ -160,15 +160,17 @@ impl Heard<'_> {
     /// What is left in a truncated message is no one's business, nor whether a message is truncated
     /// that is another one for each, or that only just fits. RCODE, authority and additional
     /// records are those of the last name reached (RFC 6604 §3): where the peers follow aliases to
-    /// different ends, they mean something else for each.
+    /// different ends, as their authority sections tell, each means another name.
     pub(super) fn is_agreed(&self, field: Field) -> bool {
         let agree = |field: Field| self.peers.windows(2).all(|p| field.is_same(&p[0], &p[1]));
         let truncated = self.peers.iter().any(|peer| peer.tc);
-        let whole = !truncated && !self.ours.tc;
+        let whole = !self.is_truncated();
         let same_aliases = || self.peers.windows(2).all(|p| aliases(&p[0]).eq(aliases(&p[1])));
+        let is_aliased = || self.peers.iter().any(|peer| aliases(peer).next().is_some());
+        let same_end = || !is_aliased() || agree(Field::Authority);
         agree(field)
             && match field {
-                Field::Rcode => truncated || same_aliases(),
+                Field::Rcode => truncated || (same_aliases() && same_end()),
                 Field::Tc if truncated => self.ours.tc || !self.asked.is_nearly_full(&self.ours),
                 Field::Tc => SECTIONS.into_iter().all(agree),
                 Field::Answer => whole,
@@ -177,11 +179,45 @@ impl Heard<'_> {
             }
     }
 
-    /// Where the peers agree with one another and not with us.
+    /// Returns the peers that say in `field` what we say, if the peers differ and nobody truncates.
+    ///
+    /// Over UDP the additional section has what fits, which is not compared.
+    pub(super) fn side(&self, field: Field) -> Option<Vec<&'static str>> {
+        let differ = self.peers.windows(2).any(|p| !field.is_same(&p[0], &p[1]));
+        let is_whole = field != Field::Additional || self.asked.stream;
+        let ours = |peer: &&Response| field.is_same(&self.ours, peer);
+        let names = SOFTWARE.iter().map(|software| software.name);
+        let side = || self.peers.iter().zip(names).filter(|(peer, _)| ours(peer));
+        (differ && is_whole && !self.is_truncated()).then(|| side().map(|(_, name)| name).collect())
+    }
+
+    /// Returns the fields in which no peer says what we say, and in which the peers agree or each
+    /// response is whole.
     pub(super) fn disagreements(&self) -> Vec<Field> {
-        let differs =
-            |field: &Field| self.is_agreed(*field) && !field.is_same(&self.ours, &self.peers[0]);
+        let differs = |field: &Field| match self.side(*field) {
+            Some(side) => side.is_empty(),
+            None => self.is_agreed(*field) && !field.is_same(&self.ours, &self.peers[0]),
+        };
         FIELDS.into_iter().filter(differs).collect()
+    }
+
+    /// Returns the fields in which the peers differ, and we differ from the model: its reading of
+    /// the RFCs decides whose side we take.
+    pub(super) fn differences_from(&self, expected: &Answer) -> Vec<Field> {
+        let ours = &self.ours.data;
+        let differs = |field: &Field| match field {
+            Field::Rcode => ours.rcode != expected.rcode,
+            Field::Aa => ours.aa != expected.aa,
+            Field::Tc | Field::Edns => false,
+            Field::Answer => ours.answer != expected.answer,
+            Field::Authority => ours.authority != expected.authority,
+            Field::Additional => ours.additional != expected.additional,
+        };
+        FIELDS.into_iter().filter(|f| self.side(*f).is_some()).filter(differs).collect()
+    }
+
+    fn is_truncated(&self) -> bool {
+        self.ours.tc || self.peers.iter().any(|peer| peer.tc)
     }
 }
 

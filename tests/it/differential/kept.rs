@@ -1,6 +1,7 @@
 //! The differences that are kept: a closed list, each with its reason. `README.md` shows them.
 
-use super::compare::{Field, Heard, is_type};
+use super::compare::{Field, Heard, aliases, is_type};
+use crate::dns::Response;
 
 /// A kind of difference that is meant.
 pub(super) struct Rule {
@@ -12,7 +13,8 @@ pub(super) struct Rule {
 pub(super) const RULES: &[Rule] = &[
     Rule { name: "any-is-hinfo", explains: any_is_hinfo },
     Rule { name: "transfers-are-refused", explains: transfers_are_refused },
-    Rule { name: "parent-has-ds-behind-aliases", explains: parent_has_ds_behind_aliases },
+    Rule { name: "signed-types-follow-aliases", explains: signed_types_follow_aliases },
+    Rule { name: "aliases-are-followed", explains: aliases_are_followed },
 ];
 
 /// RFC 8482 §4.2 (`docs/decisions/0009-any-is-hinfo.md`): one HINFO in place of everything, and of
@@ -24,22 +26,30 @@ fn any_is_hinfo(heard: &Heard, field: Field) -> bool {
         && matches!(field, Field::Answer | Field::Tc)
 }
 
-/// We transfer no zone to anybody, whether it is one of ours or not. The peers do for some, and say
-/// NOTAUTH (RFC 5936 §2.2.1), 9, of a name that is no apex.
+/// We transfer no zone to anybody, whether it is one of ours or not. The peers do for some, say
+/// NOTAUTH (RFC 5936 §2.2.1), 9, of a name that is no apex, and NOTIMP over UDP.
 fn transfers_are_refused(heard: &Heard, field: Field) -> bool {
     let transfer = ["AXFR", "IXFR"].iter().any(|name| is_type(heard.asked.question.rtype, name));
-    let no_apex = heard.peers.iter().all(|peer| peer.data.rcode == "RCODE9");
-    transfer && no_apex && heard.ours.data.rcode == "REFUSED" && field == Field::Rcode
+    let no = ["RCODE9", "NOTIMP", "REFUSED"];
+    let nobody_does = heard.peers.iter().all(|peer| no.contains(&peer.data.rcode.as_str()));
+    transfer && nobody_does && heard.ours.data.rcode == "REFUSED" && field == Field::Rcode
 }
 
-/// RFC 4035 §3.1.4.1: the parent answers for the DS of a child, also where an alias leads to it; if
-/// it does not delegate the child, that is NXDOMAIN. Asked directly the peers say so too; behind an
-/// alias they look in the zone that they are in, or not at all, or know the name from elsewhere.
-fn parent_has_ds_behind_aliases(heard: &Heard, field: Field) -> bool {
-    let ours = &heard.ours.data;
-    is_type(heard.asked.question.rtype, "DS")
-        && ours.answer.iter().any(|line| line.ends_with(" IN CNAME sub.example.com."))
-        && ours.authority.iter().all(|line| line.starts_with("example.com. "))
-        && ours.rcode == "NXDOMAIN"
-        && field == Field::Rcode
+/// RRSIG and NSEC may stand beside a CNAME (RFC 4035 §2.5), so Knot DNS and BIND follow none for
+/// them, and NSD not always. In a zone that is not signed nothing stands there: we follow, as for
+/// every other type (RFC 1034 §4.3.2 step 3a).
+fn signed_types_follow_aliases(heard: &Heard, field: Field) -> bool {
+    let asked = ["RRSIG", "NSEC"].iter().any(|name| is_type(heard.asked.question.rtype, name));
+    let nobody_does = heard.peers.iter().all(|peer| peer.data.answer.is_empty());
+    asked && nobody_does && aliases(&heard.ours).next().is_some() && field != Field::Tc
+}
+
+/// We follow up to 16 aliases, into every zone of ours (RFC 1034 §4.3.2 step 3a). Each peer stops
+/// earlier, and they differ in where: at the end of a zone, or after another number of aliases.
+fn aliases_are_followed(heard: &Heard, field: Field) -> bool {
+    let ours = &heard.ours.data.answer;
+    let stops = |peer: &Response| peer.data.answer.iter().all(|line| ours.contains(line));
+    heard.side(field).is_some()
+        && aliases(&heard.ours).next().is_some()
+        && heard.peers.iter().all(stops)
 }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::dns::{Question, Udp, checked};
+use crate::generate::file_name;
 use crate::model::ModelZone;
 use crate::presentation::type_number;
 
@@ -24,26 +25,48 @@ pub(super) struct Software {
     program: &'static str,
     arguments: &'static [&'static str],
     configuration: fn(&Site<'_>) -> String,
+    /// Whether it loads zones with data below a DNAME.
+    loads_renamed: bool,
 }
 
 /// The peers, in the order in which everything shows them.
 pub(super) const SOFTWARE: [Software; 3] = [
-    Software { name: "NSD", program: "nsd", arguments: &["-d", "-c"], configuration: nsd },
-    Software { name: "Knot DNS", program: "knotd", arguments: &["-c"], configuration: knot },
+    Software {
+        name: "NSD",
+        program: "nsd",
+        arguments: &["-d", "-c"],
+        configuration: nsd,
+        loads_renamed: false,
+    },
+    Software {
+        name: "Knot DNS",
+        program: "knotd",
+        arguments: &["-c"],
+        configuration: knot,
+        loads_renamed: false,
+    },
     Software {
         name: "BIND",
         program: "named",
         arguments: &["-g", "-n", "1", "-c"],
         configuration: bind,
+        loads_renamed: true,
     },
 ];
+
+/// Where the master files are: those with all that a zone has, and those without what stands below
+/// its DNAMEs, for who does not load that.
+pub(super) struct Files {
+    pub(super) whole: PathBuf,
+    pub(super) without_renamed: PathBuf,
+}
 
 /// What a configuration depends on.
 struct Site<'a> {
     port: u16,
     /// Where the peer may write.
     directory: &'a str,
-    /// Where the master files are, each named like its zone with `zone` behind the last dot.
+    /// Where the master files are.
     files: &'a str,
     zones: &'a [ModelZone],
 }
@@ -55,9 +78,11 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Starts `software` on the master files of `zones` in `files`; it may write below `scratch`.
-    /// Whether it answers, [`Peer::wait`] says.
-    fn start(software: &Software, scratch: &Path, files: &Path, zones: &[ModelZone]) -> Self {
+    /// Starts `software` on the master files of `zones`; it may write below `scratch`. Whether it
+    /// answers, [`Peer::wait`] says.
+    fn start(software: &Software, scratch: &Path, files: &Files, zones: &[ModelZone]) -> Self {
+        let Files { whole, without_renamed } = files;
+        let files = if software.loads_renamed { whole } else { without_renamed };
         let directory = scratch.join(software.program);
         std::fs::create_dir_all(&directory).expect("the directory is ours");
         let program = copied(software.program, &directory);
@@ -114,7 +139,7 @@ impl Drop for Peer {
 
 /// Starts all peers side by side and waits for them; fails the test, with the peer's log, if one
 /// does not come to serve every zone.
-pub(super) fn start_all(scratch: &Path, files: &Path, zones: &[ModelZone]) -> Vec<Peer> {
+pub(super) fn start_all(scratch: &Path, files: &Files, zones: &[ModelZone]) -> Vec<Peer> {
     let start = |software: &Software| Peer::start(software, scratch, files, zones);
     let mut peers: Vec<Peer> = SOFTWARE.iter().map(start).collect();
     for (peer, software) in peers.iter_mut().zip(&SOFTWARE) {
@@ -180,7 +205,7 @@ fn serves(address: SocketAddr, zone: &ModelZone) -> bool {
 fn zone_lines(site: &Site<'_>, line: impl Fn(&str, &str) -> String) -> String {
     let mut text = String::new();
     for zone in site.zones {
-        let file = format!("{}/{}zone", site.files, zone.origin);
+        let file = format!("{}/{}", site.files, file_name(zone));
         writeln!(text, "{}", line(&zone.origin, &file)).expect("a String grows");
     }
     text
