@@ -115,20 +115,20 @@ impl Tiers<'_, '_> {
             self.picks.as_slice().first().map_or(0, |m| usize::from(m - pool.members.start));
         let start = self.shares.len();
         let blocks = pool.blocks.len();
-        // The block of the first one comes twice: its rear at the start, its front at the end. Where
-        // there is no other, it comes once, and goes round.
+        // The block of the first one comes twice: its rear at the start, its front at the end. A
+        // block that is alone comes once and goes round.
         let last = if blocks == 1 { 0 } else { blocks };
         for turn in 0..=last {
             let at = (first / MEMBERS_MAX + turn) % blocks;
             let Some(block) = pool.blocks.get(at) else { continue };
             let rear = u64::MAX << (first % MEMBERS_MAX);
-            let (part, start) = match turn {
+            let (part, from) = match turn {
                 0 if last == 0 => (u64::MAX, first),
                 0 => (rear, 0),
                 _ if turn == last => (!rear, 0),
                 _ => (u64::MAX, 0),
             };
-            for bit in rotated(select.drawable(pool, block, mode) & part, start) {
+            for bit in rotated(select.drawable(pool, block, mode) & part, from) {
                 let in_pool = at * MEMBERS_MAX + bit;
                 let weight = select.weight(pool, in_pool) * select.percent(block, bit);
                 let member = pool.members.start + in_pool as u16;
