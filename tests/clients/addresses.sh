@@ -6,6 +6,9 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 
     -keyout "$work/addresses/key.pem" -out "$work/addresses/cert.pem" 2>"$work/openssl.log" ||
     fail_now "openssl: $(cat "$work/openssl.log")"
 
+# The zone's checks probe loopback, which a server that others reach must be allowed to.
+printf '[checks]\nallow = "127.0.0.0/8"\n' >"$work/reach.toml"
+
 answers() { # answers SERVER [ARGUMENTS]...
     prints '^192\.0\.2\.80$' \
         kdig "@$1" +norecurse +time=2 +retry=0 +short "${@:2}" static.example.com A
@@ -17,7 +20,7 @@ says() { wait_until 10 grep -qE -- "$1" "$work/waypost.log" || { cat "$work/wayp
 serve_at() {
     local listen=()
     for address; do listen+=(--listen "$address"); done
-    serve --zones "$here/zones" --workers 2 "${listen[@]}"
+    serve --zones "$here/zones" --config "$work/reach.toml" --workers 2 "${listen[@]}"
 }
 refused() { # refused TEXT ADDRESS:PORT: a server does not start there, and says so in one line
     fails_with "$1" "$WAYPOST" serve --zones "$here/zones" --listen "$2"
@@ -56,6 +59,7 @@ quic = ["192.0.2.1:853", "[2001:db8::1]:853"]
 [tls]
 certificate = "$work/addresses/cert.pem"
 key = "$work/addresses/key.pem"
+$(cat "$work/reach.toml")
 END
 serve --zones "$here/zones" --config "$work/late.toml"
 test_that "while two addresses are missing, the third answers" answers 127.0.0.1
