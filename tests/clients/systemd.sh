@@ -14,6 +14,10 @@ read -ra command_line <<<"$command_line"
 test_that "the unit runs waypost serve" test "${command_line[*]}" = "/usr/local/bin/waypost serve"
 mkdir "$system/etc"
 cp contrib/systemd/waypost.toml "$system/etc/"
+# Its checks probe loopback, which a server that others reach must be allowed to.
+allowed='[checks]
+allow = "127.0.0.0/8"'
+echo "$allowed" >>"$system/etc/waypost.toml"
 start waypost env -C "$system/etc" "$WAYPOST" "${command_line[@]:1}"
 test_that "the command line of the unit starts with the settings beside it" \
     wait_until 10 grep -qE 'listening.*\[::\]:53' "$work/waypost.log"
@@ -97,7 +101,8 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 
 in_file /etc/waypost/cert.pem <"$system/cert.pem"
 in_file /etc/waypost/key.pem <"$system/key.pem"
 "${inside[@]}" chmod 600 /etc/waypost/key.pem
-in_file /etc/waypost/waypost.toml <<'END'
+in_file /etc/waypost/waypost.toml <<END
+$allowed
 [listen]
 addresses = ["127.0.0.1:53", "192.0.2.1:53"]
 tls = "127.0.0.1:853"
