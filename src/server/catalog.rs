@@ -193,7 +193,7 @@ impl Catalog {
     /// Keeps what is served where the directory cannot be read, or has no zone file any more.
     fn refuse_all(&mut self, load: Load, before: BTreeMap<Name, Served>) -> Update {
         if !self.has_read && !load.is_readable && self.served.is_empty() {
-            let kept: Vec<Sources> = self.kept.all(self.loader.directory()).collect();
+            let kept: Vec<Sources> = self.kept.all_of(self.loader.directory()).collect();
             for sources in kept {
                 if let Some(zone) = self.loader.compile(&sources.file, &sources) {
                     let name = zone.origin().clone();

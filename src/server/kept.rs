@@ -24,7 +24,7 @@ const HEAD: &str = "waypost-zone 1 ";
 /// The largest file that is read, in octets.
 const LEN_MAX: u64 = 4 << 30;
 
-/// How often a zone is tried again that could not be written.
+/// Time between two attempts to write a zone that could not be written.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
 
 /// The directory of kept zones, and the thread that writes there.
@@ -36,7 +36,7 @@ pub(super) struct KeptSources {
     jobs: Option<Sender<Job>>,
 }
 
-/// What the writing thread is told.
+/// A request to the writing thread.
 enum Job {
     /// Keep this zone in the file at this path.
     Keep(PathBuf, Kept),
@@ -58,6 +58,8 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Sources {
     root: PathBuf,
+    /// The [`mark_of`] of the directory that they were read from.
+    directory: String,
     /// The zone file.
     pub(super) file: PathBuf,
     all: BTreeMap<PathBuf, Arc<Source>>,
@@ -125,8 +127,15 @@ impl KeptSources {
         by_name.or_else(|| self.all(root).find(|sources| sources.file == path))
     }
 
-    /// Reads the files of every zone that is kept.
-    pub(super) fn all(&self, root: &Path) -> impl Iterator<Item = Sources> {
+    /// Reads the files of every zone that was kept of the directory `root`: no other directory's zones
+    /// may stand for it.
+    pub(super) fn all_of(&self, root: &Path) -> impl Iterator<Item = Sources> {
+        let mark = mark_of(root);
+        self.all(root).filter(move |sources| sources.directory == mark)
+    }
+
+    /// Reads the files of every zone that is kept, as files of `root`.
+    fn all(&self, root: &Path) -> impl Iterator<Item = Sources> {
         let directory = self.directory.as_ref().filter(|_| self.is_ours());
         let entries = directory.and_then(|directory| fs::read_dir(directory).ok());
         let paths = entries.into_iter().flatten().flatten().map(|entry| entry.path());
@@ -144,6 +153,12 @@ impl KeptSources {
             let _ = jobs.send(job);
         }
     }
+}
+
+/// Returns what stands for a zone directory, whatever octets its path has.
+fn mark_of(directory: &Path) -> String {
+    let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    files::checksum(absolute.as_os_str().as_encoded_bytes())
 }
 
 /// Whether the file at `path` is named as kept zones are.
@@ -205,7 +220,7 @@ fn write_all(directory: &Path, jobs: &Receiver<Job>) {
 
 fn write(directory: &Path, to: &Path, kept: &Kept) -> std::io::Result<()> {
     let Kept { root, origin, sources } = kept;
-    let mut text = format!("{origin}\n{}\n", sources.len()).into_bytes();
+    let mut text = format!("{origin}\n{}\n{}\n", mark_of(root), sources.len()).into_bytes();
     for source in sources {
         let path = source.path.strip_prefix(root).unwrap_or(&source.path);
         let path = path.as_os_str().as_encoded_bytes();
@@ -252,7 +267,8 @@ fn parse(octets: &[u8], root: &Path) -> Option<Sources> {
     if head.strip_prefix(HEAD)? != files::checksum(rest) {
         return None;
     }
-    let (_, counted) = line(rest)?;
+    let (_, marked) = line(rest)?;
+    let (mark, counted) = line(marked)?;
     let (count, mut rest) = line(counted)?;
     let (mut all, mut file) = (BTreeMap::new(), None);
     for _ in 0..count.parse::<usize>().ok()? {
@@ -269,7 +285,7 @@ fn parse(octets: &[u8], root: &Path) -> Option<Sources> {
         file.get_or_insert_with(|| path.clone());
         all.insert(path.clone(), Arc::new(Source::new(path, text, modified as u32)));
     }
-    Some(Sources { root: root.to_owned(), file: file?, all })
+    Some(Sources { root: root.to_owned(), directory: mark.to_owned(), file: file?, all })
 }
 
 /// Splits the first line off.
@@ -325,6 +341,8 @@ mod tests {
             assert_eq!(found.read(&root.join("sub/a.zone")).unwrap().modified, 7);
             assert!(other.read(root, Path::new(path), origin).is_none());
         }
+        assert_eq!(kept.all_of(Path::new("zones")).count(), 1);
+        assert_eq!(kept.all_of(root).count(), 0);
         let path = kept.path_of(&origin).unwrap();
         let octets = fs::read(&path).unwrap();
         for end in 0..octets.len() {
