@@ -243,7 +243,7 @@ impl Catalog {
         match found {
             // What has tests that fail may be better than no answers.
             Some(Instead::Nothing) | None => {}
-            Some(instead) => return instead,
+            Some(instead) => return self.still(path, next).unwrap_or(instead),
         }
         if !self.has_read
             && let Some((name, zone)) = self.compile_kept(path, origin.as_ref())
@@ -267,6 +267,20 @@ impl Catalog {
             entry.or_insert_with(|| Served { zone: absent(), file: path.to_owned() });
         }
         Instead::Nothing
+    }
+
+    /// Returns what was served in place of the file at `path` since the start, if `next` has that
+    /// still.
+    fn still(&self, path: &Path, next: &BTreeMap<Name, Served>) -> Option<Instead> {
+        let mut now = next.values().filter(|served| served.file == path);
+        let itself = self.loader.files().find(|(known, _)| *known == path);
+        let itself = itself.and_then(|(_, known)| known.zone.as_ref());
+        let is_itself = |served: &Served| itself.is_some_and(|it| Arc::ptr_eq(it, &served.zone));
+        match self.refused.get(path)?.instead {
+            Instead::Kept => Some(Instead::Kept),
+            Instead::Itself if now.any(is_itself) => Some(Instead::Itself),
+            _ => None,
+        }
     }
 
     fn compile_kept(&mut self, path: &Path, origin: Option<&Name>) -> Option<(Name, Arc<Zone>)> {

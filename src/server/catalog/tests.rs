@@ -85,6 +85,8 @@ fn after_a_restart_a_zone_is_what_it_last_was_if_it_ever_was_good() {
     let told = update(&mut catalog, Duration::ZERO);
     assert_eq!(told.refused, [(path, Instead::Kept), (new, Instead::Nothing)]);
     assert_eq!(served(&catalog), ["a.example.", "b.example.", "c.example.!"]);
+    // It is the same form still: the log has it already.
+    assert_eq!(update(&mut catalog, HOUR).refused, []);
     catalog.finish(HOUR);
 }
 
@@ -128,4 +130,25 @@ fn no_zone_is_removed_while_a_broken_file_may_hold_it_under_a_new_name() {
     fs::remove_file(moved).unwrap();
     update(&mut catalog, HOUR);
     assert_eq!(served(&catalog), ["a.example."]);
+}
+
+#[test]
+fn a_zone_whose_tests_fail_from_the_start_is_served_and_told_once() {
+    let place = Place::new();
+    let failing = |address: &str| {
+        let records = format!("[records]\nwww = {{ A = \"{address}\" }}\n");
+        let test = "[[tests]]\nquery = \"www A\"\nexpect = { exactly = \"192.0.2.9\" }\n";
+        zone("a.example") + &records + test
+    };
+    let path = place.write("a.toml", &failing("192.0.2.1"));
+    let mut catalog = place.catalog();
+    let told = update(&mut catalog, Duration::ZERO);
+    assert_eq!(told.refused, [(path.clone(), Instead::Itself)], "{:?}", told.diagnostics);
+    assert_eq!(update(&mut catalog, HOUR).refused, []);
+    // What is written now is not what is served.
+    let before = catalog.zones();
+    fs::write(&path, failing("192.0.2.2")).unwrap();
+    assert_eq!(update(&mut catalog, HOUR).refused, [(path, Instead::Before)]);
+    assert!(Arc::ptr_eq(&before[0], &catalog.zones()[0]));
+    catalog.finish(HOUR);
 }
