@@ -40,40 +40,9 @@ const OCTETS: &[Kind] = &[Kind::Tcp, Kind::Tls, Kind::Udp];
 const DNS: &[Kind] = &[Kind::Dns];
 const SQL: &[Kind] = &[Kind::Mysql, Kind::Postgres];
 const EXEC: &[Kind] = &[Kind::Exec];
-/// Those that need a port.
-const PORT: &[Kind] = &[
-    Kind::Http,
-    Kind::Https,
-    Kind::Tcp,
-    Kind::Tls,
-    Kind::Udp,
-    Kind::Dns,
-    Kind::Fastcgi,
-    Kind::Redis,
-    Kind::Mysql,
-    Kind::Postgres,
-    Kind::Grpc,
-    Kind::Grpcs,
-    Kind::Exec,
-];
-/// Those that come from an address: all but commands, which are given the endpoint's.
-const SOURCE: &[Kind] = &[
-    Kind::Http,
-    Kind::Https,
-    Kind::Tcp,
-    Kind::Tls,
-    Kind::Udp,
-    Kind::Dns,
-    Kind::Fastcgi,
-    Kind::Redis,
-    Kind::Mysql,
-    Kind::Postgres,
-    Kind::Grpc,
-    Kind::Grpcs,
-    Kind::Icmp,
-];
-/// All.
+/// All; the first has no port, the last no connection of ours.
 const ANY: &[Kind] = &[
+    Kind::Icmp,
     Kind::Http,
     Kind::Https,
     Kind::Tcp,
@@ -86,9 +55,12 @@ const ANY: &[Kind] = &[
     Kind::Postgres,
     Kind::Grpc,
     Kind::Grpcs,
-    Kind::Icmp,
     Kind::Exec,
 ];
+/// Those that need a port.
+const PORT: &[Kind] = ANY.split_at(1).1;
+/// Those that come from an address: all but commands, which are given the endpoint's.
+const SOURCE: &[Kind] = ANY.split_at(ANY.len() - 1).0;
 /// Those whose probe begins with a connection.
 const CONNECTED: &[Kind] = &[
     Kind::Http,
