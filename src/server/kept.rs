@@ -127,8 +127,8 @@ impl KeptSources {
         by_name.or_else(|| self.all(root).find(|sources| sources.file == path))
     }
 
-    /// Reads the files of every zone that was kept of the directory `root`: no other directory's zones
-    /// may stand for it.
+    /// Reads the files of every zone that was kept of the directory `root`: zones of another
+    /// directory may not stand for it.
     pub(super) fn all_of(&self, root: &Path) -> impl Iterator<Item = Sources> {
         let mark = mark_of(root);
         self.all(root).filter(move |sources| sources.directory == mark)
