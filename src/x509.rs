@@ -41,7 +41,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// What the certificate says; `None` if it cannot be read.
+    /// Reads it from a certificate; `None` if that cannot be read.
     pub fn read(der: &[u8]) -> Option<Self> {
         let (SEQUENCE, validity, _) = element(from_validity(der)?)? else { return None };
         let (kind, from, rest) = element(validity)?;
@@ -116,7 +116,7 @@ fn names_element(der: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What a certificate says of its holder.
+/// The holder that a certificate names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder<'a> {
     /// The last common name of its subject.
@@ -131,7 +131,7 @@ pub struct Holder<'a> {
 }
 
 impl<'a> Holder<'a> {
-    /// What the certificate says; `None` if it cannot be read.
+    /// Reads it from a certificate; `None` if that cannot be read.
     pub fn read(der: &'a [u8]) -> Option<Self> {
         let (_, _, rest) = element(from_validity(der)?)?;
         let (SEQUENCE, subject, rest) = element(rest)? else { return None };
@@ -153,7 +153,7 @@ impl<'a> Holder<'a> {
     }
 }
 
-/// What a certificate holds from its validity on.
+/// The part of a certificate from its validity on.
 fn from_validity(der: &[u8]) -> Option<&[u8]> {
     let (SEQUENCE, certificate, _) = element(der)? else { return None };
     let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };

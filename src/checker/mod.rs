@@ -299,7 +299,7 @@ impl Shared {
         expiry::fails(tls.expiry, validity, now)
     }
 
-    /// What an endpoint says of itself; `None`: nothing that changes anything. Of a word without
+    /// An endpoint's words about itself; `None`: nothing that changes anything. Of a word without
     /// effect the operator is told once.
     fn hear(
         &self,

@@ -223,7 +223,7 @@ impl ServerConfig {
         self.states.get_or_insert(StateFile { path, max_age });
     }
 
-    /// What zone files may ask of this machine. Where only this machine can ask the server, its
+    /// Permissions of zone files on this machine. Where only this machine can ask the server, its
     /// loopback is all there is to probe (docs/decisions/0015-reach-of-probes.md).
     pub fn allowed(&self) -> Allowed {
         let encrypted = self.encrypted.iter().flat_map(EncryptedConfig::addresses);

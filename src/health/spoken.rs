@@ -47,7 +47,7 @@ impl Spoken {
 /// A reply of an endpoint that may speak for itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgentReply {
-    /// What the endpoint says of itself, and its reason; `None`: nothing that changes anything.
+    /// The endpoint's words about itself, and its reason; `None`: nothing that changes anything.
     pub spoken: Option<(Spoken, Option<String>)>,
     /// The first word without effect.
     pub idle: Option<IdleWord>,

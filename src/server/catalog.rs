@@ -19,10 +19,10 @@ use crate::geo::Geo;
 use crate::snapshot::Zone;
 use crate::wire::name::Name;
 
-/// How often the log tells of a file that goes on being refused.
+/// Time between two log lines on a file that goes on being refused.
 const REMIND_EVERY: Duration = Duration::from_secs(3600);
 
-/// Which zone is served from which file.
+/// The zones that are served, and the file of each.
 pub(super) struct Catalog {
     loader: Loader,
     kept: KeptSources,
@@ -44,14 +44,14 @@ pub(super) struct Served {
 /// A file that is refused.
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
-    /// What is answered in its place.
+    /// The answer in its place.
     pub(super) instead: Instead,
     /// The time from which it was refused.
     pub(super) since: Moment,
     told: Moment,
 }
 
-/// What is answered in place of a file that is refused.
+/// The answer in place of a file that is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Instead {
     /// The zone as it was before.
@@ -76,12 +76,12 @@ impl Instead {
     }
 }
 
-/// What came of reading the directory.
+/// The outcome of reading the directory.
 #[derive(Debug, Default)]
 pub(super) struct Update {
     /// The zones served before, and now, by their names.
     pub(super) before: BTreeMap<Name, Served>,
-    /// What is wrong and was not told yet.
+    /// Mistakes that were not told yet.
     pub(super) diagnostics: Vec<Diagnostic>,
     /// The files that are refused from now on, or for another reason than before.
     pub(super) refused: Vec<(PathBuf, Instead)>,
@@ -102,7 +102,7 @@ impl Catalog {
         Self { loader, kept, served, refused, has_read: false }
     }
 
-    /// What reads the directory.
+    /// Returns the reader of the directory.
     pub(super) fn loader(&self) -> &Loader {
         &self.loader
     }

@@ -11,7 +11,7 @@ use crate::wire::name::Name;
 /// The most names that one list shows.
 const NAMED_MAX: usize = 8;
 
-/// What differs, each as a list in words; `None` where nothing does.
+/// The differences, each as a list in words; `None` where there is none.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
     /// Zones that are new.
@@ -94,7 +94,7 @@ fn services(zone: &Zone) -> BTreeMap<&str, &Service> {
     zone.services().iter().map(|service| (zone.label(service), service)).collect()
 }
 
-/// What tells one endpoint from another: its name, its addresses, its port, its own name.
+/// The identity of an endpoint: its name, its addresses, its port, its own name.
 type Identity<'z> = (&'z str, Option<[u8; 4]>, Option<[u8; 16]>, u16, &'z [u8]);
 
 /// Names a service with the endpoints that came, went and changed; `None` if none did.

@@ -47,7 +47,7 @@ pub(super) enum Event {
     Stop,
 }
 
-/// How long the stop waits for zones that are being kept.
+/// The longest wait of the stop for zones that are being kept.
 const KEEP_MAX: Duration = Duration::from_millis(500);
 
 /// What the control plane reads from files, and keeps in them.

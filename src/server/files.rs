@@ -81,7 +81,7 @@ pub(super) fn read_inside(root: &Path, path: &Path, most: u64) -> io::Result<(Ve
     })
 }
 
-/// What is known of a file that was opened.
+/// Metadata of a file that was opened.
 pub(super) type Metadata = fs::Metadata;
 
 fn read_if(

@@ -20,7 +20,7 @@ use super::control::Event;
 use super::load::Loader;
 use super::seen::Fingerprint;
 
-/// How long a file is left alone that its writer keeps open without writing.
+/// The longest wait for a writer that keeps its file open without writing.
 const WRITER_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// The most files that are remembered as written; what is forgotten is found by comparing.
@@ -37,7 +37,7 @@ pub(super) struct Watcher {
     writes: Arc<Mutex<Writes>>,
 }
 
-/// What the kernel told of writers, by canonical paths.
+/// Writers that the kernel told of, by canonical paths.
 #[derive(Debug, Default)]
 struct Writes {
     /// The files that are open for writing, with the time of the last write.
@@ -46,7 +46,7 @@ struct Writes {
     done: HashSet<PathBuf>,
 }
 
-/// Which files are not to be read yet.
+/// The files that are not to be read yet.
 pub(super) struct BeingWritten {
     open: HashSet<PathBuf>,
     done: HashSet<PathBuf>,

@@ -28,7 +28,7 @@ pub struct HttpCheck {
     pub body: Option<String>,
     /// Whether a connection is kept for the next request; not over TLS.
     pub reuse: bool,
-    /// What the response must be.
+    /// The response that is expected.
     pub expect: HttpExpect,
 }
 
@@ -251,7 +251,7 @@ pub struct FastcgiCheck {
     pub path: String,
     /// The Unix socket of this machine to connect to; `None`: the endpoint's address.
     pub socket: Option<String>,
-    /// What the response must be.
+    /// The response that is expected.
     pub expect: HttpExpect,
 }
 

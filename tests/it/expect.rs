@@ -38,7 +38,7 @@ fn check(tests: &str) -> (bool, String) {
     check_zone(&format!("{ZONE}{tests}"))
 }
 
-/// What `check` says of `zone`.
+/// Returns what `check` says of `zone`.
 fn check_zone(zone: &str) -> (bool, String) {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("example.com.toml"), zone).expect("the directory is ours");

@@ -15,7 +15,7 @@ pub(super) struct Attempt {
     connect_timeout: Option<Duration>,
     /// One of the phases below.
     phase: AtomicU8,
-    /// What is left of its connection once it is over.
+    /// The rest of its connection once it is over.
     parting: Mutex<Parting>,
 }
 

@@ -39,7 +39,7 @@ const UNUSABLE_TLS: Reason = Reason::Unusable("no TLS could be set up for the ch
 #[derive(Debug, Default)]
 pub(super) struct Configs(Mutex<HashMap<Terms, Weak<ClientConfig>>>);
 
-/// Whom a probe trusts, and what it shows of itself.
+/// Trust of a probe, and its own certificate.
 type Terms = (Trust, Option<ClientCertificate>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

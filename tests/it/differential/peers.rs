@@ -54,7 +54,7 @@ pub(super) const SOFTWARE: [Software; 3] = [
     },
 ];
 
-/// Where the master files are: those with all that a zone has, and those without what stands below
+/// Directories of master files: those with all that a zone has, and those without what stands below
 /// its DNAMEs, for who does not load that.
 pub(super) struct Files {
     pub(super) whole: PathBuf,
@@ -66,7 +66,7 @@ struct Site<'a> {
     port: u16,
     /// Where the peer may write.
     directory: &'a str,
-    /// Where the master files are.
+    /// The directory of the master files.
     files: &'a str,
     zones: &'a [ModelZone],
 }

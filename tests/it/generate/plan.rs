@@ -1,4 +1,4 @@
-//! Which names a zone has, and what stands at each.
+//! The names of a zone, and the data at each.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::names::{is_short, join, label, name_below};
 use crate::model::is_below;
 
-/// What stands at one owner.
+/// The data at one owner.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Data,

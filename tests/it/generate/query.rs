@@ -6,7 +6,7 @@ use super::names::name_near;
 use crate::model::ModelZone;
 use crate::presentation::{type_number, type_text};
 
-/// What is asked for; beside these, the types that the names asked for have.
+/// Types that are asked for; beside these, the types that the names asked for have.
 const QTYPES: &[&str] = &[
     "A",
     "A",

@@ -1,4 +1,4 @@
-//! What curl, dig and the protocols' own clients take from a healthy server passes.
+//! Probes pass with all that curl, dig and the protocols' own clients take from a healthy server.
 
 use socket2::SockRef;
 
