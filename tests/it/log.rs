@@ -24,6 +24,9 @@ const PIPE: usize = 64 << 10;
 /// Probes that make more lines than the server keeps: 1 MiB, at some 150 octets a line.
 const PROBES: usize = 11_000;
 
+/// The address of the server, which no other test uses.
+const OWN: Ipv4Addr = Ipv4Addr::new(127, 0, 8, 1);
+
 /// A server whose standard error is a pipe that nobody reads, full from the start.
 struct Unread {
     child: Child,
@@ -34,7 +37,9 @@ struct Unread {
 impl Unread {
     fn start(zones: &Path) -> Self {
         let address = {
-            let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback");
+            // The server cannot say which port it has. At an address of its own no other test takes
+            // the port meanwhile.
+            let free = UdpSocket::bind((OWN, 0)).expect("loopback");
             free.local_addr().expect("bound")
         };
         let (log, mut end) = pipe().expect("a pipe");
@@ -53,7 +58,7 @@ impl Unread {
         Self { child, address, log }
     }
 
-    fn wait_for_answer(&self, name: &str, expected: &str) {
+    fn wait_for_answer(&mut self, name: &str, expected: &str) {
         let deadline = Instant::now() + PATIENCE;
         let query = Question::new(name, "A").encode(7);
         let expected: Vec<u8> =
@@ -63,6 +68,8 @@ impl Unread {
             if reply.is_some_and(|reply| reply.windows(4).any(|octets| octets == expected)) {
                 return;
             }
+            let ended = self.child.try_wait().expect("our own child");
+            assert_eq!(ended, None, "the server has ended");
             assert!(Instant::now() < deadline, "{name} is not answered as {expected:?}");
             thread::sleep(Duration::from_millis(20));
         }
