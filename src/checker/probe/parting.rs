@@ -8,6 +8,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -42,6 +43,16 @@ impl Parting {
             // The peer may be gone.
             let _ = stream.shutdown().await;
         })))
+    }
+
+    /// Parts from a peer whose program has not been told of the connection yet.
+    ///
+    /// The handshake's last segment has not been sent, so the reset that goes instead ends the
+    /// connection before the peer's program could accept it. HAProxy does the same.
+    pub(super) fn unseen(stream: TcpStream) -> Self {
+        // If it fails, the connection ends in the ordinary way.
+        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        Self(None)
     }
 
     /// Parts from a peer by closing this side first.

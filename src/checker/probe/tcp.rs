@@ -51,7 +51,11 @@ impl Tcp {
         let Some(tls) = &self.tls else {
             let mut stream = attempt.connected(connected).await?;
             let outcome = self.talk(&mut stream, attempt).await;
-            attempt.leave(Parting::first(stream.into_stream()));
+            let stream = stream.into_stream();
+            attempt.leave(match self.is_silent() {
+                true => Parting::unseen(stream),
+                false => Parting::first(stream),
+            });
             return outcome;
         };
         // Boxed: what TLS needs is not to be in every probe that goes without.
@@ -65,9 +69,18 @@ impl Tcp {
         .await
     }
 
+    /// Whether nobody says a word on the connection.
+    fn is_silent(&self) -> bool {
+        !(self.dialer.is_announced() || self.check.send.is_some() || self.is_attentive())
+    }
+
+    /// Whether anything that the endpoint says is waited for.
+    fn is_attentive(&self) -> bool {
+        self.check.expect.is_some() || self.listens
+    }
+
     fn first(&self) -> First {
-        let listens = self.check.expect.is_some() || self.listens;
-        match self.tls.is_none() && self.check.send.is_none() && listens {
+        match self.tls.is_none() && self.check.send.is_none() && self.is_attentive() {
             true => First::Endpoint,
             false => First::Probe,
         }

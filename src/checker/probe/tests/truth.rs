@@ -1,5 +1,7 @@
 //! Probes pass with all that curl, dig and the protocols' own clients take from a healthy server.
 
+use std::io::ErrorKind;
+
 use socket2::SockRef;
 
 use super::*;
@@ -93,18 +95,34 @@ async fn the_body_is_read_and_the_connection_ends_without_a_reset() {
 }
 
 #[tokio::test]
-async fn a_connection_alone_ends_without_a_reset() {
+async fn a_connection_alone_is_over_before_the_program_sees_it() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let kind = CheckKind::Tcp(TcpCheck { send: None, expect: None });
+    let prober = Prober::new(&Check::new(kind), &Outlets::new(Reach::everywhere()));
+    let (outcome, parting) = prober.probe(listener.local_addr().unwrap()).await;
+    part(parting).await;
+    assert!(outcome.is_ok());
+    let accepted = listener.accept().map_err(|error| error.kind());
+    assert_eq!(accepted.map(drop), Err(ErrorKind::WouldBlock));
+}
+
+#[tokio::test]
+async fn a_connection_with_words_ends_without_a_reset() {
     let (told, mut ends) = mpsc::unbounded_channel();
     let address = server(move |mut stream| {
         let told = told.clone();
         async move {
+            stream.read_exact(&mut [0; 4]).await.unwrap();
+            stream.write_all(b"pong and more").await.unwrap();
             let end = stream.read(&mut [0; 1]).await;
             told.send(end.map_err(|error| error.kind())).unwrap();
         }
     })
     .await;
-    let kind = CheckKind::Tcp(TcpCheck { send: None, expect: None });
-    let prober = Prober::new(&Check::new(kind), &Outlets::new(Reach::everywhere()));
+    let check = TcpCheck { send: Some(b"ping".to_vec()), expect: Some(b"pong".to_vec()) };
+    let prober =
+        Prober::new(&Check::new(CheckKind::Tcp(check)), &Outlets::new(Reach::everywhere()));
     let (outcome, parting) = prober.probe(address).await;
     part(parting).await;
     assert!(outcome.is_ok());
