@@ -6,7 +6,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::{Decode, Decoder};
-use crate::config::diagnostic::Source;
+use crate::config::diagnostic::{DIAGNOSTICS_MAX, Source};
 use crate::wire::excerpt::floor;
 
 /// The largest file that is read, in bytes.
@@ -28,11 +28,19 @@ pub(crate) fn parse<T: Decode>(source: &Arc<Source>) -> (Option<T>, Decoder) {
         decoder.error(&(0..0), message);
         return (None, decoder);
     }
-    // Most files are right, and what the parser remembers of each mistake takes more than its text.
-    let Err(first) = DeTable::parse(text).map(|tree| decode(tree, &mut decoder, &mut value)) else {
-        return (value, decoder);
-    };
-    let end = read_end(text, first.span().map_or(0, |span| span.start));
+    let mut first = 0;
+    if !begins_badly(text) {
+        // Most files are right, and what the parser remembers of each mistake takes more than its
+        // text.
+        match DeTable::parse(text) {
+            Ok(tree) => {
+                decode(tree, &mut decoder, &mut value);
+                return (value, decoder);
+            }
+            Err(error) => first = error.span().map_or(0, |span| span.start),
+        }
+    }
+    let end = read_end(text, first);
     let text = &text[..end];
     let (mut tree, first) = DeTable::parse_recoverable(text);
     let mut errors = located(first);
@@ -64,6 +72,16 @@ fn decode<T: Decode>(
 ) {
     let tree = toml::Spanned::new(0..0, DeValue::Table(tree.into_inner()));
     *value = T::decode(&tree, decoder);
+}
+
+/// Returns whether the beginning of a long text has more mistakes than are told of a file.
+///
+/// The parser takes thirty times the text for a text that is no TOML at all, in memory.
+fn begins_badly(text: &str) -> bool {
+    let end = read_end(text, 0);
+    let mistakes = |beginning| DeTable::parse_recoverable(beginning).1.len();
+    // The cut itself makes one or two.
+    end < text.len() && mistakes(&text[..end]) > DIAGNOSTICS_MAX
 }
 
 /// Returns the end of reading for a text whose first mistake is at `first`: its end, or that of a

@@ -71,6 +71,17 @@ fn deep_nesting_is_refused_and_does_not_exhaust_the_stack() {
 }
 
 #[test]
+fn a_large_file_that_is_no_toml_at_all_is_known_by_its_beginning() {
+    let (text, start) = ("; xxx\n".repeat(FILE_LEN_MAX / 6), Instant::now());
+    let loaded = load_beside(&[("zones/example.com.toml", &text)]);
+    // Besides: how many more there are, and that reading ended.
+    assert_eq!(loaded.diagnostics.len(), DIAGNOSTICS_MAX + 2);
+    assert!(loaded.zone.is_none());
+    // A whole parse takes a minute in a build without optimizations.
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
 fn a_file_that_is_too_large_is_refused() {
     let text = "#".repeat(FILE_LEN_MAX + 1);
     for path in ["zones/example.com.toml", "zones/example.com.zone"] {
