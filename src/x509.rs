@@ -1,9 +1,14 @@
 //! As much X.509 as it takes to say when a certificate is valid, for whom, and by which key it
-//! signs (RFC 5280 §4.1).
+//! signs (RFC 5280 §4.1); and its private key, in memory once.
 
 use std::time::Duration;
 
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error as TlsError, InconsistentKeys};
 use time::{Date, Month};
+use zeroize::Zeroizing;
 
 /// The tags of the elements on the way (X.690 §8).
 const SEQUENCE: u8 = 0x30;
@@ -30,6 +35,22 @@ pub const DAY: i64 = 86_400;
 
 /// How long before its end a certificate that lives for months is due for renewal.
 const NOTICE: i64 = 14 * DAY;
+
+/// Returns what handshakes show and sign with. The octets of `key` are wiped.
+///
+/// # Errors
+/// If the key is of no kind that is supported, or is not that of the first of `chain`.
+pub fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, TlsError> {
+    let key = Zeroizing::new(key);
+    let certified = CertifiedKey::new(chain, any_supported_type(&key)?);
+    match certified.keys_match() {
+        Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(error) => Err(error),
+    }
+}
 
 /// The first and the last second of a certificate, since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

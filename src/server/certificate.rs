@@ -17,7 +17,7 @@ use super::seen::Fingerprint;
 use crate::clock::date;
 use crate::config::EncryptedConfig;
 use crate::transport::Certificate;
-use crate::x509::{DAY, Validity, dns_names};
+use crate::x509::{DAY, Validity, certified, dns_names};
 
 /// The largest file that is read: a chain has a few kilobytes.
 const FILE_LEN_MAX: u64 = 1 << 20;
@@ -189,7 +189,7 @@ fn read(
         });
     };
     let validity = chain.first().and_then(|first| Validity::read(first));
-    match CertifiedKey::from_der(chain, private, &Certificate::provider()) {
+    match certified(chain, private) {
         Ok(certified) => Ok((certified, validity)),
         Err(TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => fail(format!(
             "the key in {key_name} does not belong to the first certificate in {chain_name}: \

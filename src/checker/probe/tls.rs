@@ -12,6 +12,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio_rustls::TlsConnector;
@@ -21,7 +22,7 @@ use super::attempt::Attempt;
 use super::connect::Connection;
 use super::vouched::Vouched;
 use super::{Outlets, Reason};
-use crate::x509::Validity;
+use crate::x509::{Validity, certified};
 use crate::zone::{ClientCertificate, TlsOptions};
 
 const UNUSABLE_CA: Reason =
@@ -146,7 +147,8 @@ fn build((trust, own): &Terms) -> Result<ClientConfig, Reason> {
         None => builder.with_no_client_auth(),
         Some(own) => {
             let (chain, key) = shown(own).ok_or(UNUSABLE_OWN)?;
-            builder.with_client_auth_cert(chain, key).map_err(|_| UNUSABLE_OWN)?
+            let certified = certified(chain, key).map_err(|_| UNUSABLE_OWN)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
         }
     };
     // A resumed session would not show that its certificate has expired since.
