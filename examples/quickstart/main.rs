@@ -70,12 +70,15 @@ fn play(stage: &mut Stage) -> Outcome {
     let mut backends = backend::start_all(BACKENDS.map(|(name, _)| name))?;
     let directory = tempfile::tempdir()?;
     write_zone(directory.path(), &backends)?;
-    let server = Server::start(ServerConfig {
-        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
-        workers: 1,
-        zones: directory.path().to_owned(),
-        ..ServerConfig::default()
-    })?;
+    let server = Server::start(
+        ServerConfig {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+            workers: 1,
+            zones: directory.path().to_owned(),
+            ..ServerConfig::default()
+        },
+        None,
+    )?;
     let address = *server.addresses().first().ok_or("the server has no address")?;
     introduce(stage, &backends, address);
     stage.log(&log.take(backends.len()));

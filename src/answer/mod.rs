@@ -214,6 +214,11 @@ impl Responder {
         Self { policy, ..self }
     }
 
+    /// Follows `policy` from the next query on.
+    pub fn set_policy(&mut self, policy: Arc<Policy>) {
+        self.policy = policy;
+    }
+
     /// Tells it the time: `moment` for rates, `unix`, in seconds since 1970, for cookies. To be
     /// called about once a batch.
     pub fn tick(&mut self, moment: Moment, unix: u32) {

@@ -10,9 +10,9 @@ use tracing::info;
 use super::Failed;
 use super::settings::Settings;
 use super::signals::Signals;
-use crate::config::{ServerConfig, parse_listen};
+use crate::config::{Diagnostic, ServerConfig, parse_listen};
 use crate::observe::Log;
-use crate::server::{Server, StartError, forbid_dumps, log_diagnostics};
+use crate::server::{ReadSettings, Server, StartError, forbid_dumps, log_diagnostics};
 
 /// Arguments of `waypost serve`. Each overrides its key in waypost.toml.
 #[derive(Args)]
@@ -43,7 +43,8 @@ fn listen(text: &str) -> Result<Listen, String> {
 impl Serve {
     /// Serves until SIGTERM or SIGINT.
     pub(super) fn run(self) -> Result<(), Failed> {
-        let config = self.config()?;
+        let config = Settings::read(self.config.as_ref()).into_config()?;
+        let config = self.overridden(config);
         let log = Log::start(&config.log).map_err(|error| {
             eprintln!("error: cannot start the log: {error}");
             Failed
@@ -53,7 +54,8 @@ impl Serve {
             refuse(&log, &format!("cannot listen for signals: {error}"));
             Failed
         })?;
-        let Some(started) = start(&mut signals, config) else { return Ok(()) };
+        let read: ReadSettings = Box::new(move || self.read_again());
+        let Some(started) = start(&mut signals, config, read) else { return Ok(()) };
         let server = started.map_err(|error| {
             match error {
                 StartError::Zones(diagnostics) => {
@@ -85,9 +87,14 @@ impl Serve {
         Ok(())
     }
 
-    /// Returns the settings of the file, overridden by flags and by the service manager.
-    fn config(&self) -> Result<ServerConfig, Failed> {
-        let mut config = Settings::read(self.config.as_ref()).into_config()?;
+    /// Reads the settings of the file as it is now, overridden as at the start.
+    fn read_again(&self) -> Result<ServerConfig, Vec<Diagnostic>> {
+        let Settings { config, diagnostics, .. } = Settings::read(self.config.as_ref());
+        config.map(|config| self.overridden(config)).ok_or(diagnostics)
+    }
+
+    /// Returns `config`, overridden by flags and by the service manager.
+    fn overridden(&self, mut config: ServerConfig) -> ServerConfig {
         if let Some(directory) = state_directory() {
             config.keep_states_in(&directory);
         }
@@ -100,7 +107,7 @@ impl Serve {
         if let Some(workers) = self.workers {
             config.workers = usize::from(workers);
         }
-        Ok(config)
+        config
     }
 }
 
@@ -117,10 +124,14 @@ fn state_directory() -> Option<PathBuf> {
 
 /// Starts the server, which may take its time over first verdicts; `None` if a signal to end came
 /// first.
-fn start(signals: &mut Signals, config: ServerConfig) -> Option<Result<Server, StartError>> {
+fn start(
+    signals: &mut Signals,
+    config: ServerConfig,
+    read: ReadSettings,
+) -> Option<Result<Server, StartError>> {
     let (done, mut started) = tokio::sync::oneshot::channel();
     // Where nobody waits for it any more, the program ends.
-    std::thread::spawn(move || drop(done.send(Server::start(config))));
+    std::thread::spawn(move || drop(done.send(Server::start(config, Some(read)))));
     let broke_off = || Err(StartError::System(io::Error::other("the start broke off")));
     signals.unless_ended(&mut started, broke_off)
 }

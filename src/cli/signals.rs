@@ -74,7 +74,8 @@ impl Signals {
         runtime.block_on(async {
             loop {
                 tokio::select! {
-                    _ = hangup.recv() => server.reload(),
+                    // What comes of it is in the log.
+                    _ = hangup.recv() => drop(server.reload()),
                     _ = user1.recv() => server.log_states(),
                     _ = terminate.recv() => break,
                     _ = interrupt.recv() => break,

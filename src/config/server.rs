@@ -223,6 +223,50 @@ impl ServerConfig {
         self.states.get_or_insert(StateFile { path, max_age });
     }
 
+    /// Returns the tables and keys of the file in which `next` differs and that hold only after a
+    /// restart: they stand in sockets, threads and tables that were made at the start.
+    pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
+        // Exhaustive, so that a new field is put on one side or the other.
+        let Self {
+            file: _,
+            listen,
+            workers,
+            encrypted,
+            zones,
+            start_wait: _,
+            check_concurrency,
+            check_concurrency_per_address,
+            allowed,
+            guard,
+            states,
+            state_max_age,
+            geo,
+            limits,
+            identity: _,
+            cookies: _,
+            max_nocookie_response: _,
+            rate_limit: _,
+            log,
+        } = self;
+        let concurrency = (check_concurrency, check_concurrency_per_address);
+        let next_concurrency = (&next.check_concurrency, &next.check_concurrency_per_address);
+        let kept = (states, state_max_age) == (&next.states, &next.state_max_age);
+        let allows = allowed == &next.allowed;
+        let checks = concurrency == next_concurrency && guard == &next.guard && kept && allows;
+        let listens = (listen, workers) == (&next.listen, &next.workers);
+        [
+            ("zones", zones == &next.zones),
+            ("[listen]", listens && encrypted == &next.encrypted),
+            ("[checks]", checks),
+            ("[geo]", geo == &next.geo),
+            ("[limits]", limits == &next.limits),
+            ("[log]", log == &next.log),
+        ]
+        .into_iter()
+        .filter_map(|(key, is_same)| (!is_same).then_some(key))
+        .collect()
+    }
+
     /// Permissions of zone files on this machine. Where only this machine can ask the server, its
     /// loopback is all there is to probe (docs/decisions/0015-reach-of-probes.md).
     pub fn allowed(&self) -> Allowed {

@@ -12,14 +12,14 @@ use crate::wire::name::Name;
 const NAMED_MAX: usize = 8;
 
 /// The differences, each as a list in words; `None` where there is none.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Changes {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
     /// Zones that are new.
-    pub(super) added: Option<String>,
+    pub added: Option<String>,
     /// Zones that are gone.
-    pub(super) removed: Option<String>,
+    pub removed: Option<String>,
     /// Zones that changed, with their services that did.
-    pub(super) changed: Option<String>,
+    pub changed: Option<String>,
 }
 
 impl Changes {
@@ -39,8 +39,8 @@ impl Changes {
         Self { added: only(after, before), removed: only(before, after), changed }
     }
 
-    /// Whether nothing differs.
-    pub(super) fn is_empty(&self) -> bool {
+    /// Returns whether nothing differs.
+    pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }

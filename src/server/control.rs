@@ -1,6 +1,6 @@
 //! The control plane: loads zones, publishes snapshots, keeps checks in step.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -13,17 +13,20 @@ use tracing::{error, info, warn};
 use super::catalog::{Catalog, Served, Update};
 use super::certificate::CertificateFiles;
 use super::changes::Changes;
+use super::commands::{Command, ReloadReport};
 use super::counted;
 use super::geo::GeoFiles;
 use super::memory;
+use super::policy::Settings;
+use super::publish::{Published, Publisher};
 use super::states::States;
 use super::supervisor;
 use super::watch::Watcher;
 use crate::checker::Checker;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::config::{self, Diagnostic, Severity};
-use crate::health::{Binding, Table};
-use crate::snapshot::{Snapshot, Zone};
+use crate::health::Table;
+use crate::snapshot::Snapshot;
 use crate::wire::name::Name;
 
 /// Files change in bursts; this long a silence ends one.
@@ -36,22 +39,12 @@ const SETTLE_MAX: Duration = Duration::from_millis(900);
 /// watcher's back, snapshots that no worker uses any more.
 const TICK: Duration = Duration::from_secs(2);
 
-/// What the control thread is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
-    /// The operator wants the zones read again.
-    Reload,
-    /// A file may have changed.
-    Changed,
-    /// The server ends.
-    Stop,
-}
-
 /// The longest wait of the stop for zones that are being kept.
 const KEEP_MAX: Duration = Duration::from_millis(500);
 
-/// What the control plane reads from files, and keeps in them.
-pub(super) struct OnDisk {
+/// The files that the control plane reads and keeps.
+pub(super) struct Sources {
+    pub(super) settings: Settings,
     pub(super) catalog: Catalog,
     pub(super) geo: GeoFiles,
     pub(super) certificate: Option<CertificateFiles>,
@@ -60,6 +53,7 @@ pub(super) struct OnDisk {
 
 /// Everything that changes what is answered.
 pub(super) struct Control {
+    settings: Settings,
     catalog: Catalog,
     geo: GeoFiles,
     certificate: Option<CertificateFiles>,
@@ -68,86 +62,88 @@ pub(super) struct Control {
     checker: Checker,
     clock: Clock,
     runtime: tokio::runtime::Handle,
-    publish: watch::Sender<Arc<Snapshot>>,
+    publisher: Publisher,
+    published: watch::Sender<Published>,
     /// Replaced snapshots that a worker may still hold. They are dropped here, where freeing a
     /// large one delays no answer.
     retired: Vec<Arc<Snapshot>>,
 }
 
 impl Control {
-    /// A control plane that has published generation 0: nothing.
+    /// Creates a control plane that has published generation 0, which has no zones.
     pub(super) fn new(
-        files: OnDisk,
+        sources: Sources,
         table: Arc<Mutex<Table>>,
         checker: Checker,
         clock: Clock,
         runtime: tokio::runtime::Handle,
     ) -> Self {
-        let (publish, _) = watch::channel(Arc::new(Snapshot::new(0, Vec::new())));
+        let Sources { settings, catalog, geo, certificate, states } = sources;
+        let publisher = Publisher::new(Arc::clone(settings.policy()));
+        let (published, _) = watch::channel(publisher.current().clone());
         let retired = Vec::new();
-        let OnDisk { catalog, geo, certificate, states } = files;
-        Self { catalog, geo, certificate, states, table, checker, clock, runtime, publish, retired }
+        Self {
+            settings,
+            catalog,
+            geo,
+            certificate,
+            states,
+            table,
+            checker,
+            clock,
+            runtime,
+            publisher,
+            published,
+            retired,
+        }
     }
 
-    /// What workers read snapshots from.
-    pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.publish.subscribe()
+    /// Returns the channel from which workers take what is published.
+    pub(super) fn published(&self) -> watch::Receiver<Published> {
+        self.published.subscribe()
     }
 
-    /// The checks.
+    /// Returns the checks.
     pub(super) fn checker(&self) -> &Checker {
         &self.checker
     }
 
-    /// Publishes the zones of the catalog as the next generation.
-    ///
-    /// New zones' boards show every known state before the first worker sees them. Old zones'
-    /// boards stand still from then on: a worker reads them for the rest of its batch at most.
+    /// Publishes the zones of the catalog as the next generation, and has them probed.
     pub(super) fn publish(&mut self) {
-        let zones = self.catalog.zones();
-        let old = self.publish.borrow().clone();
-        let pointers = |zones: &[Arc<Zone>]| -> HashSet<*const Zone> {
-            zones.iter().map(Arc::as_ptr).collect()
-        };
-        let (before, after) = (pointers(old.zones()), pointers(&zones));
-        let replaced: HashMap<&Name, &[Binding]> =
-            old.zones().iter().map(|zone| (zone.origin(), &zone.bindings()[..])).collect();
-        let now = self.clock.now();
-        for zone in zones.iter().filter(|zone| !before.contains(&Arc::as_ptr(zone))) {
-            let replaced = replaced.get(zone.origin()).copied().unwrap_or(&[]);
-            self.table().bind(zone.board(), zone.bindings(), replaced, now);
-        }
-        let snapshot = Arc::new(Snapshot::new(old.generation() + 1, zones));
-        self.retired.push(self.publish.send_replace(Arc::clone(&snapshot)));
-        for zone in old.zones().iter().filter(|zone| !after.contains(&Arc::as_ptr(zone))) {
-            self.table().unbind(zone.bindings());
-        }
+        let (zones, now) = (self.catalog.zones(), self.clock.now());
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = self.publisher.publish(zones, &mut table, now).clone();
+        drop(table);
+        self.retired.push(self.published.send_replace(published).snapshot);
         let _inside = self.runtime.enter();
         self.checker.sync();
     }
 
-    /// Serves events until told to stop.
-    pub(super) fn run(mut self, events: &Receiver<Event>, mut watcher: Watcher) {
+    /// Carries out commands until told to stop.
+    pub(super) fn run(mut self, commands: &Receiver<Command>, mut watcher: Watcher) {
         loop {
-            let event = match events.recv_timeout(TICK) {
-                Ok(Event::Changed) => settle(events, &self.clock),
-                Ok(event) => event,
-                Err(RecvTimeoutError::Timeout) => Event::Changed,
-                Err(RecvTimeoutError::Disconnected) => Event::Stop,
+            let command = match commands.recv_timeout(TICK) {
+                Ok(Command::Look) => settle(commands, &self.clock),
+                Ok(command) => command,
+                Err(RecvTimeoutError::Timeout) => Command::Look,
+                Err(RecvTimeoutError::Disconnected) => Command::Stop,
             };
-            self.refresh_certificate(event == Event::Reload);
-            let moved = self.refresh_geo(event == Event::Reload);
-            match event {
-                Event::Stop => break,
-                Event::Reload => {
+            let is_wished = matches!(command, Command::Reload(_));
+            self.refresh_certificate(is_wished);
+            let moved = self.refresh_geo(is_wished);
+            match command {
+                Command::Stop => break,
+                Command::Reload(reply) => {
                     supervisor::reloading();
-                    self.reload(&mut watcher, true);
+                    let report = self.reload(&mut watcher, true);
                     supervisor::ready();
+                    // Nobody may wait for it.
+                    let _ = reply.send(report);
                 }
-                Event::Changed if moved || self.is_due(&mut watcher) => {
+                Command::Look if moved || self.is_due(&mut watcher) => {
                     self.reload(&mut watcher, false);
                 }
-                Event::Changed => {}
+                Command::Look => {}
             }
             self.remind();
             self.free_retired();
@@ -192,6 +188,17 @@ impl Control {
         }
     }
 
+    /// Reads the server's own settings again; returns the keys that changed and hold from now on.
+    fn refresh_settings(&mut self) -> Vec<&'static str> {
+        let settings = &mut self.settings;
+        let Ok(changed) = catch_unwind(AssertUnwindSafe(|| settings.refresh())) else {
+            error!("settings refused: reading them panicked; those before go on holding");
+            return Vec::new();
+        };
+        self.publisher.set_policy(Arc::clone(self.settings.policy()));
+        changed
+    }
+
     /// Whether clients are now known to be elsewhere.
     fn refresh_geo(&mut self, wished: bool) -> bool {
         let geo = &mut self.geo;
@@ -212,11 +219,12 @@ impl Control {
         watcher.has_changed(loader) || loader.is_short()
     }
 
-    /// Reads the zones; `is_wished`: the operator asks for it, and for a line that says what came.
-    fn reload(&mut self, watcher: &mut Watcher, is_wished: bool) {
+    /// Reads the zones, and the settings too if the operator wishes it; publishes what differs.
+    fn reload(&mut self, watcher: &mut Watcher, is_wished: bool) -> ReloadReport {
         // Noted before reading: what changes while we read is seen as a change afterwards.
         let written = watcher.note(self.catalog.loader(), is_wished);
         let started = self.clock.now();
+        let settings = if is_wished { self.refresh_settings() } else { Vec::new() };
         let is_written = |path: &Path| written.contains(path);
         // A bug in loading must not take the checks along, which end with this thread.
         let update = || self.catalog.update(&is_written, started);
@@ -224,33 +232,50 @@ impl Control {
             error!(
                 "reload refused: loading the zones panicked; what was served goes on being served"
             );
-            memory::give_back();
-            return;
+            let panicked = Update { is_refused: true, ..Update::default() };
+            return self.finish_reload(
+                panicked,
+                (Changes::default(), settings),
+                is_wished,
+                started,
+            );
         };
         watcher.extend(self.catalog.loader(), &written);
         let changes = Changes::between(&update.before, self.catalog.served());
         log_update(&update, self.catalog.served());
-        if changes.is_empty() && (!is_wished || update.is_refused) {
+        self.finish_reload(update, (changes, settings), is_wished, started)
+    }
+
+    /// Publishes what a reload brought, if that is anything, and reports.
+    fn finish_reload(
+        &mut self,
+        update: Update,
+        (changes, settings): (Changes, Vec<&'static str>),
+        is_wished: bool,
+        started: Moment,
+    ) -> ReloadReport {
+        let is_news = !changes.is_empty() || !settings.is_empty();
+        let publishes = is_news || is_wished && !update.is_refused;
+        match publishes {
+            true => self.publish(),
             // No snapshot retires whose end would give back what this load has left behind.
-            memory::give_back();
-            return;
+            false => memory::give_back(),
         }
-        self.publish();
-        let took_ms = self.clock.now().since(started).as_millis() as u64;
-        let (generation, zones) = (self.publish.borrow().generation(), self.catalog.served().len());
-        let words = changes.to_string();
-        let Changes { added, removed, changed } = changes;
-        let (added, removed, changed) = (added.as_deref(), removed.as_deref(), changed.as_deref());
-        info!(
-            generation,
-            zones,
-            took_ms,
-            added,
-            removed,
-            changed,
-            "reloaded: {}, generation {generation}, in {took_ms} ms{words}",
-            counted(zones, "zone")
-        );
+        let report = ReloadReport {
+            generation: self.publisher.current().snapshot.generation(),
+            zones: self.catalog.served().len(),
+            took: self.clock.now().since(started),
+            changes,
+            settings,
+            is_refused: update.is_refused,
+            refused: update.refused.into_iter().map(|(file, it)| (file, it.as_str())).collect(),
+            mended: update.mended,
+            diagnostics: update.diagnostics,
+        };
+        if publishes {
+            log_report(&report);
+        }
+        report
     }
 
     /// Tells of the files that go on being refused, each once an hour.
@@ -272,18 +297,36 @@ impl Control {
     }
 }
 
-/// Waits until files stop changing, [`SETTLE_MAX`] at most; an operator's wish ends the wait.
-fn settle(events: &Receiver<Event>, clock: &Clock) -> Event {
+/// Waits until files stop changing, [`SETTLE_MAX`] at most. Any other command ends the wait.
+fn settle(commands: &Receiver<Command>, clock: &Clock) -> Command {
     let began = clock.now();
     loop {
-        // However many events have come, they are one change.
-        match events.recv_timeout(QUIET) {
-            Ok(Event::Changed) if clock.now().since(began) < SETTLE_MAX => {}
-            Ok(event) => return event,
-            Err(RecvTimeoutError::Timeout) => return Event::Changed,
-            Err(RecvTimeoutError::Disconnected) => return Event::Stop,
+        // However many files have changed, they are one change.
+        match commands.recv_timeout(QUIET) {
+            Ok(Command::Look) if clock.now().since(began) < SETTLE_MAX => {}
+            Ok(command) => return command,
+            Err(RecvTimeoutError::Timeout) => return Command::Look,
+            Err(RecvTimeoutError::Disconnected) => return Command::Stop,
         }
     }
+}
+
+/// Logs what is served after a reload, and what differs from before.
+fn log_report(report: &ReloadReport) {
+    let ReloadReport { generation, zones, took, changes, .. } = report;
+    let (took_ms, words) = (took.as_millis() as u64, changes.to_string());
+    let Changes { added, removed, changed } = changes;
+    let (added, removed, changed) = (added.as_deref(), removed.as_deref(), changed.as_deref());
+    info!(
+        generation,
+        zones,
+        took_ms,
+        added,
+        removed,
+        changed,
+        "reloaded: {}, generation {generation}, in {took_ms} ms{words}",
+        counted(*zones, "zone")
+    );
 }
 
 /// Logs what came of reading the zone directory.

@@ -1,8 +1,8 @@
 //! Composition: the one place that names every part of a running server.
 //!
 //! ```text
-//! start   Loader ─ bind ─ Control::publish ─ first verdicts ─ Running (workers)
-//! reload  signal or changed file ─▶ control thread: Loader ─ Control::publish
+//! start   Catalog ─ bind ─ Publisher ─ first verdicts ─ Running (workers)
+//! reload  signal or changed file ─▶ Command ─▶ control thread: Catalog ─ Publisher ─▶ report
 //! stop    workers answer what is queued and end ─ control thread ─ checks
 //! ```
 //!
@@ -13,6 +13,7 @@ mod catalog;
 mod certificate;
 mod changes;
 mod checks;
+mod commands;
 mod control;
 mod examine;
 mod files;
@@ -23,6 +24,7 @@ mod lock;
 mod memory;
 mod policy;
 mod process;
+mod publish;
 mod seen;
 mod services;
 mod states;
@@ -52,17 +54,23 @@ use crate::transport::{self, BindError, Bound, Running, StreamLimits, Tls};
 use catalog::{Catalog, Update};
 use certificate::CertificateFiles;
 use checks::CheckThread;
-use control::{Control, Event, OnDisk};
+use commands::Command;
+use control::{Control, Sources};
 use kept::KeptSources;
+use policy::Settings;
 use states::States;
 use worker::Worker;
 
 pub use certificate::CertificateError;
+pub use changes::Changes;
+pub use commands::ReloadReport;
 pub(crate) use control::log_diagnostics;
 pub use examine::examine;
 pub use geo::{GeoError, GeoFiles};
 pub use load::{Load, Loader, read_source};
+pub use policy::ReadSettings;
 pub use process::forbid_dumps;
+pub use publish::{Published, Publisher};
 
 /// How long the control thread may take to end; it was told before the workers were.
 const CONTROL_STOP_MAX: Duration = Duration::from_secs(1);
@@ -73,12 +81,12 @@ pub struct Server {
     encrypted: Vec<(Over, SocketAddr)>,
     workers: usize,
     running: Option<Running>,
-    events: mpsc::Sender<Event>,
+    commands: mpsc::Sender<Command>,
     /// Disconnected once the control thread has ended.
     control: Option<mpsc::Receiver<Infallible>>,
     checks: Option<CheckThread>,
     outcomes: worker::Outcomes,
-    snapshots: Receiver<Arc<Snapshot>>,
+    published: Receiver<Published>,
     table: Arc<Mutex<Table>>,
     clock: Clock,
 }
@@ -117,11 +125,12 @@ impl From<std::io::Error> for StartError {
 
 impl Server {
     /// Loads the zones, binds every address, waits for the first verdicts (at most
-    /// `start_wait`), and answers.
+    /// `start_wait`), and answers. A reload asks `read` for the settings of that moment; without it
+    /// they stay as they are.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running.
-    pub fn start(config: ServerConfig) -> Result<Self, StartError> {
+    pub fn start(config: ServerConfig, read: Option<ReadSettings>) -> Result<Self, StartError> {
         process::quiet_worker_panics();
         files::keep_spare();
         let (geo, problems) = GeoFiles::load(config.geo.clone());
@@ -129,8 +138,8 @@ impl Server {
             Loader::new(&config.zones).with_geo(geo.geo().clone()).allowing(config.allowed());
         let clock = Clock::system();
         let mut watcher = watch::Watcher::new();
-        let (events, inbox) = mpsc::channel();
-        watcher.attach(&config.zones, events.clone());
+        let (commands, inbox) = mpsc::channel();
+        watcher.attach(&config.zones, commands.clone());
         let mut states = States::new(config.states.clone());
         let kept = KeptSources::beside(states.lock());
         let (catalog, update) = read_zones(loader, kept, &mut watcher, &clock)?;
@@ -146,24 +155,23 @@ impl Server {
         let handle = checks.handle().clone();
         let (shown, changes) = mpsc::sync_channel(1);
         let (table, checker) = checker(&config, &mut states, &clock, shown);
-        let files = OnDisk { catalog, geo, certificate, states };
+        let (start_wait, limits) = (config.start_wait, stream_limits(&config));
+        let settings = Settings::new(config, read, addresses.clone())?;
+        let sources = Sources { settings, catalog, geo, certificate, states };
         let mut control =
-            Control::new(files, Arc::clone(&table), checker, clock.clone(), handle.clone());
+            Control::new(sources, Arc::clone(&table), checker, clock.clone(), handle.clone());
         control.publish();
         // What comes later is not that old.
         control.forget_kept_states();
-        wait_for_verdicts(control.checker(), &handle, probed, config.start_wait);
+        wait_for_verdicts(control.checker(), &handle, probed, start_wait);
 
         let outcomes = worker::Outcomes::new(bound.responders());
-        let (snapshots, counted) = (control.snapshots(), outcomes.clone());
-        let published = snapshots.clone();
-        let policy = Arc::new(policy::policy(&config, addresses.clone())?);
-        let workers_clock = clock.clone();
-        let running = bound.start(stream_limits(&config), move |number| {
-            let (snapshots, policy) = (snapshots.clone(), Arc::clone(&policy));
-            Worker::new(snapshots, policy, workers_clock.clone(), counted.clone(), number)
+        let (published, counted) = (control.published(), outcomes.clone());
+        let (for_workers, workers_clock) = (published.clone(), clock.clone());
+        let running = bound.start(limits, move |number| {
+            Worker::new(for_workers.clone(), workers_clock.clone(), counted.clone(), number)
         })?;
-        services::watch(control.snapshots(), changes)?;
+        services::watch(control.published(), changes)?;
         let (alive, ended) = mpsc::channel();
         std::thread::Builder::new().name("control".into()).spawn(move || {
             let _alive: mpsc::Sender<Infallible> = alive;
@@ -174,11 +182,11 @@ impl Server {
             encrypted,
             workers,
             running: Some(running),
-            events,
+            commands,
             control: Some(ended),
             checks: Some(checks),
             outcomes,
-            snapshots: published,
+            published,
             table,
             clock,
         })
@@ -214,10 +222,13 @@ impl Server {
         crate::checker::log_states(&self.table, &self.clock);
     }
 
-    /// Asks for the zones to be read again; returns at once. What comes of it is in the log.
-    pub fn reload(&self) {
+    /// Asks for the settings and the zones to be read again, and returns at once. The report comes
+    /// through the channel when that is done; the log has it as well.
+    pub fn reload(&self) -> mpsc::Receiver<ReloadReport> {
+        let (reply, report) = mpsc::channel();
         // The control thread lives as long as `self`; if it is gone there is nothing to reload.
-        let _ = self.events.send(Event::Reload);
+        let _ = self.commands.send(Command::Reload(reply));
+        report
     }
 
     /// How many queries had each outcome so far, with the outcome's name.
@@ -227,7 +238,7 @@ impl Server {
 
     /// The zones that it answers from now, with the boards of their states.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshots.borrow())
+        Arc::clone(&self.published.borrow().snapshot)
     }
 
     /// Answers what has arrived, then ends; 5 s at the most.
@@ -238,7 +249,7 @@ impl Server {
 
     fn end(&mut self) {
         // Told first, so that a reload under way and the transports come to their end together.
-        let _ = self.events.send(Event::Stop);
+        let _ = self.commands.send(Command::Stop);
         if let Some(running) = self.running.take() {
             running.stop();
         }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::publish::Published;
 use crate::snapshot::{Service, Snapshot, Zone};
 use crate::steering::{Mode, Plan, Standing};
 use crate::wire::name::Name;
@@ -29,15 +30,15 @@ const LINES_MAX: usize = 20;
 /// The target of the lines.
 const TARGET: &str = "waypost::services";
 
-/// Starts the thread, which reads `snapshots` and ends when `changes` does.
+/// Starts the thread, which reads what is `published` and ends when `changes` does.
 pub(super) fn watch(
-    snapshots: watch::Receiver<Arc<Snapshot>>,
+    published: watch::Receiver<Published>,
     changes: Receiver<()>,
 ) -> io::Result<()> {
     let mut known = Standings::default();
     std::thread::Builder::new().name("services".into()).spawn(move || {
         loop {
-            let snapshot = Arc::clone(&snapshots.borrow());
+            let snapshot = Arc::clone(&published.borrow().snapshot);
             let generation = snapshot.generation();
             known.look(&snapshot);
             // A replaced snapshot is freed by the control thread, as soon as nobody holds it.
@@ -47,7 +48,7 @@ pub(super) fn watch(
                     Ok(()) => break,
                     Err(RecvTimeoutError::Disconnected) => return,
                     Err(RecvTimeoutError::Timeout)
-                        if snapshots.borrow().generation() != generation =>
+                        if published.borrow().snapshot.generation() != generation =>
                     {
                         break;
                     }

@@ -16,7 +16,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tracing::warn;
 
-use super::control::Event;
+use super::commands::Command;
 use super::load::Loader;
 use super::seen::Fingerprint;
 
@@ -32,7 +32,7 @@ pub(super) struct Watcher {
     kernel: Option<RecommendedWatcher>,
     /// The directory that the kernel watches, as it looked then.
     watched: Option<Fingerprint>,
-    events: Option<(PathBuf, Sender<Event>)>,
+    events: Option<(PathBuf, Sender<Command>)>,
     seen: BTreeMap<PathBuf, Option<Fingerprint>>,
     writes: Arc<Mutex<Writes>>,
 }
@@ -83,7 +83,7 @@ impl Watcher {
     }
 
     /// Lets the kernel tell of changes in `directory`; events go to `events`.
-    pub(super) fn attach(&mut self, directory: &Path, events: Sender<Event>) {
+    pub(super) fn attach(&mut self, directory: &Path, events: Sender<Command>) {
         self.events = Some((directory.to_owned(), events));
         self.attach_again();
     }
@@ -120,7 +120,7 @@ impl Watcher {
             };
             if is_news {
                 // The control thread is gone only when the server is.
-                let _ = events.send(Event::Changed);
+                let _ = events.send(Command::Look);
             }
         });
         let kernel = watched.and_then(|mut kernel| {

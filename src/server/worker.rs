@@ -1,4 +1,4 @@
-//! One worker's way from query to response: the newest snapshot, the waist, the count.
+//! One worker's way from query to response: what was published last, the waist, the count.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::answer::{Client, Outcome, Over, Policy, Responder};
+use super::publish::Published;
+use crate::answer::{Client, Outcome, Over, Responder};
 use crate::clock::{Clock, Moment};
-use crate::snapshot::Snapshot;
 use crate::transport::Respond;
 
 /// How old a reading of the wall clock may be.
@@ -17,7 +17,7 @@ const WALL_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// Answers for one worker thread.
 pub(super) struct Worker {
-    snapshots: watch::Receiver<Arc<Snapshot>>,
+    published: watch::Receiver<Published>,
     responder: Responder,
     clock: Clock,
     /// The wall clock, in seconds since 1970, and when it was read: cookies count whole seconds.
@@ -29,19 +29,18 @@ pub(super) struct Worker {
 impl Worker {
     /// The worker `number`, whose outcomes are counted in `outcomes`.
     pub(super) fn new(
-        mut snapshots: watch::Receiver<Arc<Snapshot>>,
-        policy: Arc<Policy>,
+        mut published: watch::Receiver<Published>,
         clock: Clock,
         outcomes: Outcomes,
         number: usize,
     ) -> Self {
-        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        let Published { snapshot, policy } = published.borrow_and_update().clone();
         // Each worker's random choices are its own.
         let mut responder = Responder::new(snapshot, fastrand::u64(..)).with_policy(policy);
         let wall = (clock.unix(), clock.now());
         // After a panic it answers the rest of a batch before it is told the time again.
         responder.tick(wall.1, wall.0);
-        Self { snapshots, responder, clock, wall, outcomes, number }
+        Self { published, responder, clock, wall, outcomes, number }
     }
 }
 
@@ -53,9 +52,10 @@ impl Respond for Worker {
         }
         self.responder.tick(now, self.wall.0);
         // One atomic load where nothing is new.
-        if self.snapshots.has_changed().unwrap_or(false) {
-            let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+        if self.published.has_changed().unwrap_or(false) {
+            let Published { snapshot, policy } = self.published.borrow_and_update().clone();
             self.responder.adopt(snapshot);
+            self.responder.set_policy(policy);
         }
     }
 

@@ -13,8 +13,7 @@ use waypost::clock::Clock;
 use waypost::config;
 use waypost::geo::Geo;
 use waypost::health::{AgentReply, GuardPolicy, Subject as About, Table, Verdict};
-use waypost::server::{GeoFiles, Loader, read_source};
-use waypost::snapshot::{Snapshot, Zone};
+use waypost::server::{GeoFiles, Loader, Publisher, read_source};
 use waypost::zone::Override;
 
 use crate::dns::{Question, Response, Tcp, Udp, checked};
@@ -106,7 +105,7 @@ fn take(subject: &mut impl Subject, step: &Step) -> Result<(), String> {
 /// The engine without sockets, checks without probes.
 pub(crate) struct InProcess {
     loader: Loader,
-    zones: Vec<Arc<Zone>>,
+    publisher: Publisher,
     responder: Responder,
     pub(crate) table: Table,
     pub(crate) clock: Clock,
@@ -119,15 +118,16 @@ impl InProcess {
 
     /// The same with a table of nothing that may know something from before.
     pub(crate) fn start_with(directory: &Path, table: Table) -> Self {
+        let publisher = Publisher::new(Arc::default());
         let mut subject = Self {
             loader: Loader::new(directory).with_geo(geo(&directory.with_file_name(SETTINGS))),
-            zones: Vec::new(),
-            responder: Responder::new(Arc::new(Snapshot::new(0, Vec::new())), 7),
+            responder: Responder::new(Arc::clone(&publisher.current().snapshot), 7),
+            publisher,
             table,
             clock: Clock::manual(),
         };
         subject.read_again();
-        assert!(!subject.zones.is_empty(), "the zones have errors");
+        assert!(!subject.responder.snapshot().zones().is_empty(), "the zones have errors");
         subject
     }
 
@@ -136,20 +136,8 @@ impl InProcess {
         let load = self.loader.load();
         let Some(zones) = load.zones else { return };
         let now = self.clock.now();
-        for zone in &zones {
-            if !self.zones.iter().any(|old| Arc::ptr_eq(old, zone)) {
-                let replaced = self.zones.iter().find(|old| old.origin() == zone.origin());
-                let replaced = replaced.map_or(&[][..], |old| &old.bindings()[..]);
-                self.table.bind(zone.board(), zone.bindings(), replaced, now);
-            }
-        }
-        let generation = self.responder.snapshot().generation() + 1;
-        self.responder.adopt(Arc::new(Snapshot::new(generation, zones.clone())));
-        for old in std::mem::replace(&mut self.zones, zones) {
-            if !self.zones.iter().any(|zone| Arc::ptr_eq(&old, zone)) {
-                self.table.unbind(old.bindings());
-            }
-        }
+        let published = self.publisher.publish(zones, &mut self.table, now);
+        self.responder.adopt(Arc::clone(&published.snapshot));
     }
 
     /// The answer to one question, from a stranger over UDP.

@@ -37,6 +37,7 @@ mod presentation;
 mod scale;
 mod scenario;
 mod server;
+mod settings;
 mod shapes;
 mod simulation;
 mod sweep;

@@ -73,12 +73,15 @@ impl Setting {
         let file = directory.path().join(format!("{ZONE}.toml"));
         std::fs::write(file, zone(port)).map_err(Trouble::Zone)?;
         let server = first_of(DNS_PORT, |port| {
-            Server::start(ServerConfig {
-                listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))],
-                workers: 1,
-                zones: directory.path().to_owned(),
-                ..ServerConfig::default()
-            })
+            Server::start(
+                ServerConfig {
+                    listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))],
+                    workers: 1,
+                    zones: directory.path().to_owned(),
+                    ..ServerConfig::default()
+                },
+                None,
+            )
         });
         Ok(Self { server: server.map_err(Trouble::Server)?, backends, directory })
     }
