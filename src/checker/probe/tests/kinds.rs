@@ -1,4 +1,4 @@
-//! Kinds that need more than octets over TCP: grpc, icmp, exec.
+//! Kinds of checks that need more than octets over TCP: grpc, icmp, exec.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::*;
 use crate::zone::{ExecCheck, GrpcCheck};
 
-/// A server of HTTP/2 that answers each call with these octets and this status; without one it
-/// resets the stream.
+/// Starts a server of HTTP/2 that answers each call with these octets and this status. Without a
+/// status it resets the stream.
 async fn grpc_server(reply: &'static [u8], status: Option<&'static str>) -> SocketAddr {
     server(move |stream| async move {
         let mut connection = h2::server::handshake(stream).await.unwrap();
@@ -63,7 +63,8 @@ async fn what_does_not_speak_grpc_is_told() {
 
 #[tokio::test]
 async fn an_echo_comes_back_from_this_machine() {
-    // Not every machine lets everyone ask: then the operator is told, and nothing is concluded.
+    // Not every machine lets everyone ask. If it does not, the operator is told, and nothing is
+    // concluded.
     for address in ["127.0.0.1:0", "[::1]:0"] {
         match probe(address.parse().unwrap(), CheckKind::Icmp, AMPLE).await {
             Ok(reason) => assert_eq!(reason, Reason::Replied),
