@@ -13,8 +13,7 @@ use crate::zone::Expiry;
 #[derive(Debug, Default)]
 pub(super) struct Told(Mutex<HashMap<Probed, i64>>);
 
-/// Returns the reason if the certificate ends too soon for its check, at `now` in seconds since
-/// 1970.
+/// Returns the reason if the certificate ends too soon, at `now` in seconds since 1970.
 pub(super) fn fails(expiry: Expiry, validity: Validity, now: i64) -> Option<Reason> {
     // The handshake verifies whether it has ended already, if the check wants that.
     let is_asked = !expiry.fail.is_zero();

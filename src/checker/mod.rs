@@ -356,8 +356,8 @@ impl Shared {
         applied.is_pending
     }
 
-    /// Locks the table. A panic elsewhere does not stop the checks: every change of a table is
-    /// complete or not made.
+    /// Locks the table. A panic elsewhere stops no checks: a change of a table is whole or not
+    /// made.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

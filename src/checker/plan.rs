@@ -157,8 +157,7 @@ impl Plan {
     fn add(&mut self, address: SocketAddr, watch: Arc<Watch>, is_known: bool, now: Instant) {
         let phase = Phase::of(&Probed { address, check: Arc::clone(&watch.check) });
         let first = match is_known {
-            // A state known from before needs no haste: a restart does not probe everything at
-            // once.
+            // A known state needs no haste: a restart does not probe everything at once.
             true => Grid::new(self.epoch, phase, &watch.check).first(now),
             false => now,
         };

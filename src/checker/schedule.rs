@@ -1,5 +1,4 @@
-//! The times of probes: each probed address has a grid of its own, so that probes spread out
-//! evenly.
+//! The times of probes: each probed address has a grid of its own, so that probes spread out.
 //!
 //! ```text
 //! epoch     first        half the way     grid             grid

@@ -219,8 +219,7 @@ async fn the_limit_holds_and_waiting_for_it_is_not_held_against_an_endpoint() {
             tokio::spawn(async move {
                 most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(timeout / 5).await;
-                // Before the answer: the prober may start the next probe as soon as it has the
-                // answer.
+                // Before the answer: after it, the prober may start the next probe.
                 open.fetch_sub(1, Ordering::SeqCst);
                 let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 ready").await;
             });

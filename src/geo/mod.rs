@@ -100,8 +100,8 @@ impl Geo {
         self.place_table.get(number as usize).map_or(Place::default(), |place| place.value)
     }
 
-    /// Returns the numbers of autonomous systems by address. These are not AS numbers: see
-    /// [`Geo::asn`].
+    /// Returns the numbers of autonomous systems by address, of which [`Geo::asn`] makes AS
+    /// numbers.
     pub fn systems(&self) -> &Ranges<u32> {
         &self.systems
     }
@@ -111,8 +111,7 @@ impl Geo {
         self.system_table.get(number as usize).map_or(0, |system| system.value)
     }
 
-    /// Finds the place and the autonomous system of `address`; an IPv4-mapped address counts as
-    /// IPv4.
+    /// Finds the place and the system of `address`; an IPv4-mapped address counts as IPv4.
     pub fn locate(&self, address: IpAddr) -> Location<'_> {
         let address = address.to_canonical();
         let said_by =

@@ -56,8 +56,7 @@ impl Code {
 }
 
 impl Subdivision {
-    /// Returns the part `part` of `country`; `None` unless `part` is one to three ASCII letters and
-    /// digits.
+    /// Returns the part `part` of `country`; `None` unless it is one to three letters and digits.
     pub fn new(country: Code, part: &str) -> Option<Self> {
         let is_part =
             matches!(part.len(), 1..=3) && part.bytes().all(|c| c.is_ascii_alphanumeric());
@@ -79,8 +78,7 @@ impl FromStr for Subdivision {
 }
 
 impl Coordinates {
-    /// Returns the point `lat` degrees north and `lon` degrees east; `None` if it is not on the
-    /// globe.
+    /// Returns the point `lat` degrees north and `lon` degrees east; `None` if outside the globe.
     pub fn new(lat: f64, lon: f64) -> Option<Self> {
         let is_on_globe = lat.abs() <= 90.0 && lon.abs() <= 180.0;
         is_on_globe.then_some(Self { lat: lat as f32, lon: lon as f32 })

@@ -411,8 +411,7 @@ mod tests {
         prop::collection::vec(prop_oneof![v4, v6], 1..40)
     }
 
-    /// Returns whether the value is `value` on all of `prefix`: it tries each edge of a network in
-    /// it.
+    /// Returns whether the value is `value` on all of `prefix`, by the edges of `networks` in it.
     fn is_constant(networks: &[(IpNet, u8)], prefix: IpNet, value: u8) -> bool {
         let edges = networks.iter().flat_map(|(net, _)| {
             let behind = match net.broadcast() {

@@ -9,8 +9,7 @@ use super::board::Bit;
 use super::fingerprint;
 use crate::zone::{Check, Condition, Override};
 
-/// An address and the check that probes it. Equal ones are probed once, however many endpoints ask
-/// for them.
+/// An address and the check that probes it. Equal ones are probed once for all endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probed {
     /// The address that the probe connects to.

@@ -16,8 +16,7 @@ const SLOW_START_FROM: u32 = 10;
 /// The shortest TTL that TTLs are cut to, in seconds: some resolvers round shorter ones up.
 const TTL_MIN: u64 = 5;
 
-/// The numbers of sheets, each with the number of a binding on it. Mostly one pair or two, which
-/// need no allocation.
+/// The numbers of sheets, each with one of a binding on it. Up to two pairs need no allocation.
 pub(super) type Shown = SmallVec<[(u32, u32); 2]>;
 
 /// One probed address.
@@ -66,8 +65,7 @@ impl Standing {
         Self { state, is_drained: false, percent: 100, ttl_max: None }
     }
 
-    /// Combines two standings: the state of `self`, the drain of either, the lower percentage and
-    /// TTL.
+    /// Combines two standings: the state of `self`, either drain, the lower percentage and TTL.
     pub(super) fn with(self, other: Self) -> Self {
         let ttls = [self.ttl_max, other.ttl_max];
         Self {

@@ -226,8 +226,7 @@ impl Guard {
                 return None;
             }
             self.frozen_since = None;
-            // Failures that were held back for so long do not make it hold again once they are
-            // believed.
+            // Failures that were held back for so long do not make it hold again once believed.
             for (began, probed) in std::mem::take(&mut self.begun) {
                 self.settle(entries, &probed, began);
             }

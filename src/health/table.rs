@@ -176,8 +176,7 @@ impl Table {
     ) {
         let before = self.found_of(replaced);
         if self.entries.is_empty() {
-            // Most servers have one large zone, or none: with this room the map need not grow by
-            // doubling.
+            // Most servers have one large zone, or none: the map need not grow by doubling.
             self.entries.reserve(bindings.len());
         }
         let sheet = Sheet { board: Arc::clone(board), bindings: Arc::clone(bindings) };

@@ -50,8 +50,7 @@ impl Dialer {
         self.proxy.is_some()
     }
 
-    /// Returns the address that connections to `address` come from; `None` if the system chooses
-    /// it.
+    /// Returns the address that connections to `address` come from; `None` lets the system choose.
     pub(super) fn source(&self, address: SocketAddr) -> Option<SocketAddr> {
         self.source.towards(address.ip()).map(|own| SocketAddr::new(own, 0))
     }

@@ -15,8 +15,7 @@ use crate::zone::DnsCheck;
 
 /// The largest response that is taken over UDP, in octets (RFC 9715).
 const PAYLOAD: u16 = 1232;
-/// The bit for recursion desired (RFC 1035 §4.1.1), in the third octet: an endpoint may be a
-/// resolver.
+/// Recursion desired (RFC 1035 §4.1.1), in the third octet: an endpoint may be a resolver.
 const RD: u8 = 1;
 /// The bit for a truncated response (RFC 1035 §4.1.1), in the same octet.
 const TC: u8 = 2;

@@ -43,8 +43,8 @@ impl Exec {
         // A group of its own, so that its children end with it at the timeout.
         command.process_group(0).kill_on_drop(true);
         let cannot = |error: io::Error| Reason::CannotRun(error.kind());
-        // On another thread: `spawn` waits until the program runs, which never happens on a file
-        // system that hangs.
+        // On another thread: `spawn` waits for the program to run, for ever on a file system that
+        // hangs.
         let started = spawn_blocking(move || {
             let child = command.spawn()?;
             Ok((Group(child.id()), child))

@@ -131,8 +131,7 @@ impl Prober {
     /// Probes `address` once, for the check's timeout at most: `Ok` if the check passed. The
     /// connection that is left is to be ended after the verdict.
     pub(super) async fn probe(&self, address: SocketAddr) -> (Result<Passed, Reason>, Parting) {
-        // Zone files are checked before; other sources of addresses are held to the same rules
-        // here.
+        // Zone files are checked before; any other source of addresses is checked here.
         if self.reach.as_ref().is_some_and(|reach| reach.refuses(address.ip()).is_some()) {
             return (Err(OUT_OF_REACH), Parting::default());
         }

@@ -181,8 +181,7 @@ impl Reason {
         Self::of_cause(error).unwrap_or_else(|| Self::of_io(error))
     }
 
-    /// Returns the first cause of an HTTP client's error, from the outside in, that has a name
-    /// here.
+    /// Returns the first cause of an HTTP client's error, from outside in, that has a name here.
     pub(super) fn of_http(error: &reqwest::Error) -> Self {
         let mut cause = error.source();
         while let Some(error) = cause {

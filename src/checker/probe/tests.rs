@@ -406,8 +406,7 @@ async fn every_probe_opens_a_connection_of_its_own() {
     }
 }
 
-/// Starts a server that says `greeting`, and then answers what it gets with each of `replies` in
-/// turn.
+/// Starts a server that says `greeting`, and then each of `replies` after something comes in.
 async fn dialogue(greeting: &'static [u8], replies: Vec<&'static [u8]>) -> SocketAddr {
     server(move |mut stream| {
         let replies = replies.clone();

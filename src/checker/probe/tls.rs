@@ -59,8 +59,7 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    /// Makes a handshake for the server name of `options`, otherwise for `host`, otherwise for the
-    /// address.
+    /// Makes a handshake for the server name of `options`, otherwise `host`, otherwise the address.
     ///
     /// # Errors
     /// [`Reason::Unusable`], which says what about the check to change.
@@ -82,8 +81,7 @@ impl Handshake {
         Self { config: Arc::new(config), ..self }
     }
 
-    /// Shakes hands with `address` over `stream`; returns also the time in which its certificate is
-    /// valid.
+    /// Shakes hands with `address` over `stream`; returns also when its certificate is valid.
     pub(super) async fn shake(
         &self,
         address: SocketAddr,

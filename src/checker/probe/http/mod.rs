@@ -100,8 +100,7 @@ fn method_and_fields(check: &HttpCheck) -> Result<(Method, HeaderMap), Reason> {
     Ok((method, fields))
 }
 
-/// Returns the value of the Host header: `wanted`, otherwise the address, without the scheme's own
-/// port.
+/// Returns the Host header's value: `wanted`, otherwise the address, without the scheme's own port.
 fn host(address: SocketAddr, wanted: Option<&str>, own_port: u16) -> String {
     match (wanted, address) {
         (Some(host), _) => host.to_owned(),

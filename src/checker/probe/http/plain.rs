@@ -250,8 +250,7 @@ fn end_if_there(
 }
 
 impl Response<'_> {
-    /// Takes in the octets of the body in `buffer`, and empties it; returns how the body ends, if
-    /// it does.
+    /// Takes the octets of the body out of `buffer`; returns how the body ends, if it does.
     fn take(&mut self, buffer: &mut Vec<u8>) -> Result<Option<End>, Malformed> {
         if buffer.is_empty() && self.body != Body::Length(0) {
             return Ok(None);

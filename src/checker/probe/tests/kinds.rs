@@ -63,8 +63,7 @@ async fn what_does_not_speak_grpc_is_told() {
 
 #[tokio::test]
 async fn an_echo_comes_back_from_this_machine() {
-    // Not every machine lets everyone ask. If it does not, the operator is told, and nothing is
-    // concluded.
+    // Not every machine lets everyone ask: then the operator is told, and nothing is concluded.
     for address in ["127.0.0.1:0", "[::1]:0"] {
         match probe(address.parse().unwrap(), CheckKind::Icmp, AMPLE).await {
             Ok(reason) => assert_eq!(reason, Reason::Replied),

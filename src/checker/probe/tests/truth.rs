@@ -155,8 +155,7 @@ async fn heads_pass_that_are_odd_and_legal_or_that_everyone_takes() {
     }
 }
 
-/// Returns the outcome of a probe of `check`, the first line that it sends, and the address that it
-/// comes from.
+/// Returns the outcome of a probe of `check`, its first line, and the address that it comes from.
 async fn first_line(check: Check) -> (Result<Reason, Reason>, String, SocketAddr) {
     let (seen, mut lines) = mpsc::unbounded_channel();
     let address = server(move |mut stream| {
