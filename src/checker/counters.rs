@@ -1,4 +1,4 @@
-//! What the checker did, in numbers: for metrics, and for whoever measures it.
+//! The numbers of the checker's work, for metrics and measurements.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use crate::zone::Check;
 
-/// How many classes of durations there are, the one above all bounds included.
+/// The number of classes of durations, with the one above all bounds.
 const CLASSES: usize = 16;
 
 /// Durations, counted by class.
 #[derive(Debug, Default)]
 pub(super) struct Histogram {
     counts: [AtomicU64; CLASSES],
-    /// Of all, in nanoseconds.
+    /// The sum of all, in nanoseconds.
     sum: AtomicU64,
 }
 
-/// What durations were counted.
+/// A histogram of durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// How many lie above the bound before, and not above [`Times::BOUNDS`] at the same place; the
-    /// last count has no bound.
+    /// The number of durations in each class: above the bound before, and not above the one at the
+    /// same index of [`Times::BOUNDS`]. The last class has no bound.
     pub counts: [u64; CLASSES],
-    /// All of them together.
+    /// The sum of all durations.
     pub sum: Duration,
 }
 
@@ -50,13 +50,13 @@ impl Times {
         ]
     };
 
-    /// How many there are.
+    /// Returns the number of durations.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// The bound that this `share` of them, 0 to 1, does not exceed; `None`: no bound is so high,
-    /// or there are none.
+    /// Returns the bound that this `share` of the durations, 0 to 1, does not exceed; `None` if no
+    /// bound is so high, or there are no durations.
     pub fn bound_of(&self, share: f64) -> Option<Duration> {
         let enough = (self.count() as f64 * share).ceil() as u64;
         let mut seen = 0;
@@ -86,7 +86,7 @@ impl Histogram {
     }
 }
 
-/// How a probe ended, for counting.
+/// The end of a probe, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     Passed,
@@ -95,7 +95,7 @@ pub(super) enum Ending {
     Unable,
 }
 
-/// What is counted of one check, over all its addresses.
+/// The counters of one check, over all its addresses.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     passed: AtomicU64,
@@ -104,10 +104,10 @@ pub(super) struct Counters {
     took: Histogram,
 }
 
-/// What was counted of one check while something was probed by it.
+/// The counts of one check, for as long as anything is probed by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
-    /// Which.
+    /// The check.
     pub check: Arc<Check>,
     /// Probes that passed.
     pub passed: u64,
@@ -116,7 +116,7 @@ pub struct Counted {
     /// Probes that this machine could not carry out, or during which it stood still: they say
     /// nothing of their address.
     pub unable: u64,
-    /// How long those took that passed or failed.
+    /// The durations of the probes that passed or failed.
     pub took: Times,
 }
 

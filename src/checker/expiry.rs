@@ -9,21 +9,21 @@ use crate::health::Probed;
 use crate::x509::{DAY, Validity};
 use crate::zone::Expiry;
 
-/// Of which certificates the operator was told, and on which day since 1970.
+/// The certificates that the operator was told of, each with the day since 1970.
 #[derive(Debug, Default)]
 pub(super) struct Told(Mutex<HashMap<Probed, i64>>);
 
-/// Why a check fails by which this certificate ends too soon, at `now` in seconds since 1970.
+/// Returns the reason if the certificate ends too soon, at `now` in seconds since 1970.
 pub(super) fn fails(expiry: Expiry, validity: Validity, now: i64) -> Option<Reason> {
-    // Whether it is over already was verified by who shook hands, if anyone was to.
+    // The handshake verifies whether it has ended already, if the check wants that.
     let is_asked = !expiry.fail.is_zero();
     let is_near = is_asked && validity.is_near(now, Some(expiry.fail));
     is_near.then(|| Reason::ExpiresIn(validity.left(now)))
 }
 
 impl Told {
-    /// How long the certificate of `probed` is valid still, in words, if its end is near and nobody
-    /// was told today.
+    /// Returns in words how long the certificate of `probed` is still valid, if its end is near and
+    /// the operator was not told today.
     pub(super) fn news(
         &self,
         probed: &Probed,
@@ -40,7 +40,7 @@ impl Told {
         if told.get(probed) == Some(&today) {
             return None;
         }
-        // What is not probed any more is forgotten.
+        // An entry older than yesterday is of a certificate that is probed no more: it goes.
         told.retain(|_, day| today - *day <= 1);
         told.insert(probed.clone(), today);
         Some(validity.left(now))

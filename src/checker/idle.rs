@@ -1,17 +1,17 @@
-//! Agents whose words have no effect: the operator is told once of each.
+//! Agents whose words have no effect: the operator is told once of each change.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::health::{IdleWord, Probed};
 
-/// The words without effect that were told last, by who says them.
+/// The last word without effect of each address.
 #[derive(Debug, Default)]
 pub(super) struct IdleWords(Mutex<HashMap<Probed, IdleWord>>);
 
 impl IdleWords {
-    /// Takes in that `probed` says `word`, or none without effect; returns the word if nobody was
-    /// told of it yet, nor of one with other numbers.
+    /// Notes that `probed` says `word`, or `None` without effect. Returns the word if it differs
+    /// from the last one by more than its numbers.
     pub(super) fn news(&self, probed: &Probed, word: Option<&IdleWord>) -> Option<IdleWord> {
         let mut words = self.words();
         let Some(word) = word else {
@@ -23,7 +23,7 @@ impl IdleWords {
         (!is_told).then(|| word.clone())
     }
 
-    /// Forgets all that are not probed any more.
+    /// Forgets the addresses that are not probed any more.
     pub(super) fn keep(&self, is_probed: impl Fn(&Probed) -> bool) {
         self.words().retain(|probed, _| is_probed(probed));
     }

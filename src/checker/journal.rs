@@ -13,7 +13,7 @@ use crate::health::{
 };
 use crate::zone::{Flap, Override};
 
-/// Writes one line for each endpoint that `turn`, which `report` brought about, concerns.
+/// Writes one line for each endpoint that `turn`, caused by `report`, concerns.
 pub(super) fn turned(report: &Report, turn: &Turn) {
     match (turn.turned.is_held, turn.probed.check.flap) {
         (true, Some(Flap { turns, window, hold })) => {
@@ -33,7 +33,7 @@ pub(super) fn turned(report: &Report, turn: &Turn) {
     }
 }
 
-/// The reason of a turn that an endpoint itself brought about.
+/// Returns the reason of a turn that an endpoint's own words caused.
 fn own_reason(spoken: Spoken, why: Option<&str>) -> String {
     let words = match spoken.readiness {
         Readiness::Ready => "it says that it serves again",
@@ -45,7 +45,7 @@ fn own_reason(spoken: Spoken, why: Option<&str>) -> String {
     format!("{words}{because}")
 }
 
-/// Writes one line for each endpoint that `turn`, by which the guard puts a state back, concerns.
+/// Writes one line for each endpoint whose state the guard puts back by `turn`.
 pub(super) fn put_back(turn: &Turn, guarded: Option<&Guarded>) {
     let reason = match guarded {
         Some(Guarded::Frozen { failing, targets, .. }) => {
@@ -68,13 +68,13 @@ fn say(turn: &Turn, reason: &str) {
     let Turned { from, to, lasted, .. } = turn.turned;
     let (address, check) = (Place(turn.probed.address), turn.probed.check.kind.word());
     let held = match from {
-        // Nothing was known until now.
+        // Nothing was known before.
         State::Unknown => String::new(),
         _ => format!(" (was {from} for {})", Rounded(lasted)),
     };
     let held_ms = millis(lasted);
     for Concerned { endpoint, from: was, to: is } in &turn.endpoints {
-        // Where several checks guard it, one may turn without it.
+        // If several checks guard the endpoint, one may turn without it.
         let text = match was == is && from != to {
             false => format!("{endpoint} is {is}: {reason}{held}"),
             true => {
@@ -93,7 +93,7 @@ fn say(turn: &Turn, reason: &str) {
     }
 }
 
-/// Writes one line for each endpoint and address that checks guard, as of `now`.
+/// Writes one line for each endpoint's address and check, as of `now`.
 pub(super) fn states(findings: &[Finding], now: Moment) {
     tracing::info!(
         target: "waypost::health",
@@ -169,7 +169,7 @@ pub(super) fn expires(probed: &Probed, left: &str, endpoints: &[Arc<EndpointName
     }
 }
 
-/// Writes down what the guard began or ended.
+/// Writes a line on the beginning or the end of the guard's hold.
 pub(super) fn guarded(guarded: &Guarded) {
     match *guarded {
         Guarded::Frozen { failing, targets, within, at_most } => {
@@ -202,7 +202,7 @@ pub(super) fn guarded(guarded: &Guarded) {
     }
 }
 
-/// Writes down that a probe could not be carried out, and how many before it were not said.
+/// Writes a line on a probe that could not be carried out, with the number left unsaid before it.
 pub(super) fn unable(probed: &Probed, reason: &Reason, unsaid: u64) {
     let (address, more) = (Place(probed.address), and_more(unsaid));
     tracing::warn!(
@@ -212,7 +212,7 @@ pub(super) fn unable(probed: &Probed, reason: &Reason, unsaid: u64) {
     );
 }
 
-/// Writes down that the checks begin anew after a panic.
+/// Writes a line that says that the checks begin anew after a panic.
 pub(super) fn begun_anew() {
     tracing::error!(
         target: "waypost::checker",
@@ -220,7 +220,7 @@ pub(super) fn begun_anew() {
     );
 }
 
-/// Writes down what one probe found.
+/// Writes a line with the findings of one probe.
 pub(super) fn probed(report: &Report) {
     tracing::debug!(
         target: "waypost::checker",
@@ -233,7 +233,7 @@ pub(super) fn probed(report: &Report) {
     );
 }
 
-/// Where a probe goes: without a port if it has none.
+/// The address of a probe, displayed without a port if it has none.
 struct Place(SocketAddr);
 
 impl fmt::Display for Place {
@@ -250,7 +250,7 @@ fn millis(duration: Duration) -> u64 {
     duration.as_millis() as u64
 }
 
-/// A duration in its two largest units: `3h12m`, `850ms`.
+/// A duration in its two largest units, or in seconds or milliseconds if short: `3h12m`, `850ms`.
 struct Rounded(Duration);
 
 impl fmt::Display for Rounded {

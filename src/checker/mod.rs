@@ -1,4 +1,4 @@
-//! The active checks: probes everything the table holds, and feeds it the verdicts.
+//! The active checks: they probe everything that the table holds, and give it the verdicts.
 //!
 //! ```text
 //! Table::probed ─ sync ─▶ Plan ─ a future for each probe ─▶ Report ─▶ Table::apply ─▶ log line
@@ -6,8 +6,8 @@
 //!                          └─────────── finish ───────────┘
 //! ```
 //!
-//! One task plans, and carries out the probes that are under way; an address that only waits is
-//! a line of the plan. Not here: rise and fall (`health`), what a check says (`zone`).
+//! One task plans, and carries out the probes that are under way. An address that only waits is a
+//! line of the plan. Rise and fall are the matter of `health`; the checks themselves of `zone`.
 
 mod counters;
 mod expiry;
@@ -49,39 +49,40 @@ use plan::{Finish, Plan, Start, Watch};
 use probe::{Outlets, Parting, Passed, Prober};
 use stall::Stalls;
 
-/// A probe that fails is not believed if this machine stood still for more than such a part of its
-/// timeout.
+/// The divisor of a check's timeout: a failed probe is not believed if this machine stood still for
+/// more than that part of the timeout.
 const STALL_PART: u32 = 4;
 
-/// Connections that checks keep for later probes, at the most.
+/// The most connections that checks keep for later probes.
 pub const KEPT_MAX: usize = probe::KEPT_MAX;
 
-/// How long it takes until checks go on that a fault of Waypost's own has ended.
+/// The pause before the checks start again after a panic.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// What one probe found.
+/// The findings of one probe.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What was probed.
+    /// The address and the check.
     pub probed: Probed,
-    /// Whether the check passed.
+    /// The result: passed or failed.
     pub verdict: Verdict,
-    /// Why.
+    /// The reason of the verdict.
     pub reason: Reason,
-    /// What the endpoint says of itself, and why, if it may.
+    /// The endpoint's words about itself, and its reason; `None` if it said none or may not speak.
     pub spoken: Option<(Spoken, Option<String>)>,
-    /// From the probe's start to its verdict; the wait for the concurrency limit is not in it.
+    /// The time from the probe's start to its verdict, without the wait for the concurrency limit.
     pub took: Duration,
 }
 
-/// Probes everything its table holds.
+/// A checker, which probes everything that its table holds.
 ///
 /// ## Timing
 /// As long as the limits do not bind, an endpoint that dies is down within `interval × fall +
-/// timeout`, and up again within `interval × rise` of coming back.
+/// jitter + timeout`. One that comes back is up within `interval × rise + jitter`, and the time of
+/// a probe.
 ///
 /// ## Cost
-/// Some 120 octets for each address beside those of the table, and those of a probe under way.
+/// Some 120 octets for each address besides those of the table, and those of a probe under way.
 ///
 /// ## Ending
 /// Dropping it ends its tasks; [`Checker::stop`] also waits for their end.
@@ -92,34 +93,34 @@ pub struct Checker {
     tasks: JoinSet<()>,
 }
 
-/// What the tasks share.
+/// The state that the tasks share.
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
     table: Arc<Mutex<Table>>,
     outlets: Outlets,
-    /// Told whenever the table may hold others than before.
+    /// Notified whenever the table may hold other addresses than before.
     changed: Notify,
-    /// Told whenever an address gets its first verdict.
+    /// Notified whenever a state that was unknown turns.
     first_verdict: Notify,
-    /// Told whenever what boards show changes.
+    /// A channel to tell when a state turns or is put back, or an endpoint says something new.
     shown: Option<SyncSender<()>>,
-    /// What is probed by each check.
+    /// The watches of all checks in use.
     watches: Mutex<Vec<Weak<Watch>>>,
-    /// How much later than planned probes began.
+    /// The delays between the planned and the real starts of probes.
     lateness: Histogram,
-    /// Probes that this machine could not carry out.
+    /// The limiter of log lines on probes that this machine could not carry out.
     complaints: Mutex<Seldom>,
     stalls: Stalls,
-    /// Certificates that end soon.
+    /// The certificates that end soon and that the operator was told of.
     expiring: Told,
-    /// Words of agents that have no effect.
+    /// The words of agents that have no effect.
     idle: IdleWords,
 }
 
 impl Checker {
-    /// A checker that probes nothing until [`Checker::sync`], and then as much at a time as
-    /// `limits` allow, and nothing beyond `reach`.
+    /// Makes a checker that probes nothing until [`Checker::sync`]. From then on it probes as much
+    /// at a time as `limits` allow, and nothing beyond `reach`.
     pub fn new(clock: Clock, table: Arc<Mutex<Table>>, limits: Limits, reach: Reach) -> Self {
         let shared = Shared {
             complaints: Mutex::new(Seldom::new(clock.clone())),
@@ -138,8 +139,8 @@ impl Checker {
         Self { shared: Arc::new(shared), limits, tasks: JoinSet::new() }
     }
 
-    /// Tells `shown`, without waiting, whenever a verdict changes what boards show. Only before
-    /// [`Checker::sync`].
+    /// Lets the checker tell `shown`, without waiting, whenever a verdict turns a state, makes the
+    /// guard put states back, or brings new words of an endpoint. Call it before [`Checker::sync`].
     pub fn telling(mut self, shown: SyncSender<()>) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.shown = Some(shown);
@@ -147,8 +148,8 @@ impl Checker {
         self
     }
 
-    /// Soon starts to probe what the table holds and is not probed yet, and to probe nothing that
-    /// it no longer holds. What stays keeps its phase, and the probe that it has under way.
+    /// Starts soon to probe what the table holds and is not probed yet, and ceases to probe what it
+    /// no longer holds. An address that stays keeps its phase, and the probe that it has under way.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -162,12 +163,12 @@ impl Checker {
         self.shared.changed.notify_one();
     }
 
-    /// Waits until nothing in the table is unknown any more; `false` if that takes longer than
-    /// `at_most`.
+    /// Waits until no address in the table waits for its first verdict; returns `false` if that
+    /// takes longer than `at_most`.
     pub async fn first_verdicts(&self, at_most: Duration) -> bool {
         let all_known = async {
             loop {
-                // Listens before it looks, so that no verdict falls in between.
+                // It listens before it looks, so that no verdict falls in between.
                 let told = self.shared.first_verdict.notified();
                 if self.shared.table().undecided_count() == 0 {
                     return;
@@ -178,14 +179,14 @@ impl Checker {
         tokio::time::timeout(at_most, all_known).await.is_ok()
     }
 
-    /// What was counted of each check by which something is probed now.
+    /// Returns the counters of every check in use.
     pub fn counted(&self) -> Vec<Counted> {
         let watches = self.shared.watches.lock().unwrap_or_else(PoisonError::into_inner);
         let alive = watches.iter().filter_map(Weak::upgrade);
         alive.map(|watch| watch.counters.read(&watch.check)).collect()
     }
 
-    /// How much later than planned probes began.
+    /// Returns the delays between the planned and the real starts of probes.
     pub fn lateness(&self) -> Times {
         self.shared.lateness.read()
     }
@@ -201,7 +202,7 @@ impl Shared {
     async fn run(self: Arc<Self>, limits: Limits) {
         let mut plan = Plan::new(Instant::now(), limits);
         let mut probes = FuturesUnordered::new();
-        // Beside the plan: a server that is slow to close holds up no probe.
+        // Partings run beside the plan: a server that is slow to close holds up no probe.
         let mut partings = FuturesUnordered::new();
         let mut timer = pin!(tokio::time::sleep_until(Instant::now()));
         self.sync(&mut plan);
@@ -230,7 +231,7 @@ impl Shared {
         }
     }
 
-    /// Plans for what the table holds now.
+    /// Plans for the addresses that the table holds now.
     fn sync(&self, plan: &mut Plan) {
         let wanted: HashMap<Probed, bool> =
             self.table().probed().map(|(probed, is_known)| (probed.clone(), is_known)).collect();
@@ -241,7 +242,7 @@ impl Shared {
         *self.watches.lock().unwrap_or_else(PoisonError::into_inner) = watches;
     }
 
-    /// One probe and all that follows from it; what is left of its connection.
+    /// Runs one probe and takes its outcome in; returns its end, and its connection to part from.
     async fn probe(&self, start: Start) -> (Finish, Parting) {
         let Start { slot, address, watch, wanted } = start;
         let (started, stalled) = (Instant::now(), self.stalls.total());
@@ -251,14 +252,14 @@ impl Shared {
         let took = started.elapsed();
         let probed = Probed { address, check: Arc::clone(&watch.check) };
         let judged = catch_unwind(AssertUnwindSafe(|| self.judge(probed, outcome, stalled, took)));
-        // What panicked has said so; the address goes on being probed.
+        // The panic has been reported already; the address is still probed.
         let (ending, is_pending) = judged.unwrap_or((Ending::Unable, false));
         watch.counters.count(ending, took);
         (Finish { slot, started, is_pending }, parting)
     }
 
-    /// What follows from the `outcome` of a probe which `took` so long, and during which this
-    /// process stood still for as long as `stalled`; and whether the state is about to turn.
+    /// Judges the `outcome` of a probe that took `took`, and during which this process stood still
+    /// for `stalled`. Returns how it counts, and whether the state is about to turn.
     fn judge(
         &self,
         probed: Probed,
@@ -271,7 +272,7 @@ impl Shared {
                 None => (Verdict::Pass, reason, text),
                 Some(reason) => (Verdict::Fail, reason, Vec::new()),
             },
-            // No verdict: what this machine lacks says nothing of the endpoint.
+            // No verdict: a fault of this machine says nothing of the endpoint.
             Err(reason) if reason.is_local() => return self.complain(&probed, &reason),
             Err(_) if stalled > probed.check.timeout / STALL_PART => {
                 return self.complain(&probed, &Reason::Stalled(stalled));
@@ -287,8 +288,8 @@ impl Shared {
         }
     }
 
-    /// Why the check fails for what is left of a certificate's time, if it does; tells the operator
-    /// when there is little.
+    /// Returns the reason if the check fails because its certificate ends too soon. Tells the
+    /// operator when the end is near.
     fn expires(&self, probed: &Probed, validity: Option<Validity>) -> Option<Reason> {
         let (validity, tls) = validity.zip(probed.check.kind.tls())?;
         let now = i64::from(self.clock.unix());
@@ -299,8 +300,8 @@ impl Shared {
         expiry::fails(tls.expiry, validity, now)
     }
 
-    /// An endpoint's words about itself; `None`: nothing that changes anything. Of a word without
-    /// effect the operator is told once.
+    /// Reads an endpoint's words about itself; `None` if they change nothing. Tells the operator
+    /// once of a word without effect.
     fn hear(
         &self,
         probed: &Probed,
@@ -323,7 +324,7 @@ impl Shared {
         (Ending::Unable, false)
     }
 
-    /// Tells the table, and the log; whether the state is about to turn.
+    /// Gives the report to the table and the log; returns whether the state is about to turn.
     fn take(&self, report: Report) -> bool {
         journal::probed(&report);
         let said = report.spoken.as_ref();
@@ -332,7 +333,7 @@ impl Shared {
         let is_shown =
             applied.turn.is_some() || applied.spoken.is_some() || !applied.put_back.is_empty();
         if let Some(shown) = self.shown.as_ref().filter(|_| is_shown) {
-            // Full: whoever reads it will look anyway.
+            // If the channel is full, its reader will look anyway.
             let _ = shown.try_send(());
         }
         if let Some(guarded) = &applied.guarded {
@@ -355,20 +356,22 @@ impl Shared {
         applied.is_pending
     }
 
-    /// A panic elsewhere does not stop the checks: every change of a table is complete or not made.
+    /// Locks the table. A panic elsewhere stops no checks: a change of a table is whole or not
+    /// made.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes one line for each endpoint of `table` that checks guard: its state, since when, and why.
+/// Writes one line for each endpoint's address and check: the state, since when, and why.
 pub fn log_states(table: &Mutex<Table>, clock: &Clock) {
-    // No line is written while the checks wait for the table.
+    // The table is not locked while lines are written: the checks need it.
     let found = table.lock().unwrap_or_else(PoisonError::into_inner).findings();
     journal::states(&found, clock.now());
 }
 
-/// Starts what panics anew, with all that it knew lost: without checks the dead would be served.
+/// Starts the task again whenever it panics, with all that it knew lost: without checks, dead
+/// endpoints would be served.
 async fn again_if_it_panics<F: Future<Output = ()>>(start: impl Fn() -> F) {
     while AssertUnwindSafe(start()).catch_unwind().await.is_err() {
         journal::begun_anew();

@@ -1,4 +1,4 @@
-//! Which address is probed when: all that is scheduled, without a clock or a socket of its own.
+//! The schedule of the probes, without a clock or a socket of its own.
 //!
 //! ```text
 //! sync ─▶ due (a heap by time) ─ its time ─▶ ready (in order) ─ start ─▶ under way ─ finish ─┐
@@ -6,8 +6,8 @@
 //!          └──────────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Each address is in one of these places, so that no two probes of it are ever under way. Not
-//! here: where the points in time lie (`schedule`).
+//! Each address is in one of these places, so that no two probes of it are ever under way. The
+//! points in time come from `schedule`.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -24,16 +24,16 @@ use super::seats::Seats;
 use crate::health::Probed;
 use crate::zone::Check;
 
-/// How many probes may be under way at once.
+/// The most probes that may be under way at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// In all, at least one.
+    /// The most in all; at least one.
     pub concurrency: usize,
-    /// To one IP address, whatever the port, at least one.
+    /// The most to one IP address, whatever the port; at least one.
     pub per_address: usize,
 }
 
-/// What all addresses of one check share.
+/// The parts that all addresses of one check share.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) check: Arc<Check>,
@@ -41,18 +41,18 @@ pub(super) struct Watch {
     pub(super) counters: Counters,
 }
 
-/// All that is probed.
+/// The plan of all that is probed.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// What the grids of all addresses count from.
+    /// The instant that the grids of all addresses count from.
     epoch: Instant,
     limits: Limits,
     slots: Slab<Slot>,
-    /// When which slot is due next.
+    /// The slots that are due, by time.
     due: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// Those whose time has come, in the order of that.
+    /// The slots whose time has come, in that order.
     ready: VecDeque<usize>,
-    /// Those that waited for a seat, and have one.
+    /// The slots that waited for a seat and have one now.
     seated: VecDeque<usize>,
     seats: Seats,
     under_way: usize,
@@ -64,23 +64,23 @@ struct Slot {
     address: SocketAddr,
     watch: Arc<Watch>,
     phase: Phase,
-    /// The point of its grid for which it is due, at times sooner; at first, when it came.
+    /// The point that it is due for, mostly one of its grid; a fast interval makes it due sooner.
     point: Instant,
-    /// When it was to begin last.
+    /// The time when its next probe is to begin, or the one under way was to begin.
     wanted: Instant,
     is_new: bool,
-    /// Whether a point was let go because nothing happened for too long.
+    /// Whether it let its last point go, which came too long ago.
     has_skipped: bool,
-    /// Whether it is only kept for the end of the probe that it has, or waits for.
+    /// Whether it is only kept until the probe that it has, or waits for, is over.
     is_gone: bool,
     stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Until its time.
+    /// It waits for its time.
     Due,
-    /// Behind others, or for a seat.
+    /// It waits for others, or for a seat.
     Queued,
     UnderWay,
 }
@@ -88,11 +88,11 @@ enum Stage {
 /// A probe that is to begin.
 #[derive(Debug)]
 pub(super) struct Start {
-    /// What [`Plan::finish`] takes.
+    /// The number that [`Plan::finish`] takes.
     pub(super) slot: usize,
     pub(super) address: SocketAddr,
     pub(super) watch: Arc<Watch>,
-    /// When it was to begin.
+    /// The time when it was to begin.
     pub(super) wanted: Instant,
 }
 
@@ -120,12 +120,13 @@ impl Plan {
         }
     }
 
-    /// Probes what is `wanted` and nothing else from now on. What stays keeps its phase, and the
-    /// probe that it has under way; what is new is probed at once, unless its state is known
-    /// already, and by what `prober` makes of its check. What is probed by each check from now on.
+    /// Probes what is `wanted`, and nothing else, from now on. An address that stays keeps its
+    /// phase, and the probe that it has under way. A new one is probed at once unless its state is
+    /// known already; `prober` makes the prober of its check. Returns the watches of all checks in
+    /// use.
     ///
     /// # Cost
-    /// By the size of both.
+    /// Grows with the number of addresses, planned and wanted.
     pub(super) fn sync(
         &mut self,
         mut wanted: HashMap<Probed, bool>,
@@ -156,7 +157,7 @@ impl Plan {
     fn add(&mut self, address: SocketAddr, watch: Arc<Watch>, is_known: bool, now: Instant) {
         let phase = Phase::of(&Probed { address, check: Arc::clone(&watch.check) });
         let first = match is_known {
-            // Known from before: no haste, so that a restart does not probe everything at once.
+            // A known state needs no haste: a restart does not probe everything at once.
             true => Grid::new(self.epoch, phase, &watch.check).first(now),
             false => now,
         };
@@ -174,7 +175,7 @@ impl Plan {
         self.due.push(Reverse((first, slot)));
     }
 
-    /// The next probe to begin, if it is time for one and the limits allow it.
+    /// Returns the next probe to begin, if it is time for one and the limits allow it.
     pub(super) fn start(&mut self, now: Instant) -> Option<Start> {
         self.queue_what_is_due(now);
         while self.under_way < self.limits.concurrency {
@@ -205,8 +206,9 @@ impl Plan {
             self.due.pop();
             let Some(slot) = self.slots.get_mut(number) else { continue };
             let interval = slot.watch.check.interval;
-            // After a standstill everything is late: it goes on at its points, not at once. Who has
-            // let one go has its turn all the same, or a busy machine would probe it never again.
+            // After a standstill everything is late: a slot goes on at its next point, not at once.
+            // A slot that has let a point go has its turn all the same: otherwise a busy machine
+            // would never probe it again.
             slot.has_skipped = now - at > interval / 2 && !slot.has_skipped && !slot.is_new;
             if slot.has_skipped {
                 slot.point = Grid::new(self.epoch, slot.phase, &slot.watch.check).first(now);
@@ -219,7 +221,7 @@ impl Plan {
         }
     }
 
-    /// Takes in that a probe is over, and plans the next of its address.
+    /// Notes that a probe is over, and plans the next one of its address.
     pub(super) fn finish(&mut self, finish: Finish, now: Instant) {
         let Some(slot) = self.slots.get_mut(finish.slot) else { return };
         self.under_way -= 1;
@@ -234,8 +236,8 @@ impl Plan {
         self.due.push(Reverse((wanted, finish.slot)));
     }
 
-    /// When there is next something to [`start`](Self::start), unless a probe is over before;
-    /// `None`: not before one is.
+    /// Returns the next time to call [`start`](Self::start), unless a probe is over before; `None`
+    /// if nothing can begin until one is.
     pub(super) fn next(&self) -> Option<Instant> {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
@@ -246,18 +248,18 @@ impl Slot {
         Probed { address: self.address, check: Arc::clone(&self.watch.check) }
     }
 
-    /// When the next probe is to begin.
+    /// Returns the time when the next probe is to begin.
     fn next(&mut self, epoch: Instant, finish: &Finish, now: Instant) -> Instant {
         let check = &self.watch.check;
         let grid = Grid::new(epoch, self.phase, check);
-        // Sooner than its point, or by its jitter later.
+        // It was due at its point, or later by its jitter; a fast interval makes it due before.
         let was_at_point = self.wanted >= self.point;
         if std::mem::take(&mut self.is_new) {
             self.point = grid.second(finish.started);
         } else if was_at_point {
             self.point = grid.next(self.point, now);
         }
-        // While the state is about to turn it is worth a look before the next point of the grid.
+        // While the state is about to turn, it is worth a look before the next point of the grid.
         let sooner = check.fast_interval.filter(|_| finish.is_pending);
         let sooner = sooner.map(|fast| finish.started + fast).filter(|at| *at < self.point);
         sooner.unwrap_or_else(|| self.point + grid.jitter(self.point, check.jitter))
@@ -287,7 +289,7 @@ mod tests {
         Probed { address, check: check() }
     }
 
-    /// A plan, what is under way, and a time of its own.
+    /// A plan, the probes under way, and a time of its own.
     struct Scene {
         plan: Plan,
         now: Instant,
@@ -308,7 +310,7 @@ mod tests {
             self.plan.sync(wanted, prober, self.now);
         }
 
-        /// Begins all that may begin; how many that are.
+        /// Begins all probes that may begin; returns their number.
         fn start(&mut self) -> usize {
             let before = self.under_way.len();
             while let Some(start) = self.plan.start(self.now) {
@@ -317,13 +319,13 @@ mod tests {
             self.under_way.len() - before
         }
 
-        /// Ends the probe that began at `at` among those under way, just now.
+        /// Ends the probe at index `at` of those under way; it counts as started just now.
         fn finish(&mut self, at: usize, is_pending: bool) {
             let slot = self.under_way.remove(at).slot;
             self.plan.finish(Finish { slot, started: self.now, is_pending }, self.now);
         }
 
-        /// Lets time pass until something is due.
+        /// Lets time pass until something is due; returns how long.
         fn wait(&mut self) -> Duration {
             let waited = self.plan.next().expect("something is planned") - self.now;
             self.now += waited;

@@ -1,13 +1,13 @@
-//! When to probe: each probed address on a grid of its own, so that probes spread out evenly.
+//! The times of probes: each probed address has a grid of its own, so that probes spread out.
 //!
 //! ```text
 //! epoch     first        half the way     grid             grid
 //!   ├─ phase ─┼──────•────────◦─────────────┼────────────────┼──▶
 //! ```
 //!
-//! The phase depends on nothing but what is probed. From the start of one probe to the start of
-//! the next there is never more than an interval and, at first, never less than half of one; with
-//! jitter a probe begins as much later than its point.
+//! The phase depends only on the address and what is asked of it. Between the starts of two probes
+//! there is never more than an interval and, at first, never less than half of one. With jitter a
+//! probe begins later than its point by as much.
 
 use std::time::Duration;
 
@@ -16,17 +16,19 @@ use tokio::time::Instant;
 use crate::health::Probed;
 use crate::zone::Check;
 
-/// Phases are multiples of it, so that probes which would begin at about the same time begin
-/// together: to wake up costs as much as a good part of a probe.
+/// The unit of phases: probes that would begin at about the same time begin together, because
+/// waking up costs as much as a good part of a probe.
 const BEAT: Duration = Duration::from_millis(10);
-/// An interval has as many beats at least, each shorter if need be: probes spread over it.
+/// The fewest beats of an interval. Short intervals have shorter beats, so that probes spread.
 const BEATS: u64 = 64;
 
-/// Where in its interval a probed address has its points, in nanoseconds: the same in every run.
+/// The offset of a probed address's points in the interval, in nanoseconds; the same in every run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Phase(u64);
 
 impl Phase {
+    /// Returns the phase of `probed`.
+    ///
     /// # Cost
     /// A hash over all that is asked of the address.
     pub(super) fn of(probed: &Probed) -> Self {
@@ -51,31 +53,31 @@ impl Grid {
         Self { origin, phase, interval: check.interval }
     }
 
-    /// When to probe what there is no haste about, for the first time or after a standstill.
+    /// Returns the time of a probe without haste: the first one, or the next after a standstill.
     pub(super) fn first(&self, now: Instant) -> Instant {
         self.at_or_after(now)
     }
 
-    /// When to probe for the second time, the first probe having started at `first`.
+    /// Returns the time of the second probe; the first one started at `first`.
     pub(super) fn second(&self, first: Instant) -> Instant {
         let point = self.at_or_after(first + self.interval / 2);
         let wait = point - first;
         if wait > self.interval { first + wait / 2 } else { point }
     }
 
-    /// When to probe next, the probe that was due at `due` being over by `now`.
+    /// Returns the time of the next probe; the one that was due at `due` is over by `now`.
     ///
-    /// Points that passed meanwhile are skipped, but for one that is late by less than half an
-    /// interval: it is made up for at once, so that a probe which took its whole interval does not
-    /// halve the pace.
+    /// Points that have passed are skipped, except one that is late by at most half an interval.
+    /// That one is made up for at once, so that a probe that took its whole interval does not halve
+    /// the pace.
     pub(super) fn next(&self, due: Instant, now: Instant) -> Instant {
         let next = self.at_or_after(due + Duration::from_nanos(1));
         let made_up_for = now.checked_sub(self.interval / 2).unwrap_or(next);
         next.max(self.at_or_after(made_up_for))
     }
 
-    /// How much later than at `point` to begin, less than `most`: as good as random, and the same
-    /// for the same point.
+    /// Returns how much later than `point` to begin, less than `most`. It is as good as random, but
+    /// the same for the same point.
     pub(super) fn jitter(&self, point: Instant, most: Duration) -> Duration {
         if most.is_zero() {
             return Duration::ZERO;

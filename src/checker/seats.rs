@@ -1,31 +1,31 @@
-//! How many probes may be under way to one address at once: a machine with a thousand services is
-//! not met by a thousand connections.
+//! The limit of probes under way to one address at once: a machine with a thousand services does
+//! not get a thousand connections.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
-/// Who probes which address, and who waits for it.
+/// The probes under way at each address, and those that wait for a seat.
 #[derive(Debug)]
 pub(super) struct Seats {
     per_address: usize,
-    /// Addresses that are being probed, and no others.
+    /// The seats taken at each address; only addresses that are being probed have an entry.
     taken: HashMap<IpAddr, Taken>,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
     count: usize,
-    /// Who waits, in the order of their coming.
+    /// The numbers of those that wait, in the order of their coming.
     waiting: VecDeque<usize>,
 }
 
 impl Seats {
-    /// Lets `per_address` sit at each, at least one.
+    /// Makes seats: `per_address` at each address, at least one.
     pub(super) fn new(per_address: usize) -> Self {
         Self { per_address: per_address.max(1), taken: HashMap::new() }
     }
 
-    /// Whether `who` gets a seat at `address` now; otherwise it waits there.
+    /// Returns whether `who` gets a seat at `address` now; otherwise it waits there.
     pub(super) fn take(&mut self, address: IpAddr, who: usize) -> bool {
         let at = self.taken.entry(address).or_default();
         let is_free = at.count < self.per_address;
@@ -36,7 +36,7 @@ impl Seats {
         is_free
     }
 
-    /// Gives a seat at `address` back; who has it from now on, if anyone waits for it.
+    /// Gives a seat at `address` back; returns the one that has it now, if any waited for it.
     pub(super) fn leave(&mut self, address: IpAddr) -> Option<usize> {
         let at = self.taken.get_mut(&address)?;
         let next = at.waiting.pop_front();

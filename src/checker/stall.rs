@@ -1,25 +1,25 @@
-//! Whether this process stood still: what fails meanwhile may have been fine.
+//! The times when this process stood still: probes that failed then may have been fine.
 //!
-//! A virtual machine that is moved, a process that is stopped and goes on, a core that others keep
-//! busy: to a probe all of them look like a peer that does not answer.
+//! A virtual machine that is moved, a process that is stopped and goes on, a core that other
+//! programs keep busy: to a probe each of them looks like a peer that does not answer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often it is looked at the clock.
+/// The interval between two readings of the clock.
 const TICK: Duration = Duration::from_millis(100);
-/// What is no more than usual.
+/// The longest delay that is usual, and so does not count.
 const USUAL: Duration = Duration::from_millis(50);
 
-/// Counts for how long the process stood still.
+/// A counter of the time that the process stood still.
 #[derive(Debug)]
 pub(super) struct Stalls {
     epoch: Instant,
-    /// In all, in nanoseconds.
+    /// The time in all, in nanoseconds.
     total: AtomicU64,
-    /// When the next look is due, in nanoseconds from `epoch`.
+    /// The time when the next reading is due, in nanoseconds from `epoch`.
     due: AtomicU64,
 }
 
@@ -28,21 +28,21 @@ impl Stalls {
         Self { epoch: Instant::now(), total: AtomicU64::new(0), due: AtomicU64::new(u64::MAX) }
     }
 
-    /// For how long the process has stood still since it began, also if that has just ended and
-    /// nothing else has noticed.
+    /// Returns how long the process has stood still since it began, including a standstill that has
+    /// just ended and that [`Stalls::watch`] has not noticed yet.
     pub(super) fn total(&self) -> Duration {
         let total = self.total.load(Ordering::Acquire);
         Duration::from_nanos(total) + self.late(self.due.load(Ordering::Acquire))
     }
 
-    /// How much later it is than `due`, beyond what is usual.
+    /// Returns how much later than `due` it is; zero if no more than [`USUAL`].
     fn late(&self, due: u64) -> Duration {
         let due = Duration::from_nanos(due);
         let late = self.epoch.elapsed().saturating_sub(due);
         if late > USUAL { late } else { Duration::ZERO }
     }
 
-    /// Looks at the clock again and again; never ends.
+    /// Reads the clock again and again; never ends.
     pub(super) async fn watch(&self) {
         loop {
             let due = self.epoch.elapsed() + TICK;
@@ -50,7 +50,7 @@ impl Stalls {
             self.due.store(due_nanos, Ordering::Release);
             tokio::time::sleep_until(self.epoch + due).await;
             let late = self.late(due_nanos).as_nanos() as u64;
-            // Not yet due again: else it would count twice for whoever asks in between.
+            // Not due again yet: otherwise a caller of `total` in between would count it twice.
             self.due.store(u64::MAX, Ordering::Release);
             self.total.fetch_add(late, Ordering::AcqRel);
         }

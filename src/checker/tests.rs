@@ -15,7 +15,7 @@ use crate::zone::{Check, CheckKind, Reach, TcpCheck};
 const AMPLE: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A TCP check; checks with different `tag`s are different ones.
+/// Makes a TCP check; checks with different `tag`s are different ones.
 fn check(interval: Duration, timeout: Duration, tag: usize) -> Check {
     let send = Some(tag.to_string().into_bytes());
     let kind = CheckKind::Tcp(TcpCheck { send, expect: None });
@@ -27,7 +27,7 @@ fn expecting(check: Check, bytes: &str) -> Check {
     Check { kind: CheckKind::Tcp(TcpCheck { send: None, expect }), ..check }
 }
 
-/// As many to one address as in all.
+/// Makes limits that allow as many probes to one address as in all.
 fn limits(concurrency: usize) -> Limits {
     Limits { concurrency, per_address: concurrency }
 }
@@ -72,7 +72,8 @@ impl Scene {
         self.board.word((at / 64) as u32) & (1 << (at % 64)) != 0
     }
 
-    /// How long until endpoint `at` serves, or does not; at most [`AMPLE`].
+    /// Waits until endpoint `at` serves, or does not; returns how long it took, [`AMPLE`] at the
+    /// most.
     async fn until(&self, at: usize, serves: bool) -> Duration {
         let started = Instant::now();
         while self.serves(at) != serves {
@@ -88,7 +89,7 @@ fn binding(at: usize, address: SocketAddr, check: Check) -> Binding {
     Binding::of(Probed { address, check: Arc::new(check) }, &format!("e{at}"), bit)
 }
 
-/// Listens on `address` whether or not it has been listened on before.
+/// Listens on `address`, whether or not a listener had it before.
 fn listen(address: SocketAddr) -> TcpListener {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
@@ -100,14 +101,14 @@ fn loopback() -> TcpListener {
     listen(SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
-/// A port that is taken, and refuses connections, for as long as this socket lives.
+/// Takes a port that refuses connections for as long as this socket lives.
 fn refusing() -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     socket
 }
 
-/// A server that takes connections and closes them, for as long as the test's runtime lives.
+/// Starts a server that takes connections and closes them, while the test's runtime lives.
 fn closing_server() -> SocketAddr {
     let listener = loopback();
     let address = listener.local_addr().unwrap();
@@ -190,7 +191,7 @@ async fn sync_starts_what_is_new_stops_what_is_gone_and_keeps_the_rest() {
     scene.remove(&leaving);
     scene.checker.sync();
     scene.add(2, paced.local_addr().unwrap(), check(short, short, 0));
-    // Whatever was under way when `gone` left has arrived by the first of these.
+    // Probes that were under way when `gone` left have arrived by the first of these.
     paced.accept().await.unwrap();
     while tokio::time::timeout(Duration::ZERO, gone.accept()).await.is_ok() {}
     for _ in 0..5 {
@@ -218,7 +219,7 @@ async fn the_limit_holds_and_waiting_for_it_is_not_held_against_an_endpoint() {
             tokio::spawn(async move {
                 most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(timeout / 5).await;
-                // Before the answer: the prober may start the next probe as soon as it has it.
+                // Before the answer: after it, the prober may start the next probe.
                 open.fetch_sub(1, Ordering::SeqCst);
                 let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 ready").await;
             });
@@ -267,11 +268,11 @@ async fn a_stopped_checker_probes_nothing_more() {
 }
 
 thread_local! {
-    /// What this thread logged, as text.
+    /// The text that this thread logged.
     static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Writes to [`LOGGED`].
+/// A writer to [`LOGGED`].
 struct ThreadLog;
 
 impl Write for ThreadLog {
@@ -286,8 +287,8 @@ impl Write for ThreadLog {
 }
 
 /// Lets every thread log to a text of its own. A subscriber of one thread alone would miss lines
-/// that another thread, which has none, came upon first: tracing remembers then that nobody wants
-/// them.
+/// that another thread came upon first: that thread has no subscriber, so tracing remembers that
+/// nobody wants them.
 fn log_to_threads() {
     static SET: Once = Once::new();
     SET.call_once(|| {

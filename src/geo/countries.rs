@@ -1,8 +1,8 @@
-//! The codes of countries and continents, and what people call them.
+//! The codes of countries and continents, and their names in common use.
 
 use super::Code;
 
-/// The continents by code, as GeoNames and the databases made of it have them.
+/// The continents by code, as GeoNames and the databases made from it assign them.
 const CONTINENTS: [(&str, &str); 7] = [
     ("AF", "Africa"),
     ("AN", "Antarctica"),
@@ -13,8 +13,8 @@ const CONTINENTS: [(&str, &str); 7] = [
     ("SA", "South America"),
 ];
 
-/// Every country and territory of ISO 3166-1, and Kosovo, which databases have as XK: its code, its
-/// short name in English, the continent on which databases have it. Sorted by code.
+/// Every country and territory of ISO 3166-1, and Kosovo, which databases list as XK: its code, its
+/// short English name and the continent that databases assign it to. Sorted by code.
 #[rustfmt::skip]
 const COUNTRIES: [(&str, &str, &str); 250] = [
     ("AD", "Andorra", "EU"),
@@ -269,7 +269,7 @@ const COUNTRIES: [(&str, &str, &str); 250] = [
     ("ZW", "Zimbabwe", "AF"),
 ];
 
-/// The names of countries that people write otherwise.
+/// Other names of countries in common use.
 const ALSO: [(&str, &str); 12] = [
     ("America", "US"),
     ("Czech Republic", "CZ"),
@@ -290,29 +290,29 @@ fn country(code: Code) -> Option<&'static (&'static str, &'static str, &'static 
     COUNTRIES.get(at)
 }
 
-/// The country's short name in English; `None` for a code that no country has.
+/// Returns the country's short English name; `None` if no country has this code.
 pub fn country_name(code: Code) -> Option<&'static str> {
     country(code).map(|&(_, name, _)| name)
 }
 
-/// The continent of a country.
+/// Returns the continent of a country; `None` if no country has this code.
 pub fn continent_of(code: Code) -> Option<Code> {
     country(code).and_then(|&(_, _, continent)| Code::new(continent))
 }
 
-/// The continent's name in English; `None` for a code that no continent has.
+/// Returns the continent's English name; `None` if no continent has this code.
 pub fn continent_name(code: Code) -> Option<&'static str> {
     let mut continents = CONTINENTS.iter();
     continents.find(|(known, _)| *known == code.as_str()).map(|&(_, name)| name)
 }
 
-/// The country that people call so, whatever the case.
+/// Finds the country of this name, in any case of letters; `None` if there is none.
 pub fn country_named(name: &str) -> Option<Code> {
     let countries = COUNTRIES.iter().map(|&(code, name, _)| (name, code)).chain(ALSO);
     code_of(name, countries)
 }
 
-/// The continent that people call so, whatever the case.
+/// Finds the continent of this name, in any case of letters; `None` if there is none.
 pub fn continent_named(name: &str) -> Option<Code> {
     code_of(name, CONTINENTS.iter().map(|&(code, name)| (name, code)))
 }

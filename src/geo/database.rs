@@ -1,8 +1,8 @@
-//! Databases in MaxMind's format: which prefix is where, and in which autonomous system.
+//! Databases in MaxMind's format: the place and the autonomous system of each prefix.
 //!
-//! What a database is good for is told by what its records hold, not by what it is called:
-//! GeoLite2 and GeoIP2 (City, Country, ASN, ISP, Enterprise) and those of DB-IP nest theirs in
-//! tables; IPinfo and others write them flat: `country_code`, `continent_code`, `asn = "AS64500"`.
+//! The records of a database decide its use, not its name. GeoLite2 and GeoIP2 (City, Country, ASN,
+//! ISP, Enterprise) and the databases of DB-IP nest their values in tables. IPinfo and others write
+//! them flat: `country_code`, `continent_code`, `asn = "AS64500"`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,24 +16,24 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Code, Coordinates, Cutter, Place, Ranges, Subdivision, continent_of};
 
-/// What one database says, without its octets.
+/// The contents of one database, without its octets.
 #[derive(Debug)]
 pub struct Database {
-    /// Its file's name.
+    /// The name of its file.
     pub name: String,
-    /// What it calls itself: `GeoLite2-City`.
+    /// The type that its metadata give, such as `GeoLite2-City`.
     pub kind: String,
-    /// When it was built, in seconds since 1970.
+    /// The time when it was built, in seconds since 1970.
     pub built: u64,
-    /// How many networks it knows.
+    /// The number of networks that have a record.
     pub networks: usize,
-    /// The number of each address's place, and the places by number; 0 is the unknown one.
+    /// The number of each address's place, and the places by number; 0 is the unknown place.
     pub(super) places: (Arc<Ranges<u32>>, Vec<Place>),
-    /// The same of autonomous systems.
+    /// The number of each address's system, and the AS numbers by number; 0 is unknown.
     pub(super) systems: (Arc<Ranges<u32>>, Vec<u32>),
 }
 
-/// The record of a network, as far as it is of use here.
+/// The fields of a network's record that are of use here.
 #[derive(Debug, Default, Deserialize)]
 struct Record {
     continent: Option<Coded>,
@@ -54,7 +54,7 @@ struct Record {
     traits: Option<Traits>,
 }
 
-/// A code, in a table or by itself. A flat database may have a name in its place, which is no code.
+/// A code, in a table or by itself. In its place a flat database may have a name, which is no code.
 #[derive(Debug)]
 struct Coded(Option<String>);
 
@@ -100,8 +100,8 @@ struct Traits {
     autonomous_system_number: Option<Number>,
 }
 
-/// A number of any type, or written as text, such as `AS64500`: makers differ in how they write
-/// them. Up to 2⁵³ it is exact; text that is none is not a number.
+/// A number of any type, or one written as text, such as `AS64500`: each maker writes them
+/// differently. It is exact up to 2⁵³. Text that is no number becomes NaN.
 #[derive(Clone, Copy, Debug)]
 struct Number(f64);
 
@@ -154,7 +154,7 @@ impl Record {
         let flat = (self.latitude.or(self.lat), self.longitude.or(self.lng));
         let (latitude, longitude) = point.unwrap_or(flat);
         Place {
-            // What follows from a country does so whoever says it.
+            // A country implies its continent, whichever source names the country.
             continent: continent.or_else(|| country.and_then(continent_of)),
             country,
             subdivisions: [parts.next(), parts.next()],
@@ -172,10 +172,10 @@ impl Record {
 }
 
 impl Database {
-    /// Reads the octets of the file called `name`.
+    /// Reads a database from the octets of the file called `name`.
     ///
     /// # Errors
-    /// One line that says what is wrong with them.
+    /// A line of text that says what is wrong with the octets.
     ///
     /// # Cost
     /// A pass over all networks; each distinct record is decoded once.
@@ -204,20 +204,20 @@ impl Database {
     }
 }
 
-/// What a walk has found so far.
+/// The values that a walk has found so far.
 struct Found {
     networks: usize,
     places: Numbered<Place>,
     systems: Numbered<u32>,
-    /// The numbers of the place and the system of each record, by where it stands.
+    /// The numbers of the place and the system of each record, by the record's offset.
     records: HashMap<usize, (u32, u32)>,
 }
 
-/// Numbers by address, and what they stand for.
+/// The numbers of values by address, and the values.
 struct Numbered<T> {
     cutter: Cutter<u32>,
     table: Vec<T>,
-    /// The number of each value, by its text: floats have no equality that a table could use.
+    /// The number of each value, by its text: floats cannot be keys of a hash map.
     by_text: HashMap<String, u32>,
 }
 
@@ -260,9 +260,9 @@ impl Found {
             }
             error => broken(error),
         };
-        // What looks like a tree but is none would never end.
+        // Data that only look like a tree could make the walk endless.
         let leaves_max = reader.metadata().node_count as usize + 1;
-        // Networks without data count as well, to see that.
+        // Networks without data are leaves too, and count towards that limit.
         let options = WithinOptions::default().include_networks_without_data();
         for (leaf, result) in reader.networks(options).map_err(broken)?.enumerate() {
             if leaf >= leaves_max {
@@ -283,7 +283,7 @@ impl Found {
             };
             let network = result.network().map_err(broken)?;
             let network = match network.ip() {
-                // Within ::/96 an IPv6 database has IPv4.
+                // An IPv6 database holds IPv4 within ::/96.
                 IpAddr::V4(ip) => IpNet::new(ip.into(), network.prefix()),
                 IpAddr::V6(ip) => IpNet::new(ip.into(), network.prefix()),
             };

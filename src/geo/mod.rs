@@ -1,4 +1,4 @@
-//! Where clients are: prefix → place and autonomous system.
+//! The place and the autonomous system of clients, by prefix.
 //!
 //! ```text
 //! databases, own networks ─ Geo ─▶ Ranges of place numbers, Ranges of system numbers
@@ -6,7 +6,7 @@
 //! client address ─ Geo::locate ─▶ Location                       (explain)
 //! ```
 //!
-//! A query only searches [`Ranges`]: what a route needs of a place is worked out when it is loaded.
+//! A query only searches [`Ranges`]: all that a route needs to know of a place is computed at load.
 
 mod countries;
 mod database;
@@ -26,41 +26,41 @@ mod tests;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// All that is known of where addresses are.
+/// All that is known of the places and systems of addresses.
 #[derive(Clone, Debug)]
 pub struct Geo {
-    /// The number of each address's place in the table.
+    /// The number of each address's place in `place_table`.
     places: Arc<Ranges<u32>>,
-    /// By number; 0 is the unknown place.
+    /// The places by number; 0 is the unknown place.
     place_table: Box<[Sourced<Place>]>,
-    /// The number of each address's autonomous system in the table.
+    /// The number of each address's autonomous system in `system_table`.
     systems: Arc<Ranges<u32>>,
-    /// By number; 0 is the unknown one. AS numbers.
+    /// The AS numbers by number; 0 is the unknown system.
     system_table: Box<[Sourced<u32>]>,
-    /// What said it: the names of databases and of the operator's own list.
+    /// The names of the sources: of the operator's own list and of the databases.
     sources: Box<[String]>,
 }
 
-/// A value and the place of who said it among the sources.
+/// A value and its source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sourced<T> {
     /// The value.
     pub value: T,
-    /// Its source.
+    /// The number of its source.
     pub source: u16,
 }
 
-/// Where one address is.
+/// The place and the autonomous system of one address.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Location<'a> {
-    /// The place, and what says so; `None` if nothing is known.
+    /// The place and the name of its source; `None` if nothing is known.
     pub place: Option<(Place, &'a str)>,
-    /// The number of the autonomous system, and what says so.
+    /// The AS number and the name of its source; `None` if nothing is known.
     pub asn: Option<(u32, &'a str)>,
 }
 
 impl Default for Geo {
-    /// Nothing is known.
+    /// Makes a `Geo` that knows nothing.
     fn default() -> Self {
         let (place, asn) = (Place::default(), 0);
         Self {
@@ -74,8 +74,8 @@ impl Default for Geo {
 }
 
 impl Geo {
-    /// From the numbers of places and systems by address, and what stands behind the numbers, of
-    /// which 0 is "unknown" in both.
+    /// Makes a `Geo` of the numbers of places and systems by address, and the tables of what these
+    /// numbers stand for. In both tables, 0 stands for "unknown".
     pub fn new(
         (places, place_table): (Ranges<u32>, Box<[Sourced<Place>]>),
         (systems, system_table): (Ranges<u32>, Box<[Sourced<u32>]>),
@@ -85,32 +85,33 @@ impl Geo {
         Self { places, place_table, systems, system_table, sources }
     }
 
-    /// Whether nothing is known of any address.
+    /// Returns whether nothing is known of any address.
     pub fn is_empty(&self) -> bool {
         self.place_table.len() <= 1 && self.system_table.len() <= 1
     }
 
-    /// The numbers of places by address.
+    /// Returns the numbers of places by address.
     pub fn places(&self) -> &Ranges<u32> {
         &self.places
     }
 
-    /// The place of that number.
+    /// Returns the place with this number; the unknown place if there is none.
     pub fn place(&self, number: u32) -> Place {
         self.place_table.get(number as usize).map_or(Place::default(), |place| place.value)
     }
 
-    /// The numbers of autonomous systems by address: not AS numbers yet.
+    /// Returns the numbers of autonomous systems by address, of which [`Geo::asn`] makes AS
+    /// numbers.
     pub fn systems(&self) -> &Ranges<u32> {
         &self.systems
     }
 
-    /// The AS number behind that number; 0: unknown.
+    /// Returns the AS number for this number of a system; 0 if it is unknown.
     pub fn asn(&self, number: u32) -> u32 {
         self.system_table.get(number as usize).map_or(0, |system| system.value)
     }
 
-    /// Where `address` is.
+    /// Finds the place and the system of `address`; an IPv4-mapped address counts as IPv4.
     pub fn locate(&self, address: IpAddr) -> Location<'_> {
         let address = address.to_canonical();
         let said_by =

@@ -1,4 +1,4 @@
-//! What is known of where a client is.
+//! The facts that are known of a client's place.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,16 +6,16 @@ use std::str::FromStr;
 /// The radius of the earth, in kilometres (IUGG mean).
 const EARTH_RADIUS_KM: f64 = 6371.0088;
 
-/// A two-letter code: of a country (ISO 3166-1 alpha-2) or a continent.
+/// A two-letter code of a country (ISO 3166-1 alpha-2) or a continent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code([u8; 2]);
 
-/// A country's part (ISO 3166-2), such as `US-CA`.
+/// A part of a country (ISO 3166-2), such as `US-CA`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subdivision {
     /// The country.
     pub country: Code,
-    /// One to three letters and digits, filled up with zeros.
+    /// One to three letters and digits, padded with zeros.
     part: [u8; 3],
 }
 
@@ -28,35 +28,35 @@ pub struct Coordinates {
     lon: f32,
 }
 
-/// Where an address is, as far as that is known.
+/// The place of an address, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Place {
     /// AF, AN, AS, EU, NA, OC or SA.
     pub continent: Option<Code>,
     /// The country.
     pub country: Option<Code>,
-    /// The country's part, and that part's part: `GB-ENG`, `GB-LND`.
+    /// The part of the country, and a part of that part: `GB-ENG`, `GB-LND`.
     pub subdivisions: [Option<Subdivision>; 2],
     /// The point.
     pub coordinates: Option<Coordinates>,
 }
 
 impl Code {
-    /// Reads two ASCII letters, small ones as capitals.
+    /// Reads two ASCII letters in either case; `None` for anything else.
     pub fn new(text: &str) -> Option<Self> {
         let letters: [u8; 2] = text.as_bytes().try_into().ok()?;
         let is_code = letters.iter().all(u8::is_ascii_alphabetic);
         is_code.then(|| Self(letters.map(|letter| letter.to_ascii_uppercase())))
     }
 
-    /// The two letters.
+    /// Returns the two letters, in upper case.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 impl Subdivision {
-    /// The part `part` of `country`; `None` unless that is one to three letters and digits.
+    /// Returns the part `part` of `country`; `None` unless it is one to three letters and digits.
     pub fn new(country: Code, part: &str) -> Option<Self> {
         let is_part =
             matches!(part.len(), 1..=3) && part.bytes().all(|c| c.is_ascii_alphanumeric());
@@ -78,32 +78,32 @@ impl FromStr for Subdivision {
 }
 
 impl Coordinates {
-    /// The point `lat` degrees north and `lon` degrees east; `None` outside of the globe.
+    /// Returns the point `lat` degrees north and `lon` degrees east; `None` if outside the globe.
     pub fn new(lat: f64, lon: f64) -> Option<Self> {
         let is_on_globe = lat.abs() <= 90.0 && lon.abs() <= 180.0;
         is_on_globe.then_some(Self { lat: lat as f32, lon: lon as f32 })
     }
 
-    /// Degrees north and degrees east.
+    /// Returns the degrees north and the degrees east.
     pub fn degrees(self) -> (f32, f32) {
         (self.lat, self.lon)
     }
 
-    /// The way between two points over the surface, in kilometres, as on a sphere: off by
-    /// 0.6 % at the most.
+    /// Returns the distance between two points over the surface, in kilometres. It takes the earth
+    /// for a sphere: the error is at most 0.6 %.
     pub fn distance_km(self, other: Self) -> f64 {
         let radians =
             |point: Self| (f64::from(point.lat).to_radians(), f64::from(point.lon).to_radians());
         let ((lat, lon), (other_lat, other_lon)) = (radians(self), radians(other));
         let half = |angle: f64| (angle / 2.0).sin().powi(2);
-        // The haversine formula, which keeps its precision for points that are near.
+        // The haversine formula, which stays precise for points that are close together.
         let square = half(other_lat - lat) + lat.cos() * other_lat.cos() * half(other_lon - lon);
         2.0 * EARTH_RADIUS_KM * square.sqrt().min(1.0).asin()
     }
 }
 
 impl Place {
-    /// Whether nothing is known.
+    /// Returns whether nothing is known.
     pub fn is_unknown(&self) -> bool {
         *self == Self::default()
     }

@@ -1,9 +1,8 @@
 //! A value for every address: the address space cut into ranges.
 //!
-//! Where routes and databases know prefixes, an answer wants two things of an address: the value
-//! of the longest prefix that holds it, and how far around it that value holds. Ranges give both by
-//! one search, and neighbours with the same value become one range, so that what they say of the
-//! extent is exact.
+//! Routes and databases know prefixes. An answer needs two things of an address: the value of the
+//! longest prefix that holds it, and how far around the address that value holds. Ranges give both
+//! with one search. Neighbours with the same value become one range, so that the extent is exact.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,7 +15,7 @@ pub struct Ranges<T> {
     v6: Cuts<u128, T>,
 }
 
-/// What [`Ranges::find`] found.
+/// The result of [`Ranges::find`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<T> {
     /// The value.
@@ -27,13 +26,13 @@ pub struct Found<T> {
 }
 
 impl<T: Copy + PartialEq> Ranges<T> {
-    /// `value`, whatever the address.
+    /// Makes ranges with `value` at every address.
     pub fn everywhere(value: T) -> Self {
         Self { v4: Cuts::everywhere(value), v6: Cuts::everywhere(value) }
     }
 
-    /// The value of the longest network that holds an address, `otherwise` where none does. Of
-    /// equal networks the first counts.
+    /// Makes ranges in which each address has the value of the longest network that holds it, or
+    /// `otherwise` if none does. Of equal networks the first counts.
     pub fn of_networks(otherwise: T, networks: impl IntoIterator<Item = (IpNet, T)>) -> Self {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (network, value) in networks {
@@ -49,11 +48,11 @@ impl<T: Copy + PartialEq> Ranges<T> {
         Self { v4: Cuts::of_networks(otherwise, v4), v6: Cuts::of_networks(otherwise, v6) }
     }
 
-    /// The value at `address` and how far it holds. An IPv4-mapped IPv6 address is an IPv6 address
-    /// here; callers canonicalize.
+    /// Finds the value at `address` and how far it holds. An IPv4-mapped IPv6 address counts as
+    /// IPv6 here: callers make it canonical first.
     ///
     /// # Cost
-    /// Two look-ups and a binary search of what they leave; no allocation.
+    /// Two look-ups in the index and a binary search between them; no allocation.
     pub fn find(&self, address: IpAddr) -> Found<T> {
         match address {
             IpAddr::V4(address) => self.v4.find(address.to_bits()),
@@ -61,12 +60,12 @@ impl<T: Copy + PartialEq> Ranges<T> {
         }
     }
 
-    /// Every value with `f` applied; neighbours that become equal become one range.
+    /// Applies `f` to every value; neighbours that become equal become one range.
     pub fn map<U: Copy + PartialEq>(&self, mut f: impl FnMut(T) -> U) -> Ranges<U> {
         Ranges { v4: self.v4.map(&mut f), v6: self.v6.map(&mut f) }
     }
 
-    /// What `f` makes of the values here and in `other`.
+    /// Combines each address's value here with the one in `other`, by `f`.
     ///
     /// # Cost
     /// One pass over the ranges of both.
@@ -78,25 +77,25 @@ impl<T: Copy + PartialEq> Ranges<T> {
         Ranges { v4: self.v4.combine(&other.v4, &mut f), v6: self.v6.combine(&other.v6, &mut f) }
     }
 
-    /// How many ranges there are, of both families; each has one at least.
+    /// Returns the number of ranges of both families together; each family has at least one.
     pub fn count(&self) -> usize {
         self.v4.starts.len() + self.v6.starts.len()
     }
 
-    /// The values of all ranges, IPv4 first.
+    /// Returns the values of all ranges, IPv4 first.
     pub fn values(&self) -> impl Iterator<Item = T> {
         self.v4.values.iter().chain(&self.v6.values).copied()
     }
 
-    /// The first address of each range with its value, IPv4 first.
+    /// Returns the first address of each range and its value, IPv4 first.
     pub fn iter(&self) -> impl Iterator<Item = (IpAddr, T)> {
         let v4 = self.v4.iter().map(|(start, value)| (Ipv4Addr::from_bits(start).into(), value));
         v4.chain(self.v6.iter().map(|(start, value)| (Ipv6Addr::from_bits(start).into(), value)))
     }
 }
 
-/// Makes [`Ranges`] of networks that come in order and do not overlap, as a database gives them,
-/// without keeping them.
+/// A maker of [`Ranges`] from networks that come in order and do not overlap, as a database gives
+/// them. It does not keep the networks.
 #[derive(Debug)]
 pub struct Cutter<T> {
     otherwise: T,
@@ -105,12 +104,12 @@ pub struct Cutter<T> {
 }
 
 impl<T: Copy + PartialEq> Cutter<T> {
-    /// `otherwise` is the value between the networks.
+    /// Starts without networks; `otherwise` is the value between them.
     pub fn new(otherwise: T) -> Self {
         Self { otherwise, v4: Growing::new(otherwise), v6: Growing::new(otherwise) }
     }
 
-    /// The value of `network`, which must begin behind all of its family that came before.
+    /// Adds `network` with its value. It must start after every network of its family added before.
     pub fn add(&mut self, network: IpNet, value: T) {
         match network {
             IpNet::V4(net) => {
@@ -124,7 +123,7 @@ impl<T: Copy + PartialEq> Cutter<T> {
         }
     }
 
-    /// The ranges.
+    /// Returns the ranges.
     pub fn finish(self) -> Ranges<T> {
         Ranges { v4: self.v4.finish(), v6: self.v6.finish() }
     }
@@ -133,20 +132,20 @@ impl<T: Copy + PartialEq> Cutter<T> {
 /// An address as a number.
 trait Bits: Copy + Ord {
     const ZERO: Self;
-    /// The most bits that the index of a family uses: of IPv6 little is in use, all of it below
-    /// a few short prefixes.
+    /// The most bits that the index of a family uses. IPv6 has more of them: all its addresses in
+    /// use lie below a few short prefixes.
     const INDEX_BITS_MAX: u32;
-    /// The first `bits` bits.
+    /// Returns the first `bits` bits, as a number.
     fn top(self, bits: u32) -> usize;
-    /// The first address whose first `bits` bits are `top`.
+    /// Returns the first address whose first `bits` bits are `top`.
     fn from_top(top: usize, bits: u32) -> Self;
-    /// The address behind it; `None` behind the last.
+    /// Returns the next address; `None` after the last one.
     fn next(self) -> Option<Self>;
-    /// The one before it; itself if it is the first.
+    /// Returns the address before this one; the first address returns itself.
     fn before(self) -> Self;
-    /// The last address of the network of this prefix length that starts here.
+    /// Returns the last address of the network of this prefix length that starts here.
     fn last(self, len: u8) -> Self;
-    /// How many bits are the same from the start on.
+    /// Counts the leading bits that both addresses share.
     fn same_bits(self, other: Self) -> u8;
 }
 
@@ -202,12 +201,12 @@ impl<A: Bits, T> Network<A, T> {
 /// The ranges of one family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cuts<A, T> {
-    /// Where each range starts, the first at 0; it ends where the next one starts.
+    /// The first address of each range, the first one 0; a range ends where the next one starts.
     starts: Box<[A]>,
     values: Box<[T]>,
     index_bits: u32,
-    /// By the first bits of an address: the range that holds the first address with these. One
-    /// more stands behind: the last range.
+    /// For each value of the first `index_bits` bits of an address, the number of the range that
+    /// holds the first such address. One more entry follows them: the last range.
     index: Box<[u32]>,
 }
 
@@ -217,7 +216,7 @@ impl<A: Bits, T: Copy + PartialEq> Cuts<A, T> {
     }
 
     fn of_networks(otherwise: T, mut networks: Vec<Network<A, T>>) -> Self {
-        // Wide before narrow, and the sort is stable: of equal ones the first stays in front.
+        // Wide before narrow. The sort is stable: of equal networks the first stays in front.
         networks.sort_by_key(|net| (net.start, std::cmp::Reverse(net.last)));
         networks.dedup_by_key(|net| (net.start, net.last));
         let mut growing = Growing::new(otherwise);
@@ -293,7 +292,7 @@ impl<A: Bits, T: Copy + PartialEq> Cuts<A, T> {
     }
 }
 
-/// Ranges that come in order.
+/// Ranges under construction, which come in order.
 #[derive(Debug)]
 struct Growing<A, T> {
     starts: Vec<A>,
@@ -305,7 +304,7 @@ impl<A: Bits, T: Copy + PartialEq> Growing<A, T> {
         Self { starts: vec![A::ZERO], values: vec![first] }
     }
 
-    /// From `start` on, which is not before the last one, the value is `value`.
+    /// Gives the addresses from `start` on `value`; `start` is not before the last one.
     fn push(&mut self, start: A, value: T) {
         if self.starts.last() == Some(&start) {
             self.starts.pop();
@@ -326,7 +325,7 @@ impl<A: Bits, T: Copy + PartialEq> Growing<A, T> {
 
     fn finish(self) -> Cuts<A, T> {
         let (starts, values) = (self.starts, self.values);
-        // About one range for each place of the index, so that little is left to search.
+        // About one range for each entry of the index, so that little is left to search.
         let index_bits = starts.len().ilog2().min(A::INDEX_BITS_MAX);
         let mut index = Vec::with_capacity((1 << index_bits) + 1);
         let mut at = 0;
@@ -399,7 +398,7 @@ mod tests {
         prop::collection::vec((prop_oneof![v4, v6], 0u8..4), 0..40)
     }
 
-    /// The naive way: look at all of them.
+    /// Finds the value of the longest network the naive way: it looks at all of them.
     fn longest(networks: &[(IpNet, u8)], address: IpAddr) -> u8 {
         let holding = networks.iter().rev().filter(|(net, _)| net.contains(&address));
         holding.max_by_key(|(net, _)| net.prefix_len()).map_or(0, |&(_, value)| value)
@@ -412,7 +411,7 @@ mod tests {
         prop::collection::vec(prop_oneof![v4, v6], 1..40)
     }
 
-    /// Whether the value is `value` on all of `prefix`, as far as `networks` can tell it apart.
+    /// Returns whether the value is `value` on all of `prefix`, by the edges of `networks` in it.
     fn is_constant(networks: &[(IpNet, u8)], prefix: IpNet, value: u8) -> bool {
         let edges = networks.iter().flat_map(|(net, _)| {
             let behind = match net.broadcast() {

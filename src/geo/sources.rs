@@ -1,4 +1,4 @@
-//! Several databases and the operator's own networks, put together.
+//! Several databases and the operator's own networks, combined.
 
 use std::sync::Arc;
 
@@ -6,30 +6,31 @@ use ipnet::IpNet;
 
 use super::{Database, Geo, Place, Ranges, Sourced};
 
-/// What the operator says of some networks, over the heads of all databases.
+/// The operator's own statement on some networks, which goes before all databases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OwnNetwork {
-    /// The networks; of several that hold an address the longest counts.
+    /// The networks; the longest one that holds an address counts.
     pub nets: Vec<IpNet>,
-    /// Where they are; `None`: wherever the databases say.
+    /// Their place; `None` leaves it to the databases.
     pub place: Option<Place>,
-    /// The number of their autonomous system; `None`: whichever the databases say.
+    /// Their AS number; `None` leaves it to the databases.
     pub asn: Option<u32>,
 }
 
-/// What one source says.
+/// The values that one source gives.
 struct Layer<T> {
-    /// Numbers by address; 0: it does not know.
+    /// The numbers of values by address; 0 if the source knows none.
     numbers: Arc<Ranges<u32>>,
-    /// What stands behind the numbers.
+    /// The values by number.
     table: Vec<T>,
     source: u16,
 }
 
 impl Geo {
-    /// What `own`, found in the file `own_name`, says, and below that what the databases say: of
-    /// several that know an address's place the first counts, for all of it; the same for its
-    /// autonomous system.
+    /// Combines `own`, which the file `own_name` holds, with the databases; `own` goes first.
+    ///
+    /// Of several databases that know an address's place, the first gives all of it. Likewise for
+    /// the autonomous system.
     pub fn of(own: &[OwnNetwork], own_name: &str, databases: &[Arc<Database>]) -> Self {
         let mut sources = vec![own_name.to_owned()];
         sources.extend(databases.iter().map(|database| database.name.clone()));
@@ -60,7 +61,7 @@ impl<T: Copy + Default> Layer<T> {
     }
 }
 
-/// Layers over each other, the first on top.
+/// Lays the layers over each other, the first on top.
 fn together<T: Copy + Default>(layers: Vec<Layer<T>>) -> (Arc<Ranges<u32>>, Box<[Sourced<T>]>) {
     let mut table = vec![Sourced { value: T::default(), source: 0 }];
     let mut numbers: Option<Arc<Ranges<u32>>> = None;

@@ -1,4 +1,4 @@
-//! Databases as their makers lay them out, put together, and broken in every way.
+//! Databases in the layouts of their makers, combined, and damaged in every way.
 
 use std::net::Ipv6Addr;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The octets of a database of `kind` with these records.
+/// Writes a database of `kind` with these records and returns its octets.
 fn written(kind: &str, ip_version: IpVersion, records: &[(&str, Value)]) -> Vec<u8> {
     let mut writing = Writing::default();
     writing.metadata.ip_version = ip_version;
@@ -19,7 +19,7 @@ fn written(kind: &str, ip_version: IpVersion, records: &[(&str, Value)]) -> Vec<
     writing.metadata.build_epoch = 1_700_000_000;
     for (net, record) in records {
         let data = writing.insert_value(record.clone()).unwrap();
-        // Within an IPv6 database IPv4 lies in ::/96.
+        // An IPv6 database holds IPv4 within ::/96.
         let net: IpNet = net.parse().unwrap();
         let net = match (net, ip_version) {
             (IpNet::V4(net), IpVersion::V6) => {
@@ -33,7 +33,7 @@ fn written(kind: &str, ip_version: IpVersion, records: &[(&str, Value)]) -> Vec<
     writing.write_to(Vec::new()).unwrap()
 }
 
-/// The bits of a prefix.
+/// Returns the bits of a prefix.
 fn path(net: IpNet) -> impl Iterator<Item = bool> {
     let bits = match net.addr() {
         IpAddr::V4(addr) => u128::from(addr.to_bits()) << 96,
@@ -75,7 +75,7 @@ fn read(name: &str, octets: &[u8]) -> Arc<Database> {
     Arc::new(Database::read(name, octets).unwrap())
 }
 
-/// What is known of an address, in words.
+/// Returns in words what is known of an address.
 fn place(geo: &Geo, address: &str) -> String {
     let Location { place, asn } = geo.locate(address.parse().unwrap());
     let text = |code: Option<String>| code.unwrap_or_else(|| "-".to_owned());

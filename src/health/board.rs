@@ -1,58 +1,57 @@
-//! The states as the data plane reads them: bits, and beside them what is not as the zone file
-//! says.
+//! The states as the data plane reads them: bits, and besides them the adjustments.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Endpoints in one block: the bits of a word.
+/// The endpoints of one block: one for each bit of a word.
 const BLOCK: usize = 64;
-/// Words of one block: IPv4, IPv6.
+/// The words of one block: IPv4, IPv6.
 const FAMILIES: usize = 2;
 
-/// Which endpoint addresses of one zone may serve: one bit each, 64 to a word. The words of one
-/// block of endpoints stand side by side, that of IPv4 first, at an even place.
+/// The endpoint addresses of one zone that may serve: one bit each, 64 to a word. The words of one
+/// block of endpoints are neighbours: that of IPv4 comes first, at an even index.
 ///
 /// ## Data
-/// A set bit: up or unknown, and not drained. A bit that no endpoint has stays set and means
-/// nothing. Endpoints whose weight, TTL or drain differs from what the zone file says have an
-/// [`Adjusted`] block besides, which comes into being with the first of them.
+/// A set bit means: up or unknown, and not drained. A bit that no endpoint has stays set and means
+/// nothing. An endpoint address is adjusted if it is drained, or if its weight or TTL differs from
+/// those of the zone file. Its block then has an [`Adjusted`], made for the first such address.
 ///
 /// ## Access
-/// [`super::Table`] writes while it is served, and while tests of a zone hold endpoints down; what
-/// compiles a zone shows the states that are written in it. Every worker reads whole words. A word
-/// is published as one value, so the (at most 64) endpoints of one pool change together.
+/// [`super::Table`] writes while the zone is served, and while tests of the zone hold endpoints
+/// down. The compiler of a zone shows the states that the zone file sets. A writer changes one bit
+/// at a time. Every worker reads whole words, so it sees the endpoints of one block at one moment.
 #[derive(Debug)]
 pub struct Board {
     words: Box<[AtomicU64]>,
     adjusted: OnceLock<Box<[OnceLock<Box<Adjusted>>]>>,
-    /// The number of endpoint addresses that are not as the zone file says.
+    /// The number of endpoint addresses that are adjusted.
     adjusted_count: AtomicUsize,
 }
 
-/// One endpoint address's place on a [`Board`].
+/// The place of one endpoint address on a [`Board`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Bit {
-    /// Which word.
+    /// The index of the word.
     pub word: u32,
-    /// Which bit of it, 0 to 63.
+    /// The bit in the word, 0 to 63.
     pub at: u8,
 }
 
-/// What a board shows of one endpoint address.
+/// The state of one endpoint address as a board shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Showing {
     /// Whether answers may name it.
     pub may_serve: bool,
-    /// Whether it may serve, but only where nothing else does: it is drained.
+    /// Whether it is drained: it serves only where nothing else does. `may_serve` is false then.
     pub is_drained: bool,
-    /// Which part of its weight counts, in percent; 100 at the most.
+    /// The part of its weight that counts, in percent; 100 at the most.
     pub percent: u8,
-    /// The longest TTL of an answer that names it, in seconds; `None`: that of the zone file.
+    /// The longest TTL of an answer that names it, in seconds; `None` for the TTL of the zone file.
     pub ttl_max: Option<u16>,
 }
 
 impl Showing {
-    /// Up, as the zone file says.
+    /// Up, with the weight and TTL of the zone file.
     pub const UP: Self =
         Self { may_serve: true, is_drained: false, percent: Self::ALL, ttl_max: None };
     /// Down.
@@ -67,27 +66,27 @@ impl Showing {
     }
 }
 
-/// What of a block of endpoints is not as the zone file says.
+/// The adjustments of one block of endpoints.
 #[derive(Debug)]
 pub struct Adjusted {
-    /// Grows with each change of a weight.
+    /// A number that grows with each change of a weight.
     version: AtomicU32,
     drained: [AtomicU64; FAMILIES],
-    /// Those whose weight counts for nothing.
+    /// The endpoints whose weight counts for nothing.
     idle: [AtomicU64; FAMILIES],
     percents: [[AtomicU16; BLOCK]; FAMILIES],
-    /// In seconds; `u16::MAX`: that of the zone file.
+    /// The longest TTLs, in seconds; `u16::MAX` for the TTL of the zone file.
     ttls: [[AtomicU16; BLOCK]; FAMILIES],
 }
 
 impl Board {
-    /// A board of `words` words, every bit set.
+    /// Makes a board of `words` words, every bit set.
     pub fn new(words: usize) -> Self {
         let words = (0..words).map(|_| AtomicU64::new(u64::MAX)).collect();
         Self { words, adjusted: OnceLock::new(), adjusted_count: AtomicUsize::new(0) }
     }
 
-    /// One word; all ones beyond the end.
+    /// Returns the word at index `at`; all ones beyond the end.
     ///
     /// # Cost
     /// One atomic load.
@@ -95,12 +94,12 @@ impl Board {
         self.words.get(at as usize).map_or(u64::MAX, |word| word.load(Ordering::Acquire))
     }
 
-    /// Whether what the bit stands for may serve.
+    /// Returns whether the endpoint address of the bit may serve.
     pub fn is_set(&self, bit: Bit) -> bool {
         self.word(bit.word) >> (bit.at & 63) & 1 == 1
     }
 
-    /// Whether anything in the zone is not as its file says.
+    /// Returns whether any endpoint address of the zone is adjusted.
     ///
     /// # Cost
     /// One atomic load.
@@ -108,11 +107,11 @@ impl Board {
         self.adjusted_count.load(Ordering::Acquire) > 0
     }
 
-    /// Returns the adjustments to the block that has this word; `None`: nothing in the
-    /// zone is, or nothing in the block ever was.
+    /// Returns the adjustments to the block that has this word; `None` if nothing in the zone is
+    /// adjusted, or nothing in the block ever was.
     ///
     /// # Cost
-    /// An atomic load; three where anything in the zone is adjusted.
+    /// One atomic load; three if anything in the zone is adjusted.
     pub fn adjusted(&self, word: u32) -> Option<&Adjusted> {
         if !self.is_adjusted() {
             return None;
@@ -125,7 +124,7 @@ impl Board {
         blocks.get(word as usize / FAMILIES)?.get().map(|block| &**block)
     }
 
-    /// What is shown at `bit`.
+    /// Returns what is shown at `bit`.
     pub fn showing(&self, bit: Bit) -> Showing {
         let may_serve = self.is_set(bit);
         match self.adjusted(bit.word) {
@@ -139,10 +138,10 @@ impl Board {
         }
     }
 
-    /// Shows something at `bit`; nothing beyond the end.
+    /// Shows `showing` at `bit`; beyond the end it shows nothing.
     pub fn show(&self, bit: Bit, showing: Showing) {
         let (before, is_adjusted) = (self.showing(bit).is_adjusted(), showing.is_adjusted());
-        // Counted before it is shown, and until it no longer is: no reader of the count misses it.
+        // It counts before it shows, and until it no longer does: no reader of the count misses it.
         if is_adjusted && !before {
             self.adjusted_count.fetch_add(1, Ordering::AcqRel);
         }
@@ -179,29 +178,29 @@ impl Default for Adjusted {
 }
 
 impl Adjusted {
-    /// A number that changes whenever the weight of one of the endpoints does.
+    /// Returns a number that changes whenever the weight of one of the endpoints does.
     pub fn version(&self) -> u32 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Those of the endpoints of `word` that serve only where nothing else does.
+    /// Returns the bits of the endpoints of `word` that serve only where nothing else does.
     pub fn drained(&self, word: u32) -> u64 {
         of_family(&self.drained, word).map_or(0, |word| word.load(Ordering::Acquire))
     }
 
-    /// Those of the endpoints of `word` whose weight counts for nothing.
+    /// Returns the bits of the endpoints of `word` whose weight counts for nothing.
     pub fn idle(&self, word: u32) -> u64 {
         of_family(&self.idle, word).map_or(0, |word| word.load(Ordering::Acquire))
     }
 
-    /// Which part of an endpoint's weight counts, in percent.
+    /// Returns the part of an endpoint's weight that counts, in percent.
     pub fn percent(&self, bit: Bit) -> u32 {
         let cell = of_family(&self.percents, bit.word).and_then(|of| of.get(usize::from(bit.at)));
         cell.map_or(u32::from(Showing::ALL), |cell| u32::from(cell.load(Ordering::Relaxed)))
     }
 
-    /// The longest TTL of an answer that names an endpoint, in seconds; `None`: that of the zone
-    /// file.
+    /// Returns the longest TTL of an answer that names an endpoint, in seconds; `None` for the TTL
+    /// of the zone file.
     pub fn ttl_max(&self, bit: Bit) -> Option<u16> {
         let cell = of_family(&self.ttls, bit.word).and_then(|of| of.get(usize::from(bit.at)))?;
         Some(cell.load(Ordering::Relaxed)).filter(|ttl| *ttl != u16::MAX)
@@ -221,7 +220,7 @@ impl Adjusted {
             if let Some(word) = of_family(&self.idle, bit.word) {
                 set_bit(word, bit.at, percent == 0);
             }
-            // Behind the weight itself: who sees the new number sees it too.
+            // After the weight itself: a reader that sees the new number sees the weight too.
             self.version.fetch_add(1, Ordering::AcqRel);
         }
     }

@@ -1,4 +1,4 @@
-//! One probed address: what verdicts made of it, and what it says of itself.
+//! One probed address: the state that verdicts made of it, and its own words about itself.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::tracker::{State, Tracker, Turned, Verdict};
 use crate::clock::Moment;
 use crate::zone::Check;
 
-/// The part of its weight that an endpoint starts slowly with, in percent.
+/// The part of its weight that a slow start begins with, in percent.
 const SLOW_START_FROM: u32 = 10;
-/// TTLs are never cut shorter than this, in seconds: below it some resolvers round up.
+/// The shortest TTL that TTLs are cut to, in seconds: some resolvers round shorter ones up.
 const TTL_MIN: u64 = 5;
 
-/// Numbers of sheets, and of bindings on them; mostly one, which needs no allocation.
+/// The numbers of sheets, each with one of a binding on it. Up to two pairs need no allocation.
 pub(super) type Shown = SmallVec<[(u32, u32); 2]>;
 
 /// One probed address.
@@ -25,19 +25,19 @@ pub(super) struct Entry {
     pub(super) tracker: Tracker,
     pub(super) watched: Watched,
     spoken: Spoken,
-    /// When its state began, what it says of itself included.
+    /// The beginning of its state, in which its own words count.
     pub(super) since: Moment,
-    /// The words for what last turned its state.
+    /// The words for the last turn of its state.
     pub(super) reason: Option<Box<str>>,
-    /// Since when it starts slowly.
+    /// The beginning of its slow start; `None` if there is none.
     rising: Option<Moment>,
-    /// Which part of its weight that is, in percent.
+    /// The part of its weight that the slow start allows, in percent.
     risen: u8,
-    /// What shows it.
+    /// The bindings that show it.
     pub(super) shown: Shown,
 }
 
-/// What of an entry bears on what is shown.
+/// The parts of an entry that decide what boards show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) state: State,
@@ -46,7 +46,7 @@ pub(super) struct Standing {
     ttl_max: Option<u16>,
 }
 
-/// What another check found of an endpoint's address.
+/// The findings of another check on an endpoint's address.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     state: State,
@@ -60,12 +60,12 @@ impl Default for Found {
 }
 
 impl Standing {
-    /// That of an endpoint whose `state` nothing probes.
+    /// Makes a standing in `state` with nothing adjusted.
     pub(super) fn of(state: State) -> Self {
         Self { state, is_drained: false, percent: 100, ttl_max: None }
     }
 
-    /// What is shown of an endpoint that all of `self` and `other` bear on.
+    /// Combines two standings: the state of `self`, either drain, the lower percentage and TTL.
     pub(super) fn with(self, other: Self) -> Self {
         let ttls = [self.ttl_max, other.ttl_max];
         Self {
@@ -101,7 +101,8 @@ impl Entry {
         }
     }
 
-    /// Begins with what another check found, until the first verdict.
+    /// Makes an entry that starts from the findings of another check until its first verdict. It
+    /// takes the endpoint's words over only if `check` listens to an agent.
     pub(super) fn starting_from(found: Found, check: &Check, now: Moment) -> Self {
         let Found { state, spoken } = found;
         let entry = Self::new(Tracker::starting_from(state, now), now);
@@ -111,12 +112,12 @@ impl Entry {
         }
     }
 
-    /// What was found so far.
+    /// Returns the findings so far.
     pub(super) fn found(&self) -> Found {
         Found { state: self.tracker.state(), spoken: self.spoken }
     }
 
-    /// Up, down or unknown: what it says of itself counts as well as what verdicts say.
+    /// Returns the state: up, down or unknown. The endpoint's own words count as well as verdicts.
     pub(super) fn state(&self) -> State {
         match self.spoken.readiness {
             Readiness::Down | Readiness::Maintenance => State::Down,
@@ -135,13 +136,13 @@ impl Entry {
         }
     }
 
-    /// Puts a state back that verdicts had turned which are not believed.
+    /// Returns to the state `to`, because the verdicts that left it are not believed.
     pub(super) fn turn_back(&mut self, to: State, now: Moment) -> Turned {
         (self.rising, self.risen, self.since, self.reason) = (None, 100, now, None);
         self.tracker.turn_back(to, now)
     }
 
-    /// Takes one verdict in, and what came with it; what that turned, if anything.
+    /// Takes in one verdict and the words that came with it; returns the turn, if there is one.
     pub(super) fn apply(
         &mut self,
         (verdict, spoken): (Verdict, Option<Spoken>),
@@ -161,7 +162,7 @@ impl Entry {
         if before != after {
             self.since = now;
         }
-        // What it says of itself may hide a turn, or be one.
+        // Its own words may hide a turn of the tracker, or be a turn themselves.
         match turned {
             Some(turned) if turned.is_held => Some(turned),
             _ if before == after => None,
@@ -174,7 +175,7 @@ impl Entry {
         }
     }
 
-    /// Which part of its weight counts, the longer it is up the more.
+    /// Sets the part of its weight that counts, which grows the longer it is up.
     fn rise(&mut self, slow_start: Duration, now: Moment) {
         let Some(since) = self.rising else { return };
         let part = now.since(since).as_secs_f64() / slow_start.as_secs_f64();
@@ -185,7 +186,7 @@ impl Entry {
         self.risen = ((part * 100.0) as u32).max(SLOW_START_FROM) as u8;
     }
 
-    /// What it says of itself.
+    /// Returns its last words about itself.
     pub(super) fn spoken(&self) -> Spoken {
         self.spoken
     }

@@ -1,4 +1,4 @@
-//! A number for what is probed that stays the same.
+//! A number for an address and its check that stays the same.
 
 use std::net::IpAddr;
 
@@ -9,18 +9,18 @@ use crate::zone::{
     TlsOptions,
 };
 
-/// A hash of what is probed that does not change from run to run or from release to release of
-/// the standard library: FNV-1a over the parts, then mixed, for FNV's high bits are weak.
+/// Returns a hash of what is probed. It does not change from run to run, or from release to release
+/// of the standard library: FNV-1a over the parts, then mixed, because FNV's high bits are weak.
 ///
-/// Every field is named, so that the compiler asks of a new one whether it belongs here. What is
-/// left out changes when and how fast a verdict counts, not what it says.
+/// Every field is named, so that the compiler asks of a new field whether it belongs here. The
+/// fields left out change when and how fast a verdict counts, not what it says.
 pub(super) fn of(Probed { address, check }: &Probed) -> u64 {
     let Check {
         kind,
         source,
         proxy,
         agent,
-        // Of the address.
+        // The address has it.
         port: _,
         interval: _,
         jitter: _,
@@ -102,10 +102,10 @@ impl Fnv {
         }
     }
 
-    /// Adds what is asked, and what must come back: checks that differ in that find different
+    /// Adds what the probe asks and what must come back: checks that differ in these find different
     /// states.
     fn request(&mut self, check: &HttpCheck) {
-        // Over a connection that is kept the same is asked.
+        // A connection that is kept changes nothing of the question.
         let HttpCheck { method, path, host, tls, headers, body, reuse: _, expect } = check;
         self.part(method.as_bytes());
         self.part(path.as_bytes());
@@ -131,7 +131,7 @@ impl Fnv {
         }
     }
 
-    /// Adds whom a probe trusts, and what it shows of itself.
+    /// Adds the rules by which a probe trusts a server, and the certificate that it shows.
     fn tls(&mut self, options: Option<&TlsOptions>) {
         let Some(TlsOptions { verify, server_name, ca_pem, expiry, own }) = options else {
             return;
@@ -146,8 +146,8 @@ impl Fnv {
         }
     }
 
-    /// Adds where a probe comes from, and how it is announced. Without either nothing is added, so
-    /// that states outlive the release that knew neither.
+    /// Adds the addresses that a probe comes from and the header that announces it. It adds nothing
+    /// if there is neither, so that states outlive a release that knew neither.
     fn line(&mut self, Source { v4, v6 }: Source, proxy: Option<ProxyVersion>) {
         for own in v4.map(IpAddr::V4).into_iter().chain(v6.map(IpAddr::V6)) {
             self.part(own.to_string().as_bytes());
@@ -159,7 +159,8 @@ impl Fnv {
         }
     }
 
-    /// Adds where an endpoint speaks for itself. Without it nothing is added.
+    /// Adds the settings of an agent, through which an endpoint speaks for itself; nothing without
+    /// one.
     fn agent(&mut self, agent: Option<&Agent>) {
         let Some(Agent { header, weight_min, weight_max }) = agent else { return };
         self.part(b"agent");
@@ -172,7 +173,7 @@ impl Fnv {
         self.part(expect.as_deref().unwrap_or_default());
     }
 
-    /// Folds the product's high half in, as a remainder by an even interval needs.
+    /// Folds the product's high half into the low one: a remainder by an even interval needs it.
     fn mixed(self) -> u64 {
         let product = u128::from(self.0) * 0x9e37_79b9_7f4a_7c15;
         (product >> 64) as u64 ^ product as u64

@@ -1,8 +1,9 @@
-//! The guard against faults of this machine: when nearly everything begins to fail at once, it is
-//! rarely everything.
+//! The guard against faults of this machine. When nearly everything begins to fail at once, the
+//! fault is rarely everywhere.
 //!
 //! A cable pulled here looks like a thousand servers that died there. While the guard holds, a
-//! failed probe changes no state, and what turned down since the failures began is up again.
+//! failed probe changes no state, and states that turned down since the failures began are put
+//! back.
 
 use std::collections::hash_map::Entry as Place;
 use std::collections::{HashMap, VecDeque};
@@ -16,32 +17,32 @@ use crate::clock::Moment;
 use crate::zone::Check;
 
 /// The longest time within which failures count as beginning at once. Addresses that are probed
-/// more seldom have no part in it.
+/// less often are no targets: the guard does not count them.
 const WINDOW_MAX: Duration = Duration::from_secs(60);
 
-/// When the guard holds, and for how long.
+/// The conditions on which the guard holds, and the limit of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GuardPolicy {
-    /// The share of the targets, 0 to 1, more than which begin to fail within one interval. 1: the
-    /// guard never holds.
+    /// The share of the targets, 0 to 1: the guard holds if more than this begin to fail within the
+    /// window. With 1 it never holds.
     pub share: f64,
-    /// The fewest targets of which that says anything.
+    /// The fewest targets with which the guard may begin to hold.
     pub targets_min: usize,
-    /// How long it holds at the most: what fails for longer is believed.
+    /// The longest time that it holds: longer failures are believed.
     pub freeze_max: Duration,
-    /// How many probes are under way at the most, at least one: when all wait for their timeouts,
-    /// it takes longer than an interval until nearly all have failed.
+    /// The most probes under way at once, at least one. When all probes wait for their timeouts,
+    /// this limit stretches the time until nearly all have failed beyond an interval.
     pub concurrency: usize,
-    /// How many of them go to one IP address, at least one.
+    /// The most probes under way to one IP address at once, at least one.
     pub per_address: usize,
 }
 
 impl GuardPolicy {
-    /// The targets of which it says anything unless something else is set.
+    /// The default of `targets_min`.
     pub const TARGETS_MIN: usize = 10;
-    /// How long it holds unless something else is set.
+    /// The default of `freeze_max`.
     pub const FREEZE_MAX: Duration = Duration::from_secs(60);
-    /// The share unless something else is set.
+    /// The default of `share`.
     pub const SHARE: f64 = 0.7;
 }
 
@@ -57,69 +58,69 @@ impl Default for GuardPolicy {
     }
 }
 
-/// What the guard began or ended to do.
+/// A beginning or an end of the guard's hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guarded {
-    /// It holds from now on.
+    /// The guard holds from now on.
     Frozen {
-        /// How many began to fail.
+        /// The number of targets that began to fail.
         failing: usize,
-        /// Of how many.
+        /// The number of all targets.
         targets: usize,
-        /// Within which time.
+        /// The time within which they began to fail.
         within: Duration,
-        /// How long it will hold at the most.
+        /// The longest time that it will hold.
         at_most: Duration,
     },
-    /// It holds no longer: enough of them pass again.
+    /// The guard holds no longer: enough targets pass again.
     Recovered {
-        /// For how long it held.
+        /// The time that it held.
         held: Duration,
     },
-    /// It holds no longer: they have failed for so long that it is believed.
+    /// The guard holds no longer: targets have failed for so long that the failures are believed.
     Believed {
-        /// For how long it held.
+        /// The time that it held.
         held: Duration,
-        /// How many fail.
+        /// The number of targets that fail.
         failing: usize,
-        /// Of how many.
+        /// The number of all targets.
         targets: usize,
     },
 }
 
-/// What the guard remembers of one probed address.
+/// The guard's memory of one probed address.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Watched {
-    /// Since when every probe has failed.
+    /// The time of the first of the failures in a row that count; `None` if there are none.
     failing_since: Option<Moment>,
-    /// The state when that began.
+    /// The state when the failures began.
     state: Option<State>,
-    /// Whether that began within the window.
+    /// Whether the failures began within the window.
     is_recent: bool,
 }
 
-/// Counts who fails.
+/// A counter of failing targets.
 #[derive(Debug, Default)]
 pub(super) struct Guard {
     policy: GuardPolicy,
-    /// The interval and timeout of the slowest check.
+    /// The largest sum of interval and timeout of any target so far.
     slowest: Duration,
-    /// The timeouts of all targets, one after the other.
+    /// The sum of the timeouts of all targets.
     timeouts: Duration,
-    /// The same of each IP address, and the largest so far.
+    /// The sum of the timeouts of the targets at each IP address, and the largest sum so far.
     by_address: HashMap<IpAddr, Duration>,
     most_by_address: Duration,
     targets: usize,
     failing: usize,
     recent: usize,
-    /// Who began to fail, and when; the oldest first.
+    /// The targets that began to fail, and the times; the oldest first.
     begun: VecDeque<(Moment, Probed)>,
     frozen_since: Option<Moment>,
-    /// When enough of them passed again for the last time, and since when it had held.
+    /// The time of the last recovery, and the beginning of the hold that it ended.
     recovered: Option<(Moment, Moment)>,
 }
 
-/// Whether a check is frequent enough to tell what happens at once.
+/// Returns whether a check is frequent enough to tell what happens at once.
 fn is_target(check: &Check) -> bool {
     check.interval + check.timeout <= WINDOW_MAX
 }
@@ -133,8 +134,8 @@ impl Guard {
         self.frozen_since.is_some()
     }
 
-    /// Within which time failures count as beginning at once: each target is probed once in it,
-    /// also when all probes last as long as they may.
+    /// Returns the time within which failures count as beginning at once. Each target is probed
+    /// once in it, even if every probe lasts as long as it may; [`WINDOW_MAX`] at the most.
     fn window(&self) -> Duration {
         let lanes = |count: usize| u32::try_from(count.max(1)).unwrap_or(u32::MAX);
         let in_all = self.timeouts / lanes(self.policy.concurrency);
@@ -170,7 +171,7 @@ impl Guard {
         }
     }
 
-    /// Notes one verdict on `probed`, which is `entry` and has not heard of it yet.
+    /// Notes one verdict on `probed` before its `entry` applies it.
     pub(super) fn note(
         &mut self,
         probed: &Probed,
@@ -199,11 +200,11 @@ impl Guard {
         }
     }
 
-    /// Begins or ends to hold, as the counts say. When it begins, `turn_back` is called with all
-    /// who began to fail within the window, and the state in which they were.
+    /// Begins or ends to hold, as the counts say. When it begins, it calls `turn_back` with every
+    /// target that began to fail within the window, and the state that this target had before.
     ///
     /// # Cost
-    /// By who leaves the window; nothing else but when it begins or ends.
+    /// Grows with the failures that leave the window; with all targets only when it begins or ends.
     pub(super) fn judge(
         &mut self,
         entries: &mut HashMap<Probed, Entry>,
@@ -225,7 +226,7 @@ impl Guard {
                 return None;
             }
             self.frozen_since = None;
-            // What was not believed for so long is no news when it is.
+            // Failures that were held back for so long do not make it hold again once believed.
             for (began, probed) in std::mem::take(&mut self.begun) {
                 self.settle(entries, &probed, began);
             }
@@ -234,7 +235,7 @@ impl Guard {
         if targets < self.policy.targets_min || self.recent as f64 <= most {
             return None;
         }
-        // What comes back at once is the same fault, and is borne no longer for having paused.
+        // A fault that returns at once is the same fault: its pause does not prolong the hold.
         let resumed = self.recovered.filter(|(at, _)| now.since(*at) <= self.window());
         let since = resumed.map_or(now, |(_, since)| since);
         self.frozen_since = Some(since);
@@ -243,8 +244,9 @@ impl Guard {
         Some(Guarded::Frozen { failing: self.recent, targets, within: self.window(), at_most })
     }
 
-    /// Lets every failure begin with the next one: whoever has not been probed since the others
-    /// passed again may have failed for the same fault, and goes on failing if it returns.
+    /// Forgets all failures, so that each begins with the next failed probe. A target that was not
+    /// probed since the others passed again may have failed from the same fault, and goes on
+    /// failing if the fault returns.
     fn begin_anew(&mut self, entries: &mut HashMap<Probed, Entry>) {
         entries.values_mut().for_each(|entry| entry.watched = Watched::default());
         self.begun.clear();
@@ -267,7 +269,7 @@ impl Guard {
         }
     }
 
-    /// Lets go of those whose failures began before the window.
+    /// Stops counting failures as recent that began before the window.
     fn forget_old(&mut self, entries: &mut HashMap<Probed, Entry>, now: Moment) {
         let window = self.window();
         while let Some((began, probed)) = self.begun.pop_front() {
@@ -279,7 +281,7 @@ impl Guard {
         }
     }
 
-    /// The failures of `probed` that began at `began` are no longer recent.
+    /// Stops counting the failures of `probed` that began at `began` as recent.
     fn settle(&mut self, entries: &mut HashMap<Probed, Entry>, probed: &Probed, began: Moment) {
         let Some(Entry { watched, .. }) = entries.get_mut(probed) else { return };
         if watched.failing_since == Some(began) && watched.is_recent {
@@ -300,12 +302,12 @@ mod tests {
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
-    /// Endpoints of which each is probed once an interval, one after the other.
+    /// Endpoints that are each probed once an interval, one after the other.
     struct Scene {
         table: Table,
         board: Arc<Board>,
         bindings: Vec<Binding>,
-        /// The first fifteen, and the others.
+        /// The bindings of the first fifteen endpoints, and of the others.
         bound: [Arc<[Binding]>; 2],
         now: Moment,
     }
@@ -346,13 +348,13 @@ mod tests {
             scene
         }
 
-        /// One interval in which the first `up` endpoints pass and the others fail; what the guard
-        /// did.
+        /// Runs one interval in which the first `up` endpoints pass and the others fail; returns
+        /// what the guard did.
         fn round(&mut self, up: u8) -> Vec<Guarded> {
             self.round_of(INTERVAL, up)
         }
 
-        /// The same in a time of its own.
+        /// Runs a round that takes `time` instead of one interval.
         fn round_of(&mut self, time: Duration, up: u8) -> Vec<Guarded> {
             let step = time / self.bindings.len() as u32;
             let mut seen = Vec::new();
@@ -400,12 +402,12 @@ mod tests {
             assert_eq!(seen, [Guarded::Frozen { failing: 15, targets: 20, within, at_most }]);
             assert_eq!(scene.up(), 20);
         }
-        // The same behind one address.
+        // The limit per address stretches the window likewise.
         let policy = GuardPolicy { per_address: 2, ..GuardPolicy::default() };
         let mut scene = Scene::guarded_at(policy, 20, 1, |at| ([192, 0, 2, 1], at.into()).into());
         let seen = scene.round_of(time / 2, 0);
         assert!(matches!(seen[..], [Guarded::Frozen { failing: 15, .. }]), "{seen:?}");
-        // Where no limit binds that is no longer at once.
+        // Without a limit that binds, failures over so long a time do not begin at once.
         let mut scene = Scene::new(20, 1);
         assert_eq!(scene.round_of(time, 0), []);
         assert_eq!(scene.up(), 0);
@@ -459,7 +461,7 @@ mod tests {
         let mut scene = Scene::new(20, 1);
         let mut seen = Vec::new();
         for _ in 0..40 {
-            // The first six pass once in a while, before the others are probed again.
+            // Now and then the first six pass, before the others are probed again.
             seen.extend(scene.round(0));
             seen.extend(scene.round(6));
         }
@@ -477,7 +479,7 @@ mod tests {
         let mut scene = Scene::new(20, 1);
         scene.round(0);
         assert!(scene.table.is_frozen());
-        // Six pass, so that it ends; all fail again before the others were probed in between.
+        // Six pass, which ends the freeze. All fail again before the others were probed.
         for at in 0..6 {
             let probed = scene.bindings[at].probed().clone();
             scene.table.apply(&probed, (Verdict::Pass, None), scene.now);

@@ -1,13 +1,13 @@
-//! What is up: verdicts in, states out.
+//! The states of endpoints: verdicts in, states out.
 //!
 //! ```text
 //! checker ─ Verdict ─▶ Table::apply ─ rise/fall ─▶ State ─▶ Board bits ─▶ (answer reads them)
 //! ```
 //!
-//! The control plane owns one [`Table`]; it alone changes states. Each compiled zone has one
-//! [`Board`], a word of bits per 64 endpoints and family, which the data plane reads with one
-//! atomic load. Not here: when to probe and how (`checker`), what a bit means for an answer
-//! (`steering`).
+//! The control plane owns one [`Table`], which alone changes states. Each compiled zone has one
+//! [`Board`], with a word of bits per 64 endpoints and family. The data plane reads a word with one
+//! atomic load. The `checker` decides when and how to probe; `steering` decides what a bit means
+//! for an answer.
 
 mod binding;
 mod board;

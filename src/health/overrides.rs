@@ -1,17 +1,16 @@
-//! The states that the operator wants while the server runs: beside those that the zone files
-//! write, and before them.
+//! The states that the operator sets while the server runs; they go before those of the zone files.
 
 use std::collections::HashMap;
 
 use super::binding::EndpointName;
 use crate::zone::Override;
 
-/// What an override is about: a service, one of its pools, or one of its endpoints.
+/// The subject of an override: a service, one of its pools, or one of its endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// The name of the service, absolute.
     pub service: String,
-    /// The part of it; `None`: all of it.
+    /// The part of it; `None` for all of it.
     pub part: Option<Part>,
 }
 
@@ -24,7 +23,7 @@ pub enum Part {
     Endpoint(String),
 }
 
-/// Overrides by service.
+/// The overrides by service.
 #[derive(Debug, Default)]
 pub(super) struct Overrides(HashMap<String, OfService>);
 
@@ -36,7 +35,7 @@ struct OfService {
 }
 
 impl Overrides {
-    /// Sets what is wanted of `subject`; `None`: nothing.
+    /// Sets the override of `subject`; `None` removes it.
     pub(super) fn set(&mut self, subject: &Subject, wanted: Option<Override>) {
         let of = self.0.entry(subject.service.clone()).or_default();
         let (map, name) = match &subject.part {
@@ -53,8 +52,8 @@ impl Overrides {
         }
     }
 
-    /// What is wanted of an endpoint: what is said of itself, else of its pool, else of its
-    /// service, else what is `written` in the zone file.
+    /// Returns the override of an endpoint: its own, otherwise that of its pool, otherwise that of
+    /// its service, otherwise the one `written` in the zone file.
     pub(super) fn wanted(&self, endpoint: &EndpointName, written: Override) -> Override {
         let Some(of) = self.0.get(&*endpoint.service) else { return written };
         let own = of.endpoints.get(&*endpoint.name);
@@ -63,7 +62,7 @@ impl Overrides {
 }
 
 impl Subject {
-    /// Whether it has the endpoint.
+    /// Returns whether it has the endpoint.
     pub(super) fn has(&self, endpoint: &EndpointName) -> bool {
         let is_in_part = match &self.part {
             None => true,

@@ -1,5 +1,5 @@
-//! Years of verdicts in a second: flaps, outages, faults of this machine, reloads, restarts and
-//! jumps of time by a seed, and what must hold after each step.
+//! Years of verdicts in a second. A seed decides flaps, outages, faults of this machine, reloads,
+//! restarts and jumps of time; the states and boards are checked after each step.
 //!
 //! `WAYPOST_SEED=N cargo test --lib simulation` runs one seed again.
 
@@ -16,11 +16,11 @@ use crate::zone::{Check, CheckKind, Flap, TcpCheck};
 const SEEDS: u64 = 2000;
 const STEPS: usize = 400;
 
-/// What the simulation knows of one probed address by itself.
+/// The simulation's own knowledge of one probed address.
 #[derive(Clone, Debug)]
 struct Known {
     state: State,
-    /// The verdicts that count, since the state last changed other than by them.
+    /// The verdicts that counted since the state last changed.
     believed: Vec<Verdict>,
     /// Whether no verdict has counted yet.
     is_new: bool,
@@ -35,7 +35,7 @@ struct Simulation {
     board: Arc<Board>,
     bindings: Arc<[Binding]>,
     known: HashMap<Probed, Known>,
-    /// How likely a probe passes, of each address; an outage changes it for many.
+    /// The probability that a probe of each address passes; an outage changes it for many.
     health: Vec<f64>,
 }
 
@@ -60,7 +60,7 @@ impl Simulation {
         new
     }
 
-    /// Nothing is known of any address but that it is in `state`.
+    /// Forgets everything of all addresses, except that they are in `state`.
     fn forget(&mut self, state: State) {
         let fresh = Known { state, believed: Vec::new(), is_new: true };
         self.known = self.bindings.iter().map(|b| (b.probed().clone(), fresh.clone())).collect();
@@ -88,7 +88,7 @@ impl Simulation {
         }
     }
 
-    /// Verdicts on some, one after the other.
+    /// Gives verdicts on some addresses, one after the other.
     fn probe(&mut self) {
         for at in 0..self.bindings.len() {
             if self.rng.u8(..4) == 0 {
@@ -112,7 +112,7 @@ impl Simulation {
         }
     }
 
-    /// Every turn is earned, and none goes down while the guard holds.
+    /// Asserts that the turn is earned, and that nothing turns down while the guard holds.
     fn check_turn(&mut self, probed: &Probed, verdict: Verdict, applied: &Applied) {
         let (seed, is_frozen) = (self.seed, self.table.is_frozen());
         let known = self.known.get_mut(probed).expect("known");
@@ -140,7 +140,7 @@ impl Simulation {
         known.believed.clear();
     }
 
-    /// The zone is compiled anew: another board, the same addresses.
+    /// Compiles the zone anew: another board, the same addresses.
     fn reload(&mut self) {
         let board = Arc::new(Board::new(1));
         let bindings: Arc<[Binding]> = self.bindings.iter().cloned().collect();
@@ -150,7 +150,7 @@ impl Simulation {
         self.board = board;
     }
 
-    /// Another process, which has read what this one kept, or found nothing.
+    /// Starts another process, which has read what this one kept, or found nothing.
     fn restart(&mut self) {
         let kept = self.table.known();
         let resumes = self.rng.bool();

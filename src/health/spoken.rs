@@ -1,35 +1,35 @@
-//! What an endpoint says of itself in its reply to a probe, in the words of HAProxy's agents.
+//! An endpoint's words about itself in its reply to a probe, in the language of HAProxy's agents.
 
 use crate::zone::Agent;
 
-/// The longest line that is looked at, in octets.
+/// The part of a line that is read, in octets.
 const LINE_MAX: usize = 256;
-/// Lines that are looked at.
+/// The most lines of a text that are read.
 const LINES_MAX: usize = 16;
 /// The longest part of a word without effect that is kept, in characters.
 const WORD_MAX: usize = 32;
 /// The longest reason that is kept, in characters.
 const REASON_MAX: usize = 64;
 
-/// What an endpoint says of itself.
+/// An endpoint's words about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spoken {
-    /// Whether it wants to serve.
+    /// The readiness of the endpoint to serve.
     pub readiness: Readiness,
-    /// Which part of its weight is to count, in percent; 100 at the most.
+    /// The part of its weight that it wants to count, in percent; 100 at the most.
     pub percent: u8,
 }
 
-/// Whether an endpoint wants to serve.
+/// The readiness of an endpoint to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It does.
+    /// It wants to serve.
     Ready,
-    /// Only where nothing else does.
+    /// It wants to serve only where nothing else does.
     Drain,
-    /// It does not: work is being done on it.
+    /// It does not want to serve: work is being done on it.
     Maintenance,
-    /// It does not.
+    /// It does not want to serve.
     Down,
 }
 
@@ -40,31 +40,30 @@ impl Default for Spoken {
 }
 
 impl Spoken {
-    /// More than this of a text is not looked at, in octets.
+    /// The octets of a text that are enough to read: a prober may stop after them.
     pub const TEXT_MAX: usize = LINE_MAX * LINES_MAX;
 }
 
 /// A reply of an endpoint that may speak for itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgentReply {
-    /// The endpoint's words about itself, and its reason; `None`: nothing that changes anything.
+    /// The endpoint's words about itself, and its reason; `None` if they change nothing.
     pub spoken: Option<(Spoken, Option<String>)>,
     /// The first word without effect.
     pub idle: Option<IdleWord>,
 }
 
 impl AgentReply {
-    /// Reads `text`, within the bounds of `agent`: the first of its first 16 lines that is made of
-    /// nothing but the words of agents, and of the reason after `#`.
+    /// Reads `text` and limits its weight as `agent` says. It takes the first of the first 16 lines
+    /// that consists only of the words of agents, and of the reason after `#`.
     ///
     /// - `weight=50%`, `50%`, `ready`, `up`, `drain`, `maint`, `down`, `stopped`, `fail` and
     ///   `failed` have an effect. `maxconn:30` has none; a line of it alone changes nothing.
-    /// - Where other words are all that is said, nothing changes.
-    /// - A text without words, as an absent header is, means ready, with all of the weight that
-    ///   `agent` allows. Markup and prose with punctuation count as none.
+    /// - A text with only other words changes nothing.
+    /// - A text without words, such as an absent header, means ready, with all of the weight that
+    ///   `agent` allows. Markup and prose with punctuation count as no words.
     ///
-    /// The reason is 64 characters of visible ASCII and spaces at the most, so that it is safe to
-    /// log.
+    /// The reason is at most 64 characters of visible ASCII and spaces, so that it is safe to log.
     pub fn read(text: &[u8], agent: &Agent) -> Self {
         let lines = || text.split(|octet| matches!(octet, b'\n' | b'\r')).take(LINES_MAX);
         let mut reply = lines().find_map(read_line).unwrap_or_else(|| {
@@ -79,7 +78,7 @@ impl AgentReply {
     }
 }
 
-/// A word without effect; of visible ASCII, so that it is safe to log.
+/// A word without effect; only its visible ASCII is kept, so that it is safe to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdleWord {
     /// The word, or its beginning.
@@ -101,7 +100,7 @@ enum Effect {
     None,
 }
 
-/// Returns the effect of `word`; `None`: it is no word of an agent.
+/// Returns the effect of `word`; `None` if it is no word of an agent.
 fn effect(word: &str) -> Option<Effect> {
     let word = word.to_ascii_lowercase();
     Some(match word.as_str() {
@@ -121,7 +120,7 @@ fn effect(word: &str) -> Option<Effect> {
     })
 }
 
-/// Returns the words of `line`, and what follows them after `#`.
+/// Returns the words of `line`, and the reason that follows them after `#`.
 fn parts(line: &[u8]) -> Option<(impl Iterator<Item = &str>, Option<&[u8]>)> {
     let line = line.get(..LINE_MAX).unwrap_or(line);
     let mut parts = line.splitn(2, |octet| *octet == b'#');
@@ -130,7 +129,7 @@ fn parts(line: &[u8]) -> Option<(impl Iterator<Item = &str>, Option<&[u8]>)> {
     Some((words, parts.next()))
 }
 
-/// Reads a line that is made of nothing but the words of agents.
+/// Reads a line that consists only of the words of agents; `None` for any other line.
 fn read_line(line: &[u8]) -> Option<AgentReply> {
     let (words, reason) = parts(line)?;
     let (mut spoken, mut idle) = (None, None);
@@ -152,8 +151,8 @@ fn read_line(line: &[u8]) -> Option<AgentReply> {
     has_words.then_some(AgentReply { spoken, idle })
 }
 
-/// Returns the first word of `line` that no agent has, if it is a line of words: markup and prose
-/// with punctuation are not meant for us.
+/// Returns the first word of `line` that agents do not know, if it is a line of words. Markup and
+/// prose with punctuation are not meant for us.
 fn unknown_word(line: &[u8]) -> Option<IdleWord> {
     let is_octet = |octet: u8| octet.is_ascii_alphanumeric() || b"=%-_:".contains(&octet);
     let is_word = |word: &str| word.bytes().all(is_octet) && !word.ends_with(':');
@@ -170,7 +169,7 @@ fn unknown_word(line: &[u8]) -> Option<IdleWord> {
     unknown
 }
 
-/// What of `reason` is safe to log.
+/// Returns the part of `reason` that is safe to log.
 fn readable(reason: &[u8]) -> Option<String> {
     let safe = reason.iter().filter(|octet| octet.is_ascii_graphic() || **octet == b' ');
     let text: String = safe.take(REASON_MAX).map(|octet| char::from(*octet)).collect();

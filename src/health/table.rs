@@ -14,10 +14,10 @@ use super::tracker::{State, Tracker, Turned, Verdict};
 use crate::clock::Moment;
 use crate::zone::Override;
 
-/// The state of a probed address, to outlive the process.
+/// The state of a probed address, kept to outlive the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// Whose: [`Probed::fingerprint`].
+    /// The [`Probed::fingerprint`] of the address and check.
     pub fingerprint: u64,
     /// Up or down.
     pub state: State,
@@ -26,11 +26,11 @@ pub struct Kept {
 /// A state that turned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// Whose.
+    /// The address and check whose state turned.
     pub probed: Probed,
-    /// From what to what.
+    /// The states before and after.
     pub turned: Turned,
-    /// Every endpoint that it concerns.
+    /// The endpoints that it concerns.
     pub endpoints: Vec<Concerned>,
 }
 
@@ -39,22 +39,22 @@ pub struct Turn {
 pub struct Concerned {
     /// Its names.
     pub endpoint: Arc<EndpointName>,
-    /// Its state before, by all that guards it.
+    /// Its state before, by all checks that guard it.
     pub from: State,
-    /// Its state now; the same where another check decides.
+    /// Its state now; equal to `from` if another check decides.
     pub to: State,
 }
 
-/// What one verdict did.
+/// The effects of one verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// The state that it turned.
     pub turn: Option<Turn>,
-    /// What the endpoint says of itself that it did not say before, and whose it is.
+    /// The endpoint's words about itself, if they are new, and the endpoints that they are about.
     pub spoken: Option<(Spoken, Vec<Arc<EndpointName>>)>,
     /// Whether verdicts contradict the state, but not yet enough of them.
     pub is_pending: bool,
-    /// What it made the guard begin or end.
+    /// The beginning or end of the guard's hold that it caused.
     pub guarded: Option<Guarded>,
     /// The states that the guard put back.
     pub put_back: Vec<Turn>,
@@ -63,17 +63,17 @@ pub struct Applied {
 /// The state of an endpoint's address by one of its checks.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// Whose address it is.
+    /// The endpoint that has the address.
     pub endpoint: Arc<EndpointName>,
-    /// The operator's wish for it.
+    /// The override in force for it.
     pub wanted: Override,
     /// The address and the check.
     pub probed: Probed,
     /// The state that the check found.
     pub state: State,
-    /// Since when.
+    /// The beginning of this state.
     pub since: Moment,
-    /// The words for what turned it; `None` if nothing has yet.
+    /// The words for the last turn; `None` if nothing has turned it yet.
     pub reason: Option<Box<str>>,
 }
 
@@ -81,17 +81,17 @@ pub struct Finding {
 #[derive(Debug, Default)]
 pub struct Table {
     entries: HashMap<Probed, Entry>,
-    /// How many of them wait for their first verdict.
+    /// The number of entries that wait for their first verdict.
     undecided: usize,
-    /// By number; `None`: unbound, the number is free.
+    /// The sheets by number; `None` if the sheet is unbound, so that its number is free.
     sheets: Vec<Option<Sheet>>,
     overrides: Overrides,
     guard: Guard,
-    /// What was known before this process began.
+    /// The states that were known before this process began, by fingerprint.
     kept: HashMap<u64, Kept>,
 }
 
-/// A board and what is shown on it.
+/// A board and the bindings that it shows.
 #[derive(Debug)]
 struct Sheet {
     board: Arc<Board>,
@@ -99,17 +99,17 @@ struct Sheet {
 }
 
 impl Table {
-    /// A table of nothing, guarded as `policy` says.
+    /// Creates an empty table, with a guard that follows `policy`.
     pub fn new(policy: GuardPolicy) -> Self {
         Self { guard: Guard::new(policy), ..Self::default() }
     }
 
-    /// Lets addresses that are bound from now on start from the states that they are `kept` in.
+    /// Lets addresses that are bound from now on start from their `kept` states.
     pub fn resume(&mut self, kept: Vec<Kept>) {
         self.kept = kept.into_iter().map(|kept| (kept.fingerprint, kept)).collect();
     }
 
-    /// Every state that is known.
+    /// Returns every state that is known.
     pub fn known(&self) -> Vec<Kept> {
         let known = self.entries.iter().filter(|(_, entry)| !entry.tracker.is_undecided());
         let kept = known.map(|(probed, entry)| Kept {
@@ -119,14 +119,14 @@ impl Table {
         kept.filter(|kept| kept.state != State::Unknown).collect()
     }
 
-    /// Remembers in words what turned the state of `probed`.
+    /// Notes the words for the last turn of the state of `probed`.
     pub fn note_reason(&mut self, probed: &Probed, reason: String) {
         if let Some(entry) = self.entries.get_mut(probed) {
             entry.reason = Some(reason.into());
         }
     }
 
-    /// Everything that checks found, by the names of endpoints.
+    /// Returns the findings of all checks, sorted by service, address and endpoint.
     ///
     /// # Cost
     /// A pass over all bindings.
@@ -157,16 +157,16 @@ impl Table {
         findings
     }
 
-    /// Whether the guard holds, so that failed probes change nothing.
+    /// Returns whether the guard holds, so that failed probes change nothing.
     pub fn is_frozen(&self) -> bool {
         self.guard.is_frozen()
     }
 
     /// Lets `board` follow the states of its `bindings`, from now on and at once.
     ///
-    /// A probed address that the table knows already keeps its state. A new one starts from the
-    /// state that the same endpoint's address has under `replaced`, the bindings that these
-    /// replace: who only changes an interval brings nobody up.
+    /// A probed address that the table already knows keeps its state. A new one starts from its
+    /// kept state. Otherwise it starts from the state of the same endpoint's address under
+    /// `replaced`, the bindings that these replace: a mere change of an interval turns nothing up.
     pub fn bind(
         &mut self,
         board: &Arc<Board>,
@@ -176,7 +176,7 @@ impl Table {
     ) {
         let before = self.found_of(replaced);
         if self.entries.is_empty() {
-            // Most servers have one large zone, or none: it need not grow by doubling.
+            // Most servers have one large zone, or none: the map need not grow by doubling.
             self.entries.reserve(bindings.len());
         }
         let sheet = Sheet { board: Arc::clone(board), bindings: Arc::clone(bindings) };
@@ -200,7 +200,7 @@ impl Table {
         bindings.iter().for_each(|binding| board.show(binding.bit, self.showing(binding)));
     }
 
-    /// What was found of the addresses of endpoints that one check guards.
+    /// Returns the findings on the addresses of endpoints that a single check guards.
     fn found_of<'b>(&self, bindings: &'b [Binding]) -> HashMap<(&'b EndpointName, IpAddr), Found> {
         let states = bindings.iter().filter_map(|binding| {
             let [probed] = binding.condition.leaves()[..] else { return None };
@@ -210,8 +210,8 @@ impl Table {
         states.collect()
     }
 
-    /// The entry of `probed`; a new one is in the state that was kept, else begins with what was
-    /// `found` elsewhere.
+    /// Returns the entry of `probed`. A new entry starts from the kept state, otherwise from
+    /// `found`, the findings of another check.
     fn entry(&mut self, probed: &Probed, found: Found, now: Moment) -> &mut Entry {
         let (guard, kept, undecided) = (&mut self.guard, &self.kept, &mut self.undecided);
         self.entries.entry(probed.clone()).or_insert_with(|| {
@@ -230,8 +230,7 @@ impl Table {
         })
     }
 
-    /// Forgets `bindings`, which were bound, and with them the probed addresses that no other
-    /// board shows.
+    /// Forgets `bindings`, which were bound, and the probed addresses that no other board shows.
     pub fn unbind(&mut self, bindings: &Arc<[Binding]>) {
         let is_it = |sheet: &Option<Sheet>| {
             sheet.as_ref().is_some_and(|sheet| Arc::ptr_eq(&sheet.bindings, bindings))
@@ -249,10 +248,10 @@ impl Table {
         }
     }
 
-    /// Sets what the operator wants of `subject`; `None`: what its zone file says. The endpoints
-    /// of it that are bound, each of which every board shows as wanted before this returns.
+    /// Sets the override of `subject`; `None` returns to its zone file. Returns the bound endpoints
+    /// of `subject`, by name; every board shows them as wanted before this returns.
     ///
-    /// The states that checks find go on beside it.
+    /// The states that checks find go on unseen beside it.
     ///
     /// # Cost
     /// A pass over all bindings.
@@ -274,14 +273,15 @@ impl Table {
         endpoints
     }
 
-    /// Takes one verdict in, and what the endpoint says of itself, if it may; if states turn, every
-    /// board shows it before this returns.
+    /// Takes in one verdict, and the endpoint's words about itself if it may speak. If states turn,
+    /// every board shows it before this returns.
     ///
     /// A verdict on an address that nothing is bound to any more is ignored, and so is a failure
     /// while the guard holds.
     ///
     /// # Cost
-    /// By the boards that show this address, not by the size of the table.
+    /// Grows with the boards that show this address, not with the size of the table, unless the
+    /// guard begins or ends to hold.
     pub fn apply(
         &mut self,
         probed: &Probed,
@@ -320,12 +320,12 @@ impl Table {
         applied
     }
 
-    /// Takes `probed` for down, as if its probes had failed as often as it takes.
+    /// Takes `probed` for down, as if its probes had failed often enough.
     pub fn fail(&mut self, probed: &Probed, now: Moment) {
         self.change(probed, |entry| Some(entry.turn_back(State::Down, now)));
     }
 
-    /// Lets `change` change an entry, and shows what came of it on every board.
+    /// Lets `change` change an entry, and shows the result on every board.
     fn change(
         &mut self,
         probed: &Probed,
@@ -363,7 +363,7 @@ impl Table {
         Some((&*sheet.board, sheet.bindings.get(at as usize)?))
     }
 
-    /// Every endpoint that shows the state of `probed`.
+    /// Returns every endpoint that shows the state of `probed`.
     pub fn endpoints(&self, probed: &Probed) -> Vec<Arc<EndpointName>> {
         self.entries.get(probed).map_or(Vec::new(), |entry| self.endpoints_of(&entry.shown))
     }
@@ -383,7 +383,7 @@ impl Table {
         self.entries.get(probed).map_or(State::Unknown, Entry::state)
     }
 
-    /// What a board has to show of a binding: its state, unless the operator wants another.
+    /// Returns what a board has to show of a binding: its state, unless the operator wants another.
     fn showing(&self, binding: &Binding) -> Showing {
         let found = Standing::of(state(binding, |leaf| self.state(leaf)));
         let leaves = binding.condition.needed().into_iter();
@@ -399,23 +399,23 @@ impl Table {
         }
     }
 
-    /// Everything to probe, and whether its state is known.
+    /// Returns everything to probe, each with whether a verdict or a kept state decides its state.
     pub fn probed(&self) -> impl Iterator<Item = (&Probed, bool)> {
         self.entries.iter().map(|(probed, entry)| (probed, !entry.tracker.is_undecided()))
     }
 
-    /// How many addresses still wait for their first verdict.
+    /// Returns the number of addresses that still wait for their first verdict.
     pub fn undecided_count(&self) -> usize {
         self.undecided
     }
 
-    /// Every probed address at `ip`, whatever the port and check.
+    /// Returns every probed address at `ip`, whatever the port and check.
     pub fn probed_at(&self, ip: IpAddr) -> Vec<Probed> {
         self.entries.keys().filter(|probed| probed.address.ip() == ip).cloned().collect()
     }
 }
 
-/// The state of an endpoint's address by those of all that guards it.
+/// Returns the state of an endpoint's address, from the states of all that guards it.
 fn state(binding: &Binding, of: impl Fn(&Probed) -> State) -> State {
     let holds = binding.condition.holds(&|leaf| match of(leaf) {
         State::Unknown => None,
@@ -484,7 +484,7 @@ mod tests {
         let bindings: Arc<[Binding]> = (1..=words as u16).map(at).collect();
         let mut table = Table::new(GuardPolicy::default());
         table.bind(&board, &bindings, &[], Moment::default());
-        // Behind the table's back: whatever it wrote besides the one bit would show.
+        // The table does not know of these writes: any other bit that it wrote would show.
         for word in 0..words as u32 {
             (0..64).for_each(|at| board.show(Bit { word, at }, Showing::DOWN));
         }

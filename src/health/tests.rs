@@ -1,4 +1,4 @@
-//! What a board shows of endpoints that more bears on than one check.
+//! Boards that show endpoints on which more than one check bears.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn probed(port: u16, check: &Check) -> Probed {
 
 const BIT: Bit = Bit { word: 0, at: 0 };
 
-/// A table with one board on which one endpoint, `e0`, is shown.
+/// A table with one board, which shows one endpoint, `e0`.
 struct Scene {
     table: Table,
     board: Arc<Board>,
@@ -138,7 +138,7 @@ fn an_answer_with_what_begins_to_fail_lives_no_longer_than_until_it_may_be_down(
     let (mut scene, probed) = Scene::of_one(&Check { fall: 4, ..check() });
     scene.says(&probed, true, 0);
     assert_eq!(scene.showing().ttl_max, None);
-    // Three more at five seconds, and the two seconds of the last one.
+    // Three more failures at five seconds each, and the two seconds' timeout of the last one.
     let ttls = [5, 10, 15, 20].map(|secs| {
         scene.says(&probed, false, secs);
         scene.showing().ttl_max

@@ -6,28 +6,28 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::zone::{Check, Flap};
 
-/// What one probe found.
+/// The result of one probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The check's expectation was met in time.
     Pass,
-    /// It was not.
+    /// The check's expectation was not met in time.
     Fail,
 }
 
-/// What Waypost holds an endpoint's address to be.
+/// The state of an endpoint's address, as Waypost sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// No verdict yet; counts as up.
     Unknown,
-    /// May be answered.
+    /// Answers may name it.
     Up,
-    /// Must not be answered while something else is up.
+    /// Answers must not name it while something else is up.
     Down,
 }
 
 impl State {
-    /// Whether answers may name it.
+    /// Returns whether answers may name an address in this state.
     pub fn may_serve(self) -> bool {
         self != Self::Down
     }
@@ -45,33 +45,34 @@ impl fmt::Display for State {
 
 /// The state machine of one probed address.
 ///
-/// The first verdict decides at once; after that `rise` passes in a row turn down into up and
-/// `fall` fails in a row turn up into down. One that turns too often is held down for a while.
+/// The first verdict decides at once. After that `rise` passes in a row turn down into up, and
+/// `fall` fails in a row turn up into down. An address that turns too often is held down for a
+/// while.
 #[derive(Clone, Copy, Debug)]
 pub struct Tracker {
     state: State,
     /// Whether no verdict has come yet.
     undecided: bool,
-    /// Verdicts in a row that contradict `state`.
+    /// The number of verdicts in a row that contradict `state`.
     against: u8,
-    /// Turns since `first_turn`.
+    /// The number of turns since `first_turn`.
     turns: u8,
-    /// When `state` began.
+    /// The beginning of `state`.
     since: Moment,
-    /// When the turns began that are counted.
+    /// The time of the first turn that is counted.
     first_turn: Moment,
-    /// Until when it is held down.
+    /// The end of the time that it is held down; it stays set until the next turn.
     held_until: Option<Moment>,
 }
 
-/// What a verdict did to a state.
+/// A turn of a state: what a verdict did to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turned {
     /// The state left.
     pub from: State,
-    /// The state entered; the same where it was to turn up and is held down instead.
+    /// The state entered; equal to `from` if it was to turn up and is held down instead.
     pub to: State,
-    /// How long the state left had lasted.
+    /// The time that the state left had lasted.
     pub lasted: Duration,
     /// Whether it turned too often, so that it is held down.
     pub is_held: bool,
@@ -80,7 +81,7 @@ pub struct Turned {
 }
 
 impl Tracker {
-    /// A tracker that has seen no verdict; its first one decides, whatever `state` it starts
+    /// Makes a tracker that has seen no verdict: the first one decides, whatever `state` it starts
     /// from.
     pub fn starting_from(state: State, now: Moment) -> Self {
         Self {
@@ -94,34 +95,35 @@ impl Tracker {
         }
     }
 
-    /// A tracker of what is known to be in `state`.
+    /// Makes a tracker of an address that is known to be in `state`.
     pub fn resumed(state: State, now: Moment) -> Self {
         Self { undecided: false, ..Self::starting_from(state, now) }
     }
 
-    /// Whether no verdict has come yet.
+    /// Returns whether no verdict has come yet.
     pub fn is_undecided(&self) -> bool {
         self.undecided
     }
 
-    /// Whether verdicts contradict the state, but not yet enough of them.
+    /// Returns whether verdicts contradict the state, but not yet enough of them; false from the
+    /// start of a hold to the next turn.
     pub fn is_pending(&self) -> bool {
         self.against > 0 && self.held_until.is_none()
     }
 
-    /// How many times in a row something has failed that is up; `None`: it has not, or is held
-    /// down.
+    /// Returns how many times in a row an address has failed that is not down yet; `None` if it has
+    /// not failed, or is down.
     pub fn failed(&self) -> Option<u8> {
         (self.is_pending() && self.state != State::Down).then_some(self.against)
     }
 
-    /// The present state.
+    /// Returns the present state.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// Puts a state back that verdicts had turned which are not believed; returns what that is. Of
-    /// what was unknown the next verdict decides again.
+    /// Returns to the state `to`, because the verdicts that left it are not believed; returns the
+    /// turn. After a return to `Unknown` the next verdict decides at once.
     pub fn turn_back(&mut self, to: State, now: Moment) -> Turned {
         let (from, lasted) = (self.state, now.since(self.since));
         *self = Self {
@@ -135,7 +137,7 @@ impl Tracker {
         Turned { from, to, lasted, is_held: false, is_spoken: false }
     }
 
-    /// Takes one verdict in, as `check` says; returns what it turned, if anything.
+    /// Takes one verdict in, by the rules of `check`; returns the turn, if there is one.
     pub fn apply(&mut self, verdict: Verdict, check: &Check, now: Moment) -> Option<Turned> {
         let is_first = std::mem::take(&mut self.undecided);
         let (to, needed) = match (self.state, verdict) {
@@ -159,7 +161,7 @@ impl Tracker {
         Some(Turned { from, to, lasted, is_held, is_spoken: false })
     }
 
-    /// Counts one turn; whether it is one too many.
+    /// Counts one turn; returns whether it is one too many.
     fn counts_as_flap(&mut self, from: State, flap: Option<Flap>, now: Moment) -> bool {
         self.held_until = None;
         let Some(Flap { turns, window, hold }) = flap else { return false };
@@ -198,7 +200,7 @@ mod tests {
         Moment::at(Duration::from_secs(secs))
     }
 
-    /// The state after each verdict; one comes each second.
+    /// Returns the state after each verdict; one verdict comes each second.
     fn states_by(check: &Check, verdicts: &str) -> String {
         let mut tracker = Tracker::starting_from(State::Unknown, at(0));
         (0..)
@@ -263,10 +265,10 @@ mod tests {
         let flap = Flap { turns: 2, window: secs(60), hold: secs(5) };
         // The third turn, at second 3, is one too many.
         assert_eq!(states_by(&check(1, 1, Some(flap)), "+-+-+++++++"), "UdUdddddUUU");
-        // Where the one too many is one up, it stays down.
+        // If the turn too many is one up, the state stays down.
         let flap = Flap { turns: 1, window: secs(60), hold: secs(5) };
         assert_eq!(states_by(&check(1, 1, Some(flap)), "+-+++++++"), "UddddddUU");
-        // Turns that lie far apart do not count together.
+        // Turns that are far apart do not count together.
         let flap = Flap { turns: 2, window: secs(3), hold: secs(5) };
         assert_eq!(states_by(&check(1, 1, Some(flap)), "+-+++-+++"), "UdUUUdUUU");
     }

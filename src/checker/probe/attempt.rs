@@ -1,4 +1,4 @@
-//! How far a probe has come: what is said of one that is out of time.
+//! The progress of a probe, which decides the reason given if it runs out of time.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,7 @@ pub(super) struct Attempt {
     connect_timeout: Option<Duration>,
     /// One of the phases below.
     phase: AtomicU8,
-    /// The rest of its connection once it is over.
+    /// The connection that is left once the probe is over.
     parting: Mutex<Parting>,
 }
 
@@ -25,21 +25,22 @@ const ASKING: u8 = 2;
 const HEARING: u8 = 3;
 
 impl Attempt {
-    /// One that may take `connect_timeout` until it is connected; `None`: as long as the rest.
+    /// Makes an attempt that may take `connect_timeout` to connect; `None` if only the probe's own
+    /// timeout limits it.
     pub(super) fn new(connect_timeout: Option<Duration>) -> Self {
         let phase = AtomicU8::new(CONNECTING);
         Self { connect_timeout, phase, parting: Mutex::default() }
     }
 
-    /// How long it may take until it is connected.
+    /// Returns how long it may take to connect; `None` if there is no limit of its own.
     pub(super) fn connect_timeout(&self) -> Option<Duration> {
         self.connect_timeout
     }
 
-    /// Waits for a connection, with the TLS handshake where there is one, as long as that may take.
+    /// Waits for a connection, and for the TLS handshake if there is one, as long as both may take.
     ///
     /// # Errors
-    /// What went wrong, or that it took too long.
+    /// The reason that `connect` gives, or that it took too long.
     pub(super) async fn connected<T>(
         &self,
         connect: impl Future<Output = Result<T, Reason>>,
@@ -58,7 +59,7 @@ impl Attempt {
         self.phase.store(SHAKING, Ordering::Relaxed);
     }
 
-    /// Notes that nobody needs to connect, or that who does will tell by itself what took too long.
+    /// Notes that no connection is needed, or that its maker reports by itself what took too long.
     pub(super) fn needs_no_connection(&self) {
         self.phase.store(ASKING, Ordering::Relaxed);
     }
@@ -68,7 +69,7 @@ impl Attempt {
         self.phase.store(HEARING, Ordering::Relaxed);
     }
 
-    /// Whether a response has begun.
+    /// Returns whether a response has begun.
     pub(super) fn has_heard(&self) -> bool {
         self.phase.load(Ordering::Relaxed) == HEARING
     }
@@ -78,12 +79,12 @@ impl Attempt {
         *self.parting.lock().unwrap_or_else(PoisonError::into_inner) = parting;
     }
 
-    /// Returns what is left of the connection.
+    /// Returns the connection that is left.
     pub(super) fn parting(self) -> Parting {
         self.parting.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why a probe failed that was not over within `limit`.
+    /// Returns the reason of a probe that was not over within `limit`.
     pub(super) fn late(&self, limit: Duration) -> Reason {
         match self.phase.load(Ordering::Relaxed) {
             CONNECTING => Reason::NoConnection(limit),

@@ -1,4 +1,4 @@
-//! Connections of probes: thousands a second begin and end, here and at the endpoints.
+//! The connections of probes: thousands begin and end each second, here and at the endpoints.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket as StdUdpSocket};
@@ -17,20 +17,20 @@ const NO_SOURCE: Reason = Reason::Barred("the check's source is no address of th
 /// The side that says something first on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum First {
-    /// The probe, or nobody. The handshake's last segment goes with what it sends, or with the end
-    /// of the connection: one packet less of five or so.
+    /// The probe, or nobody. The handshake's last segment goes out with what the probe sends, or
+    /// with the end of the connection: one packet less of five or so.
     Probe,
-    /// The endpoint, which would not know yet that there is a connection.
+    /// The endpoint, which would not know of the connection if that segment had to wait.
     Endpoint,
 }
 
-/// Connects as a check asks for it.
+/// A dialer, which connects as a check asks for it.
 #[derive(Clone, Debug)]
 pub(super) struct Dialer {
     source: Source,
     proxy: Option<ProxyVersion>,
     /// Whether more is written before anything is read: without `TCP_NODELAY` the second piece
-    /// would wait for the peer's delayed acknowledgement of the first, 40 ms.
+    /// would wait 40 ms for the peer's delayed acknowledgement of the first.
     writes_in_pieces: bool,
 }
 
@@ -45,18 +45,17 @@ impl Dialer {
         Self { source: check.source, proxy: check.proxy, writes_in_pieces }
     }
 
-    /// Whether a PROXY header precedes all else on its connections.
+    /// Returns whether a PROXY header precedes all else on its connections.
     pub(super) fn is_announced(&self) -> bool {
         self.proxy.is_some()
     }
 
-    /// The address that connections to `address` come from; `None`: the system chooses.
+    /// Returns the address that connections to `address` come from; `None` lets the system choose.
     pub(super) fn source(&self, address: SocketAddr) -> Option<SocketAddr> {
         self.source.towards(address.ip()).map(|own| SocketAddr::new(own, 0))
     }
 
-    /// Connects to `address`, and announces the connection by a PROXY header where the check has
-    /// one.
+    /// Connects to `address`, and announces the connection by a PROXY header if the check has one.
     pub(super) async fn dial(
         &self,
         address: SocketAddr,
@@ -81,7 +80,7 @@ impl Dialer {
         Ok(Connection::from(stream))
     }
 
-    /// A socket for datagrams to and from `address`, which hears nobody else.
+    /// Makes a socket for datagrams to and from `address`, which hears no other peer.
     pub(super) async fn udp(&self, address: SocketAddr) -> Result<UdpSocket, Reason> {
         let kind = Type::DGRAM.nonblocking();
         let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
@@ -97,14 +96,14 @@ impl Dialer {
 /// Binds `socket` to an address of this machine.
 ///
 /// # Errors
-/// [`NO_SOURCE`] if it is none: that says nothing of the endpoint.
+/// [`NO_SOURCE`] if this machine does not have the address: that says nothing of the endpoint.
 pub(super) fn bind(socket: &Socket, own: SocketAddr) -> Result<(), Reason> {
     let is_foreign = |error: &io::Error| error.kind() == ErrorKind::AddrNotAvailable;
     let bound = socket.bind(&own.into());
     bound.map_err(|error| if is_foreign(&error) { NO_SOURCE } else { error.into() })
 }
 
-/// Connects `socket`. `SO_ERROR` is read only if epoll reported an error: one system call less.
+/// Connects `socket`. It reads `SO_ERROR` only if epoll reported an error: one system call less.
 async fn connect(socket: Socket, address: SocketAddr) -> Result<TcpStream, Reason> {
     match socket.connect(&address.into()) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error.into()),
@@ -118,14 +117,14 @@ async fn connect(socket: Socket, address: SocketAddr) -> Result<TcpStream, Reaso
     }
 }
 
-/// A connection on which all counts that the peer has sent, however it ends.
+/// A connection on which everything counts that the peer has sent, however it ends.
 ///
-/// - A script that answers without having read the request resets the connection when it closes
-///   it. A failed write is therefore told only if nothing can be read, and a reset after some
+/// - A script that answers before it has read the request resets the connection when it closes it.
+///   A failed write is therefore an error only if nothing can be read, and a reset after some
 ///   octets is their end.
-/// - A peer that writes its reply in pieces waits for the acknowledgement of the first, which Linux
-///   delays by 40 ms on a connection that it takes for interactive, and which is lost with the
-///   other pieces if the peer resets the connection meanwhile. While anything is waited for,
+/// - A peer that writes its reply in pieces waits for the acknowledgement of the first piece. Linux
+///   delays that by 40 ms on a connection that it takes for interactive. If the peer resets the
+///   connection meanwhile, the other pieces are lost. While anything is waited for,
 ///   acknowledgements therefore go out at once.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -143,18 +142,18 @@ impl From<TcpStream> for Connection {
 }
 
 impl Connection {
-    /// The bare stream, for who keeps it or ends it.
+    /// Returns the bare stream, to be kept or ended.
     pub(super) fn into_stream(self) -> TcpStream {
         self.stream
     }
 
-    /// Reads what is there without waiting for more.
+    /// Reads the octets that are there, without waiting for more.
     pub(super) fn try_read_buf(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         self.stream.try_read_buf(buffer)
     }
 }
 
-/// Whether `error` says that the peer is gone.
+/// Returns whether `error` says that the peer is gone.
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
@@ -168,7 +167,7 @@ impl AsyncRead for Connection {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_pending() {
-            // If it fails, only such peers are worse off.
+            // If it fails, only probes of such peers are worse off.
             let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
         }
         match ready!(read) {

@@ -1,5 +1,5 @@
-//! The `redis`, `mysql` and `postgres` probes: as much of each protocol as tells that the server
-//! takes clients. None logs in: a server that asks for a password is up.
+//! The `redis`, `mysql` and `postgres` probes: as much of each protocol as tells whether the server
+//! takes clients. None gives a password: a server that asks for one is up.
 
 use std::net::SocketAddr;
 
@@ -11,27 +11,27 @@ use super::connect::{Connection, Dialer, First};
 use super::parting::Parting;
 use super::reason::Code;
 
-/// The longest reply that is read, in octets; those of servers that work are shorter.
+/// The longest reply that is read, in octets; servers that work send shorter ones.
 const REPLY_MAX: usize = 4096;
 
 /// `PING` in the protocol of Redis.
 const REDIS_PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
-/// What MySQL's client says that it can do: protocol 4.1, its kind of password, plugins.
+/// The capabilities that MySQL's client announces: protocol 4.1, its kind of password, plugins.
 const MYSQL_CAPABILITIES: u32 = 0x0008_8200;
-/// The largest packet that it would take.
+/// The largest packet that the client would take, in octets.
 const MYSQL_PACKET_MAX: u32 = 1 << 24;
-/// utf8mb4.
+/// The number of utf8mb4.
 const MYSQL_CHARSET: u8 = 45;
-/// Refused for want of a password: the server works.
+/// The errors of a refused login or database: the server works.
 const MYSQL_DENIED: [u16; 3] = [1045, 1698, 1044];
 
-/// Version 3.0 of PostgreSQL's protocol.
+/// The version of PostgreSQL's protocol, 3.0.
 const POSTGRES_VERSION: u32 = 3 << 16;
-/// Classes of SQLSTATE that say that the server is there: authorization refused, no such database.
+/// The classes of SQLSTATE with which a server works: authorization refused, no such database.
 const POSTGRES_DENIED: [&[u8]; 2] = [b"28", b"3D"];
 
-/// Asks a server of databases whether it takes clients.
+/// A prober that asks a database server whether it takes clients.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
     dialer: Dialer,
@@ -41,9 +41,9 @@ pub(super) struct Database {
 #[derive(Clone, Debug)]
 enum Protocol {
     Redis,
-    /// Under this user's name.
+    /// MySQL, under this user's name.
     Mysql(String),
-    /// Under this user's name.
+    /// PostgreSQL, under this user's name.
     Postgres(String),
 }
 
@@ -102,8 +102,8 @@ async fn redis(stream: &mut Connection) -> Result<Reason, Reason> {
     }
 }
 
-/// Goes on to the end of the handshake: a server counts clients that leave before as errors, and
-/// refuses their host after a hundred of them.
+/// Asks a MySQL server, up to the end of the handshake: a server counts clients that leave before
+/// as errors, and refuses their host after a hundred of them.
 async fn mysql(stream: &mut Connection, user: &str) -> Result<Reason, Reason> {
     let (_, greeting) = mysql_packet(stream).await?;
     match greeting[..] {
@@ -116,7 +116,7 @@ async fn mysql(stream: &mut Connection, user: &str) -> Result<Reason, Reason> {
     login.push(MYSQL_CHARSET);
     login.extend_from_slice(&[0; 23]);
     login.extend_from_slice(user.as_bytes());
-    // The end of the name, no password, and by which plugin that is said.
+    // The end of the name, no password, and the plugin for passwords.
     login.extend_from_slice(b"\0\0mysql_native_password\0");
     mysql_send(stream, 1, &login).await?;
     // A server may ask for the password in another way, once or twice.
@@ -124,7 +124,7 @@ async fn mysql(stream: &mut Connection, user: &str) -> Result<Reason, Reason> {
         let (sequence, reply) = mysql_packet(stream).await?;
         match reply[..] {
             [0, ..] => {
-                // Logged in after all: leave as clients do.
+                // Logged in after all: the probe leaves as clients do.
                 mysql_send(stream, 0, &[1]).await?;
                 return Ok(Reason::Ready);
             }
@@ -143,7 +143,7 @@ fn mysql_error(low: u8, high: u8) -> Reason {
     Reason::NotReady(Code::number(u16::from_le_bytes([low, high])))
 }
 
-/// The next packet and its number.
+/// Reads the next packet; returns its number and its content.
 async fn mysql_packet(stream: &mut Connection) -> Result<(u8, Vec<u8>), Reason> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
@@ -178,7 +178,7 @@ async fn postgres(stream: &mut Connection, user: &str) -> Result<Reason, Reason>
     let mut reply = vec![0; len - 4];
     stream.read_exact(&mut reply).await?;
     match kind {
-        // Whatever it asks for, it takes clients.
+        // Whatever the server asks for, it takes clients.
         b'R' => Ok(Reason::Ready),
         b'E' => {
             let mut fields = reply.split(|byte| *byte == 0);

@@ -1,5 +1,5 @@
-//! The `dns` probe: one query over UDP, its response code and its records; over TCP, if the
-//! response is cut.
+//! The `dns` probe: one query over UDP, and its response code and records. If the response is
+//! truncated, it asks again over TCP.
 
 use std::net::SocketAddr;
 
@@ -17,10 +17,10 @@ use crate::zone::DnsCheck;
 const PAYLOAD: u16 = 1232;
 /// Recursion desired (RFC 1035 §4.1.1), in the third octet: an endpoint may be a resolver.
 const RD: u8 = 1;
-/// The response was cut (RFC 1035 §4.1.1), in the same octet.
+/// The bit for a truncated response (RFC 1035 §4.1.1), in the same octet.
 const TC: u8 = 2;
 
-/// Asks the same question each time.
+/// A prober that asks the same question each time.
 #[derive(Debug)]
 pub(super) struct Dns {
     check: DnsCheck,
@@ -46,12 +46,12 @@ impl Dns {
         let response = loop {
             let len = socket.recv(&mut response).await?;
             let response = &response[..len];
-            // What is no answer to this query comes from elsewhere, or too late.
+            // A datagram with another id is no answer to this query, or comes too late.
             if response.get(..2) == Some(&id.to_be_bytes()) {
                 break response;
             }
         };
-        // What was left out may be all there is (RFC 7766 §5).
+        // The part that was left out may be all there is (RFC 7766 §5).
         if response.get(2).is_some_and(|flags| flags & TC != 0) {
             let response = self.ask_over_tcp(&query, address, attempt).await?;
             return self.judge(&response);
@@ -67,7 +67,7 @@ impl Dns {
         query
     }
 
-    /// Asks again where responses have room (RFC 7766 §8).
+    /// Asks again over TCP, where responses have room (RFC 7766 §8).
     async fn ask_over_tcp(
         &self,
         query: &[u8],

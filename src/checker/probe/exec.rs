@@ -1,7 +1,7 @@
-//! The `exec` probe: a program of this machine, which says by its exit status how the endpoint is.
+//! The `exec` probe: a program of this machine, whose exit status says how the endpoint is.
 //!
-//! No shell has a part in it. The program has the variables below and no others, reads nothing,
-//! and nobody reads what it writes.
+//! No shell takes part. The program gets the variables below and no others. It reads nothing, and
+//! its output is not read.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use super::Reason;
 use super::attempt::Attempt;
 use crate::zone::ExecCheck;
 
-/// Where the program looks for others.
+/// The search path that the program gets.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Runs the same program each time.
+/// A prober that runs the same program each time.
 #[derive(Debug)]
 pub(super) struct Exec(ExecCheck);
 
@@ -40,10 +40,11 @@ impl Exec {
             command.env("WAYPOST_PORT", address.port().to_string());
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // A group of its own, so that what it starts ends with it at the timeout.
+        // A group of its own, so that its children end with it at the timeout.
         command.process_group(0).kill_on_drop(true);
         let cannot = |error: io::Error| Reason::CannotRun(error.kind());
-        // Elsewhere: it takes until the program runs, which on a file system that hangs is never.
+        // On another thread: `spawn` waits for the program to run, for ever on a file system that
+        // hangs.
         let started = spawn_blocking(move || {
             let child = command.spawn()?;
             Ok((Group(child.id()), child))
@@ -64,14 +65,14 @@ impl Exec {
     }
 }
 
-/// The processes of a probe that is under way; dropped before its end, it ends them all.
+/// The processes of a probe; if it is dropped while they run, it ends them all.
 struct Group(Option<u32>);
 
 impl Drop for Group {
     fn drop(&mut self) {
         let leader = self.0.and_then(|pid| Pid::from_raw(pid as i32));
         if let Some(leader) = leader {
-            // Fails only where nobody is left.
+            // It fails only if none of them is left.
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }

@@ -27,12 +27,12 @@ const STDERR: u8 = 7;
 const REQUEST_ID: u16 = 1;
 /// The role of a server that answers requests, and no flags: the connection ends with the request.
 const RESPONDER: [u8; 8] = [0, 1, 0, 0, 0, 0, 0, 0];
-/// Reasons for which a server refuses a request, by number.
+/// The statuses with which a request ends, by number; all but the first refuse it.
 const REFUSALS: [&str; 4] = ["COMPLETE", "CANTMPX", "OVERLOADED", "UNKNOWNROLE"];
 /// The longest head of a response, in octets.
 const HEAD_MAX: usize = 8192;
 
-/// Asks for the same page each time.
+/// A prober that asks for the same page each time.
 #[derive(Debug)]
 pub(super) struct Fastcgi {
     socket: Option<String>,
@@ -86,7 +86,7 @@ impl Fastcgi {
             read += content.len();
             match kind {
                 STDOUT => page.extend_from_slice(&content),
-                // What it logs is not for us.
+                // The server's log lines are not for us.
                 STDERR => {}
                 END_REQUEST => {
                     ended(&content)?;
@@ -134,7 +134,7 @@ fn request(path: &str) -> Vec<u8> {
         ("QUERY_STRING", query),
     ] {
         for len in [name.len(), value.len()] {
-            // Lengths above 127 take four octets, the first bit set.
+            // Lengths above 127 take four octets, with the first bit set.
             match u8::try_from(len) {
                 Ok(len @ ..=0x7f) => params.push(len),
                 _ => params.extend_from_slice(&(len as u32 | 1 << 31).to_be_bytes()),
@@ -171,7 +171,7 @@ async fn next_record(stream: &mut (impl AsyncRead + Unpin)) -> Result<Record, Re
     Ok(Record { kind, content })
 }
 
-/// Reads the end of a request: four octets of the application, and one of the protocol.
+/// Reads the end of a request: four octets of the application's status, then the protocol's.
 fn ended(content: &[u8]) -> Result<(), Reason> {
     let [_, _, _, _, status, ..] = content else { return Err(Reason::NotItsProtocol) };
     match REFUSALS.get(usize::from(*status)) {
@@ -181,7 +181,7 @@ fn ended(content: &[u8]) -> Result<(), Reason> {
     }
 }
 
-/// The head and the body of a page; `None` if its head has no end.
+/// Splits a page into its head and its body; `None` if its head has no end.
 fn split(page: &[u8]) -> Option<(&[u8], &[u8])> {
     let window = page.get(..HEAD_MAX.min(page.len()))?;
     let after = |end: &[u8]| {
@@ -191,7 +191,7 @@ fn split(page: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((page.get(..end)?, page.get(start..)?))
 }
 
-/// The name and the value of a line of a head.
+/// Splits a line of a head into its name and its value; `None` if it has no colon.
 fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.iter().position(|octet| *octet == b':')?;
     Some((line.get(..colon)?, line.get(colon + 1..)?.trim_ascii()))

@@ -19,11 +19,11 @@ use crate::zone::{GrpcCheck, StatusRange};
 
 const UNUSABLE_AUTHORITY: Reason = Reason::Unusable("the check's host is no authority of a URL");
 
-/// The longest reply that is read, in octets; that of a server that works has seven.
+/// The longest reply that is read, in octets; a server that works sends seven.
 const REPLY_MAX: usize = 1024;
-/// What a serving server says: one field, number 1, of value SERVING.
+/// The tag of a reply's only field: number 1, a varint, which holds the status.
 const STATUS_FIELD: u8 = 1 << 3;
-/// `HealthCheckResponse.ServingStatus`, by number.
+/// The number of SERVING in `HealthCheckResponse.ServingStatus`, and below it the names by number.
 const SERVING: u8 = 1;
 const STATES: [&str; 4] = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 /// The status codes of gRPC, by number.
@@ -47,20 +47,22 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// Makes the same call each time.
+/// A prober that makes the same call each time.
 #[derive(Debug)]
 pub(super) struct Grpc {
     dialer: Dialer,
     tls: Option<Handshake>,
-    /// `None`: the address.
+    /// The authority of the URL; `None` for the address.
     authority: Option<String>,
-    /// The message, in its frame.
+    /// The request message, in its frame.
     message: Bytes,
 }
 
 impl Grpc {
+    /// Makes a prober for `check`.
+    ///
     /// # Errors
-    /// What about the check makes it unusable.
+    /// [`Reason::Unusable`], which says what about the check to change.
     pub(super) fn new(
         check: &GrpcCheck,
         dialer: Dialer,
@@ -107,15 +109,15 @@ impl Grpc {
         let (sender, mut connection) = builder.handshake(stream).await.map_err(of_h2)?;
         let answer = {
             let mut answer = pin!(self.ask(sender, address, attempt));
-            // Nothing moves on the connection but while it is polled.
+            // The connection moves only while it is polled.
             tokio::select! {
                 biased;
                 answer = &mut answer => answer,
-                // What came before its end counts.
+                // Octets that came before the connection's end count.
                 _ = &mut connection => return answer.await,
             }
         };
-        // Without anybody who could ask more it says so (GOAWAY) and ends.
+        // Without a sender that could ask more, the connection says so (GOAWAY) and ends.
         attempt.leave(Parting::by(async move {
             let _ = connection.await;
         }));
@@ -165,10 +167,10 @@ impl Grpc {
     }
 }
 
-/// `HealthCheckRequest` about `service`, in the frame that gRPC puts around each message.
+/// Writes a `HealthCheckRequest` about `service`, in the frame that gRPC puts around each message.
 fn message(service: &str) -> Bytes {
     let mut field = Vec::new();
-    // A field that has its default is left out.
+    // A field with its default value is left out.
     if !service.is_empty() {
         let len = service.len();
         field.push(1 << 3 | 2);
@@ -186,7 +188,7 @@ fn message(service: &str) -> Bytes {
     frame.freeze()
 }
 
-/// Whether a call that ended with `trailers` says that all is well.
+/// Judges a call that ended with `trailers`, after `reply`.
 fn judge(trailers: &HeaderMap, reply: &[u8]) -> Result<Reason, Reason> {
     let code = trailers.get("grpc-status").and_then(|code| code.to_str().ok()?.parse().ok());
     match code.and_then(|code: usize| CODES.get(code)) {
@@ -210,11 +212,11 @@ fn judge(trailers: &HeaderMap, reply: &[u8]) -> Result<Reason, Reason> {
     }
 }
 
-/// The reason behind an error of HTTP/2.
+/// Returns the reason for an error of HTTP/2.
 fn of_h2(error: h2::Error) -> Reason {
     match error.get_io() {
         Some(error) => Reason::of_io(error),
-        // It closed the stream, or the connection, in words of the protocol.
+        // The peer closed the stream, or the connection, in words of the protocol.
         None if error.is_remote() => Reason::Closed,
         None => Reason::NotItsProtocol,
     }

@@ -10,18 +10,19 @@ use super::Reason;
 use super::attempt::Attempt;
 use super::connect::{self, Dialer};
 
-/// What the operator does about it.
+/// The reason for a probe that this machine forbids; it tells the operator what to do.
 const NOT_ALLOWED: Reason = Reason::Barred(
     "this machine allows waypost no echo requests: set net.ipv4.ping_group_range to its group, or \
      give it CAP_NET_RAW, and let its packet filter pass them",
 );
 
-/// Types of messages, by family.
+/// The types of messages, by family: IPv4, IPv6.
 const REQUEST: (u8, u8) = (8, 128);
 const REPLY: (u8, u8) = (0, 129);
-/// The longest reply that is read, in octets: an IPv4 header with all options, and ours.
+/// The longest reply that is read, in octets: an IPv4 header with all options, and our message.
 const REPLY_MAX: usize = 60 + MESSAGE_LEN;
-/// Type, code, checksum, identifier, sequence number; then what tells the reply from others.
+/// The octets of a message: type, code, checksum, identifier, sequence number; then a token that
+/// tells the reply from others.
 const MESSAGE_LEN: usize = 16;
 
 /// Asks `address`, whatever its port, for an echo.
@@ -39,14 +40,14 @@ pub(super) async fn probe(
     socket.connect(SocketAddr::new(address.ip(), 0)).await?;
     let token = fastrand::u64(..).to_be_bytes();
     let sent = socket.send(&request(address.ip(), token)).await;
-    // A filter of this machine's own; from the network no such error comes.
+    // The error of a filter on this machine; the network causes no such error.
     let is_filtered = |error: &io::Error| error.raw_os_error() == Some(libc::EPERM);
     sent.map_err(|error| if is_filtered(&error) { NOT_ALLOWED } else { error.into() })?;
     let mut reply = [0; REPLY_MAX];
     loop {
         let len = socket.recv(&mut reply).await?;
         let reply = reply.get(..len).unwrap_or_default();
-        // A raw socket has all messages from there, and over IPv4 the header before them.
+        // A raw socket gets all messages from there, and over IPv4 with the header before them.
         let message = match (address, is_raw) {
             (SocketAddr::V4(_), true) => behind_header(reply),
             _ => reply,
@@ -57,7 +58,8 @@ pub(super) async fn probe(
     }
 }
 
-/// A socket for echoes, and whether it is a raw one. Whoever may have neither is told how.
+/// Opens a socket for echoes; returns also whether it is a raw one. If neither kind is allowed, the
+/// reason tells how to allow it.
 fn open(ip: IpAddr) -> Result<(Socket, bool), Reason> {
     let (domain, protocol) = match ip {
         IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
@@ -76,15 +78,15 @@ fn open(ip: IpAddr) -> Result<(Socket, bool), Reason> {
     Ok((socket, is_raw))
 }
 
-/// An echo request with this `token`.
+/// Returns an echo request with this `token`.
 fn request(ip: IpAddr, token: [u8; 8]) -> [u8; MESSAGE_LEN] {
     let mut message = [0; MESSAGE_LEN];
     message[0] = of(ip, REQUEST);
-    // The identifier, which a socket that is not raw replaces by its own; number 1 of it.
+    // The identifier, which the kernel replaces unless the socket is raw; then sequence number 1.
     message[4..6].copy_from_slice(&[token[0], token[1]]);
     message[7] = 1;
     message[8..].copy_from_slice(&token);
-    // The kernel fills in that of ICMPv6, in which addresses have a part.
+    // The kernel fills in the checksum of ICMPv6, which covers the addresses.
     if ip.is_ipv4() {
         let sum = checksum(&message);
         message[2..4].copy_from_slice(&sum.to_be_bytes());
@@ -92,18 +94,18 @@ fn request(ip: IpAddr, token: [u8; 8]) -> [u8; MESSAGE_LEN] {
     message
 }
 
-/// The one of a pair that belongs to the family of `ip`.
+/// Returns the one of a pair that belongs to the family of `ip`.
 fn of(ip: IpAddr, (v4, v6): (u8, u8)) -> u8 {
     if ip.is_ipv4() { v4 } else { v6 }
 }
 
-/// What stands behind the IPv4 header that `packet` begins with (RFC 791 §3.1).
+/// Returns the octets after the IPv4 header that `packet` begins with (RFC 791 §3.1).
 fn behind_header(packet: &[u8]) -> &[u8] {
     let words = packet.first().map_or(0, |first| first & 0x0f);
     packet.get(usize::from(words) * 4..).unwrap_or_default()
 }
 
-/// The Internet checksum (RFC 1071) of an even number of octets.
+/// Returns the Internet checksum (RFC 1071) of an even number of octets.
 fn checksum(octets: &[u8]) -> u16 {
     let pairs = octets.chunks_exact(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]));
     let mut sum: u32 = pairs.sum();

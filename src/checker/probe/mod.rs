@@ -5,10 +5,10 @@
 //!             └ Outlets: what probers share (TLS configurations, room for connections)
 //! ```
 //!
-//! A probe looks at 16 KiB at most, asks no name server where to go, and keeps no connection for
-//! the next one unless its check asks for it.
+//! A probe looks at 16 KiB at most and asks no name server for an address. It keeps a connection
+//! for the next probe only if its check asks for it.
 //!
-//! Not here: when to probe (`plan`), what a verdict does (`health`).
+//! `plan` decides when to probe; `health` decides what a verdict does.
 
 mod attempt;
 mod connect;
@@ -47,20 +47,20 @@ use attempt::Attempt;
 use connect::Dialer;
 use database::Database;
 
-/// How much of what a peer sends is looked at, in bytes.
+/// The part of a peer's reply that is looked at, in octets.
 const WINDOW: usize = 16 * 1024;
 
-/// What a request says of who sends it, unless the check says otherwise.
+/// The user agent that requests name, unless the check names another.
 const USER_AGENT: &str = concat!("waypost/", env!("CARGO_PKG_VERSION"));
 
-/// Connections that are kept for later probes, at the most.
+/// The most connections that are kept for later probes.
 pub(super) const KEPT_MAX: usize = http::Room::MAX;
 
 const OUT_OF_REACH: Reason = Reason::Barred(
     "probes may not go to this address: `[checks] allow` in waypost.toml lets them go there",
 );
 
-/// What all probers share.
+/// The parts that all probers share.
 #[derive(Debug)]
 pub(super) struct Outlets {
     tls: tls::Configs,
@@ -69,38 +69,38 @@ pub(super) struct Outlets {
 }
 
 impl Outlets {
-    /// Without a connection yet, for probes of addresses within `reach`.
+    /// Makes outlets without a connection yet, for probes of addresses within `reach`.
     pub(super) fn new(reach: Reach) -> Self {
         Self { tls: tls::Configs::default(), room: http::Room::default(), reach }
     }
 }
 
-/// What a probe found that passed.
+/// The findings of a probe that passed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Passed {
-    /// Why it did.
+    /// The reason of the verdict.
     pub(super) reason: Reason,
-    /// What was said where an agent may speak: [`Spoken::TEXT_MAX`] octets of it at least, where
-    /// there is so much.
+    /// The text in which an agent may speak, if the check listens to one: at least
+    /// [`Spoken::TEXT_MAX`] octets if the endpoint sent so many.
     pub(super) text: Vec<u8>,
-    /// When the certificate is valid, if there was one to look at.
+    /// The time in which the certificate is valid, if there was one to look at.
     pub(super) validity: Option<Validity>,
 }
 
 impl Passed {
-    /// Nothing was said that matters.
+    /// Makes the findings of a probe that heard no agent and saw no certificate.
     fn silent(reason: Reason) -> Self {
         Self { reason, text: Vec::new(), validity: None }
     }
 }
 
-/// Runs the probes of one check, whatever the address.
+/// A prober, which runs the probes of one check at any address.
 #[derive(Debug)]
 pub(super) struct Prober {
     means: Means,
     timeout: Duration,
     connect_timeout: Option<Duration>,
-    /// The addresses that it may go to; `None`: it goes to none by itself.
+    /// The addresses that it may go to; `None` for a program, which connects by itself.
     reach: Option<Reach>,
 }
 
@@ -115,12 +115,12 @@ enum Means {
     Icmp(Dialer),
     Exec(Box<exec::Exec>),
     Database(Database),
-    /// The check cannot be carried out; every probe fails at once and says why.
+    /// The check cannot be carried out; every probe fails at once with this reason.
     Unusable(Reason),
 }
 
 impl Prober {
-    /// Prepares all that does not change from probe to probe.
+    /// Makes a prober, and prepares all that does not change from probe to probe.
     pub(super) fn new(check: &Check, outlets: &Outlets) -> Self {
         let means = Means::new(check, outlets).unwrap_or_else(Means::Unusable);
         let is_exec = matches!(means, Means::Exec(_));
@@ -128,10 +128,10 @@ impl Prober {
         Self { means, timeout: check.timeout, connect_timeout: check.connect_timeout, reach }
     }
 
-    /// Probes `address` once: `Ok` when the check passed. Takes the check's timeout at most; what
-    /// is left of the connection is to be ended after the verdict.
+    /// Probes `address` once, for the check's timeout at most: `Ok` if the check passed. The
+    /// connection that is left is to be ended after the verdict.
     pub(super) async fn probe(&self, address: SocketAddr) -> (Result<Passed, Reason>, Parting) {
-        // Zone files were told before; what else may name addresses is held to the same.
+        // Zone files are checked before; any other source of addresses is checked here.
         if self.reach.as_ref().is_some_and(|reach| reach.refuses(address.ip()).is_some()) {
             return (Err(OUT_OF_REACH), Parting::default());
         }
@@ -146,8 +146,10 @@ impl Prober {
 }
 
 impl Means {
+    /// Makes the means for `check`.
+    ///
     /// # Errors
-    /// What about the check makes it unusable.
+    /// [`Reason::Unusable`], which says what about the check to change.
     fn new(check: &Check, outlets: &Outlets) -> Result<Self, Reason> {
         let (agent, dialer) = (check.agent.as_ref(), Dialer::of(check));
         Ok(match &check.kind {
@@ -177,8 +179,8 @@ impl Means {
         })
     }
 
-    /// Boxed are those that are seldom, or large: every probe under way has room for the largest of
-    /// the others in place.
+    /// Probes `address` once. The futures of rare or large probes are boxed, because every probe
+    /// under way has room for the largest of the others in place.
     async fn probe(&self, address: SocketAddr, attempt: &Attempt) -> Result<Passed, Reason> {
         match self {
             Self::Http(http) => http.probe(address, attempt).await,
@@ -202,7 +204,7 @@ impl Means {
 /// Turns a panic inside `probe` into a failed probe, so that the schedule goes on.
 async fn contained<T>(probe: impl Future<Output = Result<T, Reason>>) -> Result<T, Reason> {
     let mut probe = pin!(probe);
-    // Unwind safety: after a panic the future is never polled again, and what probers hold is
+    // Unwind safety: after a panic the future is never polled again, and the state of probers is
     // whole at any time.
     std::future::poll_fn(|context| {
         catch_unwind(AssertUnwindSafe(|| probe.as_mut().poll(context)))
@@ -211,7 +213,7 @@ async fn contained<T>(probe: impl Future<Output = Result<T, Reason>>) -> Result<
     .await
 }
 
-/// Looks for `wanted` in the first [`WINDOW`] bytes of a stream that arrives in pieces.
+/// A search for `wanted` in the first [`WINDOW`] octets of a stream that arrives in pieces.
 struct Search<'a> {
     wanted: &'a [u8],
     seen: Vec<u8>,
@@ -222,10 +224,10 @@ impl<'a> Search<'a> {
         Self { wanted, seen: Vec::new() }
     }
 
-    /// Whether `wanted` was seen, now that `piece` has arrived.
+    /// Takes in `piece`, and returns whether `wanted` has been seen.
     ///
     /// # Cost
-    /// By the piece: what was searched before is not searched again.
+    /// Grows with the piece: octets that were searched before are not searched again.
     fn found_with(&mut self, piece: &[u8]) -> bool {
         let from = self.seen.len().saturating_sub(self.wanted.len().saturating_sub(1));
         let room = WINDOW - self.seen.len();
@@ -234,12 +236,12 @@ impl<'a> Search<'a> {
         self.wanted.is_empty() || rest.windows(self.wanted.len()).any(|part| part == self.wanted)
     }
 
-    /// Whether enough has come for an agent's words.
+    /// Returns whether enough has come for an agent's words.
     fn has_words(&self) -> bool {
         self.seen.len() >= Spoken::TEXT_MAX
     }
 
-    /// Whether nothing that may still come matters.
+    /// Returns whether the window is full, so that further octets do not matter.
     fn is_over(&self) -> bool {
         self.seen.len() == WINDOW
     }

@@ -1,8 +1,8 @@
 //! The end of a connection after the verdict.
 //!
-//! A connection that is closed with something unread is reset, and servers log that as an error of
-//! theirs. What is still to come is therefore read, 16 KiB and a second at the most. Most servers
-//! close first, so that the port is free again at once on this side.
+//! If a connection is closed with octets unread, it is reset, and servers log that as an error of
+//! theirs. A parting therefore reads what is still to come, for 16 KiB and a second at the most.
+//! Most servers close first, so that the port is free again at once on this side.
 
 use std::fmt;
 use std::pin::Pin;
@@ -27,27 +27,27 @@ pub(in crate::checker) struct Parting(Option<Pin<Box<dyn Future<Output = ()> + S
 impl Parting {
     /// Parts from a peer that closes the connection by itself once all is said.
     pub(super) fn after_reply(mut stream: TcpStream) -> Self {
-        // Often its end has come already. An octet of anything else is not missed.
+        // Often the peer's end has come already. If an octet comes instead, nobody misses it.
         if matches!(stream.try_read(&mut [0; 1]), Ok(0)) {
             return Self(None);
         }
         Self(Some(Box::pin(async move { read_out(&mut stream).await })))
     }
 
-    /// Parts from a peer that does so over TLS.
+    /// Parts in the same way from a peer over TLS.
     pub(super) fn after_reply_over_tls(
         mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> Self {
         Self(Some(Box::pin(async move {
             read_out(&mut stream).await;
-            // The peer may be gone.
+            // It fails if the peer is gone.
             let _ = stream.shutdown().await;
         })))
     }
 
     /// Parts from a peer whose program has not been told of the connection yet.
     ///
-    /// The handshake's last segment has not been sent, so the reset that goes instead ends the
+    /// The handshake's last segment has not been sent. A reset goes instead, and ends the
     /// connection before the peer's program could accept it. HAProxy does the same.
     pub(super) fn unseen(stream: TcpStream) -> Self {
         // If it fails, the connection ends in the ordinary way.
@@ -64,16 +64,16 @@ impl Parting {
         })))
     }
 
-    /// Parts by whatever `end` does.
+    /// Parts by running `end`.
     pub(super) fn by(end: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(Some(Box::pin(end)))
     }
 
-    /// Returns what waits for the end of the connection, a second at the most; `None`: it has
-    /// ended.
+    /// Returns a future that waits for the end of the connection, a second at the most; `None` if
+    /// it has ended.
     pub(in crate::checker) fn end(self) -> Option<impl Future<Output = ()> + Send> {
         self.0.map(|end| async {
-            // Who takes longer has had its chance.
+            // A peer that takes longer has had its chance.
             let _ = timeout(WAIT_MAX, end).await;
         })
     }
@@ -85,7 +85,7 @@ impl fmt::Debug for Parting {
     }
 }
 
-/// Reads what still comes, up to the end.
+/// Reads what still comes, up to the end of the connection or [`WINDOW`] octets.
 async fn read_out(stream: &mut (impl AsyncRead + Unpin)) {
     let (mut left, mut piece) = (WINDOW, Vec::with_capacity(PIECE));
     while let Ok(read @ 1..) = stream.read_buf(&mut piece).await {

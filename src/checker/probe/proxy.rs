@@ -1,7 +1,7 @@
-//! The PROXY header, which announces a connection to servers that stand behind proxies
+//! The PROXY header, which announces a connection to servers that are used behind proxies
 //! (<https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>).
 //!
-//! It names the probe's own two addresses, so that a server logs what is true.
+//! It names the two addresses of the probe's own connection, so that a server logs the truth.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,9 +9,9 @@ use crate::zone::ProxyVersion;
 
 /// The first twelve octets of version 2.
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Version 2, command PROXY.
+/// The octet for version 2, command PROXY.
 const VERSION_AND_COMMAND: u8 = 0x21;
-/// A TCP connection over IPv4 and over IPv6.
+/// The octets for a TCP connection over IPv4 and over IPv6.
 const TCP_V4: u8 = 0x11;
 const TCP_V6: u8 = 0x21;
 

@@ -1,4 +1,4 @@
-//! Why a probe ended as it did, in words that are safe to log.
+//! The reasons why a probe ended as it did, in words that are safe to log.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,8 @@ use rustls::CertificateError;
 
 use crate::zone::{Pointer, StatusRange};
 
-/// Why a probe passed or failed. Its text never holds bytes that a peer chose, but for a status.
+/// The reason why a probe passed or failed. Its text holds nothing that a peer chose, except a
+/// number, a [`Code`] or the time left of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Passed: this HTTP status (and body) was wanted.
@@ -22,7 +23,7 @@ pub enum Reason {
     Ready,
     /// Passed: an echo came back.
     Replied,
-    /// The program ended by itself, with this status.
+    /// The program ended by itself, with this status; passed if the check wants it.
     Exited(u8),
     /// The program was ended by a signal.
     Killed,
@@ -32,13 +33,13 @@ pub enum Reason {
     ExpiresIn(String),
     /// The server is there, but says by this code that it takes no clients now.
     NotReady(Code),
-    /// What came back is not the protocol of the check.
+    /// The reply is not in the protocol of the check.
     NotItsProtocol,
     /// A DNS response code that was not wanted.
     UnwantedRcode {
-        /// The response's.
+        /// The response code that came.
         found: Code,
-        /// What the check wants.
+        /// The response code that the check wants.
         wanted: String,
     },
     /// No record of the answer has the expected data.
@@ -47,16 +48,16 @@ pub enum Reason {
     Refused,
     /// The peer, or something on the way, cut the connection.
     Reset,
-    /// The peer closed the connection before it had sent the expected bytes.
+    /// The peer closed the connection before it had sent all that the check needs.
     Closed,
     /// Another error of the connection.
     Connection(io::ErrorKind),
-    /// This machine does not allow the probe; the text says what to do.
+    /// This machine or its settings do not allow the probe; the text says why.
     Barred(&'static str),
     /// This machine had no descriptor, port or memory for a connection: nothing was learnt of the
     /// peer.
     Local,
-    /// This process stood still for so long meanwhile: nothing was learnt of the peer.
+    /// This process stood still for so long during the probe: nothing was learnt of the peer.
     Stalled(Duration),
     /// No connection within this time.
     NoConnection(Duration),
@@ -68,9 +69,9 @@ pub enum Reason {
     Unfinished(Duration),
     /// An HTTP status that was not wanted.
     UnwantedStatus {
-        /// The response's status.
+        /// The status that came.
         found: u16,
-        /// What the check wants.
+        /// The statuses that the check wants.
         wanted: Vec<StatusRange>,
     },
     /// The body, or its first 16 KiB, does not contain the expected text.
@@ -79,13 +80,13 @@ pub enum Reason {
     BodyLacksMatch,
     /// The body is not JSON, or has more than 16 KiB.
     BodyNotJson,
-    /// The body has another value at this place, or none.
+    /// The body has another value than the expected one at this place, or none.
     BodyHasOther(Pointer),
     /// There is no response header of this name with the expected value.
     LacksHeader(String),
     /// The first 16 KiB received do not contain the expected bytes.
     LacksBytes,
-    /// What came back is not an HTTP response, or the connection closed before all of it came.
+    /// The reply is no valid HTTP response. Over HTTPS it may also be one that was cut short.
     NotHttp,
     /// The TLS handshake failed.
     Tls(TlsFailure),
@@ -95,7 +96,7 @@ pub enum Reason {
     Panicked,
 }
 
-/// A code that a peer sent: 16 letters and digits at the most, so that it is safe to log.
+/// A code that a peer sent: at most 16 letters and digits, so that it is safe to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code(String);
 
@@ -103,7 +104,7 @@ impl Code {
     /// The longest code, in octets.
     const LEN_MAX: usize = 16;
 
-    /// The code that `octets` are; `None` if they can be none.
+    /// Returns the code that `octets` are; `None` if they are no code.
     pub(super) fn of(octets: Option<&[u8]>) -> Option<Self> {
         let octets = octets?;
         let is_code = (1..=Self::LEN_MAX).contains(&octets.len())
@@ -111,23 +112,23 @@ impl Code {
         is_code.then(|| Self(String::from_utf8_lossy(octets).into_owned()))
     }
 
-    /// A word that the protocol has for it.
+    /// Returns a word of the protocol as a code.
     pub(super) fn word(word: &'static str) -> Self {
         Self(word.to_owned())
     }
 
-    /// A number.
+    /// Returns a number as a code.
     pub(super) fn number(number: u16) -> Self {
         Self(number.to_string())
     }
 
-    /// Its text.
+    /// Returns the text of the code.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What failed in a TLS handshake.
+/// The part of a TLS handshake that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsFailure {
     /// The certificate's time is over.
@@ -146,19 +147,19 @@ pub enum TlsFailure {
     Alert,
     /// The two have no TLS version, cipher suite or protocol in common.
     Incompatible,
-    /// What came back is not TLS.
+    /// The reply is not TLS.
     NotTls,
-    /// Anything else.
+    /// Any other failure.
     Other,
 }
 
 impl Reason {
-    /// Whether it tells of this machine and nothing of the endpoint.
+    /// Returns whether it tells of this machine and nothing of the endpoint.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local | Self::Barred(_) | Self::CannotRun(_) | Self::Stalled(_))
     }
 
-    /// The reason behind an error of the network.
+    /// Returns the reason for an error of the network.
     pub(super) fn of_io(error: &io::Error) -> Self {
         const LOCAL: [i32; 5] =
             [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL];
@@ -175,12 +176,12 @@ impl Reason {
         }
     }
 
-    /// The reason behind an error of a TLS handshake.
+    /// Returns the reason for an error of a TLS handshake.
     pub(super) fn of_tls(error: &io::Error) -> Self {
         Self::of_cause(error).unwrap_or_else(|| Self::of_io(error))
     }
 
-    /// The deepest cause of an HTTP client's error that has a name here.
+    /// Returns the first cause of an HTTP client's error, from outside in, that has a name here.
     pub(super) fn of_http(error: &reqwest::Error) -> Self {
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -192,7 +193,8 @@ impl Reason {
         Self::NotHttp
     }
 
-    /// An I/O error hides what it wraps from `source`, hence the recursion.
+    /// Finds the reason in an error or in what it wraps. An I/O error hides what it wraps from
+    /// `source`, hence the recursion.
     fn of_cause(error: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return Some(Self::Tls(TlsFailure::of(tls)));

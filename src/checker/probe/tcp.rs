@@ -11,10 +11,10 @@ use super::tls::Handshake;
 use super::{Outlets, Passed, Reason, Search};
 use crate::zone::{Agent, TcpCheck, TlsOptions};
 
-/// How much is read at once, in octets.
+/// The octets read at once.
 const PIECE: usize = 2048;
 
-/// Connects, sends, and looks for what is expected.
+/// A prober that connects, sends, and looks for what is expected.
 #[derive(Debug)]
 pub(super) struct Tcp {
     check: TcpCheck,
@@ -29,15 +29,15 @@ impl Tcp {
         Self { check, dialer, tls: None, listens: false }
     }
 
-    /// Asks the same after a TLS handshake.
+    /// Lets it do the same after a TLS handshake.
     ///
     /// # Errors
-    /// What about the check makes it unusable.
+    /// [`Reason::Unusable`], which says what about the check to change.
     pub(super) fn over_tls(self, options: &TlsOptions, outlets: &Outlets) -> Result<Self, Reason> {
         Ok(Self { tls: Some(Handshake::new(options, None, outlets)?), ..self })
     }
 
-    /// The same, with what `agent` may say.
+    /// Lets it listen to `agent`, if there is one.
     pub(super) fn heard_by(self, agent: Option<&Agent>) -> Self {
         Self { listens: agent.is_some(), ..self }
     }
@@ -58,7 +58,7 @@ impl Tcp {
             });
             return outcome;
         };
-        // Boxed: what TLS needs is not to be in every probe that goes without.
+        // Boxed: probes without TLS need not have the room that TLS takes.
         Box::pin(async {
             let shaken = async { tls.shake(address, connected.await?, attempt).await };
             let (mut stream, validity) = attempt.connected(shaken).await?;
@@ -69,12 +69,12 @@ impl Tcp {
         .await
     }
 
-    /// Whether nobody says a word on the connection.
+    /// Returns whether the probe neither sends nor awaits anything on the connection.
     fn is_silent(&self) -> bool {
         !(self.dialer.is_announced() || self.check.send.is_some() || self.is_attentive())
     }
 
-    /// Whether anything that the endpoint says is waited for.
+    /// Returns whether the probe waits for anything that the endpoint says.
     fn is_attentive(&self) -> bool {
         self.check.expect.is_some() || self.listens
     }
@@ -98,7 +98,7 @@ impl Tcp {
         let mut is_found = self.check.expect.is_none();
         let mut search = Search::new(self.check.expect.as_deref().unwrap_or_default());
         let mut piece = Vec::new();
-        // An agent says one line, and most close the connection behind it.
+        // An agent says one line, and most agents close the connection after it.
         while !(is_found && (!self.listens || search.has_words() || search.seen.contains(&b'\n'))) {
             if search.is_over() {
                 return Err(Reason::LacksBytes);

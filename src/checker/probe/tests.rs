@@ -26,7 +26,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well";
 const SHORT: Duration = Duration::from_millis(300);
 const AMPLE: Duration = Duration::from_secs(20);
 
-/// Answers every connection with `serve`, for as long as the test's runtime lives.
+/// Starts a server that runs `serve` on every connection, for as long as the test's runtime lives.
 async fn server<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> SocketAddr
 where
     F: Future<Output = ()> + Send + 'static,
@@ -42,7 +42,7 @@ where
     address
 }
 
-/// Reads one request's head.
+/// Reads the head of one request.
 async fn request(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -62,7 +62,7 @@ async fn hang(_stream: TcpStream) {
     std::future::pending().await
 }
 
-/// A server that gives every request this response.
+/// Starts a server that answers every request with this response.
 async fn http_server(response: &'static str) -> SocketAddr {
     server(move |stream| respond(stream, response)).await
 }
@@ -80,7 +80,7 @@ fn http() -> HttpCheck {
     }
 }
 
-/// The same, for a response whose body has `text`.
+/// Returns a check of a response whose body has `text`.
 fn wanting(text: &str) -> HttpCheck {
     HttpCheck { expect: HttpExpect { body: Some(text.into()), ..http().expect }, ..http() }
 }
@@ -94,7 +94,7 @@ async fn probe(address: SocketAddr, kind: CheckKind, timeout: Duration) -> Resul
         .map(|passed| passed.reason)
 }
 
-/// What an agent is heard to say there.
+/// Returns what a probe hears an agent say at `address`.
 async fn hear(address: SocketAddr, kind: CheckKind, header: Option<&str>) -> Spoken {
     let agent = Agent { header: header.map(str::to_owned), weight_min: 0, weight_max: 100 };
     let check = Check { agent: Some(agent.clone()), timeout: AMPLE, ..Check::new(kind) };
@@ -106,7 +106,7 @@ async fn hear(address: SocketAddr, kind: CheckKind, header: Option<&str>) -> Spo
     AgentReply::read(&passed.text, &agent).spoken.expect("known words").0
 }
 
-/// Ends what a probe has left.
+/// Ends the connection that a probe has left.
 async fn part(parting: Parting) {
     if let Some(end) = parting.end() {
         end.await;
@@ -131,7 +131,7 @@ async fn probe_tcp(
     probe(address, CheckKind::Tcp(check), AMPLE).await
 }
 
-/// A port that is taken, and refuses connections, for as long as this socket lives.
+/// Takes a port that refuses connections for as long as this socket lives.
 fn refusing() -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -406,7 +406,7 @@ async fn every_probe_opens_a_connection_of_its_own() {
     }
 }
 
-/// A server that says `greeting`, and then answers what it gets with each of `replies` in turn.
+/// Starts a server that says `greeting`, and then each of `replies` after something comes in.
 async fn dialogue(greeting: &'static [u8], replies: Vec<&'static [u8]>) -> SocketAddr {
     server(move |mut stream| {
         let replies = replies.clone();
@@ -424,7 +424,7 @@ async fn dialogue(greeting: &'static [u8], replies: Vec<&'static [u8]>) -> Socke
     .await
 }
 
-/// What a probe found, in words.
+/// Returns the reason that a probe gives, in words.
 async fn said(address: SocketAddr, kind: CheckKind) -> Result<String, String> {
     let found = probe(address, kind, AMPLE).await;
     found.map(|reason| reason.to_string()).map_err(|reason| reason.to_string())
@@ -507,7 +507,7 @@ async fn dns_is_judged_by_code_and_data_and_other_datagrams_are_passed_over() {
         loop {
             let (len, client) = socket.recv_from(&mut query).await.unwrap();
             let _ = socket.send_to(b"\0\0 no answer", client).await;
-            // The question comes back with one A record, or none where it asks for another type.
+            // The question comes back with one A record, or with none if it asks for another type.
             let end = 12 + query[12..len].windows(5).position(|p| p[0] == 0).unwrap() + 5;
             let is_a = query[end - 4..end] == [0, 1, 0, 1];
             let mut response = query[..end].to_vec();

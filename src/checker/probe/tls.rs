@@ -1,4 +1,4 @@
-//! TLS below the probes: who is trusted, shared between probers that trust the same, and the
+//! TLS for the probes: the configurations, shared between probers with the same trust, and the
 //! handshake.
 //!
 //! Every configuration names ring as its provider; no process-wide default is set or needed.
@@ -35,12 +35,12 @@ const UNUSABLE_OWN: Reason = Reason::Unusable(
 );
 const UNUSABLE_TLS: Reason = Reason::Unusable("no TLS could be set up for the check");
 
-/// The configurations in use, by what they trust. Loading the system's authorities costs
-/// milliseconds and a few hundred KiB; a thousand endpoints share it.
+/// The configurations in use, by their terms. Loading the system's authorities costs milliseconds
+/// and a few hundred KiB; a thousand endpoints share them.
 #[derive(Debug, Default)]
 pub(super) struct Configs(Mutex<HashMap<Terms, Weak<ClientConfig>>>);
 
-/// Trust of a probe, and its own certificate.
+/// The trust of a probe, and its own certificate.
 type Terms = (Trust, Option<ClientCertificate>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -54,15 +54,15 @@ enum Trust {
 #[derive(Debug)]
 pub(super) struct Handshake {
     config: Arc<ClientConfig>,
-    /// Whom the certificate must be for; `None`: the address.
+    /// The name that the certificate must be for; `None` for the address.
     name: Option<ServerName<'static>>,
 }
 
 impl Handshake {
-    /// One for the server name that `options` write, else for `host`, else for the address.
+    /// Makes a handshake for the server name of `options`, otherwise `host`, otherwise the address.
     ///
     /// # Errors
-    /// What about the check makes it unusable.
+    /// [`Reason::Unusable`], which says what about the check to change.
     pub(super) fn new(
         options: &TlsOptions,
         host: Option<&str>,
@@ -74,14 +74,14 @@ impl Handshake {
         Ok(Self { config: outlets.tls.config_for(options)?, name })
     }
 
-    /// The same with peers that speak this protocol (RFC 7301).
+    /// Offers `protocol` as the only one to speak (RFC 7301).
     pub(super) fn speaking(self, protocol: &[u8]) -> Self {
         let mut config = ClientConfig::clone(&self.config);
         config.alpn_protocols = vec![protocol.to_vec()];
         Self { config: Arc::new(config), ..self }
     }
 
-    /// Shakes hands with `address` over `stream`; from when to when its certificate is valid.
+    /// Shakes hands with `address` over `stream`; returns also when its certificate is valid.
     pub(super) async fn shake(
         &self,
         address: SocketAddr,
@@ -98,7 +98,8 @@ impl Handshake {
     }
 }
 
-/// The name in a host such as `web.example.com:8443`, or the address in `[2001:db8::1]:8443`.
+/// Returns the name in a host such as `web.example.com:8443`, or the address in
+/// `[2001:db8::1]:8443`.
 pub(super) fn host_name(host: &str) -> &str {
     let is_port = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let bare = match host.rsplit_once(':') {
@@ -109,8 +110,11 @@ pub(super) fn host_name(host: &str) -> &str {
 }
 
 impl Configs {
+    /// Returns the configuration for `options`, which others may share.
+    ///
     /// # Errors
-    /// What is wrong with the check's authorities, or with the system's.
+    /// [`Reason::Unusable`] if the check's authorities or its own certificate, or the system's
+    /// authorities, cannot be used.
     pub(super) fn config_for(&self, options: &TlsOptions) -> Result<Arc<ClientConfig>, Reason> {
         let trust = match &options.ca_pem {
             _ if !options.verify => Trust::Anyone,
@@ -156,7 +160,7 @@ fn build((trust, own): &Terms) -> Result<ClientConfig, Reason> {
     Ok(config)
 }
 
-/// The chain and the key that a client shows; `None` if either cannot be read.
+/// Reads the chain and the key that a client shows; `None` if either cannot be read.
 fn shown(
     own: &ClientCertificate,
 ) -> Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
@@ -171,7 +175,7 @@ fn versions() -> Option<ConfigBuilder<ClientConfig, rustls::WantsVerifier>> {
     ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()
 }
 
-/// `verify = false`: whatever certificate and signature a peer shows, however old its kind.
+/// The trust of `verify = false`: any certificate and signature that a peer shows, of any age.
 #[derive(Debug)]
 struct TrustAnyone(Arc<CryptoProvider>);
 

@@ -7,10 +7,10 @@ use super::connect::Dialer;
 use super::{Reason, Search};
 use crate::zone::TcpCheck;
 
-/// The longest datagram there is, in octets.
+/// The longest datagram that UDP allows, in octets.
 const DATAGRAM_MAX: usize = 65_535;
 
-/// Sends the same datagram each time.
+/// A prober that sends the same datagram each time.
 #[derive(Debug)]
 pub(super) struct Udp {
     check: TcpCheck,

@@ -1,8 +1,9 @@
-//! Trust in what the `ca` of a check vouches for, as far as OpenSSL, and so curl, goes.
+//! Trust in the certificates that the `ca` of a check holds, as far as OpenSSL, and so curl,
+//! trusts.
 //!
-//! webpki alone is stricter: it takes no server's certificate that stands in the file itself, as
-//! self-signed ones do, none of version 1, and none without alternative names, whose subject says
-//! for whom it is.
+//! webpki alone is stricter. It takes no server certificate that is in the file itself, as a
+//! self-signed one is, none of version 1, and none without alternative names, although its subject
+//! names the server.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureSc
 
 use crate::x509::{Holder, Validity};
 
-/// Certificates that are vouched for: authorities, or servers themselves.
+/// The certificates of a `ca`: of authorities, or of servers themselves.
 #[derive(Debug)]
 pub(super) struct Vouched {
     certificates: Vec<CertificateDer<'static>>,
@@ -26,7 +27,7 @@ pub(super) struct Vouched {
 }
 
 impl Vouched {
-    /// Those of `pem`; `None` if there is none, or one of them is broken.
+    /// Reads the certificates of `pem`; `None` if there are none, or one of them is broken.
     pub(super) fn new(pem: &str, provider: Arc<CryptoProvider>) -> Option<Self> {
         let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
         let certificates: Vec<_> = certificates.collect::<Result<_, _>>().ok()?;
@@ -97,7 +98,7 @@ impl ServerCertVerifier for Vouched {
     }
 }
 
-/// Verifies that a certificate that needs nobody's word is in its time, and for `name`.
+/// Verifies the time and the name of a certificate that is in the `ca` itself, and needs no issuer.
 fn verify_itself(
     certificate: &CertificateDer<'_>,
     name: &ServerName<'_>,
@@ -111,14 +112,14 @@ fn verify_itself(
     if now < validity.from {
         return Err(CertificateError::NotValidYet.into());
     }
-    // webpki reads none of version 1, which have no alternative names.
+    // webpki cannot read certificates of version 1; they have no alternative names.
     let parsed = ParsedCertificate::try_from(certificate);
     let parsed = parsed.map_err(|_| CertificateError::NotValidForName)?;
     rustls::client::verify_server_name(&parsed, name)
 }
 
-/// Whether a certificate without alternative names is for `name` by its subject, a `*` in the place
-/// of the first label included.
+/// Returns whether a certificate without alternative names is for `name` by its subject, in which
+/// `*` may be the first label.
 fn is_named_by_subject(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
     let Some(Holder { common_name: Some(common_name), has_alternative_names: false, .. }) =
         Holder::read(certificate)

@@ -1,21 +1,21 @@
-//! Whether a response is as the check wants it, and what an agent says in it.
+//! The judgement of a response by its check, and the words of an agent in it.
 
 use serde_json::Value;
 
 use crate::checker::probe::{Passed, Reason, Search};
 use crate::zone::{Agent, HttpExpect, Pointer, Scalar};
 
-/// What a check wants of a response.
+/// A judge, which knows what a check wants of a response.
 #[derive(Debug)]
 pub(in crate::checker::probe) struct Judge {
     expect: HttpExpect,
     words: Words,
 }
 
-/// Where an agent speaks.
+/// The place where an agent speaks.
 #[derive(Debug)]
 enum Words {
-    /// It may not.
+    /// Nowhere: it may not speak.
     Nowhere,
     Header(String),
     Body,
@@ -26,7 +26,7 @@ impl Judge {
         Self { expect: expect.clone(), words: Words::Nowhere }
     }
 
-    /// The same, with what `agent` may say.
+    /// Lets it listen to `agent`, if there is one.
     pub(super) fn heard_by(self, agent: Option<&Agent>) -> Self {
         let words = match agent.map(|agent| &agent.header) {
             None => Words::Nowhere,
@@ -36,11 +36,12 @@ impl Judge {
         Self { words, ..self }
     }
 
-    /// Begins with the head of a response, of which `header` gives the first field of a name,
-    /// whatever its case.
+    /// Begins with the head of a response; `header` returns the first field of a name, in any case
+    /// of letters.
     ///
     /// # Errors
-    /// The status is not wanted, or a header is missing.
+    /// [`Reason::UnwantedStatus`], or [`Reason::LacksHeader`] if a header is missing or has another
+    /// value.
     pub(in crate::checker::probe) fn hear<'h>(
         &self,
         status: u16,
@@ -70,10 +71,10 @@ impl Judge {
     }
 }
 
-/// One response whose head is as wanted.
+/// A response whose head is as wanted.
 pub(in crate::checker::probe) struct Hearing<'j> {
     status: u16,
-    /// What its header says for the agent.
+    /// The words of the agent in its header.
     said: Option<Vec<u8>>,
     /// Whether its body speaks for the agent.
     listens: bool,
@@ -83,20 +84,20 @@ pub(in crate::checker::probe) struct Hearing<'j> {
 }
 
 impl Hearing<'_> {
-    /// Whether nothing more of the body matters.
+    /// Returns whether nothing more of the body matters.
     pub(in crate::checker::probe) fn is_over(&self) -> bool {
-        // An anchor such as `$` means the end of the body, and JSON is nothing without it.
+        // An anchor such as `$` means the end of the body, and JSON is nothing without its end.
         let needs_all = self.expect.body_regex.is_some() || !self.expect.json.is_empty();
         let is_judged = self.is_found && !needs_all;
         is_judged && (!self.listens || self.search.has_words()) || self.search.is_over()
     }
 
-    /// The next piece of the body.
+    /// Takes in the next piece of the body.
     pub(in crate::checker::probe) fn take(&mut self, piece: &[u8]) {
         self.is_found |= self.search.found_with(piece);
     }
 
-    /// The body is over, or nothing more of it matters.
+    /// Judges the response, once its body is over or nothing more of it matters.
     pub(in crate::checker::probe) fn end(self) -> Result<Passed, Reason> {
         let seen = &self.search.seen;
         if !self.is_found {
@@ -114,7 +115,7 @@ impl Hearing<'_> {
     }
 }
 
-/// Whether every place of `body` has the value that is wanted there.
+/// Judges whether every wanted place of `body` has the value that is wanted there.
 fn judge_json(body: &[u8], wanted: &[(Pointer, Scalar)]) -> Result<(), Reason> {
     let document: Value = serde_json::from_slice(body).map_err(|_| Reason::BodyNotJson)?;
     let lacks = |(pointer, scalar): &&(Pointer, Scalar)| {
@@ -128,7 +129,7 @@ fn is(value: &Value, scalar: &Scalar) -> bool {
     match (value, scalar) {
         (Value::String(found), Scalar::Text(text)) => found == text,
         (Value::Bool(found), Scalar::Truth(truth)) => found == truth,
-        // 3 and 3.0 are one number; integers beyond 2^53 are compared as such.
+        // 3 and 3.0 are one number; integers beyond 2^53 are compared as integers.
         (Value::Number(found), Scalar::Integer(number)) => {
             found.as_i64().map_or(found.as_f64() == Some(*number as f64), |found| found == *number)
         }

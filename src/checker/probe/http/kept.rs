@@ -1,4 +1,4 @@
-//! Connections that are kept for the next probe of their address, where a check asks for it.
+//! The connections kept for the next probe of their address, if a check asks for it.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -10,15 +10,16 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// How long one is kept: few servers wait for longer, and firewalls on the way forget it.
+/// The longest time that a connection is kept: few servers wait for longer, and firewalls on the
+/// way forget it.
 const KEPT_MAX: Duration = Duration::from_secs(120);
 
-/// How many connections all checks together keep, at the most [`Room::MAX`].
+/// The number of connections that all checks together keep, [`Room::MAX`] at the most.
 #[derive(Clone, Debug, Default)]
 pub(in crate::checker::probe) struct Room(Arc<AtomicUsize>);
 
 impl Room {
-    /// Each takes a descriptor, which others need as well.
+    /// The most connections kept: each takes a descriptor, which others need as well.
     pub(in crate::checker) const MAX: usize = 1024;
 
     fn take(&self) -> bool {
@@ -31,7 +32,7 @@ impl Room {
     }
 }
 
-/// At most one connection for each address.
+/// The kept connections of one check, at most one for each address.
 #[derive(Debug)]
 pub(super) struct Kept {
     room: Room,
@@ -41,7 +42,7 @@ pub(super) struct Kept {
 #[derive(Debug)]
 struct Inner {
     streams: HashMap<SocketAddr, (TcpStream, Instant)>,
-    /// When those that nobody took were looked for last.
+    /// The time of the last search for connections that are too old.
     swept: Instant,
 }
 
@@ -51,8 +52,9 @@ impl Kept {
         Self { room, inner: Mutex::new(inner) }
     }
 
-    /// The connection that was kept to `address`, if it is not too old, and nothing has come on it
-    /// since: neither its end nor what would be taken for the next response.
+    /// Takes the connection that was kept to `address`. `None` if there is none, if it is too old,
+    /// or if anything has come on it since: its end, or octets that would pass for the next
+    /// response.
     pub(super) fn take(&self, address: SocketAddr) -> Option<TcpStream> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let (stream, since) = inner.streams.remove(&address)?;
@@ -66,7 +68,7 @@ impl Kept {
     /// room.
     ///
     /// # Cost
-    /// By all that is kept, every two minutes.
+    /// Grows with all connections that the check keeps, once every two minutes.
     pub(super) fn put(&self, address: SocketAddr, stream: TcpStream) {
         let now = Instant::now();
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);

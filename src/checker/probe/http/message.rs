@@ -1,69 +1,70 @@
-//! Reads a response of HTTP/1.1 (RFC 9112) as its octets come.
+//! A reader of HTTP/1.1 responses (RFC 9112), which takes their octets as they come.
 
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Response, Status};
 
-/// Fields of a head; more are no response.
+/// The most fields of a head; a head with more is malformed.
 const FIELDS_MAX: usize = 128;
-/// The longest line that says how long a chunk is, its extensions included, in octets.
+/// The longest line with the size of a chunk, its extensions included, in octets.
 const CHUNK_LINE_MAX: usize = 256;
 
-/// What has come is no response.
+/// The error of octets that are no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// A head, and how its body ends.
+/// A head, with the way in which its body ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) status: u16,
-    /// Its length in octets.
+    /// The length of the head, in octets.
     pub(super) len: usize,
     pub(super) body: Body,
     /// Whether another request may follow on the connection (RFC 9112 §9.3).
     pub(super) stays: bool,
 }
 
-/// A body that is over.
+/// The end of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// With all that has come.
+    /// An end after which nothing has come.
     OfAll,
-    /// Something has come behind it.
+    /// An end after which something has come, or whose last line has not come yet.
     WithMore,
 }
 
-/// How a body ends, and what is left of it (RFC 9112 §6.3).
+/// The end of a body, and the octets left until then (RFC 9112 §6.3).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Body {
-    /// After so many octets.
+    /// It ends after so many octets.
     Length(u64),
-    /// With a chunk of none.
+    /// It ends with a chunk of length 0.
     Chunked(Chunk),
-    /// With the connection.
+    /// It ends with the connection.
     UntilClose,
 }
 
-/// Where in a chunk a chunked body stands.
+/// The place in a chunk up to which a chunked body has been read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Chunk {
-    /// In the line that says its length.
+    /// In the line with its size, of which this part has come.
     Line(Vec<u8>),
-    /// So many octets before its end.
+    /// So many octets before the end of its data.
     Data(u64),
-    /// In the line break behind it.
+    /// In the line break after its data.
     End,
 }
 
-/// Whether a head may be complete, `fresh` of `seen` being new: only then is it worth a look.
+/// Returns whether `seen`, whose last `fresh` octets are new, may hold a whole head: only then is
+/// it worth parsing.
 pub(super) fn may_end(seen: &[u8], fresh: usize) -> bool {
     let from = seen.len().saturating_sub(fresh + 3);
     let tail = seen.get(from..).unwrap_or_default();
     tail.windows(2).any(|two| two == b"\n\n") || tail.windows(3).any(|three| three == b"\n\r\n")
 }
 
-/// Reads the head that `seen` begins with, and lets `visit` see its status and its fields; `None`:
-/// it is not complete.
+/// Reads the head that `seen` begins with, and lets `visit` see its status and its fields; `None`
+/// if it is not complete.
 ///
-/// `is_head`: the request was HEAD, to which no body comes (RFC 9110 §9.3.2).
+/// `is_head` says that the request was HEAD, whose response has no body (RFC 9110 §9.3.2).
 pub(super) fn head<T>(
     seen: &[u8],
     is_head: bool,
@@ -88,8 +89,8 @@ pub(super) fn head<T>(
     Ok(Some((Head { status, len, body, stays }, visit(status, response.headers))))
 }
 
-/// A parser that takes what curl and browsers take: lines that go on in the next, and spaces before
-/// a colon or between the parts of the status line. Lines that are no field are passed over.
+/// Returns a parser that takes what curl and browsers take: lines that go on in the next one, and
+/// spaces before a colon or between the parts of the status line. It skips lines that are no field.
 fn lenient() -> ParserConfig {
     let mut parser = ParserConfig::default();
     parser
@@ -100,7 +101,7 @@ fn lenient() -> ParserConfig {
     parser
 }
 
-/// The value of the first field of this name.
+/// Returns the value of the first field of this name.
 pub(super) fn field<'h>(fields: &[Header<'h>], name: &str) -> Option<&'h [u8]> {
     fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
 }
@@ -111,7 +112,7 @@ impl Body {
             let is_it = move |field: &&Header| field.name.eq_ignore_ascii_case(name);
             fields.iter().filter(is_it).flat_map(|field| field.value.split(|octet| *octet == b','))
         };
-        // "identity" was a coding once, and says nothing (RFC 2616 §3.6).
+        // "identity" was a coding once, which changes nothing (RFC 2616 §3.6).
         let is_coding = |coding: &&[u8]| !coding.trim_ascii().eq_ignore_ascii_case(b"identity");
         if let Some(coding) = values("transfer-encoding").rfind(is_coding) {
             let is_chunked = coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
@@ -134,7 +135,7 @@ impl Body {
         Ok(length.map_or(Self::UntilClose, Self::Length))
     }
 
-    /// Reads what has come of the body, and hands its content on; `None`: it is not over.
+    /// Reads a piece of the body, and hands its content to `take`; `None` if the body is not over.
     pub(super) fn read(
         &mut self,
         mut piece: &[u8],
@@ -153,14 +154,14 @@ impl Body {
         }
     }
 
-    /// Whether it is whole if the connection ends here.
+    /// Returns whether the body is whole if the connection ends here.
     pub(super) fn may_close(&self) -> bool {
         matches!(self, Self::UntilClose | Self::Length(0))
     }
 }
 
 impl End {
-    /// The end behind which `rest` has come, and `known` belongs to it.
+    /// Returns the end after which `rest` has come; the body itself may end with `known`.
     fn before(rest: &[u8], known: &[u8]) -> Self {
         if rest == known { Self::OfAll } else { Self::WithMore }
     }
@@ -195,7 +196,7 @@ impl Chunk {
                     piece = rest.get(1..).unwrap_or_default();
                     if end.is_some() {
                         match chunk_size(line)? {
-                            // What may follow are trailers, in which nothing is looked for.
+                            // Trailers may follow, which are not read.
                             0 => return Ok(Some(End::before(piece, b"\r\n"))),
                             size => *self = Self::Data(size),
                         }
@@ -207,7 +208,7 @@ impl Chunk {
     }
 }
 
-/// Hands on what of `piece` belongs to the `left` octets, and takes it off both.
+/// Hands on the octets of `piece` that belong to the next `left`, and takes them off both.
 fn take_some(piece: &mut &[u8], left: &mut u64, mut take: impl FnMut(&[u8])) {
     let len = usize::try_from(*left).unwrap_or(usize::MAX).min(piece.len());
     let (content, rest) = piece.split_at(len);
@@ -216,7 +217,7 @@ fn take_some(piece: &mut &[u8], left: &mut u64, mut take: impl FnMut(&[u8])) {
     *piece = rest;
 }
 
-/// The number that begins a line of a chunk (RFC 9112 §7.1).
+/// Reads the number that begins a line of a chunk (RFC 9112 §7.1).
 fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
     let digits = line.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
     let text = std::str::from_utf8(digits).map_err(|_| Malformed)?;
@@ -233,7 +234,7 @@ mod tests {
 
     use super::*;
 
-    /// What chunks are made of, and what they are not.
+    /// The octets that chunks consist of, and others.
     const OCTETS: &[u8] = b"0012af\r\n\r\n; x\xff";
 
     fn read(message: &str) -> Result<Option<Head>, Malformed> {
@@ -241,7 +242,7 @@ mod tests {
         Ok(head.map(|(head, ())| head))
     }
 
-    /// The content of a body, given piece by piece, and whether it was whole.
+    /// Reads a body piece by piece; returns its content, and whether it was whole.
     fn content(mut body: Body, octets: &[u8], step: usize) -> Result<(Vec<u8>, bool), Malformed> {
         let mut content = Vec::new();
         for piece in octets.chunks(step) {

@@ -5,8 +5,8 @@
 //!             └▶ secure: reqwest over TLS, HTTP/2 as well ─────┴▶ judge ─▶ Reason
 //! ```
 //!
-//! reqwest opens its connections by itself, so that no PROXY header can precede the handshake on
-//! them: where a check has one, `plain` speaks over TLS.
+//! reqwest opens its connections by itself, so no PROXY header can precede the handshake on them.
+//! For a check with such a header, `plain` speaks over TLS.
 //!
 //! The address is always the endpoint's own.
 
@@ -32,7 +32,7 @@ use crate::zone::{Agent, HttpCheck};
 const UNUSABLE_METHOD: Reason = Reason::Unusable("the check's method is not an HTTP method");
 const UNUSABLE_HEADER: Reason = Reason::Unusable("the check has a header that HTTP does not allow");
 
-/// Sends the same request each time.
+/// A prober that sends the same request each time.
 #[derive(Debug)]
 pub(super) struct Http {
     means: Means,
@@ -46,8 +46,10 @@ enum Means {
 }
 
 impl Http {
+    /// Makes a prober for `check`.
+    ///
     /// # Errors
-    /// What about the check makes it unusable.
+    /// [`Reason::Unusable`], which says what about the check to change.
     pub(super) fn new(
         check: &HttpCheck,
         dialer: Dialer,
@@ -63,7 +65,7 @@ impl Http {
         Ok(Self { means, judge: Judge::new(&check.expect) })
     }
 
-    /// The same, with what `agent` may say.
+    /// Lets it listen to `agent`, if there is one.
     pub(super) fn heard_by(self, agent: Option<&Agent>) -> Self {
         Self { judge: self.judge.heard_by(agent), ..self }
     }
@@ -75,16 +77,16 @@ impl Http {
     ) -> Result<Passed, Reason> {
         match &self.means {
             Means::Plain(plain) => plain.probe(address, &self.judge, attempt).await,
-            // Boxed: what TLS needs is not to be in every probe that goes without.
+            // Boxed: probes without TLS need not have the room that TLS takes.
             Means::Secure(secure) => Box::pin(secure.probe(address, &self.judge, attempt)).await,
         }
     }
 }
 
-/// The method, and the fields that the check writes.
+/// Returns the method, and the fields that the check writes.
 ///
 /// # Errors
-/// HTTP does not allow one of them.
+/// [`UNUSABLE_METHOD`] or [`UNUSABLE_HEADER`] if HTTP does not allow one of them.
 fn method_and_fields(check: &HttpCheck) -> Result<(Method, HeaderMap), Reason> {
     let mut fields = HeaderMap::new();
     for (name, value) in &check.headers {
@@ -98,7 +100,7 @@ fn method_and_fields(check: &HttpCheck) -> Result<(Method, HeaderMap), Reason> {
     Ok((method, fields))
 }
 
-/// What the Host header says: `wanted`, else the address, without the scheme's own port.
+/// Returns the Host header's value: `wanted`, otherwise the address, without the scheme's own port.
 fn host(address: SocketAddr, wanted: Option<&str>, own_port: u16) -> String {
     match (wanted, address) {
         (Some(host), _) => host.to_owned(),

@@ -1,5 +1,5 @@
-//! HTTP/1.1 without TLS, our own: it is most of what a checker does, and a client that is made for
-//! everything costs it twice the time.
+//! Our own HTTP/1.1, without TLS or, after a PROXY header, over it. It is most of what a checker
+//! does, and a client that is made for everything takes twice the time.
 
 use std::net::SocketAddr;
 
@@ -20,25 +20,25 @@ use crate::checker::probe::tls::{Handshake, host_name};
 use crate::checker::probe::{Outlets, Passed, Reason, WINDOW};
 use crate::zone::HttpCheck;
 
-/// How much is read at once, in octets.
+/// The octets read at once.
 const PIECE: usize = 4096;
 /// The ports that URLs of http and of https leave out (RFC 9110 §4.2.1, §4.2.2).
 const PORTS: (u16, u16) = (80, 443);
 
-/// One request.
+/// A prober that sends the same request each time.
 #[derive(Debug)]
 pub(super) struct Plain {
-    /// Up to the Host field's value.
+    /// The request up to the Host field's value.
     start: Vec<u8>,
-    /// That value; `None`: the address.
+    /// The Host field's value; `None` for the address.
     host: Option<String>,
-    /// What follows it.
+    /// The request after that value.
     rest: Vec<u8>,
     is_head: bool,
-    /// Connections for the next probe; `None`: each has its own.
+    /// The connections for the next probe; `None` if each probe has its own.
     kept: Option<Kept>,
     dialer: Dialer,
-    /// `Some`: over TLS.
+    /// The handshake; `None` without TLS.
     tls: Option<Handshake>,
 }
 
@@ -57,8 +57,10 @@ impl From<Malformed> for Reason {
 }
 
 impl Plain {
+    /// Makes a prober for `check`.
+    ///
     /// # Errors
-    /// What about the check makes it unusable.
+    /// [`Reason::Unusable`], which says what about the check to change.
     pub(super) fn new(
         check: &HttpCheck,
         dialer: Dialer,
@@ -67,8 +69,8 @@ impl Plain {
         let (method, fields) = method_and_fields(check)?;
         let start = format!("{method} {} HTTP/1.1\r\nhost: ", check.path).into_bytes();
         let (host, rest) = (check.host.clone(), rest(&method, fields, check));
-        // What is not safe may not be sent twice, as a connection that is just closed asks for
-        // (RFC 9110 §9.2.2).
+        // A connection that was just closed makes a probe send its request twice. Only a safe
+        // method allows that (RFC 9110 §9.2.2).
         let kept = (check.reuse && method.is_safe()).then(|| Kept::new(outlets.room.clone()));
         let name = host.as_deref().map(host_name);
         let handshake = |options| Handshake::new(options, name, outlets);
@@ -86,7 +88,7 @@ impl Plain {
         if let Some(stream) = self.kept.as_ref().and_then(|kept| kept.take(address)) {
             attempt.needs_no_connection();
             match self.exchange(stream.into(), address, judge, attempt).await {
-                // A server may close what has been idle at any time: that says nothing of it.
+                // A server may close an idle connection at any time: that says nothing of it.
                 Err(Reason::Closed | Reason::Reset) if !attempt.has_heard() => {}
                 outcome => return outcome,
             }
@@ -137,8 +139,8 @@ impl Plain {
         outcome
     }
 
-    /// Sends the request, and reads as much of the response as decides; how it ends, if that was
-    /// read.
+    /// Sends the request, and reads as much of the response as the verdict needs. Returns also how
+    /// the body ends, if its end was read.
     async fn converse<'j>(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
@@ -153,7 +155,7 @@ impl Plain {
         Ok((response, end))
     }
 
-    /// Reads the head of the response; what came with it of the body is left in `seen`.
+    /// Reads the head of the response; octets of the body that came with it are left in `seen`.
     async fn head<'j>(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
@@ -183,8 +185,8 @@ impl Plain {
         [&self.start, host.as_bytes(), &self.rest].concat()
     }
 
-    /// Takes the head of the final response off `seen`, of which `fresh` octets are new, and of all
-    /// interim ones before it; `None`: it is not complete.
+    /// Takes the head of the final response off `seen`, whose last `fresh` octets are new, and the
+    /// heads of all interim ones before it; `None` if it is not complete.
     fn begin<'j>(
         &self,
         seen: &mut Vec<u8>,
@@ -207,8 +209,8 @@ impl Plain {
     }
 }
 
-/// Reads as much of the body as matters, what came with the head first; how it ends, if that was
-/// read.
+/// Reads as much of the body as the verdict needs, first the octets that came with the head.
+/// Returns how the body ends, if its end was read.
 async fn hear(
     stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut Vec<u8>,
@@ -230,8 +232,8 @@ async fn hear(
     Ok(None)
 }
 
-/// How the body ends, if its end has come already. The verdict does not depend on it any more, so
-/// that nothing is waited for.
+/// Returns how the body ends, if its end has come already. The verdict no longer depends on it, so
+/// this waits for nothing.
 fn end_if_there(
     stream: &Connection,
     buffer: &mut Vec<u8>,
@@ -248,7 +250,7 @@ fn end_if_there(
 }
 
 impl Response<'_> {
-    /// Takes in what has come of the body, and empties `buffer`; how it ends, if it does.
+    /// Takes the octets of the body out of `buffer`; returns how the body ends, if it does.
     fn take(&mut self, buffer: &mut Vec<u8>) -> Result<Option<End>, Malformed> {
         if buffer.is_empty() && self.body != Body::Length(0) {
             return Ok(None);
@@ -260,7 +262,7 @@ impl Response<'_> {
     }
 }
 
-/// The request behind the Host field's value.
+/// Returns the request after the Host field's value.
 fn rest(method: &Method, mut fields: HeaderMap, check: &HttpCheck) -> Vec<u8> {
     let body = check.body.as_deref();
     let mut default = |name, value| {
@@ -271,7 +273,7 @@ fn rest(method: &Method, mut fields: HeaderMap, check: &HttpCheck) -> Vec<u8> {
     if !check.reuse {
         default(CONNECTION, HeaderValue::from_static("close"));
     }
-    // Without it servers wait for the body of a method that usually has one (RFC 9110 §8.6).
+    // Without it, servers wait for the body of a method that usually has one (RFC 9110 §8.6).
     if body.is_some() || matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
         default(CONTENT_LENGTH, HeaderValue::from(body.map_or(0, str::len)));
     }

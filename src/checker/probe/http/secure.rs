@@ -1,6 +1,7 @@
-//! HTTP over TLS, by reqwest: HTTP/2 where the server wants it.
+//! HTTP over TLS, by reqwest: HTTP/2 if the server wants it.
 //!
-//! The URL has the server name, for SNI and verification, and its resolver knows one answer only.
+//! The URL has the server name, for SNI and verification. Its resolver knows only the endpoint's
+//! address.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -30,14 +31,14 @@ const ADDRESS_AS_NAME: Reason = Reason::Unusable(
     "the certificate cannot be verified for an address other than the endpoint's: set server_name",
 );
 
-/// The same request to each address.
+/// A prober that sends the same request to each address.
 #[derive(Debug)]
 pub(super) struct Secure {
     trust: Arc<ClientConfig>,
     verify: bool,
-    /// Whom the certificate must be for, as the check writes it; `None`: the address.
+    /// The name that the certificate must be for, as the check writes it; `None` for the address.
     name: Option<String>,
-    /// What the Host header says; `None`: the address.
+    /// The value of the Host header; `None` for the address.
     host: Option<String>,
     path: String,
     method: Method,
@@ -47,8 +48,10 @@ pub(super) struct Secure {
 }
 
 impl Secure {
+    /// Makes a prober for `check`.
+    ///
     /// # Errors
-    /// What about the check makes it unusable.
+    /// [`Reason::Unusable`], which says what about the check to change.
     pub(super) fn new(
         check: &HttpCheck,
         options: &TlsOptions,
@@ -95,8 +98,9 @@ impl Secure {
         Ok(Passed { validity, ..outcome? })
     }
 
-    /// A client for one probe, whose address it knows. To make one costs little beside a handshake,
-    /// and to keep one for each address a hundred times what is otherwise known of it.
+    /// Makes the request, and a client for one probe, which knows its address. Making a client
+    /// costs little beside a handshake. Keeping one for each address would take a hundred times the
+    /// memory of all else that is known of it.
     fn client_and_request(
         &self,
         address: SocketAddr,
@@ -107,8 +111,8 @@ impl Secure {
         let mut tls = ClientConfig::clone(&self.trust);
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         let mut fields = self.fields.clone();
-        // In HTTP/2 the URL's authority is the host, and no Host header may differ from it
-        // (RFC 9113 §8.3.1).
+        // In HTTP/2 the URL's authority is the host, and no Host header may differ from it (RFC
+        // 9113 §8.3.1).
         if host == url.authority() {
             tls.alpn_protocols.insert(0, b"h2".to_vec());
         } else {
@@ -125,7 +129,7 @@ impl Secure {
         Ok((builder.build().map_err(|_| UNUSABLE_CLIENT)?, request))
     }
 
-    /// The URL to ask for, whose host is the name that goes into the handshake.
+    /// Returns the URL to ask for, whose host is the name that goes into the handshake.
     fn url(&self, address: SocketAddr) -> Result<Url, Reason> {
         let own = url(&address.to_string(), &self.path)?;
         match self.name.as_ref().map(|name| (name, literal(name))) {
@@ -134,7 +138,7 @@ impl Secure {
             // There is no SNI for addresses (RFC 6066 §3), so the endpoint's own will do.
             Some((_, Some(_))) => Ok(own),
             Some((name, None)) => {
-                // The name may carry a port, as a Host header does; the endpoint's counts.
+                // The name may carry a port, as a Host header does; the endpoint's port counts.
                 let mut named = url(name, &self.path)?;
                 named.set_port(Some(address.port())).map_err(|()| UNUSABLE_URL)?;
                 // Other spellings of addresses, such as 0x7f.1, would be connected to.
@@ -144,7 +148,7 @@ impl Secure {
     }
 }
 
-/// Reads as much of `response` as decides.
+/// Reads as much of `response` as the verdict needs.
 async fn hear(
     response: &mut Response,
     judge: &Judge,
@@ -159,7 +163,7 @@ async fn hear(
     hearing.end()
 }
 
-/// Reads what still comes of the body, 16 KiB at the most.
+/// Reads the rest of the body, up to 16 KiB.
 async fn read_out(mut response: Response) {
     let mut left = WINDOW;
     while let Ok(Some(piece)) = response.chunk().await {
@@ -170,7 +174,7 @@ async fn read_out(mut response: Response) {
     }
 }
 
-/// The address in a host such as `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]:8443`.
+/// Returns the address in a host such as `192.0.2.1`, `2001:db8::1` or `[2001:db8::1]:8443`.
 fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.parse().ok().or_else(|| host.parse().ok().map(|address: SocketAddr| address.ip()))
@@ -191,7 +195,7 @@ fn url(authority: &str, path: &str) -> Result<Url, Reason> {
     Url::parse(&format!("https://{authority}{path}")).map_err(|_| UNUSABLE_URL)
 }
 
-/// The resolver of one probe: whatever the name, its address.
+/// The resolver of one probe, which gives its address for any name.
 struct Pinned(SocketAddr);
 
 impl Resolve for Pinned {

@@ -1,4 +1,4 @@
-//! What a response must hold, beyond its status and a text.
+//! Expectations of a response beyond its status and a text.
 
 use super::*;
 use crate::zone::{Pattern, Pointer, Scalar};

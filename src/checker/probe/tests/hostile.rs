@@ -2,11 +2,12 @@
 
 use super::*;
 
-/// A generous bound on what is read of a peer that never stops, with what the kernel takes in
-/// beyond it, in octets.
+/// A generous bound, in octets, on what is read of a peer that never stops, and what the kernel
+/// takes in beyond it.
 const TAKEN_MAX: usize = 24 << 20;
 
-/// A server that sends `head`, and then `piece` again and again; how much it could send in all.
+/// Starts a server that sends `head`, and then `piece` again and again; returns also the counter of
+/// the octets that it could send.
 async fn endless(head: &'static [u8], piece: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
     let taken = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&taken);
@@ -23,7 +24,7 @@ async fn endless(head: &'static [u8], piece: &'static [u8]) -> (SocketAddr, Arc<
     (address.await, taken)
 }
 
-/// The same, octet after octet, with a pause after each.
+/// Starts a server that sends `head`, and then `drop` again and again, with a pause after each.
 async fn dripping(head: &'static [u8], drop: u8) -> SocketAddr {
     server(move |mut stream| async move {
         let _ = stream.write_all(head).await;

@@ -1,4 +1,4 @@
-//! Kinds that need more than octets over TCP: grpc, icmp, exec.
+//! Kinds of checks that need more than octets over TCP: grpc, icmp, exec.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use bytes::Bytes;
 use super::*;
 use crate::zone::{ExecCheck, GrpcCheck};
 
-/// A server of HTTP/2 that answers each call with these octets and this status; without one it
-/// resets the stream.
+/// Starts a server of HTTP/2 that answers each call with these octets and this status. Without a
+/// status it resets the stream.
 async fn grpc_server(reply: &'static [u8], status: Option<&'static str>) -> SocketAddr {
     server(move |stream| async move {
         let mut connection = h2::server::handshake(stream).await.unwrap();

@@ -1,8 +1,8 @@
-//! What takes too long is told by how far it came.
+//! Probes that take too long: their reasons tell how far they came.
 
 use super::*;
 
-/// A port that answers no further client: its queue is full for as long as these live.
+/// Makes a port that answers no further client: its queue is full for as long as these live.
 fn full() -> (SocketAddr, socket2::Socket, Vec<std::net::TcpStream>) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

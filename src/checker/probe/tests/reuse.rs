@@ -1,9 +1,9 @@
-//! Connections that are kept, where a check asks for it.
+//! Connections that are kept because a check asks for it.
 
 use super::*;
 
-/// A server that answers so many requests on each connection with `response` and closes it then;
-/// how many connections there were.
+/// Starts a server that answers so many requests on each connection with `response` and then closes
+/// it; returns also the counter of its connections.
 async fn patient(response: &'static str, requests: usize) -> (SocketAddr, Arc<AtomicUsize>) {
     let connections = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&connections);
@@ -21,7 +21,7 @@ async fn patient(response: &'static str, requests: usize) -> (SocketAddr, Arc<At
     (address.await, connections)
 }
 
-/// Probes again and again with what is prepared once; how many connections that took.
+/// Probes again and again with one prober; returns how many connections that took.
 async fn connections(response: &'static str, requests: usize, reuse: bool, probes: usize) -> usize {
     let (address, connections) = patient(response, requests).await;
     let kind = CheckKind::Http(HttpCheck { reuse, ..wanting("well") });

@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
-/// A certificate authority, and the servers it vouches for.
+/// A certificate authority, which issues the certificates of servers.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -20,7 +20,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// An HTTPS server whose certificate is for `name`, up to `last_year`.
+    /// Starts an HTTPS server whose certificate is for `name`, up to `last_year`.
     async fn server(&self, name: &str, last_year: i32, alpn: &[&str]) -> SocketAddr {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -173,7 +173,7 @@ async fn what_is_not_tls_and_what_is_no_authority_is_said_so() {
     }
 }
 
-/// A server of TLS that shows `certificate`, and wants one of a client where `roots` are.
+/// Starts a TLS server that shows `certificate`, and wants one of a client if there are `roots`.
 async fn showing(
     certificate: rustls::pki_types::CertificateDer<'static>,
     key: &KeyPair,
@@ -271,7 +271,7 @@ async fn a_probe_shows_its_certificate_where_it_is_asked_for_one() {
 async fn https_may_be_announced_by_a_proxy_header() {
     let authority = Authority::new();
     let inner = authority.server("web.example.com", 2100, &["http/1.1"]).await;
-    // A server behind a proxy: takes the header off, and is the other one from there on.
+    // A server behind a proxy: it takes the header off, and from there on it is the other server.
     let address = server(move |mut stream| async move {
         let mut header = [0; 28];
         stream.read_exact(&mut header).await.unwrap();

@@ -7,8 +7,8 @@ use socket2::SockRef;
 use super::*;
 use crate::zone::{FastcgiCheck, ProxyVersion, Source};
 
-/// A server that writes a reply piece by piece soon after it is connected, and closes the
-/// connection without having read anything: Linux resets it then, and forgets what it has not sent.
+/// Starts a server that writes a reply piece by piece soon after a client connects, and closes the
+/// connection without having read anything. Linux resets it then, and forgets what it has not sent.
 async fn script(pieces: &'static [&'static str], pause: Option<Duration>) -> SocketAddr {
     server(move |mut stream| async move {
         tokio::time::sleep(SHORT / 10).await;
@@ -40,7 +40,7 @@ async fn a_script_that_never_reads_the_request_passes() {
 
 #[tokio::test]
 async fn a_reply_in_pieces_takes_no_delayed_acknowledgement() {
-    // With Nagle's algorithm, as by default: each piece waits until the one before is acknowledged.
+    // With Nagle's algorithm, as by default, each piece waits until the one before is acknowledged.
     let address = server(|mut stream| async move {
         request(&mut stream).await;
         for piece in ["HTTP/1.1 200 OK\r\n", "Content-Length: 11\r\n", "\r\n", "all is well"] {
@@ -155,7 +155,7 @@ async fn heads_pass_that_are_odd_and_legal_or_that_everyone_takes() {
     }
 }
 
-/// The first line of what a probe of `check` sends, and from where.
+/// Returns the outcome of a probe of `check`, its first line, and the address that it comes from.
 async fn first_line(check: Check) -> (Result<Reason, Reason>, String, SocketAddr) {
     let (seen, mut lines) = mpsc::unbounded_channel();
     let address = server(move |mut stream| {
