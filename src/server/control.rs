@@ -26,31 +26,31 @@ use crate::health::{Binding, Table};
 use crate::snapshot::{Snapshot, Zone};
 use crate::wire::name::Name;
 
-/// Files change in bursts; this long a silence ends one.
+/// The silence that ends a burst of file changes.
 const QUIET: Duration = Duration::from_millis(150);
 
 /// The longest wait for such a silence.
 const SETTLE_MAX: Duration = Duration::from_millis(900);
 
-/// How often the control thread looks for what no event told it: files changed behind the
-/// watcher's back, snapshots that no worker uses any more.
+/// The interval at which the control thread looks for what no event tells: files that changed
+/// unseen by the watcher, and snapshots that no worker uses any more.
 const TICK: Duration = Duration::from_secs(2);
 
-/// What the control thread is told.
+/// The messages to the control thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// The operator wants the zones read again.
+    /// The operator asks for the zones to be read again.
     Reload,
     /// A file may have changed.
     Changed,
-    /// The server ends.
+    /// The server stops.
     Stop,
 }
 
-/// The longest wait of the stop for zones that are being kept.
+/// The longest wait at the stop for zones that are being kept.
 const KEEP_MAX: Duration = Duration::from_millis(500);
 
-/// What the control plane reads from files, and keeps in them.
+/// The parts of the control plane that are read from files and kept in them.
 pub(super) struct OnDisk {
     pub(super) catalog: Catalog,
     pub(super) geo: GeoFiles,
@@ -58,7 +58,7 @@ pub(super) struct OnDisk {
     pub(super) states: States,
 }
 
-/// Everything that changes what is answered.
+/// The owner of everything that changes what is answered.
 pub(super) struct Control {
     catalog: Catalog,
     geo: GeoFiles,
@@ -69,13 +69,13 @@ pub(super) struct Control {
     clock: Clock,
     runtime: tokio::runtime::Handle,
     publish: watch::Sender<Arc<Snapshot>>,
-    /// Replaced snapshots that a worker may still hold. They are dropped here, where freeing a
+    /// The replaced snapshots that a worker may still hold. They are dropped here, where freeing a
     /// large one delays no answer.
     retired: Vec<Arc<Snapshot>>,
 }
 
 impl Control {
-    /// A control plane that has published generation 0: nothing.
+    /// Creates a control plane that has published generation 0, which holds nothing.
     pub(super) fn new(
         files: OnDisk,
         table: Arc<Mutex<Table>>,
@@ -89,20 +89,21 @@ impl Control {
         Self { catalog, geo, certificate, states, table, checker, clock, runtime, publish, retired }
     }
 
-    /// What workers read snapshots from.
+    /// Returns the receiver from which workers read snapshots.
     pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.publish.subscribe()
     }
 
-    /// The checks.
+    /// Returns the checks.
     pub(super) fn checker(&self) -> &Checker {
         &self.checker
     }
 
     /// Publishes the zones of the catalog as the next generation.
     ///
-    /// New zones' boards show every known state before the first worker sees them. Old zones'
-    /// boards stand still from then on: a worker reads them for the rest of its batch at most.
+    /// The boards of new zones show every known state before the first worker sees them. The boards
+    /// of old zones do not change from then on: a worker reads them for the rest of its batch at
+    /// most.
     pub(super) fn publish(&mut self) {
         let zones = self.catalog.zones();
         let old = self.publish.borrow().clone();
@@ -126,7 +127,7 @@ impl Control {
         self.checker.sync();
     }
 
-    /// Serves events until told to stop.
+    /// Serves events until it is told to stop.
     pub(super) fn run(mut self, events: &Receiver<Event>, mut watcher: Watcher) {
         loop {
             let event = match events.recv_timeout(TICK) {
@@ -158,12 +159,12 @@ impl Control {
         self.runtime.block_on(self.checker.stop());
     }
 
-    /// Forgets the states that were kept from the run before.
+    /// Forgets the states that the run before kept.
     pub(super) fn forget_kept_states(&self) {
         self.table().resume(Vec::new());
     }
 
-    /// Keeps the states for the next start: at `once`, or now and then.
+    /// Keeps the states for the next start: now if `once`, otherwise now and then.
     fn keep_states(&mut self, once: bool) {
         let table = Arc::clone(&self.table);
         let lock = || table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,8 +175,8 @@ impl Control {
         }
     }
 
-    /// Frees snapshots that no worker holds any more, and gives their memory back, together with
-    /// what loading their successors left behind.
+    /// Frees snapshots that no worker holds any more, and gives their memory back to the system,
+    /// along with what loading their successors left behind.
     fn free_retired(&mut self) {
         let before = self.retired.len();
         self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
@@ -186,13 +187,13 @@ impl Control {
 
     fn refresh_certificate(&mut self, wished: bool) {
         let Some(certificate) = &mut self.certificate else { return };
-        // As with zones: what reads files must not take the checks along.
+        // As with zones: a panic while reading files must not stop the checks.
         if catch_unwind(AssertUnwindSafe(|| certificate.refresh(wished))).is_err() {
             error!("certificate refused: reading it panicked; the one before goes on being used");
         }
     }
 
-    /// Whether clients are now known to be elsewhere.
+    /// Reads the databases again; returns whether clients may now be located elsewhere.
     fn refresh_geo(&mut self, wished: bool) -> bool {
         let geo = &mut self.geo;
         let Ok(moved) = catch_unwind(AssertUnwindSafe(|| geo.refresh(wished))) else {
@@ -212,13 +213,14 @@ impl Control {
         watcher.has_changed(loader) || loader.is_short()
     }
 
-    /// Reads the zones; `is_wished`: the operator asks for it, and for a line that says what came.
+    /// Reads the zones. If `is_wished`, the operator asks for it, and for a log line about the
+    /// outcome.
     fn reload(&mut self, watcher: &mut Watcher, is_wished: bool) {
-        // Noted before reading: what changes while we read is seen as a change afterwards.
+        // Noted before reading, so that a change during the reading is seen afterwards.
         let written = watcher.note(self.catalog.loader(), is_wished);
         let started = self.clock.now();
         let is_written = |path: &Path| written.contains(path);
-        // A bug in loading must not take the checks along, which end with this thread.
+        // A bug in loading must not stop the checks, which end with this thread.
         let update = || self.catalog.update(&is_written, started);
         let Ok(update) = catch_unwind(AssertUnwindSafe(update)) else {
             error!(
@@ -231,7 +233,7 @@ impl Control {
         let changes = Changes::between(&update.before, self.catalog.served());
         log_update(&update, self.catalog.served());
         if changes.is_empty() && (!is_wished || update.is_refused) {
-            // No snapshot retires whose end would give back what this load has left behind.
+            // No snapshot retires here, so nothing else would give back what this load left behind.
             memory::give_back();
             return;
         }
@@ -253,7 +255,7 @@ impl Control {
         );
     }
 
-    /// Tells of the files that go on being refused, each once an hour.
+    /// Logs the files that are still refused, each once an hour.
     fn remind(&mut self) {
         for (file, instead, since) in self.catalog.due(self.clock.now()) {
             let (file, instead) = (file.display(), instead.as_str());
@@ -267,16 +269,17 @@ impl Control {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic elsewhere leaves the table whole: each of its steps is.
+        // A panic elsewhere leaves the table whole, because each of its steps does.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Waits until files stop changing, [`SETTLE_MAX`] at most; an operator's wish ends the wait.
+/// Waits until files stop changing, at most [`SETTLE_MAX`]. A request of the operator ends the
+/// wait.
 fn settle(events: &Receiver<Event>, clock: &Clock) -> Event {
     let began = clock.now();
     loop {
-        // However many events have come, they are one change.
+        // However many events come, they are one change.
         match events.recv_timeout(QUIET) {
             Ok(Event::Changed) if clock.now().since(began) < SETTLE_MAX => {}
             Ok(event) => return event,
@@ -286,7 +289,7 @@ fn settle(events: &Receiver<Event>, clock: &Clock) -> Event {
     }
 }
 
-/// Logs what came of reading the zone directory.
+/// Logs the outcome of reading the zone directory.
 pub(super) fn log_update(update: &Update, served: &BTreeMap<Name, Served>) {
     if update.is_bare && served.is_empty() {
         for Diagnostic { message, .. } in &update.diagnostics {
@@ -319,7 +322,7 @@ pub(super) fn log_update(update: &Update, served: &BTreeMap<Name, Served>) {
     log_diagnostics(&update.diagnostics);
 }
 
-/// Logs each diagnostic by itself: one object each in JSON.
+/// Logs each diagnostic by itself: in JSON, one object each.
 pub(crate) fn log_diagnostics(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         let text = config::render(std::slice::from_ref(diagnostic), false);

@@ -1,4 +1,4 @@
-//! From the server's settings to the policy that every responder follows.
+//! The policy that every responder follows, made from the server's settings.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,8 +11,10 @@ use crate::answer::{Cookies, Policy, RateLimit, Rates, Secret, Text};
 use crate::config::{self, ServerConfig};
 use crate::snapshot::Access;
 
-/// The policy that `config` asks for, of a server that listens on `own`; fails if the system has no
-/// random numbers to give.
+/// Makes the policy that `config` asks for, for a server that listens on `own`.
+///
+/// # Errors
+/// If the system has no random numbers to give.
 pub(super) fn policy(config: &ServerConfig, own: Vec<SocketAddr>) -> io::Result<Policy> {
     let text = |text: &Option<String>| text.as_deref().and_then(Text::new);
     let idle = config.limits.tcp_idle.as_millis() / 100;
@@ -40,7 +42,7 @@ fn rates(config: &config::RateLimit) -> io::Result<Option<Rates>> {
     Ok(Some(Rates::new(RateLimit { per_source, per_network, slip, exempt }, *random()?)))
 }
 
-/// A number that nobody can guess.
+/// Returns a number that nobody can guess.
 fn random() -> io::Result<Zeroizing<Secret>> {
     let mut secret = Zeroizing::new(Secret::default());
     let filled = SystemRandom::new().fill(&mut *secret);

@@ -1,4 +1,4 @@
-//! One worker's way from query to response: the newest snapshot, the waist, the count.
+//! The way of one worker from query to response: the newest snapshot, the responder, the count.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,22 +12,23 @@ use crate::clock::{Clock, Moment};
 use crate::snapshot::Snapshot;
 use crate::transport::Respond;
 
-/// How old a reading of the wall clock may be.
+/// The largest age of a reading of the wall clock.
 const WALL_AGE_MAX: Duration = Duration::from_secs(1);
 
-/// Answers for one worker thread.
+/// The responder of one worker thread.
 pub(super) struct Worker {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     responder: Responder,
     clock: Clock,
-    /// The wall clock, in seconds since 1970, and when it was read: cookies count whole seconds.
+    /// The wall clock in seconds since 1970, and the moment of its reading. Cookies count whole
+    /// seconds.
     wall: (u32, Moment),
     outcomes: Outcomes,
     number: usize,
 }
 
 impl Worker {
-    /// The worker `number`, whose outcomes are counted in `outcomes`.
+    /// Creates the worker `number`, whose outcomes are counted in `outcomes`.
     pub(super) fn new(
         mut snapshots: watch::Receiver<Arc<Snapshot>>,
         policy: Arc<Policy>,
@@ -36,7 +37,7 @@ impl Worker {
         number: usize,
     ) -> Self {
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
-        // Each worker's random choices are its own.
+        // Each worker makes its own random choices.
         let mut responder = Responder::new(snapshot, fastrand::u64(..)).with_policy(policy);
         let wall = (clock.unix(), clock.now());
         // After a panic it answers the rest of a batch before it is told the time again.
@@ -52,7 +53,7 @@ impl Respond for Worker {
             self.wall = (self.clock.unix(), now);
         }
         self.responder.tick(now, self.wall.0);
-        // One atomic load where nothing is new.
+        // This costs one atomic load if nothing is new.
         if self.snapshots.has_changed().unwrap_or(false) {
             let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
             self.responder.adopt(snapshot);
@@ -76,17 +77,17 @@ impl Respond for Worker {
     }
 }
 
-/// Outcomes of all workers, each counted by its own worker alone.
+/// The outcomes of all workers, each counted by its own worker alone.
 #[derive(Clone, Debug)]
 pub(super) struct Outcomes(Arc<[Counts]>);
 
-/// One worker's counts, on cache lines that no other worker writes.
+/// The counts of one worker, on cache lines that no other worker writes.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Counts([AtomicU64; Outcome::COUNT]);
 
 impl Outcomes {
-    /// Counts for `workers` workers.
+    /// Creates counts for `workers` workers.
     pub(super) fn new(workers: usize) -> Self {
         Self((0..workers).map(|_| Counts::default()).collect())
     }
@@ -94,12 +95,12 @@ impl Outcomes {
     fn count(&self, worker: usize, outcome: Outcome) {
         let counts = self.0.get(worker).map(|counts| &counts.0);
         if let Some(count) = counts.and_then(|counts| counts.get(outcome.index())) {
-            // Only this worker writes here: no read-modify-write is needed.
+            // Only this worker writes here, so no read-modify-write is needed.
             count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
     }
 
-    /// The sums over all workers, with the outcomes' names.
+    /// Returns the sums over all workers, with the names of the outcomes.
     pub(super) fn totals(&self) -> Vec<(&'static str, u64)> {
         let sum = |at: usize| self.0.iter().map(|c| c.0[at].load(Ordering::Relaxed)).sum();
         Outcome::NAMES.iter().enumerate().map(|(at, &name)| (name, sum(at))).collect()
