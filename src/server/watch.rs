@@ -37,7 +37,7 @@ pub(super) struct Watcher {
     writes: Arc<Mutex<Writes>>,
 }
 
-/// The writers of which the kernel told, by canonical paths.
+/// The writers that the kernel reported, by canonical path.
 #[derive(Debug, Default)]
 struct Writes {
     /// The files that are open for writing, with the time of the last write.

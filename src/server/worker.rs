@@ -40,7 +40,7 @@ impl Worker {
         // Each worker makes its own random choices.
         let mut responder = Responder::new(snapshot, fastrand::u64(..)).with_policy(policy);
         let wall = (clock.unix(), clock.now());
-        // After a panic it answers the rest of a batch before it is told the time again.
+        // After a panic, a new worker answers the rest of a batch before it reads the time again.
         responder.tick(wall.1, wall.0);
         Self { snapshots, responder, clock, wall, outcomes, number }
     }

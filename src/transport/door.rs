@@ -1,7 +1,7 @@
 //! Admission of connections: one mechanism for every transport that has them.
 //!
 //! ```text
-//! accept ─▶ Door: is a seat free for this source, whose is given up for it ─▶ a task, with a Peer
+//! accept ─▶ Door: takes a seat, or that of the idlest connection ─▶ a task, with a Peer
 //! ```
 //!
 //! All connections of a thread share one responder and its output buffer without a lock, because no

@@ -189,7 +189,7 @@ pub struct Endpoint {
     pub place: Place,
     /// The port, for SRV and for checks that set none.
     pub port: Option<u16>,
-    /// The weight against those of the others. With 0, it answers only when nothing else is up.
+    /// The weight, relative to the others. With 0, it answers only when nothing else is up.
     pub weight: u16,
     /// The condition that guards each of its addresses; `None` if it is always up.
     pub guard: Option<Arc<Condition<Asked>>>,

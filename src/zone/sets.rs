@@ -54,7 +54,7 @@ pub(super) fn set_len(data: impl Iterator<Item = usize>) -> usize {
 }
 
 /// Puts the records of one owner and type together, and leaves out repeated ones. Returns the sets,
-/// by node and then by type, and their data. `found` takes what cannot be a set.
+/// by node and then by type, and their data. `found` takes their problems.
 pub(super) fn group(records: &Records, found: &mut Findings) -> (Vec<Set>, Vec<u8>) {
     let key = |record: &Record| (record.owner, record.rtype);
     let known = &records.records;

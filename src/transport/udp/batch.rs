@@ -146,9 +146,9 @@ impl Batch {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::Not => libc::MSG_DONTWAIT,
         };
-        // SAFETY: the first `offer` of `headers` each point to a name, one vector with its buffer
-        // and a control buffer, of the lengths it says, alive and not otherwise used until the
-        // call returns.
+        // SAFETY: the first `offer` of `headers` each point to a name, to one vector with its
+        // buffer and to a control buffer. All of these have the lengths that the header says, and
+        // are alive and not otherwise used until the call returns.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -219,9 +219,9 @@ impl Batch {
         let mut outcome = Sent::default();
         let mut rest = &mut self.headers[..queued];
         while !rest.is_empty() {
-            // SAFETY: `rest` holds as many headers as it says, each of which points to a name, one
-            // vector with its buffer and a control buffer, of the lengths it says, alive until the
-            // call returns; the kernel only reads through them.
+            // SAFETY: `rest` holds as many headers as it says. Each points to a name, to one vector
+            // with its buffer and to a control buffer. All of these have the lengths that the
+            // header says, and are alive until the call returns; the kernel only reads them.
             let taken = unsafe {
                 libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as _, 0)
             };
@@ -268,7 +268,7 @@ impl Peer {
         // SAFETY: both members begin with the family, and any bits are a valid family.
         let family = c_int::from(unsafe { self.v4.sin_family });
         if family == libc::AF_INET && length as usize >= size_of::<libc::sockaddr_in>() {
-            // SAFETY: the family says which member was written, the length that all of it was.
+            // SAFETY: the family tells which member was written, the length that it is complete.
             let v4 = unsafe { self.v4 };
             let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
             return Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into());
@@ -293,9 +293,9 @@ impl Control {
             return 0;
         }
         let first = self.0.as_mut_ptr().cast::<libc::cmsghdr>();
-        // SAFETY: the buffer is aligned for a header and holds the one the kernel just wrote; the
-        // packet information that its type announces follows it, within the 64 bytes, and
-        // CMSG_DATA is as well aligned as the information's four-byte fields need.
+        // SAFETY: the buffer is aligned for a header, and holds the one that the kernel just wrote.
+        // The packet information that its type announces follows it, within the 64 octets.
+        // CMSG_DATA is aligned for the four-octet fields of that information.
         unsafe {
             match ((*first).cmsg_level, (*first).cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
@@ -324,7 +324,7 @@ pub(super) fn set_option(
     value: c_int,
 ) -> io::Result<()> {
     let pointer = (&raw const value).cast::<c_void>();
-    // SAFETY: the pointer is to a live integer of the length given, which the kernel only reads.
+    // SAFETY: the pointer leads to a live integer of the given length; the kernel only reads it.
     let outcome = unsafe {
         libc::setsockopt(socket.as_raw_fd(), level, name, pointer, size_of::<c_int>() as socklen_t)
     };

@@ -29,7 +29,7 @@ pub(super) use socket::{Share, open};
 /// The longest time for which a worker that is told to stop answers what is queued.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// The number of queries of which the responder is told at a time.
+/// The number of queries for which the responder fetches data at a time.
 const AHEAD: usize = crate::answer::AHEAD_MAX;
 
 /// The rest of a worker after an error, so that it does not spin.
