@@ -58,8 +58,8 @@ pub trait Respond: Send + 'static {
     /// come.
     fn refresh(&mut self);
 
-    /// Fetches into the cache what the answers to `queries` read. It is called before the first of
-    /// them is answered, and must not block.
+    /// Fetches into the processor's cache what the answers to `queries` read. It is called before
+    /// the first of them is answered, and must not block.
     fn fetch(&mut self, queries: &[&[u8]]);
 
     /// Writes the response to `query` to the beginning of `out` and returns its length; `None` if

@@ -10,12 +10,12 @@ const LINK_LOCAL: [IpNet; 2] = [
     IpNet::V4(ipnet::Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16)),
     IpNet::V6(ipnet::Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)),
 ];
-/// The services from which a machine in a cloud reads its secrets, beside the link-local one.
+/// The addresses from which a machine in a cloud reads its secrets, beside 169.254.169.254.
 const METADATA: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
-/// The prefix of IPv4 addresses behind a NAT64 (RFC 6052 §2.1).
+/// The prefix with which a NAT64 writes IPv4 addresses as IPv6 ones (RFC 6052 §2.1).
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
 /// A limit on the addresses that probes may go to. Without one, the author of a zone file could

@@ -3,7 +3,7 @@
 /// The size from which an array counts as large, in octets.
 const LARGE: usize = 1 << 20;
 
-/// The smallest allocation that glibc always maps and unmaps by itself, in octets. It learns from
+/// An allocation that glibc always maps and unmaps by itself, in octets. It learns from
 /// what is freed to keep allocations of up to 32 MiB in its heaps. From there they return to the
 /// system only if nothing above them is still alive: after a reload, more than half of what a large
 /// zone takes would stay.

@@ -36,7 +36,7 @@ impl BindError {
             if error.raw_os_error() == Some(libc::EAFNOSUPPORT))
     }
 
-    /// Whether another program has the port.
+    /// Whether the port is in use.
     pub(super) fn in_use(&self) -> bool {
         matches!(&self.trouble, Trouble::System { error, .. }
             if error.kind() == io::ErrorKind::AddrInUse)

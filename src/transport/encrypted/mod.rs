@@ -184,7 +184,7 @@ impl<R: Respond> Doors<R> {
     }
 }
 
-/// Accepts connections over QUIC until aborted; opens an endpoint that fails again.
+/// Accepts connections over QUIC until aborted; replaces an endpoint that fails.
 async fn keep<R: Respond, F>(
     datagrams: Datagrams,
     door: Rc<Door<R>>,
