@@ -1,25 +1,25 @@
 //! Waypost: an authoritative DNS server that steers.
 //!
-//! You point a domain's NS at it; it answers service names with A, AAAA, HTTPS, SRV and CNAME
-//! records chosen by where the client is, weight and live health. This page is the map of the
+//! Point a domain's NS at it, and it answers service names with A, AAAA, HTTPS, SRV and CNAME
+//! records, chosen by the client's place, weight and live health. This page is the map of the
 //! crate.
 //!
 //! ```text
-//! ── L0  knows nothing else in the crate
+//! ── L0  needs nothing else in the crate
 //!    wire       bytes ⇄ DNS messages: name, header, question, EDNS, RDATA, writer
-//!    clock      the only file below the server that reads the time
-//!    x509       from when to when a certificate is valid
+//!    clock      the only file below L5 that reads the time
+//!    x509       the validity, the names and the key of a certificate
 //! ── L1  the nouns: pure values
 //!    zone       Zone, Rrset, Service, Pool, Endpoint, Route, Check: valid by construction
-//!    geo        prefix → place and autonomous system, and how far that holds
+//!    geo        prefix → place and autonomous system, and the prefix for which both hold
 //!    health     rise/fall state machine, the table of states, the board of bits
 //! ── L2  rules over nouns
 //!    steering   the `to` algebra, routes, draws
 //!    config     TOML and master files → zone::*, with every diagnostic
 //! ── L3  snapshot   compile → immutable, numbered, indexed
 //! ── L4  answer     query bytes → response bytes
-//!        explain    what the engine noted on the way → why
-//!        expect     the tests of a zone, asked before it is served
+//!        explain    the notes of the engine → the reasons for an answer
+//!        expect     the tests of a zone, run before it is served
 //! ── L5  the outside world: I/O, threads, async
 //!    transport  udp (a blocking thread per worker, batched), stream (TCP, TLS), encrypted
 //!    checker    the probes and their schedule
@@ -29,8 +29,8 @@
 //! ```
 //!
 //! Imports point downward only (`tests/it/layers.rs` fails on an upward one). L0–L4 do no I/O
-//! and spawn nothing; but for `clock` itself they read no clock, and take `now` and the random
-//! source as arguments. Three planes, and none writes what another reads except by publishing one
+//! and spawn nothing. Apart from `clock` itself they read no clock: they take `now` and the random
+//! source as arguments. There are three planes. One hands data to another only by publishing a
 //! whole value:
 //!
 //! ```text

@@ -1,5 +1,5 @@
-//! As much X.509 as it takes to say when a certificate is valid, for whom, and by which key it
-//! signs (RFC 5280 §4.1); and its private key, in memory once.
+//! A reader of the few parts of an X.509 certificate that Waypost needs: its validity, its names
+//! and its key (RFC 5280 §4.1). Private keys are wiped once they are parsed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rustls::{Error as TlsError, InconsistentKeys};
 use time::{Date, Month};
 use zeroize::Zeroizing;
 
-/// The tags of the elements on the way (X.690 §8).
+/// The tags of the elements that are read (X.690 §8).
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OID: u8 = 0x06;
@@ -18,28 +18,29 @@ const BIT_STRING: u8 = 0x03;
 const OCTETS: u8 = 0x04;
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
-/// A name of DNS among those of a certificate (RFC 5280 §4.2.1.6).
+/// A DNS name among the alternative names of a certificate (RFC 5280 §4.2.1.6).
 const DNS_NAME: u8 = 0x82;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-/// The object identifiers 2.5.4.3, a common name, and 2.5.29.17, alternative names.
+/// The object identifiers of a common name, 2.5.4.3, and of the alternative names, 2.5.29.17.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const ALTERNATIVE_NAMES: &[u8] = &[0x55, 0x1d, 0x11];
 
-/// The object identifier of the extension with the names of a certificate, as an element:
-/// 2.5.29.17 (RFC 5280 §4.2.1.6).
+/// The object identifier of the alternative names, 2.5.29.17, as a whole element (RFC 5280
+/// §4.2.1.6).
 const SUBJECT_ALT_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x11];
 
-/// The seconds of a day.
+/// The number of seconds in a day.
 pub const DAY: i64 = 86_400;
 
-/// How long before its end a certificate that lives for months is due for renewal.
+/// The time before the end of a long-lived certificate at which its renewal is due, in seconds.
 const NOTICE: i64 = 14 * DAY;
 
-/// Returns what handshakes show and sign with. The octets of `key` are wiped.
+/// Returns the certificate chain and the signing key that handshakes use. The octets of `key` are
+/// wiped.
 ///
 /// # Errors
-/// If the key is of no kind that is supported, or is not that of the first of `chain`.
+/// If the kind of the key is not supported, or the key does not belong to the first of `chain`.
 pub fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -52,17 +53,17 @@ pub fn certified(
     }
 }
 
-/// The first and the last second of a certificate, since 1970.
+/// The validity of a certificate, in seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// The first.
+    /// The first second at which it is valid.
     pub from: i64,
-    /// The last.
+    /// The last second at which it is valid.
     pub until: i64,
 }
 
 impl Validity {
-    /// Reads it from a certificate; `None` if that cannot be read.
+    /// Reads the validity of a certificate; `None` if the certificate cannot be read.
     pub fn read(der: &[u8]) -> Option<Self> {
         let (SEQUENCE, validity, _) = element(from_validity(der)?)? else { return None };
         let (kind, from, rest) = element(validity)?;
@@ -71,21 +72,22 @@ impl Validity {
         Some(Self { from, until: seconds(kind, until)? })
     }
 
-    /// Whether at `now` its end is nearer than `notice`; `None`: than two weeks, or the last fifth
-    /// of a shorter life.
+    /// Whether less than `notice` is left at `now`. With `None`, the notice is two weeks, or a
+    /// fifth of the whole validity if that is shorter.
     pub fn is_near(self, now: i64, notice: Option<Duration>) -> bool {
         let usual = NOTICE.min((self.until - self.from) / 5);
         let notice = notice.map_or(usual, |notice| notice.as_secs() as i64);
         self.until - now < notice
     }
 
-    /// How long it is valid at `now` still, in words.
+    /// Returns the time left at `now`, in words.
     pub fn left(self, now: i64) -> String {
         let hours = (self.until - now).max(0) / 3600;
         format!("{} days and {} hours", hours / 24, hours % 24)
     }
 
-    /// What needs the operator's attention at `now`: that clients refuse it, or soon will.
+    /// Returns a complaint for the operator if clients refuse the certificate at `now`, or soon
+    /// will.
     pub fn complaint(self, now: i64) -> Option<String> {
         let Self { from, until } = self;
         if now > until {
@@ -100,7 +102,7 @@ impl Validity {
     }
 }
 
-/// Returns the names of DNS that a certificate is for; none if it cannot be read.
+/// Returns the DNS names that a certificate is for; empty if it cannot be read.
 pub fn dns_names(der: &[u8]) -> Vec<String> {
     names_element(der).map_or(Vec::new(), |mut rest| {
         let mut names = Vec::new();
@@ -114,7 +116,7 @@ pub fn dns_names(der: &[u8]) -> Vec<String> {
     })
 }
 
-/// The content of the extension with the names of a certificate.
+/// Returns the content of the extension that holds the alternative names.
 fn names_element(der: &[u8]) -> Option<&[u8]> {
     let mut rest = from_validity(der)?;
     let extensions = loop {
@@ -128,7 +130,7 @@ fn names_element(der: &[u8]) -> Option<&[u8]> {
     loop {
         let (_, extension, behind) = element(rest)?;
         if let Some(value) = extension.strip_prefix(&SUBJECT_ALT_NAME[..]) {
-            // A flag that says whether it is critical may stand before the value.
+            // A flag that says whether the extension is critical may stand before the value.
             let (tag, content, behind) = element(value)?;
             let content = if tag == OCTETS { content } else { element(behind)?.1 };
             return Some(element(content)?.1);
@@ -137,29 +139,29 @@ fn names_element(der: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The holder that a certificate names.
+/// The subject of a certificate: its names and its public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder<'a> {
-    /// The last common name of its subject.
+    /// The last common name in the subject.
     pub common_name: Option<&'a [u8]>,
-    /// Whether it has alternative names, beside which the common name says nothing (RFC 6125
-    /// §6.4.4).
+    /// Whether the certificate has alternative names; if so, the common name does not count (RFC
+    /// 6125 §6.4.4).
     pub has_alternative_names: bool,
-    /// The algorithm of its key, the content of an AlgorithmIdentifier.
+    /// The algorithm of the public key: the content of an AlgorithmIdentifier.
     pub key_algorithm: &'a [u8],
-    /// Its key.
+    /// The public key.
     pub key: &'a [u8],
 }
 
 impl<'a> Holder<'a> {
-    /// Reads it from a certificate; `None` if that cannot be read.
+    /// Reads the subject of a certificate; `None` if the certificate cannot be read.
     pub fn read(der: &'a [u8]) -> Option<Self> {
         let (_, _, rest) = element(from_validity(der)?)?;
         let (SEQUENCE, subject, rest) = element(rest)? else { return None };
         let (SEQUENCE, key, mut rest) = element(rest)? else { return None };
         let (SEQUENCE, key_algorithm, key) = element(key)? else { return None };
         let (BIT_STRING, key, _) = element(key)? else { return None };
-        // The first octet counts the bits that are left over at the end: none.
+        // The first octet counts the unused bits at the end; it must be 0.
         let (0, key) = key.split_first().map(|(unused, key)| (*unused, key))? else { return None };
         let mut has_alternative_names = false;
         while !rest.is_empty() {
@@ -174,7 +176,7 @@ impl<'a> Holder<'a> {
     }
 }
 
-/// The part of a certificate from its validity on.
+/// Returns the rest of a certificate, from its validity on.
 fn from_validity(der: &[u8]) -> Option<&[u8]> {
     let (SEQUENCE, certificate, _) = element(der)? else { return None };
     let (SEQUENCE, mut rest, _) = element(certificate)? else { return None };
@@ -188,7 +190,8 @@ fn from_validity(der: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-/// The last common name of a subject, `Some(None)` if it has none; `None` if it cannot be read.
+/// Returns the last common name of a subject: `Some(None)` if there is none, `None` if it cannot be
+/// read.
 fn name_of(mut subject: &[u8]) -> Option<Option<&[u8]>> {
     let mut found = None;
     while !subject.is_empty() {
@@ -206,7 +209,7 @@ fn name_of(mut subject: &[u8]) -> Option<Option<&[u8]>> {
     Some(found)
 }
 
-/// Whether one of `extensions` is of this kind; `None` if they cannot be read.
+/// Whether `extensions` has one of this kind; `None` if they cannot be read.
 fn has_extension(extensions: &[u8], kind: &[u8]) -> Option<bool> {
     let (SEQUENCE, mut list, _) = element(extensions)? else { return None };
     let mut has = false;
@@ -219,7 +222,7 @@ fn has_extension(extensions: &[u8], kind: &[u8]) -> Option<bool> {
     Some(has)
 }
 
-/// The tag and the content of the first element, and what follows it.
+/// Returns the tag and the content of the first element, and the octets after it.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, len], rest) = der.split_first_chunk()?;
     let (len, rest) = match len {
@@ -234,7 +237,7 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ` in seconds since 1970 (RFC 5280 §4.1.2.5).
+/// Converts `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ` to seconds since 1970 (RFC 5280 §4.1.2.5).
 fn seconds(kind: u8, text: &[u8]) -> Option<i64> {
     let digits = text.strip_suffix(b"Z").filter(|text| text.iter().all(u8::is_ascii_digit))?;
     let number = |digits: &[u8]| digits.iter().fold(0, |n, digit| n * 10 + i64::from(digit - b'0'));
@@ -256,7 +259,7 @@ fn seconds(kind: u8, text: &[u8]) -> Option<i64> {
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
-/// Returns the days from 1970 to the first of a month.
+/// Returns the number of days from 1970 to the first of a month.
 fn days_before(year: i64, month: i64) -> Option<i64> {
     let (year, month) = (i32::try_from(year).ok()?, u8::try_from(month).ok()?);
     let first = Date::from_calendar_date(year, Month::try_from(month).ok()?, 1).ok()?;

@@ -1,9 +1,9 @@
-//! Days of the calendar, for people.
+//! Calendar days, for people.
 
 use time::OffsetDateTime;
 
-/// Returns the day of a second since 1970 in UTC, as `2026-11-27`; the second itself where years
-/// have more than four digits.
+/// Returns the UTC day of a second since 1970, as `2026-11-27`; the number of the second if the
+/// year has more than four digits.
 pub fn date(second: i64) -> String {
     OffsetDateTime::from_unix_timestamp(second)
         .map_or_else(|_| format!("second {second}"), |time| time.date().to_string())

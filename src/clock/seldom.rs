@@ -1,10 +1,10 @@
-//! Log lines about what may happen a million times a second.
+//! Log lines about events that may happen a million times a second.
 
 use std::time::Duration;
 
 use super::{Clock, Moment};
 
-/// The shortest time between two lines about the same trouble.
+/// The shortest time between two log lines about one trouble.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Lets one log line a second through and counts the others.
@@ -16,12 +16,13 @@ pub struct Seldom {
 }
 
 impl Seldom {
-    /// Lets the first line through.
+    /// Creates a limit that lets the first line through.
     pub fn new(clock: Clock) -> Self {
         Self { clock, last: None, unsaid: 0 }
     }
 
-    /// Whether to log now; if so, how many lines went unsaid since the last one.
+    /// Returns the number of lines dropped since the last one if a line may be logged now; `None`
+    /// if it may not.
     pub fn admit(&mut self) -> Option<u64> {
         let now = self.clock.now();
         if self.last.is_some_and(|last| now.since(last) < PAUSE) {
@@ -33,7 +34,7 @@ impl Seldom {
     }
 }
 
-/// Returns how many lines went unsaid as the end of one that is said; nothing for none.
+/// Returns the end of a log line that says how many lines were dropped; empty if none was.
 pub fn and_more(unsaid: u64) -> String {
     match unsaid {
         0 => String::new(),

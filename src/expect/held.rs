@@ -1,7 +1,7 @@
-//! A trial with endpoints down: they, and all whose checks ask for them.
+//! A trial with some endpoints down, and with all whose checks ask for them.
 //!
-//! The states come from a [`Table`], as in the server: what is held down is wanted down there, and
-//! what its own checks probe has failed.
+//! The states come from a [`Table`], as in the server: an endpoint that is held down is bound as
+//! wanted down, and whatever its own checks probe has failed.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -12,21 +12,21 @@ use crate::health::{Binding, Bit, Board, EndpointName, Probed, Showing, Table};
 use crate::snapshot::{Endpoint, Zone};
 use crate::zone::{Condition, Override};
 
-/// Endpoints that are held down, and what was shown before of those that may have followed.
+/// Endpoints that are held down, and the states shown before for every endpoint of their zones.
 #[derive(Debug, Default)]
 pub struct Hold {
     before: Vec<(Arc<Board>, Bit, Showing)>,
 }
 
 impl Hold {
-    /// Shows again what was shown before; a written state too.
+    /// Shows the states from before again, including written ones.
     pub(super) fn release(self) {
         self.before.iter().for_each(|(board, bit, showing)| board.show(*bit, *showing));
     }
 }
 
-/// Returns where the states of an endpoint of a service, or of all of them, stand on the board of
-/// `zone`, wherever the service is nested too.
+/// Returns the bits on the board of `zone` for one endpoint of a service, or for all of them,
+/// including their copies wherever the service is nested.
 ///
 /// # Cost
 /// A pass over the endpoints of the zone.
@@ -40,7 +40,7 @@ pub fn places_of(zone: &Zone, service: &str, endpoint: Option<&str>) -> HashSet<
     let meant: HashSet<_> = meant.into_iter().map(key).collect();
     for other in zone.services() {
         let (plan, endpoints) = (zone.plan(other), zone.endpoints(other));
-        // Targets have no name that is theirs alone.
+        // The owner of a target is the target itself, which other services may name too.
         for pool in plan.pools().iter().filter(|pool| pool.is_nested() || !pool.is_target()) {
             let members = pool.members().filter_map(|at| endpoints.get(usize::from(at)));
             let members = members.filter(|endpoint| meant.contains(&key(endpoint)));
@@ -50,19 +50,19 @@ pub fn places_of(zone: &Zone, service: &str, endpoint: Option<&str>) -> HashSet<
     places
 }
 
-/// Holds the endpoints at these places of each zone down, and shows what follows from it: what they
-/// have in common with others, such as an address that the same check probes or a check made of
-/// their service, is down for those too.
+/// Holds the endpoints with these bits down in each zone, and shows what follows. An endpoint that
+/// shares something with them is down too: an address that the same check probes, or a check that
+/// asks for their service.
 ///
 /// # Cost
-/// A pass over all that is checked in these zones.
+/// A pass over everything that is checked in these zones.
 pub fn hold_down(zones: &[(&Zone, HashSet<Bit>)]) -> Hold {
     hold(zones, |wanted| wanted)
 }
 
-/// Holds the endpoints at `places` down as [`hold_down`] does, and every other as if its `state`
-/// were `auto`: tests ask whether a zone is right, and an endpoint that its operator took out for
-/// an emergency does not make it wrong.
+/// Holds the endpoints at `places` down as [`hold_down`] does, and treats every other as if its
+/// `state` were `auto`. A test asks whether the zone is right, and an endpoint that its operator
+/// took out in an emergency does not make it wrong.
 pub(super) fn hold_in_test(zone: &Zone, places: HashSet<Bit>) -> Hold {
     let is_written = |binding: &Binding| binding.wanted != Override::Auto;
     match places.is_empty() && !zone.bindings().iter().any(is_written) {
@@ -96,8 +96,8 @@ fn hold(zones: &[(&Zone, HashSet<Bit>)], wanted: impl Fn(Override) -> Override) 
     held
 }
 
-/// Returns what is probed of the endpoints at these places themselves, not of the services that
-/// their checks ask for.
+/// Returns the probes of these endpoints themselves, without those of the services that their
+/// checks ask for.
 fn own_probes(zone: &Zone, places: &HashSet<Bit>) -> Vec<Probed> {
     let endpoints = zone.services().iter().flat_map(|service| zone.endpoints(service));
     let addresses = |endpoint: &Endpoint| {
@@ -116,7 +116,7 @@ fn own_probes(zone: &Zone, places: &HashSet<Bit>) -> Vec<Probed> {
         if !own.is_empty() {
             return own;
         }
-        // Probed elsewhere than where it serves, though not where another endpoint does.
+        // Probed at another address than its own, but not at the address of another endpoint.
         let is_foreign = |leaf: &&Probed| all.contains(&leaf.address.ip());
         leaves.into_iter().filter(|leaf| !is_foreign(leaf)).cloned().collect()
     });

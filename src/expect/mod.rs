@@ -1,11 +1,11 @@
-//! The tests of a zone: asked through the engine, before the zone is served.
+//! The tests of a zone: asked through the engine before the zone is served.
 //!
 //! ```text
 //! zone::Test + snapshot::Zone ─ failures ─▶ Failure: what was expected, what came, and why
 //! ```
 //!
-//! A zone is tried by itself, on its own board, before anybody else sees it: what a test holds to
-//! be down is up again when it ends.
+//! A zone is tried alone, on its own board, before anyone else sees it. When a test ends, the
+//! endpoints that it held down are released.
 
 mod held;
 mod seen;
@@ -25,25 +25,25 @@ use held::hold_in_test;
 pub use held::{Hold, hold_down, places_of};
 use seen::{Answer, Shares};
 
-/// How many answers a test looks at: each endpoint's share is then off by two thousandths at the
-/// most.
+/// The number of answers that a test asks for. With so many, the share of each endpoint is off by
+/// two thousandths at the most.
 const ANSWERS: u32 = 1000;
 
-/// The source port of the queries, and where their draws start.
+/// The source port of the queries, and the seed of the draws.
 const PORT: u16 = 53;
 const SEED: u64 = 0;
 
-/// A test that does not hold.
+/// A test that fails.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// What was expected and what came, in one line.
+    /// The expectation and the answer, in one line.
     pub message: String,
-    /// Why it came.
+    /// The reasons for the answer.
     pub why: Explanation,
 }
 
-/// Runs the tests of `zone`, which nobody may serve yet; `geo` is what its routes were compiled
-/// with. Those that fail, with why.
+/// Runs the tests of `zone` and returns those that fail, with the reasons. Nobody may serve the
+/// zone yet; `geo` is the data with which its routes were compiled.
 ///
 /// # Cost
 /// Up to 1,000 answers a test, a few microseconds each.
@@ -84,7 +84,7 @@ fn ask(snapshot: &Arc<Snapshot>, geo: &Geo, test: &Test) -> Result<(), Failure> 
         }
         shares.count(&answer);
         answers += 1;
-        // What nothing draws is the same a thousand times.
+        // Without a draw, a thousand answers are all the same.
         if why.hops.iter().all(|hop| hop.service.is_none()) {
             break;
         }

@@ -1,4 +1,4 @@
-//! What came, held against what was expected.
+//! Answers, compared with what a test expects.
 
 use std::net::IpAddr;
 
@@ -11,9 +11,9 @@ pub(super) struct Answer {
     /// The origin of the zone, with its final dot.
     origin: String,
     rcode: String,
-    /// The data of the records of the type that was asked for, else of all.
+    /// The data of the records of the type asked for; of all records if there is none.
     data: Vec<String>,
-    /// The pools and the endpoints that it names.
+    /// The pools and the endpoints that the answer names.
     pools: Vec<String>,
     endpoints: Vec<String>,
 }
@@ -42,7 +42,10 @@ impl Answer {
         }
     }
 
-    /// Whether it is as it must be, each answer by itself; else what is not.
+    /// Checks everything that must hold of each answer.
+    ///
+    /// # Errors
+    /// A sentence on the first expectation that does not hold.
     pub(super) fn check(&self, expect: &Expect) -> Result<(), String> {
         let came = self.text();
         if let Some(rcode) = expect.rcode.as_ref().filter(|rcode| **rcode != self.rcode) {
@@ -75,7 +78,8 @@ impl Answer {
         }
     }
 
-    /// Whether data is what was written: addresses in any form, names relative to the zone too.
+    /// Whether `data` is what was written. An address may have any form; a name may be relative to
+    /// the zone.
     fn is_same(&self, written: &str, data: &str) -> bool {
         if let (Ok(written), Ok(data)) = (written.parse::<IpAddr>(), data.parse::<IpAddr>()) {
             return written == data;
@@ -96,7 +100,7 @@ impl Answer {
     }
 }
 
-/// Whether a pool is one of `pools`, or a part of one whose members are services.
+/// Whether a pool is one of `pools`, or a part of one of them whose members are services.
 fn is_one_of(pool: &str, pools: &[String]) -> bool {
     pools.iter().any(|known| is_in(pool, known))
 }
@@ -105,13 +109,13 @@ fn is_in(pool: &str, known: &str) -> bool {
     pool.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The data of a record, as dig shows it.
+/// Returns the data of a record, as dig shows it.
 fn data(record: &Record) -> String {
     let text = record.to_string();
     text.splitn(5, ' ').last().unwrap_or_default().to_owned()
 }
 
-/// How many answers name each of those whose share is expected.
+/// The number of answers that name each pool or endpoint whose share is expected.
 pub(super) struct Shares<'t> {
     expect: &'t Expect,
     counts: Vec<u32>,
@@ -130,11 +134,14 @@ impl<'t> Shares<'t> {
         }
     }
 
-    /// Whether all shares of `answers` are as they must be; else which is not.
+    /// Checks the shares over `answers` answers.
+    ///
+    /// # Errors
+    /// A sentence on the first share that is wrong.
     pub(super) fn check(&self, answers: u32) -> Result<(), String> {
         for ((name, expected), count) in self.expect.shares.iter().zip(&self.counts) {
             let share = f64::from(*count) / f64::from(answers.max(1));
-            // The share itself lies on the bound now and then.
+            // A share may lie exactly on the bound.
             if (share - expected).abs() > self.expect.within + 1e-9 {
                 let within = self.expect.within;
                 return Err(format!(

@@ -1,4 +1,4 @@
-//! From what was met, all numbers, to names.
+//! The notes of the engine, all numbers, turned into names.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ pub(super) fn hop(snapshot: &Snapshot, geo: &Geo, met: &MetHop) -> Hop {
     }
 }
 
-/// What is at the name, in words.
+/// Returns what is at the name, in words.
 fn found(zone: Option<&Zone>, met: &MetHop) -> &'static str {
     let (found, zone) = match (met.met, zone) {
         (Met::Found(_, found), Some(zone)) => (found, zone),
@@ -57,14 +57,14 @@ fn found(zone: Option<&Zone>, met: &MetHop) -> &'static str {
     }
 }
 
-/// A service that was steered, and all that tells how.
+/// A steered service, with all that tells how it was steered.
 struct Seen<'a> {
     zone: &'a Zone,
     geo: &'a Geo,
     service: &'a snapshot::Service,
     steered: &'a Steered,
     plan: Plan<'a>,
-    /// The bits of addresses whose state the zone file says.
+    /// The bits of the addresses whose state the zone file sets.
     written: HashSet<Bit>,
 }
 
@@ -176,7 +176,7 @@ impl Seen<'_> {
 
     fn pools(&self, client: Option<Coordinates>) -> Vec<Pool> {
         let mut order = self.plan.order(&self.steered.routed);
-        // One of `on_all_down` may lie beside the way.
+        // An endpoint of `on_all_down` may be in a pool that the route does not reach.
         for (at, pool) in (0..).zip(self.plan.pools()) {
             let is_named = self.steered.named.iter().any(|member| pool.members().contains(member));
             if is_named && !order.contains(&at) {
@@ -229,7 +229,7 @@ impl Seen<'_> {
         })
     }
 
-    /// Which share of the draws a member has; `None`: it was not drawn among.
+    /// Returns the share of the draws that a member has; `None` if it was in no draw.
     fn share(&self, member: Member) -> Option<f64> {
         let draws = self.steered.steps.iter().filter_map(|step| match step {
             steering::Step::Draw(among) => Some(among),
@@ -251,7 +251,7 @@ impl Seen<'_> {
     }
 }
 
-/// What it takes for a pool to be usable.
+/// Returns the word for what a pool needs to be usable.
 fn needs(mode: Mode) -> &'static str {
     match mode {
         Mode::MinUp => "min_up",

@@ -1,11 +1,12 @@
-//! Why an answer is what it is: what the engine noted on the way, in the words of the zone file.
+//! The reasons for an answer: the notes of the engine, in the words of the zone file.
 //!
 //! ```text
 //! Responder::explain ─▶ hops ─ Explanation::new ─▶ Explanation ─▶ text (people), JSON (programs)
 //! ```
 //!
-//! Nothing is decided anew here: which route took the client, which pools were asked and what was
-//! drawn is what the query itself noted. Only why a route passed the client by is put into words.
+//! Nothing is decided anew here. The query itself notes which route took the client, which pools
+//! were asked and what was drawn. Only the reason why a route passed the client by is worked out
+//! here.
 
 mod gather;
 mod route;
@@ -19,21 +20,21 @@ use crate::answer::Hop as Met;
 use crate::geo::Geo;
 use crate::snapshot::Snapshot;
 
-/// Why an answer is what it is. Displayed, a text of several lines.
+/// The reasons for an answer. Displayed as a text of several lines.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
-    /// The names that were looked up: the one asked for, then those that aliases led to.
+    /// The names that were looked up: the one asked for, then those to which aliases led.
     pub hops: Vec<Hop>,
 }
 
 impl Explanation {
-    /// Puts what was met into words. `snapshot` is the one that was asked, `geo` what its routes
-    /// were compiled with.
+    /// Puts the notes of a query into words. `snapshot` is the one that answered; `geo` is the data
+    /// with which its routes were compiled.
     pub fn new(snapshot: &Snapshot, geo: &Geo, met: &[Met]) -> Self {
         Self { hops: met.iter().map(|met| gather::hop(snapshot, geo, met)).collect() }
     }
 
-    /// The pools whose endpoints the answer names, as services call them.
+    /// Returns the pools whose endpoints the answer names, as the services call them.
     pub fn pools(&self) -> impl Iterator<Item = &str> {
         let services = self.hops.iter().filter_map(|hop| hop.service.as_ref());
         let pools = services.flat_map(|service| &service.pools);
@@ -46,133 +47,133 @@ impl Explanation {
 pub struct Hop {
     /// The name.
     pub name: String,
-    /// The origin of the zone that it lies in, if that is one of ours.
+    /// The origin of the zone that holds it, if that is one of ours.
     pub zone: Option<String>,
-    /// What is there.
+    /// The data at the name, in words.
     pub found: &'static str,
-    /// How it was steered, if it is a service.
+    /// The steering, if the name is a service.
     pub service: Option<Service>,
 }
 
-/// How a service came to its answer.
+/// The steering of a service for one answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Service {
-    /// Its name in the zone file.
+    /// The name of the service in the zone file.
     pub service: String,
-    /// Whom it was steered for.
+    /// The client for which it was steered.
     pub client: Client,
-    /// Its routes, in order.
+    /// The routes of the service, in order.
     pub routes: Vec<Route>,
-    /// The services that the client was led to as members of pools.
+    /// The services, as members of pools, to which the client was led.
     pub nested: Vec<Nested>,
     /// Whether a client gets the same endpoints as long as they may serve.
     pub sticky: bool,
-    /// The walks through the pools that the client is led to, in order: each counts more as
-    /// usable than the one before, until something is.
+    /// The walks through the pools of the client, in order. Each counts more pools as usable than
+    /// the one before, until a walk finds one.
     pub walks: Vec<Walk>,
-    /// The pools that the client may be led to, in the order in which they are tried.
+    /// The pools to which the client may be led, in the order in which they are tried.
     pub pools: Vec<Pool>,
     /// The TTL of the answer in seconds.
     pub ttl: u32,
-    /// For how long a prefix of the client's address the answer holds.
+    /// The length of the prefix of the client's address for which the answer holds.
     pub scope: u8,
 }
 
-/// Whom an answer is for.
+/// The client that an answer is for.
 #[derive(Clone, Debug, Serialize)]
 pub struct Client {
-    /// Its address.
+    /// The address of the client.
     pub address: IpAddr,
-    /// What says so: `source`, or `client subnet` (RFC 7871).
+    /// The origin of the address: `source`, or `client subnet` (RFC 7871).
     pub by: &'static str,
-    /// Where it is, if that is known.
+    /// The place of the client, if it is known.
     pub place: Option<Place>,
-    /// Its autonomous system, if that is known.
+    /// The autonomous system of the client, if it is known.
     pub system: Option<System>,
 }
 
-/// Where a client is.
+/// The place of a client.
 #[derive(Clone, Debug, Serialize)]
 pub struct Place {
     /// The continent's code.
     pub continent: Option<String>,
     /// The country's code.
     pub country: Option<String>,
-    /// The codes of the part of the country, and of the part of that.
+    /// The codes of the part of the country, and of the part of that part.
     pub subdivisions: Vec<String>,
-    /// Degrees north and east.
+    /// The degrees north and east.
     pub location: Option<(f32, f32)>,
-    /// What knows it.
+    /// The source of this knowledge.
     pub source: String,
 }
 
 /// An autonomous system.
 #[derive(Clone, Debug, Serialize)]
 pub struct System {
-    /// Its number.
+    /// The number of the system.
     pub asn: u32,
-    /// What knows it.
+    /// The source of this knowledge.
     pub source: String,
 }
 
 /// A service that is a member of a pool.
 #[derive(Clone, Debug, Serialize)]
 pub struct Nested {
-    /// Its name in the zone file.
+    /// The name of the service in the zone file.
     pub service: String,
-    /// Its routes, in order.
+    /// The routes of the service, in order.
     pub routes: Vec<Route>,
 }
 
-/// What became of a route.
+/// A route, and whether it took the client.
 #[derive(Clone, Debug, Serialize)]
 pub struct Route {
-    /// Whom it takes, as the zone file puts it; empty: everyone.
+    /// The clients that it takes, in the words of the zone file; empty for everyone.
     pub from: String,
-    /// Where it leads, as the zone file puts it.
+    /// The target, in the words of the zone file.
     pub to: String,
     /// Whether it took the client.
     pub taken: bool,
-    /// Why it did, or did not; empty if it was not reached.
+    /// The reason why it did or did not; empty if it was not reached.
     pub why: String,
 }
 
 /// One walk through the pools.
 #[derive(Clone, Debug, Serialize)]
 pub struct Walk {
-    /// What it took for a pool to be usable: `min_up`, `any_up`, `any_drained` or `nothing`.
+    /// The condition for a pool to be usable: `min_up`, `any_up`, `any_drained` or `nothing`.
     pub needs: &'static str,
-    /// What was seen, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// What a walk saw.
+/// One step of a walk.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// A pool.
+    /// A pool that was asked.
     Pool(PoolSeen),
     /// A split that drew one of its branches.
     Split {
         /// The pools of the branch.
         drew: Vec<String>,
-        /// Its weight.
+        /// The weight of the branch.
         weight: u32,
-        /// The weight of all branches that were usable.
+        /// The weight of all usable branches.
         of: u32,
     },
 }
 
-/// A pool, when it was asked whether it can answer.
+/// A pool as it was when it was asked whether it can answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct PoolSeen {
-    /// Its name.
+    /// The name of the pool.
     pub pool: String,
     /// The address family that it was asked for: `A`, `AAAA` or `any`.
     pub family: &'static str,
-    /// The weight that is up, or the number of endpoints where none has a weight.
+    /// The weight that is up; the number of endpoints up if none has a weight.
     pub up: u32,
-    /// The same of all endpoints of the family.
+    /// The weight of all endpoints of the family, or their number if none has a weight.
     pub total: u32,
     /// The number of endpoints that are up.
     pub endpoints_up: u32,
@@ -180,29 +181,29 @@ pub struct PoolSeen {
     pub endpoints: u32,
     /// The share that must be up.
     pub min_up: f64,
-    /// Whether it can.
+    /// Whether the pool can answer.
     pub usable: bool,
-    /// Why not; empty if it can.
+    /// The reason why it cannot; empty if it can.
     pub why: &'static str,
 }
 
 /// A pool and its endpoints.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pool {
-    /// Its name.
+    /// The name of the pool.
     pub name: String,
-    /// How far from the client it is, in kilometres, where both places are known; what its `bias`
-    /// takes away is taken away.
+    /// The distance to the client in kilometres, less the pool's `bias`; `None` unless both places
+    /// are known.
     pub distance_km: Option<i64>,
-    /// How long the client takes to it, in milliseconds, where a route asks for the fastest and
-    /// that was measured.
+    /// The latency from the client in milliseconds, if a route asks for the fastest and it was
+    /// measured.
     pub latency_ms: Option<f64>,
-    /// Its endpoints.
+    /// The endpoints of the pool.
     pub endpoints: Vec<Endpoint>,
 }
 
 impl Pool {
-    /// Whether the answer names an endpoint of it.
+    /// Whether the answer names one of its endpoints.
     pub fn is_named(&self) -> bool {
         self.endpoints.iter().any(|endpoint| endpoint.named)
     }
@@ -211,17 +212,17 @@ impl Pool {
 /// An endpoint.
 #[derive(Clone, Debug, Serialize)]
 pub struct Endpoint {
-    /// Its name.
+    /// The name of the endpoint.
     pub name: String,
-    /// Where it is, address by address with its state; a target has none.
+    /// The addresses, each with its state; empty for a target.
     pub addresses: Vec<Address>,
-    /// The name elsewhere that it stands for.
+    /// The name elsewhere for which it stands.
     pub target: Option<String>,
-    /// Its weight.
+    /// The weight in the zone file.
     pub weight: u16,
-    /// Which part of its weight counts now, in percent.
+    /// The part of the weight that counts now, in percent.
     pub weight_percent: u8,
-    /// Which share of the weight that was drawn among is its own; `None`: it was not among that.
+    /// The part of the weight in the draw that is its own; `None` if it was not in the draw.
     pub share: Option<f64>,
     /// Whether the answer names it.
     pub named: bool,
@@ -232,8 +233,8 @@ pub struct Endpoint {
 pub struct Address {
     /// The address.
     pub address: IpAddr,
-    /// `up`, `down`, or `drained`: up, but named only where nothing else is.
+    /// The state: `up`, `down`, or `drained` (up, but named only if nothing else is).
     pub state: &'static str,
-    /// Whether the zone file's `state` says so.
+    /// Whether `state` in the zone file sets this state.
     pub is_written: bool,
 }

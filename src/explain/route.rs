@@ -1,4 +1,4 @@
-//! Routes in the words of the zone file, and why they take a client or pass it by.
+//! Routes in the words of the zone file, and the reasons why they take a client or pass it by.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use crate::geo::{Code, Location, Subdivision, continent_name, country_name};
 use crate::zone::{PoolIndex, RouteFrom, Target};
 
-/// How many values of a list are shown.
+/// The most values of a list that are shown.
 const SHOWN_MAX: usize = 8;
 
-/// Whom a route takes; empty: everyone.
+/// Returns the clients that a route takes, in words; empty for everyone.
 pub(super) fn from(from: &RouteFrom) -> String {
     let mut keys = Vec::new();
     let mut add = |key: &str, values: String| {
@@ -25,7 +25,7 @@ pub(super) fn from(from: &RouteFrom) -> String {
     keys.join(" and ")
 }
 
-/// Where a route leads, as TOML.
+/// Returns the target of a route as TOML.
 pub(super) fn to(to: &Target, names: &[&str]) -> String {
     let name = |at: &PoolIndex| {
         format!("\"{}\"", names.get(usize::from(at.0)).copied().unwrap_or_default())
@@ -37,7 +37,7 @@ pub(super) fn to(to: &Target, names: &[&str]) -> String {
     let pools = |pools: &[PoolIndex]| pools.iter().map(name).collect::<Vec<_>>().join(", ");
     match to {
         Target::Pool(pool) => name(pool),
-        // Only inside a pool of services, which is shown by its name.
+        // This occurs only inside a pool of services, which is shown by its name.
         Target::Service(_) => String::new(),
         Target::Failover(targets) => list(targets),
         Target::All(targets) => format!("{{ all = {} }}", list(targets)),
@@ -54,7 +54,7 @@ pub(super) fn to(to: &Target, names: &[&str]) -> String {
     }
 }
 
-/// Why a route takes the client, or the first of its keys that does not.
+/// Returns why a route takes the client, or the first of its keys that does not.
 pub(super) fn why(
     from: &RouteFrom,
     client: IpAddr,
@@ -104,7 +104,7 @@ fn net(from: &RouteFrom, client: IpAddr) -> (bool, String) {
     }
 }
 
-/// What is known of a client under one key.
+/// Returns what is known of a client under one key.
 fn one(key: &str, known: Option<String>) -> String {
     match known {
         Some(known) => format!("its {key} is {known}"),
@@ -120,12 +120,12 @@ fn country(code: Code) -> String {
     named(code, country_name(code))
 }
 
-/// A code and what it stands for.
+/// Returns the name that a code stands for, with the code.
 pub(super) fn named(code: Code, name: Option<&str>) -> String {
     name.map_or(code.to_string(), |name| format!("{name} ({code})"))
 }
 
-/// The values of a list, as many as can be read.
+/// Returns the values of a list, as many as people can read.
 fn either<T: Display>(values: &[T]) -> String {
     let mut shown: Vec<String> = values.iter().take(SHOWN_MAX).map(ToString::to_string).collect();
     if values.len() > SHOWN_MAX {

@@ -1,4 +1,4 @@
-//! An explanation as people read it: a title, then what it says, column by column.
+//! An explanation as people read it: titles, each before the lines that belong to it.
 
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::geo::{Code, continent_name, country_name};
 
-/// The width of the titles.
+/// The width of the titles, in characters.
 const TITLE_LEN: usize = 11;
 
 impl Display for Explanation {
@@ -22,7 +22,7 @@ impl Display for Explanation {
     }
 }
 
-/// Writes lines under one title, which stands before the first.
+/// A writer of lines under one title, which stands before the first.
 struct Titled<'f, 'a> {
     f: &'f mut Formatter<'a>,
     title: &'static str,

@@ -1,4 +1,4 @@
-//! The zones that are served: each by itself, so that a mistake in one holds up no other.
+//! The zones that are served, each by itself, so that a mistake in one does not hold up another.
 //!
 //! ```text
 //! Loader ─ files, good and refused ─▶ Catalog ─▶ good       as it is now
@@ -19,7 +19,7 @@ use crate::geo::Geo;
 use crate::snapshot::Zone;
 use crate::wire::name::Name;
 
-/// Time between two log lines on a file that goes on being refused.
+/// The time between two log lines about a file that is still refused.
 const REMIND_EVERY: Duration = Duration::from_secs(3600);
 
 /// The zones that are served, and the file of each.
@@ -28,7 +28,7 @@ pub(super) struct Catalog {
     kept: KeptSources,
     served: BTreeMap<Name, Served>,
     refused: BTreeMap<PathBuf, Refused>,
-    /// Whether a directory was read, so that what is served is what its files said.
+    /// Whether a directory was ever read; from then on `served` comes from its files.
     has_read: bool,
 }
 
@@ -37,35 +37,35 @@ pub(super) struct Catalog {
 pub(super) struct Served {
     /// The zone.
     pub(super) zone: Arc<Zone>,
-    /// The file that it is from.
+    /// The file of the zone.
     pub(super) file: PathBuf,
 }
 
 /// A file that is refused.
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
-    /// The answer in its place.
+    /// The answer in place of the file.
     pub(super) instead: Instead,
-    /// The time from which it was refused.
+    /// The time since which the file is refused.
     pub(super) since: Moment,
     told: Moment,
 }
 
-/// The answer in place of a file that is refused.
+/// The answer in place of a refused file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Instead {
     /// The zone as it was before.
     Before,
-    /// The zone as a process before this one kept it.
+    /// The zone as an earlier process kept it.
     Kept,
-    /// The zone itself, although tests of it fail: it was never served otherwise.
+    /// The zone itself, although tests of it fail, because it was never served in another form.
     Itself,
     /// SERVFAIL for each of its names.
     Nothing,
 }
 
 impl Instead {
-    /// Returns it in words for the log.
+    /// Returns the answer in words for the log.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Before => "the zone is served as it was",
@@ -79,9 +79,9 @@ impl Instead {
 /// The outcome of reading the directory.
 #[derive(Debug, Default)]
 pub(super) struct Update {
-    /// The zones served before, and now, by their names.
+    /// The zones served before, by name.
     pub(super) before: BTreeMap<Name, Served>,
-    /// Mistakes that were not told yet.
+    /// The mistakes that the log does not have yet.
     pub(super) diagnostics: Vec<Diagnostic>,
     /// The files that are refused from now on, or for another reason than before.
     pub(super) refused: Vec<(PathBuf, Instead)>,
@@ -91,12 +91,12 @@ pub(super) struct Update {
     pub(super) is_readable: bool,
     /// Whether the directory as a whole was refused: it cannot be read, or has no zone file.
     pub(super) is_refused: bool,
-    /// Whether it has no zone file, or is not there at all.
+    /// Whether the directory has no zone file, or does not exist.
     pub(super) is_bare: bool,
 }
 
 impl Catalog {
-    /// A catalog of the directory of `loader` that has read nothing.
+    /// Creates a catalog of the directory of `loader` that has read nothing yet.
     pub(super) fn new(loader: Loader, kept: KeptSources) -> Self {
         let (served, refused) = (BTreeMap::new(), BTreeMap::new());
         Self { loader, kept, served, refused, has_read: false }
@@ -107,28 +107,28 @@ impl Catalog {
         &self.loader
     }
 
-    /// From the next load on clients are where `geo` says.
+    /// Locates clients by `geo` from the next load on.
     pub(super) fn set_geo(&mut self, geo: Arc<Geo>) {
         self.loader.set_geo(geo);
     }
 
-    /// The zones to serve, by their names.
+    /// Returns the zones to serve, by name.
     pub(super) fn served(&self) -> &BTreeMap<Name, Served> {
         &self.served
     }
 
-    /// The zones to serve.
+    /// Returns the zones to serve.
     pub(super) fn zones(&self) -> Vec<Arc<Zone>> {
         self.served.values().map(|served| Arc::clone(&served.zone)).collect()
     }
 
-    /// Waits, for `most` at the longest, until all that is to be kept is kept.
+    /// Waits until everything that is to be kept is kept, for `most` at the longest.
     pub(super) fn finish(self, most: Duration) {
         self.kept.finish(most);
     }
 
-    /// Reads the directory, but for files that `is_written` says are still being written, and
-    /// decides for each zone what is served.
+    /// Reads the directory and decides for each zone what is served. It leaves out files that are
+    /// still being written, as `is_written` says.
     pub(super) fn update(&mut self, is_written: &dyn Fn(&Path) -> bool, now: Moment) -> Update {
         let load = self.loader.load_unless(is_written);
         let before = self.served.clone();
@@ -163,7 +163,7 @@ impl Catalog {
             refused.insert(path, instead);
         }
         if is_unknown {
-            // A file that cannot be told may be one of those that are gone, under another name.
+            // An unnamed broken file may be one of the files that are gone, under another name.
             for (name, served) in &before {
                 if !self.is_listed(&served.file) {
                     next.entry(name.clone()).or_insert_with(|| served.clone());
@@ -179,7 +179,7 @@ impl Catalog {
         Update { before, diagnostics, refused: told, mended, is_readable, ..Update::default() }
     }
 
-    /// The reminders that are due: each file with how long it has been refused.
+    /// Returns the reminders that are due: each file, and the time for which it has been refused.
     pub(super) fn due(&mut self, now: Moment) -> Vec<(PathBuf, Instead, Duration)> {
         let due =
             self.refused.iter_mut().filter(|(_, refused)| now.since(refused.told) >= REMIND_EVERY);
@@ -190,7 +190,7 @@ impl Catalog {
         .collect()
     }
 
-    /// Keeps what is served where the directory cannot be read, or has no zone file any more.
+    /// Keeps what is served when the directory cannot be read, or has no zone file any more.
     fn refuse_all(&mut self, load: Load, before: BTreeMap<Name, Served>) -> Update {
         if !self.has_read && !load.is_readable && self.served.is_empty() {
             let kept: Vec<Sources> = self.kept.all_of(self.loader.directory()).collect();
@@ -205,7 +205,7 @@ impl Catalog {
         Update { before, diagnostics, is_readable, is_refused: true, is_bare, ..Update::default() }
     }
 
-    /// The files that hold a zone that another file holds too.
+    /// Returns the files that hold a zone that another file holds too.
     fn clashing(&self) -> BTreeSet<PathBuf> {
         let mut by_name: BTreeMap<&Name, Vec<&Path>> = BTreeMap::new();
         for (path, known) in self.loader.files() {
@@ -221,7 +221,7 @@ impl Catalog {
         self.loader.files().any(|(path, _)| path == file)
     }
 
-    /// Finds what is served in place of the file at `path`, which says it holds `origin`.
+    /// Decides what is served in place of the file at `path`, which names its zone `origin`.
     fn instead(
         &mut self,
         path: &Path,
@@ -234,14 +234,14 @@ impl Catalog {
         };
         let mut found = None;
         for (name, served) in before.iter().filter(is_meant) {
-            // Another file may hold it by now, and rightly.
+            // By now another file may hold the zone rightly.
             if !next.contains_key(name) {
                 next.insert(name.clone(), Served { file: path.to_owned(), ..served.clone() });
             }
             found = Some(if served.zone.is_absent() { Instead::Nothing } else { Instead::Before });
         }
         match found {
-            // What has tests that fail may be better than no answers.
+            // A zone whose tests fail may be better than no answers.
             Some(Instead::Nothing) | None => {}
             Some(instead) => return self.still(path, next).unwrap_or(instead),
         }
@@ -269,8 +269,7 @@ impl Catalog {
         Instead::Nothing
     }
 
-    /// Returns what was served in place of the file at `path` since the start, if `next` has that
-    /// still.
+    /// Returns the answer in place of the file at `path` since the start, if `next` still has it.
     fn still(&self, path: &Path, next: &BTreeMap<Name, Served>) -> Option<Instead> {
         let mut now = next.values().filter(|served| served.file == path);
         let itself = self.loader.files().find(|(known, _)| *known == path);
@@ -289,7 +288,8 @@ impl Catalog {
         Some((zone.origin().clone(), zone))
     }
 
-    /// Notes which files are refused; returns those that are news, and those that are good again.
+    /// Notes which files are refused. Returns those whose refusal is new, and those that are good
+    /// again.
     fn note_refused(
         &mut self,
         refused: BTreeMap<PathBuf, Instead>,
@@ -314,8 +314,8 @@ impl Catalog {
         (told, mended)
     }
 
-    /// Returns what the log does not have yet: what is wrong with files that were read anew, and
-    /// with the directory as a whole.
+    /// Returns the diagnostics that the log does not have yet: those of files that were read anew,
+    /// and those of the directory as a whole.
     fn untold(&mut self, load: Load) -> Vec<Diagnostic> {
         let (mut told, mut files) = (Vec::new(), Vec::new());
         for (path, known) in self.loader.files() {
@@ -329,11 +329,11 @@ impl Catalog {
         load.diagnostics.into_iter().filter(|found| !told.contains(found)).collect()
     }
 
-    /// Has the sources of each zone that was read anew kept, and forgets those of zones that are
-    /// gone.
+    /// Queues the sources of each zone that was read anew to be kept, and forgets those of zones
+    /// that are gone.
     fn keep_good(&mut self) {
         if !self.kept.is_ours() {
-            // They are kept after a later reading, once the other process has ended.
+            // A later reading keeps them, once the other process has ended.
             return;
         }
         let served: Vec<(Name, PathBuf)> = self
@@ -352,7 +352,7 @@ impl Catalog {
     }
 }
 
-/// Returns the zone that a file is probably meant for: the one that it is named after.
+/// Returns the zone that a file is probably meant for, by the name of the file.
 fn named_by(path: &Path) -> Option<Name> {
     Name::parse(path.file_stem()?.to_str()?, Some(&Name::root())).ok()
 }

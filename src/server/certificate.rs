@@ -1,4 +1,4 @@
-//! The certificate of encrypted listeners: read from files, and again when they change.
+//! The certificate of the encrypted listeners: read from files, and again when they change.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,30 +19,30 @@ use crate::config::EncryptedConfig;
 use crate::transport::Certificate;
 use crate::x509::{DAY, Validity, certified, dns_names};
 
-/// The largest file that is read: a chain has a few kilobytes.
+/// The largest file that is read, in octets; a chain takes a few kilobytes.
 const FILE_LEN_MAX: u64 = 1 << 20;
 
-/// The longest time between the certificate and its key.
+/// The longest time from the writing of a certificate to the writing of its key.
 const RENEWAL_MAX: Duration = Duration::from_secs(2);
 
-/// The files of a certificate, and what handshakes present of them.
+/// The files of a certificate, and the certificate that handshakes present.
 pub(super) struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
-    /// How the files looked when they were last read.
+    /// The fingerprints of the files when they were last read.
     seen: [Option<Fingerprint>; 2],
     /// Whether trying again may help although the files look the same.
     is_short: bool,
     presented: Arc<Certificate>,
     validity: Option<Validity>,
-    /// The moment when files that cannot be presented were first seen, until that is said: one of
-    /// the two may be on its way.
+    /// The time at which files that cannot be presented were first seen, until the log says so.
+    /// Before that, one of the two may still be on its way.
     refused_at: Option<Instant>,
-    /// The day, counted from 1970, on which its validity was last looked at.
+    /// The day of the last look at its validity, counted from 1970.
     looked_on: i64,
 }
 
-/// Why a certificate cannot be presented: which file, what is wrong, what to do.
+/// An error that keeps a certificate from being presented: the file, the fault, the remedy.
 #[derive(Debug)]
 pub struct CertificateError {
     text: String,
@@ -62,11 +62,11 @@ impl CertificateFiles {
     /// Reads the files that `config` names.
     ///
     /// # Errors
-    /// [`CertificateError`]: a file is missing or not what it should be, or they do not belong
-    /// together.
+    /// [`CertificateError`] if a file is missing or not what it should be, or if the two do not
+    /// belong together.
     pub(super) fn load(config: &EncryptedConfig) -> Result<Self, CertificateError> {
         let (certificate, key) = (config.certificate.clone(), config.key.clone());
-        // Noted before reading: what changes while we read is seen as a change afterwards.
+        // Noted before reading, so that a change during the reading is seen afterwards.
         let seen = look(&certificate, &key);
         let (certified, validity) = read(&certificate, &key)?;
         let presented = Arc::new(Certificate::new(certified));
@@ -77,14 +77,14 @@ impl CertificateFiles {
         Ok(files)
     }
 
-    /// What handshakes present; it follows the files.
+    /// Returns the certificate that handshakes present; it follows the files.
     pub(super) fn presented(&self) -> Arc<Certificate> {
         Arc::clone(&self.presented)
     }
 
-    /// Reads the files again if they changed, or in any case if `forced`, and warns once a day of
-    /// a certificate that needs attention. Files that cannot be presented change nothing, and are
-    /// logged if they still cannot be two seconds later, or at once if `forced`.
+    /// Reads the files again if they changed, or in any case if `forced`. Warns once a day of a
+    /// certificate that needs attention. Files that cannot be presented change nothing. The log
+    /// tells of them if they still cannot be presented two seconds later, or at once if `forced`.
     pub(super) fn refresh(&mut self, forced: bool) {
         let seen = look(&self.certificate, &self.key);
         let is_due = self.refused_at.is_some_and(|at| at.elapsed() >= RENEWAL_MAX);
@@ -104,7 +104,7 @@ impl CertificateFiles {
                 self.is_short = false;
                 self.log_read(&names);
             }
-            // The log has it.
+            // The log has it already.
             Err(problem) if !is_final && self.is_short && problem.is_passing => {}
             Err(_) if !is_final => {
                 self.refused_at.get_or_insert_with(Instant::now);
@@ -140,7 +140,7 @@ impl CertificateFiles {
         }
     }
 
-    /// Returns a sentence about its certificate, if that needs attention.
+    /// Returns a sentence about the certificate if it needs attention.
     pub(super) fn complaint(&self) -> Option<String> {
         let complaint = self.validity.and_then(|validity| validity.complaint(unix_seconds()))?;
         Some(format!("the certificate in {} {complaint}", self.certificate.display()))
@@ -156,7 +156,7 @@ fn look(certificate: &Path, key: &Path) -> [Option<Fingerprint>; 2] {
     [certificate, key].map(Fingerprint::of)
 }
 
-/// Reads and compares both files.
+/// Reads both files and compares them.
 fn read(
     certificate: &Path,
     key: &Path,

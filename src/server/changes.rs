@@ -1,4 +1,4 @@
-//! The differences between the zones of two moments, for the line that the log has of a reload.
+//! The differences between the zones of two moments, for the log line of a reload.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
@@ -26,7 +26,7 @@ impl Changes {
     /// Compares two sets of zones.
     ///
     /// # Cost
-    /// A pass over the services of zones that changed.
+    /// A pass over the services of the zones that changed.
     pub(super) fn between(before: &BTreeMap<Name, Served>, after: &BTreeMap<Name, Served>) -> Self {
         let only = |these: &BTreeMap<Name, Served>, those: &BTreeMap<Name, Served>| {
             list(these.keys().filter(|name| !those.contains_key(*name)).map(Name::to_string))
@@ -58,7 +58,7 @@ impl fmt::Display for Changes {
     }
 }
 
-/// Joins the first of `names`, and says how many more there are; `None` for none.
+/// Joins the first of `names`, and says how many more there are; `None` if there are none.
 fn list(names: impl Iterator<Item = String>) -> Option<String> {
     let (mut text, mut count) = (String::new(), 0);
     for name in names {
@@ -75,7 +75,7 @@ fn list(names: impl Iterator<Item = String>) -> Option<String> {
     (count > 0).then_some(text)
 }
 
-/// Names a zone that changed and its services that did: `example.com. (web +fra3 -fra1, +mail)`.
+/// Describes a changed zone by its changed services: `example.com. (web +fra3 -fra1, +mail)`.
 fn changed_zone(name: &Name, before: &Zone, after: &Zone) -> String {
     let (old, new) = (services(before), services(after));
     let labels: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
@@ -94,10 +94,10 @@ fn services(zone: &Zone) -> BTreeMap<&str, &Service> {
     zone.services().iter().map(|service| (zone.label(service), service)).collect()
 }
 
-/// The identity of an endpoint: its name, its addresses, its port, its own name.
+/// The identity of an endpoint: its name, its addresses, its port, its owner name.
 type Identity<'z> = (&'z str, Option<[u8; 4]>, Option<[u8; 16]>, u16, &'z [u8]);
 
-/// Names a service with the endpoints that came, went and changed; `None` if none did.
+/// Describes a service by the endpoints that came, went and changed; `None` if nothing changed.
 fn changed_service<'z>(
     label: &str,
     before: (&'z Zone, &'z Service),

@@ -1,4 +1,4 @@
-//! The thread that the checks run on.
+//! The thread on which the checks run.
 
 use std::convert::Infallible;
 use std::io;
@@ -8,16 +8,17 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// How long the thread may take to end once it was told to.
+/// The longest time for the thread to end once it is told to.
 const STOP_MAX: Duration = Duration::from_secs(1);
 
-/// A runtime and its one thread: a second one costs a third of a probe in wake-ups, one that could
-/// have more a twentieth, and one does ten thousand probes a second. Dropping it ends it.
+/// A runtime with one thread, which ends when this is dropped. One thread does ten thousand probes
+/// a second. A second thread would cost a third of a probe in wake-ups; a runtime that could have
+/// more threads costs a twentieth even with one.
 pub(super) struct CheckThread {
     handle: Handle,
-    /// Dropped to tell the thread to end.
+    /// The sender whose drop tells the thread to end.
     stop: Option<oneshot::Sender<Infallible>>,
-    /// Disconnected once it has.
+    /// The receiver that is disconnected once the thread has ended.
     ended: mpsc::Receiver<Infallible>,
 }
 
@@ -28,18 +29,19 @@ impl CheckThread {
         let (stop, stopped) = oneshot::channel::<Infallible>();
         let (alive, ended) = mpsc::channel();
         std::thread::Builder::new().name("checks".into()).spawn(move || {
-            // What commands of checks inherit: none of the rights that this process was given to
-            // listen or to ask for echoes. A kernel without such rights has none to take away.
+            // Commands of checks inherit from this thread: they get none of the rights that this
+            // process has to listen or to send echo requests. A kernel without such rights has none
+            // to take away.
             let _ = rustix::thread::clear_ambient_capability_set();
             let _alive: mpsc::Sender<Infallible> = alive;
-            // It never tells anything but that the other end is gone.
+            // The only message is that the other end is gone.
             let _ = runtime.block_on(stopped);
             runtime.shutdown_timeout(STOP_MAX);
         })?;
         Ok(Self { handle, stop: Some(stop), ended })
     }
 
-    /// What tasks are spawned by that are to run on it.
+    /// Returns the handle for spawning tasks on the thread.
     pub(super) fn handle(&self) -> &Handle {
         &self.handle
     }
@@ -48,7 +50,7 @@ impl CheckThread {
 impl Drop for CheckThread {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A task that does not come to an await is left behind.
+        // A task that never reaches an await is left behind.
         let _ = self.ended.recv_timeout(STOP_MAX);
     }
 }

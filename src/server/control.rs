@@ -29,14 +29,14 @@ use crate::health::Table;
 use crate::snapshot::Snapshot;
 use crate::wire::name::Name;
 
-/// Files change in bursts; this long a silence ends one.
+/// The silence that ends a burst of file changes.
 const QUIET: Duration = Duration::from_millis(150);
 
 /// The longest wait for such a silence.
 const SETTLE_MAX: Duration = Duration::from_millis(900);
 
-/// How often the control thread looks for what no event told it: files changed behind the
-/// watcher's back, snapshots that no worker uses any more.
+/// The interval at which the control thread looks for what no event tells: files that changed
+/// unseen by the watcher, and snapshots that no worker uses any more.
 const TICK: Duration = Duration::from_secs(2);
 
 /// The longest wait of the stop for zones that are being kept.
@@ -51,7 +51,7 @@ pub(super) struct Sources {
     pub(super) states: States,
 }
 
-/// Everything that changes what is answered.
+/// The owner of everything that changes what is answered.
 pub(super) struct Control {
     settings: Settings,
     catalog: Catalog,
@@ -154,12 +154,12 @@ impl Control {
         self.runtime.block_on(self.checker.stop());
     }
 
-    /// Forgets the states that were kept from the run before.
+    /// Forgets the states that the run before kept.
     pub(super) fn forget_kept_states(&self) {
         self.table().resume(Vec::new());
     }
 
-    /// Keeps the states for the next start: at `once`, or now and then.
+    /// Keeps the states for the next start: now if `once`, otherwise now and then.
     fn keep_states(&mut self, once: bool) {
         let table = Arc::clone(&self.table);
         let lock = || table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,8 +170,8 @@ impl Control {
         }
     }
 
-    /// Frees snapshots that no worker holds any more, and gives their memory back, together with
-    /// what loading their successors left behind.
+    /// Frees snapshots that no worker holds any more, and gives their memory back to the system,
+    /// along with what loading their successors left behind.
     fn free_retired(&mut self) {
         let before = self.retired.len();
         self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
@@ -182,7 +182,7 @@ impl Control {
 
     fn refresh_certificate(&mut self, wished: bool) {
         let Some(certificate) = &mut self.certificate else { return };
-        // As with zones: what reads files must not take the checks along.
+        // As with zones: a panic while reading files must not stop the checks.
         if catch_unwind(AssertUnwindSafe(|| certificate.refresh(wished))).is_err() {
             error!("certificate refused: reading it panicked; the one before goes on being used");
         }
@@ -226,7 +226,7 @@ impl Control {
         let started = self.clock.now();
         let settings = if is_wished { self.refresh_settings() } else { Vec::new() };
         let is_written = |path: &Path| written.contains(path);
-        // A bug in loading must not take the checks along, which end with this thread.
+        // A bug in loading must not stop the checks, which end with this thread.
         let update = || self.catalog.update(&is_written, started);
         let Ok(update) = catch_unwind(AssertUnwindSafe(update)) else {
             error!(
@@ -278,7 +278,7 @@ impl Control {
         report
     }
 
-    /// Tells of the files that go on being refused, each once an hour.
+    /// Logs the files that are still refused, each once an hour.
     fn remind(&mut self) {
         for (file, instead, since) in self.catalog.due(self.clock.now()) {
             let (file, instead) = (file.display(), instead.as_str());
@@ -292,7 +292,7 @@ impl Control {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic elsewhere leaves the table whole: each of its steps is.
+        // A panic elsewhere leaves the table whole, because each of its steps does.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -362,7 +362,7 @@ pub(super) fn log_update(update: &Update, served: &BTreeMap<Name, Served>) {
     log_diagnostics(&update.diagnostics);
 }
 
-/// Logs each diagnostic by itself: one object each in JSON.
+/// Logs each diagnostic by itself: in JSON, one object each.
 pub(crate) fn log_diagnostics(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         let text = config::render(std::slice::from_ref(diagnostic), false);

@@ -10,9 +10,8 @@ use super::{StartError, bind, encrypted_addresses};
 use crate::config::{Diagnostic, ServerConfig, Severity};
 use crate::transport;
 
-/// Looks at all that `config` names beside the zones and the databases of places: certificate and
-/// key, the directory of states, and the addresses, which it takes for a moment if
-/// `takes_addresses`.
+/// Checks what `config` names apart from zones and databases: certificate and key, the directory of
+/// the states, and the addresses. If `takes_addresses`, it takes the addresses for a moment.
 pub fn examine(config: &ServerConfig, takes_addresses: bool) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let encrypted = config.encrypted.as_ref();
@@ -33,7 +32,7 @@ pub fn examine(config: &ServerConfig, takes_addresses: bool) -> Vec<Diagnostic> 
     found
 }
 
-/// Whether a file can be put beside the states, as it is when they are kept.
+/// Checks that a file can be put beside the states, as is done when they are kept.
 fn examine_states(path: &Path) -> Option<Diagnostic> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
@@ -54,7 +53,7 @@ fn examine_states(path: &Path) -> Option<Diagnostic> {
 fn take_addresses(config: &ServerConfig) -> Vec<Diagnostic> {
     let bound = match bind(config, 1) {
         Ok((bound, _)) => bound,
-        // That has been found already.
+        // This has been found already.
         Err(StartError::Certificate(_)) => return Vec::new(),
         Err(error) => return vec![Diagnostic::unplaced(error.to_string())],
     };

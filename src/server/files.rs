@@ -1,4 +1,4 @@
-//! The one way to open, read and replace files: it never waits, checks what it has opened, reads no
+//! The one way to open, read and replace files. It never waits, checks what it opened, reads no
 //! more than a limit, and leaves nothing half-written.
 
 use std::fs::{self, File, OpenOptions};
@@ -11,23 +11,23 @@ use std::sync::{Mutex, PoisonError};
 
 use ring::digest::{SHA256, digest};
 
-/// A descriptor that is given up when the process has no other left, so that files can be read
-/// while clients hold all that the limit allows.
+/// A descriptor that is given up when the process has no other left. With it, files can be read
+/// while clients hold all descriptors that the limit allows.
 static SPARE: Mutex<Option<File>> = Mutex::new(None);
 
 /// The number of the next temporary file.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// Keeps one descriptor for reading files.
+/// Keeps one descriptor in reserve for reading files.
 pub(super) fn keep_spare() {
     let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
     if spare.is_none() {
-        // Where this fails there is nothing to spare; it is tried again after the next reading.
+        // If this fails, there is nothing to spare; the next reading tries again.
         *spare = File::open("/dev/null").ok();
     }
 }
 
-/// Does `work`, which opens one file at a time, with the spare descriptor if there is no other.
+/// Runs `work`, which opens one file at a time; uses the spare descriptor if there is no other.
 pub(super) fn with_descriptor<T>(work: impl Fn() -> io::Result<T>) -> io::Result<T> {
     let result = work();
     let is_out = |error: &io::Error| {
@@ -42,7 +42,7 @@ pub(super) fn with_descriptor<T>(work: impl Fn() -> io::Result<T>) -> io::Result
     result
 }
 
-/// Whether trying again may help: the machine, not the file, is at fault.
+/// Whether trying again may help because the fault lies in the machine, not in the file.
 pub(super) fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{
         InvalidData, InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound,
@@ -53,22 +53,23 @@ pub(super) fn is_passing(error: &io::Error) -> bool {
     !lasting.contains(&error.kind()) && !is_loop
 }
 
-/// Reads the regular file at `path`, of at most `most` octets; says how it looked before.
+/// Reads the regular file at `path`, of at most `most` octets. Returns it with its metadata from
+/// before the reading.
 ///
 /// # Errors
-/// That of the operating system, or one that says what the file is instead.
+/// That of the operating system, or one that says what the path is instead.
 pub(super) fn read(path: &Path, most: u64) -> io::Result<(Vec<u8>, Metadata)> {
     read_if(path, most, |_| Ok(()))
 }
 
-/// Reads the regular file at `path` as [`read`] does, if it lies in the directory `root` after all
-/// symlinks were followed.
+/// Reads the regular file at `path` as [`read`] does, if it lies in the directory `root` once all
+/// symlinks are followed.
 ///
 /// # Errors
 /// Those of [`read`], and one about a file elsewhere.
 pub(super) fn read_inside(root: &Path, path: &Path, most: u64) -> io::Result<(Vec<u8>, Metadata)> {
     read_if(path, most, |file| {
-        // The name of what was opened: the path may lead elsewhere by now.
+        // The name of the file that was opened; by now the path may lead elsewhere.
         let opened = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
             .or_else(|_| fs::canonicalize(path))?;
         match opened.starts_with(fs::canonicalize(root)?) {
@@ -81,7 +82,7 @@ pub(super) fn read_inside(root: &Path, path: &Path, most: u64) -> io::Result<(Ve
     })
 }
 
-/// Metadata of a file that was opened.
+/// The metadata of an opened file.
 pub(super) type Metadata = fs::Metadata;
 
 fn read_if(
@@ -90,7 +91,7 @@ fn read_if(
     check: impl Fn(&File) -> io::Result<()>,
 ) -> io::Result<(Vec<u8>, Metadata)> {
     with_descriptor(|| {
-        // Opening a pipe would otherwise wait for whoever writes to it.
+        // Without this, opening a pipe would wait for a writer.
         let flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         let metadata = file.metadata()?;
@@ -115,8 +116,8 @@ fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
-/// Puts `parts`, one after the other, into the file at `path`, as a whole or not at all. Nobody but
-/// this user can read it.
+/// Writes `parts`, one after the other, to the file at `path`, as a whole or not at all. Only this
+/// user can read the file.
 ///
 /// # Errors
 /// Those of the operating system; the file is then as it was.
@@ -131,7 +132,7 @@ pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         with_descriptor(|| File::open(directory.unwrap_or(Path::new(".")))?.sync_all())
     });
     if result.is_err() {
-        // It may not be there, or have its final name already.
+        // It may not be there, or may have its final name already.
         let _ = fs::remove_file(&beside);
     }
     result
@@ -141,7 +142,7 @@ pub(super) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
 const BESIDE: &str = ".new";
 
 fn write(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    // A file of that name was left by a process that had our number.
+    // A file of this name was left by a process that had our process id.
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -154,7 +155,7 @@ fn write(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Removes the temporary files that processes before this one left beside `path`.
+/// Removes the temporary files that earlier processes left beside `path`.
 pub(super) fn remove_left(path: &Path) {
     let (Some(name), Some(parent)) = (path.file_name(), path.parent()) else { return };
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
@@ -198,7 +199,7 @@ mod tests {
         fs::write(&file, "12345678901").unwrap();
         assert!(read(&file, 10).is_err());
         assert_eq!(read(&file, 11).unwrap().0, b"12345678901");
-        // Files of this kind say that they are empty.
+        // Files of this kind claim to be empty.
         assert!(read(Path::new("/proc/self/status"), 10).is_err());
     }
 

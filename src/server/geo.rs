@@ -1,4 +1,4 @@
-//! The databases that say where clients are: read from files, and again when they change.
+//! The databases that locate clients: read from files, and again when they change.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use super::seen::Fingerprint;
 use crate::config::GeoConfig;
 use crate::geo::{Database, Geo};
 
-/// The largest file that is read: the largest databases there are have about a gigabyte.
+/// The largest file that is read, in octets; the largest databases take about a gigabyte.
 const FILE_LEN_MAX: u64 = 4 << 30;
 
-/// What the operator's own networks are called where it is said who knows a place.
+/// The name of the operator's own networks as a source of places.
 const OWN_NAME: &str = "waypost.toml";
 
-/// Databases as they were last read, and what they and the operator say together.
+/// The databases as they were last read, and what they and the operator's networks say together.
 #[derive(Debug)]
 pub struct GeoFiles {
     config: GeoConfig,
@@ -29,9 +29,9 @@ pub struct GeoFiles {
 #[derive(Debug)]
 struct Followed {
     path: PathBuf,
-    /// How the file looked when it was last read.
+    /// The fingerprint of the file when it was last read.
     seen: Option<Fingerprint>,
-    /// Whether it could not be used then.
+    /// Whether the file could not be used then.
     failed: bool,
     /// Whether trying again may help although the file looks the same.
     is_short: bool,
@@ -39,7 +39,7 @@ struct Followed {
     database: Option<Arc<Database>>,
 }
 
-/// Why a database cannot be used: which file, what is wrong, what to do.
+/// An error that keeps a database from being used: the file, the fault, the remedy.
 #[derive(Debug)]
 pub struct GeoError {
     text: String,
@@ -56,7 +56,7 @@ impl fmt::Display for GeoError {
 impl std::error::Error for GeoError {}
 
 impl GeoFiles {
-    /// Reads what `config` names. A database that cannot be used is left out, and said.
+    /// Reads the databases that `config` names. One that cannot be used is left out and reported.
     pub fn load(config: GeoConfig) -> (Self, Vec<GeoError>) {
         let mut problems = Vec::new();
         let files = config.databases.iter().map(|path| {
@@ -75,14 +75,14 @@ impl GeoFiles {
         (loaded, problems)
     }
 
-    /// What is known.
+    /// Returns what the databases and the operator's networks say together.
     pub fn geo(&self) -> &Arc<Geo> {
         &self.geo
     }
 
-    /// Reads again what changed; says whether anything is known otherwise now. A file that cannot
-    /// be used is logged, and what was read of it before stays. `wished`: what could not be used
-    /// is tried once more, and what still changes is not waited for.
+    /// Reads the changed files again; returns whether anything is located otherwise now. A file
+    /// that cannot be used is logged, and what was read of it before stays. If `wished`, files that
+    /// could not be used are tried once more, and files that are still changing are not waited for.
     pub(super) fn refresh(&mut self, wished: bool) -> bool {
         let mut changed = false;
         for file in &mut self.files {
@@ -94,7 +94,7 @@ impl GeoFiles {
         changed
     }
 
-    /// Logs what was read.
+    /// Logs the databases that were read.
     pub(super) fn log(&self) {
         self.files.iter().filter_map(|file| file.database.as_deref()).for_each(log_read);
     }
@@ -109,7 +109,7 @@ impl GeoFiles {
 impl Followed {
     fn refresh(&mut self, wished: bool) -> bool {
         let looks = Fingerprint::of(&self.path);
-        // One that is still being written is read once that is done.
+        // A file that is still being written is read once that is done.
         let is_settled = || looks.is_none_or(|looks| looks.if_settled().is_some());
         let is_new = looks != self.seen && (wished || is_settled());
         let is_tried_again = (wished && self.failed) || self.is_short;
@@ -127,7 +127,7 @@ impl Followed {
                 self.database = Some(database);
                 true
             }
-            // The log has it.
+            // The log has it already.
             Err(_) if was_short && self.is_short => false,
             Err(problem) => {
                 let goes_on = match self.database {

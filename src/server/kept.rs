@@ -1,8 +1,8 @@
 //! The sources of each zone as they were last good, kept over a restart.
 //!
-//! They stand beside the state file, in a directory of its name with `.zones` at the end: one file
-//! for each zone, with all files that the zone is made of. A thread of its own writes them, so that
-//! a slow disk holds up nothing.
+//! They stand beside the state file, in a directory of its name with `.zones` at the end. Each zone
+//! has one file there, with all files that the zone is made of. A separate thread writes them, so
+//! that a slow disk holds up nothing.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -18,20 +18,20 @@ use super::lock::Lock;
 use crate::config::{Files, Source};
 use crate::wire::name::Name;
 
-/// The first words of a file; the number is that of its form.
+/// The first words of a file; the number is the version of the format.
 const HEAD: &str = "waypost-zone 1 ";
 
 /// The largest file that is read, in octets.
 const LEN_MAX: u64 = 4 << 30;
 
-/// Time between two attempts to write a zone that could not be written.
+/// The time between two attempts to write a zone that could not be written.
 const RETRY_EVERY: Duration = Duration::from_secs(10);
 
 /// The directory of kept zones, and the thread that writes there.
 #[derive(Debug)]
 pub(super) struct KeptSources {
     directory: Option<PathBuf>,
-    /// The lock of the state file beside, which is theirs too.
+    /// The lock of the state file, which guards this directory too.
     lock: Option<Arc<Lock>>,
     jobs: Option<Sender<Job>>,
 }
@@ -40,9 +40,9 @@ pub(super) struct KeptSources {
 enum Job {
     /// Keep this zone in the file at this path.
     Keep(PathBuf, Kept),
-    /// Remove all others.
+    /// Remove all other files.
     Retain(HashSet<PathBuf>),
-    /// Say that all before was done.
+    /// Report that all earlier jobs are done.
     Finish(Sender<()>),
 }
 
@@ -50,7 +50,7 @@ enum Job {
 struct Kept {
     root: PathBuf,
     origin: Name,
-    /// Its files, the zone file first.
+    /// The files of the zone, the zone file first.
     sources: Vec<Arc<Source>>,
 }
 
@@ -58,7 +58,7 @@ struct Kept {
 #[derive(Debug)]
 pub(super) struct Sources {
     root: PathBuf,
-    /// The [`mark_of`] of the directory that they were read from.
+    /// The [`mark_of`] of the directory from which they were read.
     directory: String,
     /// The zone file.
     pub(super) file: PathBuf,
@@ -76,7 +76,8 @@ impl Files for Sources {
 }
 
 impl KeptSources {
-    /// Keeps zones beside the state file that `lock` is of, or nowhere.
+    /// Creates the place for zones beside the state file that `lock` guards; without `lock` nothing
+    /// is kept.
     pub(super) fn beside(lock: Option<Arc<Lock>>) -> Self {
         let Some(state_file) = lock.as_ref().map(|lock| lock.path()) else {
             return Self { directory: None, lock, jobs: None };
@@ -97,7 +98,7 @@ impl KeptSources {
         self.lock.as_ref().is_none_or(|lock| lock.take().unwrap_or(false))
     }
 
-    /// Has the files of a zone kept.
+    /// Queues the files of a zone to be kept.
     pub(super) fn keep(&self, root: &Path, origin: &Name, sources: Vec<Arc<Source>>) {
         if let Some(to) = self.path_of(origin) {
             let (root, origin) = (root.to_owned(), origin.clone());
@@ -105,20 +106,21 @@ impl KeptSources {
         }
     }
 
-    /// Has every zone but these forgotten.
+    /// Queues the removal of every zone but these.
     pub(super) fn retain(&self, zones: Vec<Name>) {
         self.tell(Job::Retain(zones.iter().filter_map(|zone| self.path_of(zone)).collect()));
     }
 
-    /// Waits, for `most` at the longest, until everything is written.
+    /// Waits until everything is written, for `most` at the longest.
     pub(super) fn finish(self, most: Duration) {
         let (done, wait) = channel();
         self.tell(Job::Finish(done));
-        // What is not written by then leaves the form before.
+        // A zone that is not written by then keeps its earlier form.
         let _ = wait.recv_timeout(most);
     }
 
-    /// Reads the files of the zone that the file at `path` held, or else of the zone `origin`.
+    /// Reads the files kept of the zone `origin`, otherwise those of the zone whose file was at
+    /// `path`.
     pub(super) fn read(&self, root: &Path, path: &Path, origin: Option<&Name>) -> Option<Sources> {
         if !self.is_ours() {
             return None;
@@ -127,14 +129,14 @@ impl KeptSources {
         by_name.or_else(|| self.all(root).find(|sources| sources.file == path))
     }
 
-    /// Reads the files of every zone that was kept of the directory `root`: zones of another
-    /// directory may not stand for it.
+    /// Reads the files of every zone that was kept from the directory `root`. Zones of another
+    /// directory may not stand in for them.
     pub(super) fn all_of(&self, root: &Path) -> impl Iterator<Item = Sources> {
         let mark = mark_of(root);
         self.all(root).filter(move |sources| sources.directory == mark)
     }
 
-    /// Reads the files of every zone that is kept, as files of `root`.
+    /// Reads the files of every kept zone, as files of `root`.
     fn all(&self, root: &Path) -> impl Iterator<Item = Sources> {
         let directory = self.directory.as_ref().filter(|_| self.is_ours());
         let entries = directory.and_then(|directory| fs::read_dir(directory).ok());
@@ -149,19 +151,19 @@ impl KeptSources {
 
     fn tell(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
-            // The thread lives as long as this.
+            // The thread lives as long as `self`.
             let _ = jobs.send(job);
         }
     }
 }
 
-/// Returns what stands for a zone directory, whatever octets its path has.
+/// Returns a mark for a zone directory, whatever octets its path has.
 fn mark_of(directory: &Path) -> String {
     let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     files::checksum(absolute.as_os_str().as_encoded_bytes())
 }
 
-/// Whether the file at `path` is named as kept zones are.
+/// Whether the file at `path` is named like a kept zone.
 fn is_ours(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
     name.len() == 64 && name.bytes().all(|octet| octet.is_ascii_hexdigit())
@@ -176,7 +178,8 @@ fn tell(path: &Path, error: &std::io::Error) {
     );
 }
 
-/// Does the jobs until nobody sends any. Zones that cannot be written are tried again and again.
+/// Runs the jobs until their sender is gone. Zones that cannot be written are tried again and
+/// again.
 fn write_all(directory: &Path, jobs: &Receiver<Job>) {
     let mut unwritten: BTreeMap<PathBuf, Kept> = BTreeMap::new();
     let mut tried = Instant::now();
@@ -202,7 +205,7 @@ fn write_all(directory: &Path, jobs: &Receiver<Job>) {
             }
             Ok(Job::Finish(done)) => {
                 unwritten.retain(|to, kept| fails(to, kept));
-                // Whoever asked may not wait any more.
+                // The sender may have stopped waiting.
                 let _ = done.send(());
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -239,7 +242,7 @@ fn write(directory: &Path, to: &Path, kept: &Kept) -> std::io::Result<()> {
     files::replace(to, &[head.as_bytes(), &text])
 }
 
-/// Removes what is kept of other zones, and what was left half-written.
+/// Removes the files of all other zones, and half-written files.
 fn forget(directory: &Path, but: &HashSet<PathBuf>) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
@@ -251,7 +254,7 @@ fn forget(directory: &Path, but: &HashSet<PathBuf>) {
     }
 }
 
-/// Reads a kept zone as files of `root`; `None` if it is not whole.
+/// Reads a kept zone as files of `root`; `None` if it is damaged.
 fn read(path: &Path, root: &Path) -> Option<Sources> {
     let (octets, _) = files::read(path, LEN_MAX).ok()?;
     let sources = parse(&octets, root);
@@ -288,7 +291,7 @@ fn parse(octets: &[u8], root: &Path) -> Option<Sources> {
     Some(Sources { root: root.to_owned(), directory: mark.to_owned(), file: file?, all })
 }
 
-/// Splits the first line off.
+/// Splits off the first line.
 fn line(octets: &[u8]) -> Option<(&str, &[u8])> {
     let end = octets.iter().position(|&octet| octet == b'\n')?;
     Some((std::str::from_utf8(&octets[..end]).ok()?, &octets[end + 1..]))

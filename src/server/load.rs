@@ -1,4 +1,4 @@
-//! The zone directory: which files are zones, and what they compile to.
+//! The zone directory: the files that are zones, and their compiled form.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,63 +18,62 @@ use crate::steering::RouteTables;
 use crate::wire::name::Name;
 use crate::zone;
 
-/// Reads a zone directory again and again, compiling only what changed.
+/// A reader of a zone directory that compiles only what changed since the last load.
 #[derive(Debug)]
 pub struct Loader {
     directory: PathBuf,
     known: BTreeMap<PathBuf, Known>,
     tables: RouteTables,
-    /// Whether anything is known of where clients are.
+    /// Whether there is any data about the places of clients.
     has_geo: bool,
     allowed: Allowed,
-    /// Whether the last load lacked something that the machine may give later.
+    /// Whether the last load lacked something that a later one may get.
     is_short: bool,
 }
 
 /// A zone file as it was last loaded.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// Every file that it depended on, as read then.
+    /// The files on which it depended, as they were read.
     read: Vec<Seen>,
     /// The files that it names and that could not be read.
     unread: Vec<PathBuf>,
-    /// Its zone; `None` if there are errors.
+    /// The zone; `None` if there are errors.
     pub(super) zone: Option<Arc<Zone>>,
-    /// The name of the zone, where the file says it, however wrong the rest is.
+    /// The name of the zone, if the file says it, however wrong the rest is.
     pub(super) origin: Option<Name>,
-    /// All that is wrong with it but for tests.
+    /// The faults of the file, without failing tests.
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// How many tests it has, and those that fail.
+    /// The number of its tests.
     tests: usize,
     /// The tests that fail.
     pub(super) failures: Vec<Diagnostic>,
-    /// The files that it was made of, until [`Loader::take_sources`].
+    /// The files of the zone, until [`Loader::take_sources`] takes them.
     sources: Vec<Arc<Source>>,
-    /// Whether the log has what is wrong with it.
+    /// Whether the log has its faults already.
     pub(super) is_told: bool,
 }
 
-/// What a zone directory holds.
+/// The content of a zone directory.
 #[derive(Debug)]
 pub struct Load {
-    /// Its zones, compiled; `None` if there is an error among the diagnostics other than a test
-    /// that fails.
+    /// The compiled zones; `None` if the diagnostics hold an error other than a failing test.
     pub zones: Option<Vec<Arc<Zone>>>,
-    /// How many tests its zones have.
+    /// The number of tests in the zones.
     pub tests: usize,
-    /// Whether all of them hold.
+    /// Whether all tests hold.
     pub is_as_expected: bool,
-    /// Whether it holds no zone file, or is not there at all, which is an error among the
-    /// diagnostics.
+    /// Whether the directory holds no zone file, or does not exist; the diagnostics then hold an
+    /// error.
     pub is_bare: bool,
     /// Whether the directory could be read.
     pub is_readable: bool,
-    /// All that is wrong with any of its files.
+    /// The faults of all files.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Loader {
-    /// A loader of `directory` that has read nothing.
+    /// Creates a loader of `directory` that has read nothing yet.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -86,43 +85,43 @@ impl Loader {
         }
     }
 
-    /// The same, for zone files that may ask this of this machine.
+    /// Returns the loader, for zone files that may ask this of this machine.
     pub fn allowing(self, allowed: Allowed) -> Self {
         Self { allowed, ..self }
     }
 
-    /// The same, for clients that are where `geo` says.
+    /// Returns the loader, with clients located by `geo`.
     pub fn with_geo(mut self, geo: Arc<Geo>) -> Self {
         self.set_geo(geo);
         self
     }
 
-    /// Where clients are.
+    /// Returns the data by which clients are located.
     pub fn geo(&self) -> &Arc<Geo> {
         self.tables.geo()
     }
 
-    /// From the next load on clients are where `geo` says. Zones whose routes ask for that are then
-    /// read anew.
+    /// Locates clients by `geo` from the next load on. That load reads the zones anew whose routes
+    /// ask for places.
     pub fn set_geo(&mut self, geo: Arc<Geo>) {
         self.has_geo = !geo.is_empty();
         self.tables = RouteTables::new(geo);
         self.known.retain(|_, known| known.zone.as_ref().is_none_or(|zone| !zone.asks_geo()));
     }
 
-    /// The zone directory.
+    /// Returns the zone directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Reads the directory. A zone none of whose files changed keeps its compiled form, and with
-    /// it the states of its endpoints.
+    /// Reads the directory. A zone keeps its compiled form, and with it the states of its
+    /// endpoints, if none of its files changed.
     pub fn load(&mut self) -> Load {
         self.load_unless(&|_| false)
     }
 
-    /// Reads the directory as [`Loader::load`] does, but for files that `is_written` says are still
-    /// being written: a zone that depends on one stays as it was.
+    /// Reads the directory as [`Loader::load`] does, without files that are still being written, as
+    /// `is_written` says. A zone that depends on such a file stays as it was.
     pub(super) fn load_unless(&mut self, is_written: &dyn Fn(&Path) -> bool) -> Load {
         let paths = match files::with_descriptor(|| zone_files(&self.directory)) {
             Ok(paths) => paths,
@@ -141,7 +140,7 @@ impl Loader {
             }
         };
         let files = Directory::new(&self.directory, self.allowed.outside_symlinks, is_written);
-        // Master files come last, without those that are found to be a part of another zone.
+        // Master files come last, without those that turn out to be a part of another zone.
         let is_master = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "zone");
         let (masters, others): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_master);
         let mut before = std::mem::take(&mut self.known);
@@ -167,37 +166,37 @@ impl Loader {
         self.collect()
     }
 
-    /// Whether the last load lacked descriptors, memory or permission: it is worth another attempt
-    /// although no file has changed.
+    /// Whether another load is worthwhile although no file has changed. The last one lacked
+    /// descriptors, memory or permission, or a file was still being written.
     pub(super) fn is_short(&self) -> bool {
         self.is_short
     }
 
-    /// Returns each zone file with what came of it.
+    /// Returns each zone file with what was loaded from it.
     pub(super) fn files(&self) -> impl Iterator<Item = (&Path, &Known)> {
         self.known.iter().map(|(path, known)| (path.as_path(), known))
     }
 
-    /// Notes that the log has what is wrong with the file at `path`.
+    /// Notes that the log has the faults of the file at `path`.
     pub(super) fn set_told(&mut self, path: &Path) {
         if let Some(known) = self.known.get_mut(path) {
             known.is_told = true;
         }
     }
 
-    /// Returns the files that the zone at `path` is made of, the zone file first, if they were read
-    /// since this was last asked.
+    /// Takes the files of the zone at `path`, the zone file first. Returns none if they were not
+    /// read since the last call.
     pub(super) fn take_sources(&mut self, path: &Path) -> Vec<Arc<Source>> {
         self.known.get_mut(path).map_or(Vec::new(), |known| std::mem::take(&mut known.sources))
     }
 
-    /// Compiles the zone at `path` from other `files` than those of the directory.
+    /// Compiles the zone at `path` from `files` instead of those of the directory.
     pub(super) fn compile(&mut self, path: &Path, files: &dyn Files) -> Option<Arc<Zone>> {
         let zone = config::load_zone(path, files, &self.allowed).zone?;
         Some(Arc::new(Zone::compile(zone, &mut self.tables)))
     }
 
-    /// Every file that the last load read, and every one that it would read next time.
+    /// Returns every file that the last load read, and every one that the next would read.
     pub fn watched(&self) -> Vec<PathBuf> {
         let read = self.known.values().flat_map(|known| &known.read);
         let mut paths: Vec<PathBuf> = read.map(|seen| seen.path.clone()).collect();
@@ -255,7 +254,7 @@ impl Known {
             |source: &Arc<Source>| Seen::new(source, looked.get(&source.path).copied().flatten());
         let seen = read.iter().map(seen).collect();
         let tests = zone.as_mut().map_or(Vec::new(), zone::Zone::take_tests);
-        // A text is needed no longer than for what is wrong with it.
+        // A text is needed only as long as its faults are to be shown.
         let source = read.first().filter(|_| !tests.is_empty());
         let zone = zone.map(|zone| Arc::new(Zone::compile(zone, tables)));
         let failures = zone.iter().zip(source).flat_map(|(zone, source)| {
@@ -277,17 +276,17 @@ impl Known {
         }
     }
 
-    /// Whether it is wrong in itself.
+    /// Whether the file itself is at fault.
     pub(super) fn is_refused(&self) -> bool {
         self.zone.is_none() || !self.failures.is_empty()
     }
 
-    /// Whether it depends on a file of which `is_so` holds.
+    /// Whether it depends on a file for which `is_so` holds.
     fn depends_on(&self, path: &Path, is_so: &dyn Fn(&Path) -> bool) -> bool {
         is_so(path) || self.read.iter().any(|seen| seen.path != path && is_so(&seen.path))
     }
 
-    /// Returns itself if nothing that it depends on has changed, otherwise what `load` gives.
+    /// Returns itself if nothing on which it depends has changed, otherwise what `load` returns.
     fn or_anew(mut self, load: impl FnOnce() -> Self) -> Self {
         // A file that could not be read is not in `read`.
         if self.unread.is_empty() && self.read.iter_mut().all(Seen::is_current) {
@@ -300,7 +299,7 @@ impl Known {
     }
 }
 
-/// The files that another file names: they are that file's, not zones of their own.
+/// Returns the files that other files name: they belong to those, and are not zones by themselves.
 fn included(known: &BTreeMap<PathBuf, Known>) -> HashSet<PathBuf> {
     let others = known.iter().flat_map(|(path, known)| {
         known.read.iter().map(|seen| &seen.path).filter(move |seen| *seen != path)
@@ -308,7 +307,7 @@ fn included(known: &BTreeMap<PathBuf, Known>) -> HashSet<PathBuf> {
     others.cloned().collect()
 }
 
-/// The zone files of a directory, sorted: `*.toml` and `*.zone`, hidden ones left out.
+/// Returns the zone files of a directory, sorted: `*.toml` and `*.zone`, without hidden ones.
 fn zone_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -323,7 +322,7 @@ fn zone_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Warns of zones that the zone above them, which is here too, does not delegate to.
+/// Warns of zones to which the zone above them, which is served here too, does not delegate.
 fn undelegated(zones: &[Arc<Zone>]) -> Vec<Diagnostic> {
     let snapshot = Snapshot::new(0, zones.to_vec());
     let warning = |(zone, parent): (&Zone, &Zone)| {
@@ -342,7 +341,7 @@ fn undelegated(zones: &[Arc<Zone>]) -> Vec<Diagnostic> {
     snapshot.undelegated().into_iter().map(warning).collect()
 }
 
-/// A test that does not hold.
+/// Makes the diagnostic of a failing test.
 fn failed(source: &Arc<Source>, test: &zone::Test, failure: &Failure) -> Diagnostic {
     let (message, place) =
         ("this test fails".to_owned(), Some((Arc::clone(source), test.written.clone())));
@@ -355,7 +354,7 @@ fn failed(source: &Arc<Source>, test: &zone::Test, failure: &Failure) -> Diagnos
     }
 }
 
-/// Warns of routes that ask where clients are when nothing says so.
+/// Warns of routes that depend on the client's place if there is no data about places.
 fn cannot_locate(zone: &Zone) -> Option<Diagnostic> {
     let message = || {
         let origin = zone.origin();
@@ -369,14 +368,14 @@ fn cannot_locate(zone: &Zone) -> Option<Diagnostic> {
     })
 }
 
-/// Reads the files of a zone directory and remembers those that it could not.
+/// A reader of the files of a zone directory that remembers those that it could not read.
 struct Directory<'a> {
     root: &'a Path,
-    /// Whether files may be read through symlinks that lead out of the directory.
+    /// Whether it follows symlinks that lead out of the directory.
     outside_symlinks: bool,
     is_written: &'a dyn Fn(&Path) -> bool,
     failed: RefCell<Vec<PathBuf>>,
-    /// How each file looked before it was first read; `None` where that says nothing.
+    /// The fingerprint of each file before it was first read; `None` if that proves nothing.
     looked: RefCell<HashMap<PathBuf, Option<Fingerprint>>>,
     is_short: Cell<bool>,
 }
@@ -418,7 +417,7 @@ impl Files for Directory<'_> {
     }
 }
 
-/// Reads one text file with its time of change.
+/// Reads a text file with its modification time.
 ///
 /// # Errors
 /// One line that says what failed.
@@ -428,7 +427,7 @@ pub fn read_source(path: &Path) -> Result<Arc<Source>, String> {
     read.map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-/// Makes a source of what was read at `path`.
+/// Makes a source of the octets that were read at `path`.
 pub(super) fn source(path: &Path, octets: Vec<u8>, metadata: &Metadata) -> io::Result<Arc<Source>> {
     let text = String::from_utf8(octets).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

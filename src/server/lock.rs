@@ -1,4 +1,4 @@
-//! The lock beside the file of states: two processes never write one file.
+//! The lock of the state file: two processes never write one file.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,8 +10,8 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::files;
 
-/// The lock of a file and of what stands beside it. Once held, it is for as long as this lives, and
-/// no longer than the process does.
+/// The lock of a file and of the directory beside it. Once taken, it is held until this value is
+/// dropped, or the process ends.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
@@ -24,22 +24,22 @@ impl Lock {
         Self { path, held: OnceLock::new() }
     }
 
-    /// Returns the path of the file that it is the lock of.
+    /// Returns the path of the file that it locks.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether this process has it; it is taken unless another process does.
+    /// Whether this process holds the lock; takes it unless another process holds it.
     ///
     /// # Errors
-    /// The lock, a file beside with `.lock` added to its name, cannot be made.
+    /// If the lock file cannot be made. It stands beside the file, with `.lock` added to the name.
     pub(super) fn take(&self) -> io::Result<bool> {
         if self.held.get().is_some() {
             return Ok(true);
         }
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
-        // A link, or a pipe that nobody reads, is none of ours.
+        // A link in its place, or a pipe without a reader, is not ours.
         options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
         let file = files::with_descriptor(|| options.open(beside(&self.path)))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -50,7 +50,7 @@ impl Lock {
     }
 }
 
-/// The path of the lock of the file at `path`.
+/// Returns the path of the lock of the file at `path`.
 pub(super) fn beside(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");

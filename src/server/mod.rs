@@ -6,8 +6,8 @@
 //! stop    workers answer what is queued and end ─ control thread ─ checks
 //! ```
 //!
-//! One thread loads and publishes; the checks run on one of their own; each worker picks
-//! up the newest snapshot between two batches.
+//! One thread loads and publishes. The checks run on a thread of their own. Each worker picks up
+//! the newest snapshot between two batches.
 
 mod catalog;
 mod certificate;
@@ -72,7 +72,7 @@ pub use policy::ReadSettings;
 pub use process::forbid_dumps;
 pub use publish::{Published, Publisher};
 
-/// How long the control thread may take to end; it was told before the workers were.
+/// The longest time for the control thread to end; it is told to before the workers are.
 const CONTROL_STOP_MAX: Duration = Duration::from_secs(1);
 
 /// A running server. Dropping it stops it as [`Server::stop`] does.
@@ -91,10 +91,10 @@ pub struct Server {
     clock: Clock,
 }
 
-/// Why a server did not start.
+/// The reason why a server did not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// The zone directory cannot be read, and nothing was kept of what it held.
+    /// The zone directory cannot be read, and no zones of it were kept.
     Zones(Vec<Diagnostic>),
     /// The certificate of the encrypted listeners cannot be presented.
     Certificate(CertificateError),
@@ -161,7 +161,7 @@ impl Server {
         let mut control =
             Control::new(sources, Arc::clone(&table), checker, clock.clone(), handle.clone());
         control.publish();
-        // What comes later is not that old.
+        // The kept states are too old for zones that are loaded later.
         control.forget_kept_states();
         wait_for_verdicts(control.checker(), &handle, probed, start_wait);
 
@@ -192,18 +192,18 @@ impl Server {
         })
     }
 
-    /// The addresses that it answers on, over UDP and TCP alike.
+    /// Returns the addresses on which it answers, over UDP and TCP alike.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// The addresses that it answers on over encrypted transports.
+    /// Returns the addresses on which it answers over encrypted transports.
     pub fn encrypted_addresses(&self) -> &[(Over, SocketAddr)] {
         &self.encrypted
     }
 
-    /// Writes into the log where it answers, and tells the service manager: the sign that it can be
-    /// asked, reloaded and stopped.
+    /// Logs the addresses on which it answers, and tells the service manager. From then on it can
+    /// be asked, reloaded and stopped.
     pub fn announce(&self) {
         let workers = self.workers;
         for address in &self.addresses {
@@ -217,7 +217,7 @@ impl Server {
         supervisor::ready();
     }
 
-    /// Writes into the log the state of everything that is probed.
+    /// Logs the state of everything that is probed.
     pub fn log_states(&self) {
         crate::checker::log_states(&self.table, &self.clock);
     }
@@ -231,17 +231,17 @@ impl Server {
         report
     }
 
-    /// How many queries had each outcome so far, with the outcome's name.
+    /// Returns the number of queries with each outcome so far, by the name of the outcome.
     pub fn outcomes(&self) -> Vec<(&'static str, u64)> {
         self.outcomes.totals()
     }
 
-    /// The zones that it answers from now, with the boards of their states.
+    /// Returns the zones from which it answers now, with the boards of their states.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.published.borrow().snapshot)
     }
 
-    /// Answers what has arrived, then ends; 5 s at the most.
+    /// Answers what has arrived, then ends; takes at most 5 s.
     pub fn stop(mut self) {
         supervisor::stopping();
         self.end();
@@ -254,15 +254,15 @@ impl Server {
             running.stop();
         }
         if let Some(control) = self.control.take() {
-            // A load that hangs, on a network file system say, is left behind.
+            // A load that hangs, on a network file system for instance, is left behind.
             let _ = control.recv_timeout(CONTROL_STOP_MAX);
         }
-        // After the control thread, which waits for the checks to end.
+        // This comes after the control thread, which waits for the checks to end.
         self.checks.take();
     }
 }
 
-/// The table that checks feed, and the checks themselves, with nothing to probe yet.
+/// Creates the table that checks feed, and the checks themselves, with nothing to probe yet.
 fn checker(
     config: &ServerConfig,
     states: &mut States,
@@ -297,7 +297,7 @@ fn read_zones(
     watcher: &mut watch::Watcher,
     clock: &Clock,
 ) -> Result<(Catalog, Update), StartError> {
-    // Noted before reading: what changes while we start is seen as a change afterwards.
+    // Noted before reading, so that a change during the start is seen afterwards.
     let written = watcher.note(&loader, false);
     let mut catalog = Catalog::new(loader, kept);
     let update = catalog.update(&|_| false, clock.now());
@@ -308,7 +308,7 @@ fn read_zones(
     }
 }
 
-/// Logs what is served, as the first line; returns how many addresses are probed for it.
+/// Logs what is served, as the first line. Returns the number of different probes.
 fn log_zones(config: &ServerConfig, served: &[Arc<Zone>]) -> usize {
     let (services, endpoints) = size_of(served);
     let bindings = served.iter().flat_map(|zone| zone.bindings().iter());
@@ -331,14 +331,14 @@ fn log_zones(config: &ServerConfig, served: &[Arc<Zone>]) -> usize {
     probed
 }
 
-/// Returns the number of services in these zones, and of endpoints that are listed in them.
+/// Returns the number of services in these zones, and the number of endpoints listed in them.
 pub(crate) fn size_of(zones: &[Arc<Zone>]) -> (usize, usize) {
     let services = || zones.iter().flat_map(|zone| zone.services().iter().map(move |s| (zone, s)));
     let endpoints = services().map(|(zone, service)| zone.own_endpoint_count(service)).sum();
     (services().count(), endpoints)
 }
 
-/// Waits for the first verdicts of `probed` addresses, and says so.
+/// Waits for the first verdicts of `probed` probes, and logs it.
 fn wait_for_verdicts(checker: &Checker, handle: &Handle, probed: usize, wait: Duration) {
     if probed > 0 {
         let probes = counted(probed, "probe");
@@ -349,7 +349,7 @@ fn wait_for_verdicts(checker: &Checker, handle: &Handle, probed: usize, wait: Du
     }
 }
 
-/// Returns how many descriptors the checks may take.
+/// Returns the most descriptors that the checks may take.
 fn probes_max(config: &ServerConfig) -> usize {
     config.check_concurrency + crate::checker::KEPT_MAX
 }
@@ -359,14 +359,14 @@ pub(crate) fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Logs what is known of where clients are.
+/// Logs the data by which clients are located.
 fn log_geo(geo: &GeoFiles, problems: &[GeoError]) {
-    // Clients that cannot be located are better than no answers at all.
+    // Answering clients without locating them is better than not answering.
     problems.iter().for_each(|problem| error!("clients are located without it: {problem}"));
     geo.log();
 }
 
-/// What clients may take over streams.
+/// Returns the limits on what clients may take over streams.
 fn stream_limits(config: &ServerConfig) -> StreamLimits {
     StreamLimits {
         connections: config.limits.tcp_connections,
@@ -377,16 +377,16 @@ fn stream_limits(config: &ServerConfig) -> StreamLimits {
     }
 }
 
-/// How many connections the limits allow; each is a descriptor.
+/// Returns the most connections that the limits allow; each takes a descriptor.
 fn connections_max(config: &ServerConfig) -> usize {
-    // TLS and HTTPS have as many seats as TCP each; over QUIC a connection is no descriptor.
+    // TLS and HTTPS have as many seats as TCP each. A connection over QUIC takes no descriptor.
     let kinds = config.encrypted.as_ref().map_or(1, |encrypted| {
         1 + usize::from(!encrypted.tls.is_empty()) + usize::from(!encrypted.https.is_empty())
     });
     config.limits.tcp_connections.saturating_mul(kinds)
 }
 
-/// Takes every address of `config`, and reads the certificate that some of them present.
+/// Binds every address of `config`, and reads the certificate for the encrypted ones.
 fn bind(
     config: &ServerConfig,
     workers: usize,
@@ -417,14 +417,14 @@ fn warn_of_addresses(bound: &Bound) {
     bound.left_out().iter().for_each(|error| warn!("{error}; it is left out"));
 }
 
-/// The addresses of the encrypted transports, each with its own.
+/// Returns the addresses of the encrypted transports, each with its transport.
 fn encrypted_addresses(config: &EncryptedConfig) -> Vec<(Over, SocketAddr)> {
     let EncryptedConfig { tls, https, quic, h3, .. } = config;
     let all = [(Over::Tls, tls), (Over::Https, https), (Over::Quic, quic), (Over::H3, h3)];
     all.into_iter().flat_map(|(over, list)| list.iter().map(move |&at| (over, at))).collect()
 }
 
-/// One worker a core unless the operator says otherwise.
+/// Returns the number of workers: one for each core unless the operator sets another.
 fn worker_count(configured: usize) -> usize {
     match configured {
         0 => std::thread::available_parallelism().map_or(1, usize::from),

@@ -1,4 +1,4 @@
-//! What a server asks of its process: descriptors enough, and quiet panics.
+//! The settings of the process of a server: enough descriptors, no dumps, and quiet panics.
 
 use std::panic;
 use std::sync::Once;
@@ -6,11 +6,11 @@ use std::sync::Once;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tracing::warn;
 
-/// Descriptors beside those of TCP connections: sockets, probes, files.
+/// The number of descriptors beside those of connections and probes, for sockets and files.
 const DESCRIPTORS_BESIDE: u64 = 1024;
 
-/// Raises the soft limit of open descriptors to what `connections` TCP connections and the
-/// checks need, as far as the hard limit allows; says so where that is not far enough.
+/// Raises the soft limit of open descriptors to the number that `connections` connections and
+/// `probes` probes need, as far as the hard limit allows. Logs a warning if that is not enough.
 pub(super) fn raise_descriptor_limit(connections: usize, probes: usize) {
     let needed = connections as u64 + probes as u64 + DESCRIPTORS_BESIDE;
     match rlimit::increase_nofile_limit(needed) {
@@ -25,8 +25,8 @@ pub(super) fn raise_descriptor_limit(connections: usize, probes: usize) {
     }
 }
 
-/// Keeps secrets, such as the key of the certificate, out of core dumps and from other processes of
-/// the same user. A build for debugging stays open to debuggers.
+/// Keeps secrets, such as the key of the certificate, out of core dumps and away from other
+/// processes of the same user. A debug build stays open to debuggers.
 pub fn forbid_dumps() {
     if cfg!(debug_assertions) {
         return;
@@ -36,8 +36,8 @@ pub fn forbid_dumps() {
     }
 }
 
-/// A worker survives a panic and logs it, once a second at most. The default hook would print
-/// every one.
+/// Silences the default panic hook on worker threads. A worker survives a panic and logs it, at
+/// most once a second; the default hook would print each one.
 pub(super) fn quiet_worker_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

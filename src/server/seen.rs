@@ -1,4 +1,4 @@
-//! What is remembered of a file once its text is gone: enough to tell whether it changed.
+//! The memory of a file whose text is gone: enough to tell whether the file changed.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -10,11 +10,12 @@ use ring::digest::{Digest, SHA256, digest};
 use super::{files, load};
 use crate::config::{FILE_LEN_MAX, Source};
 
-/// A file that was changed so shortly before it was read may change once more without looking
-/// different: file times are only as fine as the kernel's ticks.
+/// The age of a file's last change, in seconds, from which its fingerprint can be trusted. A file
+/// that changed shortly before it was read may change once more without looking different, because
+/// file times are only as fine as the kernel's ticks.
 const SETTLED_SECS: i64 = 2;
 
-/// What changes when a file does.
+/// The fingerprint of a file: the metadata that changes when the file does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     inode: u64,
@@ -24,7 +25,7 @@ pub(super) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a file with this metadata.
+    /// Returns the fingerprint of a file with this metadata.
     pub(super) fn new(metadata: &Metadata) -> Self {
         Self {
             inode: metadata.ino(),
@@ -34,7 +35,8 @@ impl Fingerprint {
         }
     }
 
-    /// How the file at `path` looks now, symlinks followed; `None` if there is none.
+    /// Returns the fingerprint of the file at `path` now, following symlinks; `None` if there is
+    /// none.
     pub(super) fn of(path: &Path) -> Option<Self> {
         std::fs::metadata(path).ok().map(|metadata| Self::new(&metadata))
     }
@@ -44,7 +46,8 @@ impl Fingerprint {
         self.inode
     }
 
-    /// The fingerprint, if a file that is read now and looks the same later is the same.
+    /// Returns the fingerprint if it proves, when it is found again later, that the file is the
+    /// same.
     pub(super) fn if_settled(self) -> Option<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         (now.as_secs() as i64 - self.changed.0 >= SETTLED_SECS).then_some(self)
@@ -54,16 +57,16 @@ impl Fingerprint {
 /// A file as it was last read.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// Where it stands.
+    /// The path of the file.
     pub(super) path: PathBuf,
-    /// How it looked; `None` where that says nothing.
+    /// The fingerprint before it was read; `None` if that proves nothing.
     fingerprint: Option<Fingerprint>,
     modified: u32,
     digest: Digest,
 }
 
 impl Seen {
-    /// Remembers `source`, which looked so right before it was read.
+    /// Remembers `source`, which had this fingerprint right before it was read.
     pub(super) fn new(source: &Source, fingerprint: Option<Fingerprint>) -> Self {
         Self {
             path: source.path.clone(),
@@ -73,7 +76,7 @@ impl Seen {
         }
     }
 
-    /// Whether the file still is what it was. It is read only if it looks different.
+    /// Whether the file is still the same. It is read only if it looks different.
     pub(super) fn is_current(&mut self) -> bool {
         if self.fingerprint.is_some() && self.fingerprint == Fingerprint::of(&self.path) {
             return true;
@@ -83,7 +86,7 @@ impl Seen {
         };
         let Ok(source) = load::source(&self.path, octets, &metadata) else { return false };
         let now = Self::new(&source, Fingerprint::new(&metadata).if_settled());
-        // The time of change is the default serial.
+        // The modification time is the default serial.
         let same = now.modified == self.modified && now.digest.as_ref() == self.digest.as_ref();
         if same {
             *self = now;

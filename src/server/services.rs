@@ -1,7 +1,7 @@
-//! Tells in the log how services stand: pools that cannot be used, and answers with nothing up.
+//! Log lines about services: pools that cannot be used, and answers with nothing up.
 //!
-//! A thread of its own compares what boards show, shortly after it changed, with what it was. It
-//! ends with the checks, whose changes it is told of.
+//! A thread of its own compares the boards with what they showed before, shortly after a change. It
+//! hears of changes from the checks, and ends with them.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,16 +18,16 @@ use crate::steering::{Mode, Plan, Standing};
 use crate::wire::name::Name;
 use crate::zone::OnAllDown;
 
-/// The time for which changes are collected: what turns together is told together.
+/// The time for which changes are collected, so that what turns together is logged together.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// The interval at which it looks for zones that were replaced.
+/// The interval between two looks for zones that were replaced.
 const TICK: Duration = Duration::from_secs(2);
 
-/// The most services that one look tells of by name.
+/// The most services that one look logs by name.
 const LINES_MAX: usize = 20;
 
-/// The target of the lines.
+/// The target of the log lines.
 const TARGET: &str = "waypost::services";
 
 /// Starts the thread, which reads what is `published` and ends when `changes` does.
@@ -41,7 +41,7 @@ pub(super) fn watch(
             let snapshot = Arc::clone(&published.borrow().snapshot);
             let generation = snapshot.generation();
             known.look(&snapshot);
-            // A replaced snapshot is freed by the control thread, as soon as nobody holds it.
+            // The control thread frees a replaced snapshot as soon as nobody holds it.
             drop(snapshot);
             loop {
                 match changes.recv_timeout(TICK) {
@@ -62,15 +62,15 @@ pub(super) fn watch(
     Ok(())
 }
 
-/// The standings of services at the last look.
+/// The standings of the services at the last look.
 #[derive(Debug, Default)]
 struct Standings {
-    /// By name; those that are whole are not in it.
+    /// The standings by service name, without services that are whole.
     degraded: HashMap<String, Standing>,
 }
 
 impl Standings {
-    /// Looks at every service that is probed, and tells of those that stand otherwise than before.
+    /// Compares every service of the zones with checks, and logs those whose standing has changed.
     fn look(&mut self, snapshot: &Snapshot) {
         let mut before = std::mem::take(&mut self.degraded);
         let mut told = 0;
@@ -105,12 +105,12 @@ fn full_name(zone: &Zone, service: &Service) -> String {
     Name::parse(label, Some(zone.origin())).map_or_else(|_| label.to_owned(), |n| n.to_string())
 }
 
-/// A service that stands otherwise than before.
+/// A service whose standing has changed.
 struct Change<'a> {
     zone: &'a Zone,
     service: &'a Service,
     name: &'a str,
-    /// `None`: it was whole.
+    /// The standing before; `None` if it was whole.
     was: Option<&'a Standing>,
     is: &'a Standing,
 }
@@ -118,9 +118,9 @@ struct Change<'a> {
 /// The harm to the clients that are worst off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Harm {
-    /// The part of the states that counts in their answers.
+    /// The states that count as usable in their answers.
     mode: Mode,
-    /// Whether all clients are so badly off.
+    /// Whether all clients are as badly off.
     is_for_all: bool,
 }
 
@@ -145,7 +145,7 @@ impl Change<'_> {
         if was != is {
             self.tell_harm(was, is);
         }
-        // What has just been said of all of it need not be said of its parts.
+        // A line about all of the service need not be followed by lines about its pools.
         if was == is || is.mode == Mode::MinUp && was.mode == Mode::MinUp {
             self.tell_pools();
         }
@@ -197,7 +197,7 @@ impl Change<'_> {
         }
     }
 
-    /// Tells of each pool that is usable now and was not, or the other way round.
+    /// Logs each pool that has become usable, or is no longer usable.
     fn tell_pools(&self) {
         let (count, service) = (self.plan().pools().len().min(64), self.name);
         if count < 2 {
@@ -229,7 +229,7 @@ impl Change<'_> {
         self.zone.plan(self.service)
     }
 
-    /// The names of pools by the bits of their numbers.
+    /// Returns the names of the pools whose bits are set.
     fn names(&self, bits: u64) -> String {
         let named = self.zone.pool_names(self.service).take(64).enumerate();
         let named = named.filter(|(at, _)| bits >> at & 1 == 1).map(|(_, name)| name);
@@ -250,7 +250,7 @@ mod tests {
                          endpoints = [\"192.0.2.1\", \"192.0.2.2\", \"192.0.2.3\"]\n\
                          [services.web.pools.us]\nendpoints = [\"192.0.2.4\"]\n";
 
-    /// A zone, and what the log has said of it.
+    /// A zone, and the standings that the log has of it.
     struct Scene {
         snapshot: Snapshot,
         known: Standings,
@@ -264,7 +264,7 @@ mod tests {
             Self { snapshot: Snapshot::new(1, zones), known: Standings::default() }
         }
 
-        /// Returns the lines that follow when only the endpoints `up` are up.
+        /// Returns the log lines that follow when only the endpoints `up` are up.
         fn lines(&mut self, up: &[usize], showing: Showing) -> Vec<String> {
             let zone = &self.snapshot.zones()[0];
             for (at, binding) in zone.bindings().iter().enumerate() {

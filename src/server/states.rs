@@ -1,8 +1,8 @@
 //! The file that keeps states over a restart.
 //!
-//! One line that says when, then one for each address: a number that stands for what is probed, and
-//! its state; the last has the checksum of all before. Waypost alone reads it, and believes all of
-//! it or nothing.
+//! The first line has the time of writing. Then each address has a line: a number that stands for
+//! what is probed, and the state. The last line has the checksum of all before it. Only Waypost
+//! reads the file, and it believes all of it or nothing.
 
 use std::fmt::Write as _;
 use std::io;
@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::StateFile;
 use crate::health::{Kept, State};
 
-/// The first words of the file; the number is that of its form.
+/// The first words of the file; the number is the version of the format.
 const HEAD: &str = "waypost-states 2 ";
 
 /// The first word of the last line.
@@ -25,19 +25,19 @@ const FOOT: &str = "sha256 ";
 /// The largest file that is read, in octets: room for two million states.
 const LEN_MAX: u64 = 64 << 20;
 
-/// How seldom the file is written, in ticks of the control thread: every half minute, and at the
-/// stop.
+/// The number of ticks of the control thread between two writes: half a minute if no file changes.
+/// The stop writes too.
 const TICKS: u32 = 15;
 
-/// Reads what was kept, and keeps it.
+/// A reader and writer of kept states.
 #[derive(Debug)]
 pub(super) struct States {
     file: Option<StateFile>,
-    /// Held while the file is ours: no other process reads or writes it then.
+    /// The lock, held while the file is ours: no other process reads or writes the file then.
     lock: Option<Arc<Lock>>,
-    /// How often it could have been written since it was.
+    /// The number of ticks since the last write.
     ticks: u32,
-    /// Whether the last attempt failed, so that it was told already.
+    /// Whether the last write failed, so that the log has it already.
     has_failed: bool,
 }
 
@@ -52,8 +52,8 @@ impl States {
         self.lock.clone()
     }
 
-    /// Returns the states that were kept, if they are new enough; none while another process has
-    /// the file.
+    /// Returns the states that were kept if they are new enough; none while another process has the
+    /// file.
     pub(super) fn read(&mut self, clock: &Clock) -> Vec<Kept> {
         let is_ours = self.is_ours();
         let Some(StateFile { path, max_age }) = &self.file else { return Vec::new() };
@@ -99,7 +99,7 @@ impl States {
         kept
     }
 
-    /// Keeps what `known` gives, now and then.
+    /// Keeps the states that `known` returns, now and then.
     pub(super) fn tick(&mut self, clock: &Clock, known: impl FnOnce() -> Vec<Kept>) {
         self.ticks += 1;
         if self.file.is_some() && self.ticks >= TICKS {
@@ -107,7 +107,7 @@ impl States {
         }
     }
 
-    /// Keeps what `known` gives.
+    /// Keeps the states that `known` returns.
     pub(super) fn write(&mut self, clock: &Clock, known: impl FnOnce() -> Vec<Kept>) {
         let is_ours = self.is_ours();
         let Some(StateFile { path, .. }) = &self.file else { return };
@@ -127,7 +127,7 @@ impl States {
         self.lock.as_ref().map_or(Ok(false), |lock| lock.take())
     }
 
-    /// Says once that states cannot be kept.
+    /// Warns once that states cannot be kept.
     fn complain(&mut self, error: &io::Error) {
         let Some(StateFile { path, .. }) = self.file.as_ref().filter(|_| !self.has_failed) else {
             return;
@@ -141,14 +141,14 @@ impl States {
 fn text(written: u32, kept: &[Kept]) -> String {
     let mut text = format!("{HEAD}{written} {}\n", kept.len());
     for Kept { fingerprint, state } in kept {
-        // Never fails: a String grows.
+        // This never fails, because a String grows.
         let _ = writeln!(text, "{fingerprint:016x} {state}");
     }
     let checksum = files::checksum(text.as_bytes());
     text + FOOT + &checksum + "\n"
 }
 
-/// When it was written, and what it says; `None` if it is not whole.
+/// Returns the time of writing and the states; `None` if the file is damaged.
 fn parse(text: &str) -> Option<(u32, Vec<Kept>)> {
     let (body, checksum) = text.strip_suffix('\n')?.rsplit_once(FOOT)?;
     if checksum != files::checksum(body.as_bytes()) {

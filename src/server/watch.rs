@@ -1,9 +1,9 @@
-//! Noticing that zone files changed, and that their writers are done.
+//! The watcher that notices that zone files have changed, and that their writers are done.
 //!
-//! The kernel tells at once (an editor's rename, a writer that closes, a symlink swapped above the
-//! files). What it does not tell, such as a change on a network file system, is found by comparing
-//! the files' metadata every few seconds; such a file is read once it has not changed for two
-//! seconds.
+//! The kernel tells of most changes at once: an editor's rename, a writer that closes, a symlink
+//! swapped above the files. Other changes, such as those on a network file system, are found by
+//! comparing the metadata of the files every few seconds. Such a file is read once it has not
+//! changed for two seconds.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -23,21 +23,21 @@ use super::seen::Fingerprint;
 /// The longest wait for a writer that keeps its file open without writing.
 const WRITER_WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// The most files that are remembered as written; what is forgotten is found by comparing.
+/// The most files that are remembered as written. A forgotten one is found by comparing.
 const WRITES_MAX: usize = 100_000;
 
-/// Knows how the zone files looked when they were last read.
+/// A watcher that knows the fingerprints of the zone files when they were last read.
 pub(super) struct Watcher {
-    /// Kept for what it does when it is dropped.
+    /// Kept only for its drop, which ends the watching.
     kernel: Option<RecommendedWatcher>,
-    /// The directory that the kernel watches, as it looked then.
+    /// The fingerprint of the directory when the kernel began to watch it.
     watched: Option<Fingerprint>,
     events: Option<(PathBuf, Sender<Command>)>,
     seen: BTreeMap<PathBuf, Option<Fingerprint>>,
     writes: Arc<Mutex<Writes>>,
 }
 
-/// Writers that the kernel told of, by canonical paths.
+/// The writers that the kernel reported, by canonical path.
 #[derive(Debug, Default)]
 struct Writes {
     /// The files that are open for writing, with the time of the last write.
@@ -46,7 +46,7 @@ struct Writes {
     done: HashSet<PathBuf>,
 }
 
-/// The files that are not to be read yet.
+/// The files that must not be read yet.
 pub(super) struct BeingWritten {
     open: HashSet<PathBuf>,
     done: HashSet<PathBuf>,
@@ -71,7 +71,8 @@ impl BeingWritten {
 }
 
 impl Watcher {
-    /// A watcher that compares; the kernel tells it nothing before [`Watcher::attach`].
+    /// Creates a watcher that only compares; the kernel tells it nothing before
+    /// [`Watcher::attach`].
     pub(super) fn new() -> Self {
         Self {
             kernel: None,
@@ -88,7 +89,7 @@ impl Watcher {
         self.attach_again();
     }
 
-    /// Attaches to the directory that stands there now, if another one stood there before.
+    /// Attaches to the directory at the path if it is not the one that is watched.
     pub(super) fn follow(&mut self) {
         let Some((directory, _)) = &self.events else { return };
         let now = Fingerprint::of(directory);
@@ -101,7 +102,7 @@ impl Watcher {
     fn attach_again(&mut self) {
         let Some((directory, events)) = self.events.clone() else { return };
         self.watched = Fingerprint::of(&directory);
-        // Events have the paths that were given here.
+        // Events have the paths that are given here.
         let inside = fs::canonicalize(&directory).unwrap_or_else(|_| directory.clone());
         let absolute = std::path::absolute(&directory).unwrap_or_else(|_| directory.clone());
         let above = absolute.parent().and_then(|parent| fs::canonicalize(parent).ok());
@@ -126,7 +127,7 @@ impl Watcher {
         let kernel = watched.and_then(|mut kernel| {
             kernel.watch(&inside, RecursiveMode::Recursive)?;
             if let Some(above) = above.filter(|above| !above.starts_with(&inside)) {
-                // Without it a swapped directory is noticed within a few seconds.
+                // Without this, a swapped directory is noticed only after a few seconds.
                 let _ = kernel.watch(&above, RecursiveMode::NonRecursive);
             }
             Ok(kernel)
@@ -137,8 +138,8 @@ impl Watcher {
         self.kernel = kernel.ok();
     }
 
-    /// Remembers how the files look now; returns which of them are not to be read yet. `is_wished`:
-    /// the operator wants everything read that nobody is known to write.
+    /// Remembers how the files look now; returns those that must not be read yet. If `is_wished`,
+    /// the operator wants every file read that has no known writer.
     pub(super) fn note(&mut self, loader: &Loader, is_wished: bool) -> BeingWritten {
         let seen = std::mem::replace(&mut self.seen, look(loader));
         let mut writes = lock(&self.writes);
@@ -165,8 +166,8 @@ impl Watcher {
         BeingWritten { open, done, seen, has_kernel: self.kernel.is_some(), is_wished }
     }
 
-    /// Remembers files that have only come to be known since [`Watcher::note`], and that those
-    /// which were being written then are still to be read.
+    /// Remembers the files that became known only after [`Watcher::note`]. Files that were being
+    /// written then stay marked as not yet read.
     pub(super) fn extend(&mut self, loader: &Loader, written: &BeingWritten) {
         for (path, fingerprint) in look(loader) {
             self.seen.entry(path).or_insert(fingerprint);
@@ -175,20 +176,20 @@ impl Watcher {
         self.seen.retain(|path, _| watched.binary_search(path).is_ok());
         for (path, looks) in &mut self.seen {
             if written.contains(path) {
-                // What was read before is what is known of it.
+                // Only what was read before is known of it.
                 *looks = written.seen.get(path).copied().flatten();
             }
         }
     }
 
-    /// Whether any file looks different from then.
+    /// Whether any file looks different from what is remembered.
     pub(super) fn has_changed(&self, loader: &Loader) -> bool {
         look(loader) != self.seen
     }
 }
 
 impl Writes {
-    /// Notes what an event says of writers; returns whether something may be read now.
+    /// Notes what an event says of writers. Returns whether something may be read now.
     fn note(&mut self, event: &notify::Event) -> bool {
         if self.open.len() + self.done.len() > WRITES_MAX {
             *self = Self::default();
@@ -226,8 +227,8 @@ impl Writes {
     }
 }
 
-/// Whether the file at `path` was made for its writer, who has written nothing yet: it is no link
-/// to a file that was there before.
+/// Whether the file at `path` was just created for a writer that has not written yet, and is no
+/// link to an older file.
 fn is_new(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
 }

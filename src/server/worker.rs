@@ -12,22 +12,23 @@ use crate::answer::{Client, Outcome, Over, Responder};
 use crate::clock::{Clock, Moment};
 use crate::transport::Respond;
 
-/// How old a reading of the wall clock may be.
+/// The largest age of a reading of the wall clock.
 const WALL_AGE_MAX: Duration = Duration::from_secs(1);
 
-/// Answers for one worker thread.
+/// The responder of one worker thread.
 pub(super) struct Worker {
     published: watch::Receiver<Published>,
     responder: Responder,
     clock: Clock,
-    /// The wall clock, in seconds since 1970, and when it was read: cookies count whole seconds.
+    /// The wall clock in seconds since 1970, and the moment of its reading. Cookies count whole
+    /// seconds.
     wall: (u32, Moment),
     outcomes: Outcomes,
     number: usize,
 }
 
 impl Worker {
-    /// The worker `number`, whose outcomes are counted in `outcomes`.
+    /// Creates the worker `number`, whose outcomes are counted in `outcomes`.
     pub(super) fn new(
         mut published: watch::Receiver<Published>,
         clock: Clock,
@@ -38,7 +39,7 @@ impl Worker {
         // Each worker's random choices are its own.
         let mut responder = Responder::new(snapshot, fastrand::u64(..)).with_policy(policy);
         let wall = (clock.unix(), clock.now());
-        // After a panic it answers the rest of a batch before it is told the time again.
+        // After a panic, a new worker answers the rest of a batch before it reads the time again.
         responder.tick(wall.1, wall.0);
         Self { published, responder, clock, wall, outcomes, number }
     }
@@ -76,17 +77,17 @@ impl Respond for Worker {
     }
 }
 
-/// Outcomes of all workers, each counted by its own worker alone.
+/// The outcomes of all workers, each counted by its own worker alone.
 #[derive(Clone, Debug)]
 pub(super) struct Outcomes(Arc<[Counts]>);
 
-/// One worker's counts, on cache lines that no other worker writes.
+/// The counts of one worker, on cache lines that no other worker writes.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Counts([AtomicU64; Outcome::COUNT]);
 
 impl Outcomes {
-    /// Counts for `workers` workers.
+    /// Creates counts for `workers` workers.
     pub(super) fn new(workers: usize) -> Self {
         Self((0..workers).map(|_| Counts::default()).collect())
     }
@@ -94,12 +95,12 @@ impl Outcomes {
     fn count(&self, worker: usize, outcome: Outcome) {
         let counts = self.0.get(worker).map(|counts| &counts.0);
         if let Some(count) = counts.and_then(|counts| counts.get(outcome.index())) {
-            // Only this worker writes here: no read-modify-write is needed.
+            // Only this worker writes here, so no read-modify-write is needed.
             count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
     }
 
-    /// The sums over all workers, with the outcomes' names.
+    /// Returns the sums over all workers, with the names of the outcomes.
     pub(super) fn totals(&self) -> Vec<(&'static str, u64)> {
         let sum = |at: usize| self.0.iter().map(|c| c.0[at].load(Ordering::Relaxed)).sum();
         Outcome::NAMES.iter().enumerate().map(|(at, &name)| (name, sum(at))).collect()

@@ -1,4 +1,4 @@
-//! Taking the addresses: everything is bound before anything is answered.
+//! Binding of the addresses: everything is bound before anything is answered.
 
 mod error;
 
@@ -14,10 +14,10 @@ use super::{Over, stream, udp};
 
 pub use error::BindError;
 
-/// How often to look for a port that is free for UDP and TCP alike.
+/// The number of attempts to find a port that is free for UDP and TCP alike.
 const PORT_ATTEMPTS: usize = 16;
 
-/// Sockets that hold their addresses; what arrives waits in the kernel until `start`.
+/// Sockets that hold their addresses. Until `start`, the kernel queues what arrives.
 #[derive(Debug)]
 pub struct Bound {
     pub(super) addresses: Vec<Listening>,
@@ -42,7 +42,7 @@ pub(super) struct Encrypted {
     pub(super) socket: EncryptedSocket,
 }
 
-/// What an encrypted transport runs over.
+/// The socket of an encrypted transport.
 #[derive(Debug)]
 pub(super) enum EncryptedSocket {
     /// TLS and HTTPS.
@@ -61,18 +61,19 @@ impl EncryptedSocket {
 }
 
 impl Bound {
-    /// The addresses of UDP and TCP, in the order asked for, with the real port where 0 was asked.
+    /// Returns the addresses of UDP and TCP, in the order asked for, with the real port in place of
+    /// 0.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.addresses.iter().map(|listening| listening.address).collect()
     }
 
-    /// The addresses of the encrypted transports, as [`Self::addresses`].
+    /// Returns the addresses of the encrypted transports, as [`Self::addresses`] does.
     pub fn encrypted_addresses(&self) -> Vec<(Over, SocketAddr)> {
         self.encrypted.iter().map(|encrypted| (encrypted.over, encrypted.address)).collect()
     }
 
-    /// The addresses among them that this machine does not have; some may come later, by DHCP, VRRP
-    /// or the end of duplicate address detection, and queries are answered there from then on.
+    /// Returns those addresses that this machine does not have. Some may come later, by DHCP, VRRP
+    /// or the end of duplicate address detection; queries are answered there from then on.
     pub fn missing(&self) -> Vec<(Over, SocketAddr)> {
         let plain =
             self.addresses.iter().map(|l| (Over::Udp, l.address, SockRef::from(&l.streams)));
@@ -81,12 +82,12 @@ impl Bound {
         missing.map(|(over, address, _)| (over, address)).collect()
     }
 
-    /// The addresses that are not listened on, as the system has none of their family.
+    /// Returns the errors of the addresses that are left out because the system lacks their family.
     pub fn left_out(&self) -> &[BindError] {
         &self.left_out
     }
 
-    /// How many responders it takes to answer on all of them.
+    /// Returns the number of responders that it takes to answer on all addresses.
     pub fn responders(&self) -> usize {
         let datagrams = self.addresses.iter().map(|listening| listening.datagrams.len());
         let has = |tls: bool| self.encrypted.iter().any(|e| (e.over == Over::Tls) == tls);
@@ -95,7 +96,9 @@ impl Bound {
 
     /// Binds the addresses of encrypted transports too, which present what `tls` holds.
     ///
-    /// Fails at the first address that cannot be had.
+    /// # Errors
+    /// The first address that cannot be bound, or is taken by another transport. An address of a
+    /// family that the system lacks is left out ([`Bound::left_out`]).
     pub fn with_encrypted(
         mut self,
         asked: &[(Over, SocketAddr)],
@@ -107,7 +110,7 @@ impl Bound {
             sharing(plain.chain(others), over, address).map_or(Ok(()), Err)?;
             let taken = take_encrypted(over, address)
                 .map_err(|error| BindError { address, trouble: Trouble::System { over, error } });
-            // Some address answers without encryption, or there would be no `self`.
+            // An address of UDP and TCP is bound, or there would be no `self`.
             self.encrypted.extend(or_leave_out(taken, true, &mut self.left_out)?);
         }
         self.tls = Some(tls);
@@ -134,10 +137,14 @@ fn take_encrypted(over: Over, address: SocketAddr) -> io::Result<Encrypted> {
     Ok(Encrypted { over, address: local, socket })
 }
 
-/// Binds every address over UDP, `workers` sockets each (at least one), and over TCP.
+/// Binds every address over UDP, with `workers` sockets each (at least one), and over TCP.
 ///
-/// Port 0 takes any port that is free for both. An address that this machine does not have is
-/// listened on all the same ([`Bound::missing`]). Fails at the first address that cannot be had.
+/// Port 0 takes any port that is free for both. An address that this machine does not have is bound
+/// nevertheless ([`Bound::missing`]). An address of a family that the system lacks is left out if
+/// there are others ([`Bound::left_out`]).
+///
+/// # Errors
+/// The first address that cannot be bound, or is listed twice.
 pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError> {
     listed_twice(addresses).map_or(Ok(()), Err)?;
     let (mut bound, mut left_out) = (Vec::with_capacity(addresses.len()), Vec::new());
@@ -149,8 +156,8 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError
     Ok(Bound { addresses: bound, encrypted: Vec::new(), tls: None, left_out })
 }
 
-/// Goes on without an address of a family that the system does not have, if there are others: a
-/// list of both families serves machines that have one.
+/// Leaves out an address of a family that the system lacks, if there are others. One list of both
+/// families thus serves machines with only one.
 fn or_leave_out<T>(
     taken: Result<T, BindError>,
     has_others: bool,
@@ -165,8 +172,8 @@ fn or_leave_out<T>(
     }
 }
 
-/// Binds `socket` to `address`, to one that this machine does not have too: the address may come
-/// later, and the others must not wait for it.
+/// Binds `socket` to `address`, even if this machine does not have it: the address may come later,
+/// and the others must not wait for it.
 pub(super) fn hold(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     match socket.bind(&address.into()) {
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
@@ -182,12 +189,12 @@ pub(super) fn hold(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 
 /// Whether [`hold`] found that this machine does not have the address of `socket`.
 fn is_freely_bound(socket: &SockRef<'_>) -> bool {
-    // Each option is one of its own family.
+    // Each option works only for its own family.
     socket.freebind_v4().unwrap_or(false) || socket.freebind_v6().unwrap_or(false)
 }
 
-/// Returns the conflict among these addresses, those of UDP and TCP and those of encrypted
-/// transports, whoever has them: one of them excludes another.
+/// Returns a conflict among these addresses, of UDP and TCP and of encrypted transports, no matter
+/// which machine has them: one address excludes another.
 pub fn conflict(addresses: &[SocketAddr], encrypted: &[(Over, SocketAddr)]) -> Option<BindError> {
     let plain = || addresses.iter().map(|&address| (Over::Tcp, address));
     let shared = encrypted.iter().enumerate().find_map(|(at, &(over, address))| {
@@ -203,20 +210,20 @@ fn listed_twice(addresses: &[SocketAddr]) -> Option<BindError> {
     })
 }
 
-/// Returns the obstacle to `over` having `address` beside those that others have.
+/// Returns the conflict if `over` cannot have `address` because one of `others` takes it.
 fn sharing(
     others: impl Iterator<Item = (Over, SocketAddr)>,
     over: Over,
     address: SocketAddr,
 ) -> Option<BindError> {
-    // Datagrams and streams have ports of their own; without encryption both are taken.
+    // Datagrams and streams have separate ports; UDP and TCP take both.
     let mut rivals = others
         .filter(|&(other, _)| other == Over::Tcp || is_datagrams(other) == is_datagrams(over));
     let (other, covering) = rivals.find(|&(_, other)| overlap(other, address))?;
     Some(BindError { address, trouble: Trouble::Shared { over, other, covering } })
 }
 
-/// Whether two listen addresses cannot be had together.
+/// Whether two listen addresses cannot be bound together.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0
         && one.port() == other.port()

@@ -1,4 +1,4 @@
-//! What TLS handshakes present: the newest certificate, replaced while they go on.
+//! The certificate that TLS handshakes present; it can be replaced while the listeners serve.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,22 +12,22 @@ use rustls::{ServerConfig, crypto::CryptoProvider};
 pub struct Certificate(RwLock<Arc<CertifiedKey>>);
 
 impl Certificate {
-    /// Presents `certified`.
+    /// Creates a certificate that presents `certified`.
     pub fn new(certified: CertifiedKey) -> Self {
         Self(RwLock::new(Arc::new(certified)))
     }
 
-    /// Presents `certified` from the next handshake on; connections that are there stay.
+    /// Presents `certified` from the next handshake on; open connections stay.
     pub fn replace(&self, certified: CertifiedKey) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
     }
 
-    /// What is presented now.
+    /// Returns what is presented now.
     pub fn newest(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The cryptography of all listeners.
+    /// Returns the cryptography of all listeners.
     pub fn provider() -> CryptoProvider {
         ring::default_provider()
     }
@@ -45,11 +45,11 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// Configures TLS for listeners of one protocol; clients that ask for a protocol must ask for one
-/// of `alpn`.
+/// Configures TLS for the listeners of one protocol. A client that asks for a protocol must ask for
+/// one of `alpn`.
 ///
 /// # Errors
-/// None with the provider that we have; rustls cannot know.
+/// None with the provider that is used here, but rustls cannot know.
 pub(super) fn server_config(
     certificate: Arc<Certificate>,
     alpn: &[&[u8]],

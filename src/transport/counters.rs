@@ -1,17 +1,17 @@
-//! What each thread counts, and the sums others read.
+//! The counters of each thread, and their sums for readers.
 //!
-//! A thread writes its own counters and nobody else's, so an increment is a plain load and store;
-//! readers may be a moment behind.
+//! A thread writes only its own counters, so an increment is a plain load and store. Readers may be
+//! a moment late.
 
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number one thread raises and any thread reads.
+/// A number that one thread raises and any thread reads.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 
 impl Counter {
-    /// Raises it; only the thread that owns it may.
+    /// Raises the number; only the thread that owns it may.
     pub(super) fn add(&self, amount: usize) {
         let value = self.0.load(Ordering::Relaxed);
         self.0.store(value.wrapping_add(amount as u64), Ordering::Relaxed);
@@ -22,10 +22,10 @@ impl Counter {
     }
 }
 
-/// Declares the counters once, as what a thread raises and as what others read.
+/// Declares the counters once, as those that a thread raises and as those that others read.
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// The counters of one thread; padded, so that two threads never share a cache line.
+        /// The counters of one thread, padded so that two threads never share a cache line.
         #[derive(Debug, Default)]
         #[repr(align(128))]
         pub(super) struct Counters {
@@ -33,7 +33,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            /// The values now.
+            /// Returns the values now.
             pub(super) fn read(&self) -> Counts {
                 Counts { $($name: self.$name.read(),)* }
             }
@@ -58,34 +58,34 @@ counters! {
     received,
     /// Responses handed to the network.
     sent,
-    /// Responses the network refused, or whose client stopped reading.
+    /// Responses that the network refused, or whose client stopped reading.
     send_errors,
-    /// Failures to receive or to accept that were not a matter of waiting.
+    /// Failures to receive or to accept, other than waiting.
     receive_errors,
-    /// Datagrams dropped because they were longer than any query is.
+    /// Datagrams that were dropped because they were longer than any query.
     oversize,
-    /// Queries that made the responder panic; each was dropped.
+    /// Queries on which the responder panicked; each was dropped.
     panics,
-    /// Connections accepted, the refused ones among them.
+    /// Connections that were accepted, including refused ones.
     accepted,
-    /// Connections closed at once because their source had too many.
+    /// Connections that were closed at once because their source had too many.
     refused,
-    /// Connections closed to let a newer one in.
+    /// Connections that were closed to let a newer one in.
     evicted,
-    /// Connections closed because no whole query came in time.
+    /// Connections that were closed because no whole query came in time.
     expired,
-    /// Connections closed because their handshake failed: not TLS, or TLS that cannot be agreed on.
+    /// Connections whose handshake failed: not TLS, or TLS without common terms.
     failed_handshakes,
 }
 
-/// What all threads counted, by transport.
+/// The counts of all threads, by transport.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// The UDP workers.
     pub udp: Counts,
-    /// The thread of TCP.
+    /// The TCP thread.
     pub stream: Counts,
-    /// The thread of TLS.
+    /// The TLS thread.
     pub tls: Counts,
     /// The thread of HTTPS, QUIC and HTTP/3.
     pub encrypted: Counts,

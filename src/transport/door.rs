@@ -1,11 +1,11 @@
-//! Admission of connections, one mechanism for every transport that has them.
+//! Admission of connections: one mechanism for every transport that has them.
 //!
 //! ```text
-//! accept ─▶ Door: is a seat free for this source, whose is given up for it ─▶ a task, with a Peer
+//! accept ─▶ Door: takes a seat, or that of the idlest connection ─▶ a task, with a Peer
 //! ```
 //!
-//! All connections of a thread share one responder and its output buffer without a lock: no two
-//! tasks run at once.
+//! All connections of a thread share one responder and its output buffer without a lock, because no
+//! two tasks run at once.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -30,17 +30,17 @@ use super::seats::{Seat, Seats};
 use super::{Over, Respond};
 use crate::clock::{Clock, Moment, Seldom, and_more};
 
-/// Pause of a listener that has no file descriptor to give.
+/// The pause of a listener after an error, such as a lack of descriptors.
 pub(super) const REST: Duration = Duration::from_millis(100);
 
-/// Time for connections to send what they still have, once told to stop.
+/// The time for connections to send what they still have, once they are told to stop.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// All that the connections of one thread share.
+/// The things that all connections of one thread share.
 pub(super) struct Shared<R> {
     pub(super) limits: StreamLimits,
     pub(super) responder: RefCell<Guarded<R>>,
-    /// Room for responses.
+    /// The room for responses.
     pub(super) output: RefCell<Box<[u8]>>,
     pub(super) counters: Arc<Counters>,
     pub(super) clock: Clock,
@@ -51,7 +51,8 @@ pub(super) struct Shared<R> {
 pub(super) type Alive = mpsc::Sender<Infallible>;
 
 impl<R: Respond> Shared<R> {
-    /// Runs what `open` starts until the thread is told to stop, then lets the connections end.
+    /// Runs the tasks that `open` starts until the thread is told to stop, then lets the
+    /// connections end.
     ///
     /// `open` gives each [`Door`] a clone of the sender.
     pub(super) fn run(
@@ -72,7 +73,7 @@ impl<R: Respond> Shared<R> {
 
     /// Waits until the thread is told to stop.
     pub(super) async fn stopped(&self) {
-        // An error means that whoever could tell us to stop is gone: stop.
+        // An error means that the sender is gone: stop.
         let _ = self.stop.clone().wait_for(|&stop| stop).await;
     }
 }
@@ -85,7 +86,7 @@ async fn freshen<R: Respond>(shared: Rc<Shared<R>>) {
     }
 }
 
-/// The way in to one transport, with as many seats as its limits allow.
+/// The entrance to one transport, with as many seats as its limits allow.
 pub(super) struct Door<R> {
     pub(super) over: Over,
     pub(super) shared: Rc<Shared<R>>,
@@ -100,7 +101,7 @@ impl<R: Respond> Door<R> {
         Rc::new(Self { over, shared: Rc::clone(shared), seats, _alive: alive })
     }
 
-    /// Accepts connections and has `serve` serve each in a task of its own, until aborted.
+    /// Accepts connections and runs `serve` for each in its own task, until aborted.
     pub(super) async fn accept<F>(
         self: Rc<Self>,
         listener: TcpListener,
@@ -112,11 +113,11 @@ impl<R: Respond> Door<R> {
         loop {
             match listener.accept().await {
                 Ok((stream, source)) => {
-                    // Responses are written whole; waiting to fill a segment would only delay them.
+                    // Responses are written whole. Waiting to fill a segment would only delay them.
                     let _ = stream.set_nodelay(true);
                     self.admit(source, |peer| serve(stream, peer));
                 }
-                // The client was gone before we looked.
+                // The client was gone before the connection was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     self.shared.counters.receive_errors.add(1);
@@ -133,8 +134,8 @@ impl<R: Respond> Door<R> {
         }
     }
 
-    /// Has `serve` serve a connection from `source` in a task of its own; drops it unserved if its
-    /// source has too many, and closes the idlest other if there are too many in all.
+    /// Runs `serve` for a connection from `source` in its own task. Drops the connection if its
+    /// source has too many, and closes the idlest other one if there are too many in all.
     pub(super) fn admit<F>(self: &Rc<Self>, source: SocketAddr, serve: impl FnOnce(Peer<R>) -> F)
     where
         F: Future<Output = ()> + 'static,
@@ -147,17 +148,17 @@ impl<R: Respond> Door<R> {
             return;
         };
         let task = spawn_local(serve(Peer { source, seat, since: now, door: Rc::clone(self) }));
-        // The task has not run yet: its seat is still there to be filled.
+        // The task has not run yet, so its seat is still there to be filled.
         if self.seats.borrow_mut().fill(seat, task.abort_handle()) {
             counters.evicted.add(1);
         }
     }
 }
 
-/// The client of a connection; its seat is given back when this is dropped.
+/// The client of a connection. Its seat is given back when this is dropped.
 pub(super) struct Peer<R> {
     pub(super) source: SocketAddr,
-    /// The moment the connection came.
+    /// The moment at which the connection came.
     pub(super) since: Moment,
     seat: Seat,
     door: Rc<Door<R>>,
@@ -169,7 +170,7 @@ impl<R> Peer<R> {
         self.door.over
     }
 
-    /// Returns all that the connections of the thread share.
+    /// Returns what all connections of the thread share.
     pub(super) fn shared(&self) -> &Shared<R> {
         &self.door.shared
     }
@@ -181,8 +182,8 @@ impl<R> Peer<R> {
 }
 
 impl<R: Respond> Peer<R> {
-    /// Waits for `handshake`; `None` if the client breaks it off, speaks something else or takes
-    /// too long, or the thread is told to stop.
+    /// Waits for `handshake`. `None` if the client breaks it off, speaks another protocol or takes
+    /// too long, or if the thread is told to stop.
     pub(super) async fn shake<T, E>(
         &self,
         handshake: impl Future<Output = Result<T, E>>,
@@ -205,7 +206,7 @@ impl<R: Respond> Peer<R> {
         }
     }
 
-    /// Speaks TLS over `stream`, as [`Self::shake`].
+    /// Speaks TLS over `stream`; `None` as [`Self::shake`].
     pub(super) async fn secure(
         &self,
         tls: &TlsAcceptor,

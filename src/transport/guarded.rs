@@ -1,4 +1,4 @@
-//! A responder whose panics cost one query and nothing more.
+//! A responder whose panics cost one query each and nothing more.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -10,24 +10,24 @@ use super::counters::Counters;
 use super::{Over, Respond};
 use crate::clock::{Clock, Seldom};
 
-/// How often [`Guarded::freshen`] is to be called while no queries come.
+/// The interval between two calls of [`Guarded::freshen`] while no queries come.
 pub(super) const FRESHEN: Duration = Duration::from_secs(1);
 
-/// Makes the responder of the worker with the given number.
+/// A function that makes the responder of the worker with the given number.
 pub(super) type Factory<R> = Arc<dyn Fn(usize) -> R + Send + Sync>;
 
 /// The responder of one thread, replaced by a fresh one after a panic.
 pub(super) struct Guarded<R> {
     worker: usize,
     make: Factory<R>,
-    /// `None` until first used, and after a panic: what it left behind is not to be trusted.
+    /// The responder; `None` until first used, and after a panic, which may leave it half changed.
     responder: Option<R>,
     counters: Arc<Counters>,
     log: Seldom,
 }
 
 impl<R: Respond> Guarded<R> {
-    /// A responder for worker number `worker`, made when first needed.
+    /// Creates a guard for worker number `worker`; the responder is made when first needed.
     pub(super) fn new(worker: usize, make: Factory<R>, counters: Arc<Counters>) -> Self {
         Self { worker, make, responder: None, counters, log: Seldom::new(Clock::system()) }
     }
@@ -37,8 +37,8 @@ impl<R: Respond> Guarded<R> {
         self.attempt(|responder| responder.refresh());
     }
 
-    /// Lets the responder look for newer data, if one has been made: one that nobody asks would
-    /// hold on to data that everyone else has left.
+    /// Lets the responder look for newer data if it has been made. Otherwise one that gets no query
+    /// would keep old data alive.
     pub(super) fn freshen(&mut self) {
         if self.responder.is_some() {
             self.refresh();
@@ -50,7 +50,7 @@ impl<R: Respond> Guarded<R> {
         self.attempt(|responder| responder.fetch(queries));
     }
 
-    /// Writes the response to `query` to `out`; `None` when there is none, or after a panic.
+    /// Writes the response to `query` to `out`; `None` if there is none, or after a panic.
     pub(super) fn respond(
         &mut self,
         query: &[u8],

@@ -1,21 +1,22 @@
-//! Bounds on clients of every transport that has connections.
+//! Limits on the clients of every transport that has connections.
 
 use std::time::Duration;
 
-/// Bounds on the connections of each transport.
+/// The limits on the connections of each transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamLimits {
-    /// Connections in all, at least 1; for one more, the idlest is closed. 1024 by default.
+    /// The most connections in all, at least 1. One more closes the idlest. 1024 by default.
     pub connections: usize,
-    /// Connections of one source, an IPv4 address or an IPv6 /64; one more is closed. 32 by
-    /// default.
+    /// The most connections of one source, an IPv4 address or an IPv6 /64. One more is closed. 32
+    /// by default.
     pub connections_per_source: usize,
-    /// Time from the connection to its first complete query, and before it for the handshake.
-    /// 2 s by default.
+    /// The time for the handshake, and for the first complete query. Over TCP and TLS the query's
+    /// time starts with the connection, over HTTPS, QUIC and HTTP/3 after the handshake. 2 s by
+    /// default.
     pub first_query: Duration,
-    /// Time from a query to the completion of the next. 10 s by default.
+    /// The time from a query to the completion of the next. 10 s by default.
     pub idle: Duration,
-    /// Time that a client may take to take responses. 5 s by default.
+    /// The time for a client to take its responses. 5 s by default.
     pub write: Duration,
 }
 

@@ -10,12 +10,11 @@
 //! encrypted  (one for HTTPS, QUIC, HTTP/3) accept ─▶ handshake ─▶ HTTP, QUIC ─▶ Respond ─▶ …
 //! ```
 //!
-//! Every thread owns one [`Respond`]; over UDP and TCP, nothing on the way of a query is shared,
-//! locked or allocated.
-//! A panic in it costs one query, never a thread.
+//! Every thread owns one [`Respond`]. Over UDP and TCP, nothing on the way of a query is shared,
+//! locked or allocated. A panic in it costs one query, never a thread.
 //!
-//! Not here: what to answer (`answer`), when to start and stop (`server`). Linux only: batched
-//! datagrams and the address a datagram came to are asked for the way Linux gives them.
+//! Not here: the answers (`answer`), and the decision when to start and stop (`server`). Linux
+//! only: batched datagrams, and the address to which a datagram came, are read in the way of Linux.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("waypost's transports need Linux: recvmmsg, sendmmsg, IP_PKTINFO, SO_REUSEPORT");
@@ -46,27 +45,28 @@ pub use encrypted::Tls;
 pub use limits::StreamLimits;
 pub use running::Running;
 
-/// Room for a response over UDP, in bytes.
+/// The room for a response over UDP, in octets.
 pub const UDP_RESPONSE: usize = UDP_PAYLOAD_MAX as usize;
 
-/// Room for a response over a stream, in bytes.
-///
-/// What the length prefix can say (RFC 1035 §4.2.2).
+/// The room for a response over a stream, in octets: the most that the length prefix can say (RFC
+/// 1035 §4.2.2).
 pub const STREAM_RESPONSE: usize = 65_535;
 
-/// What answers; each thread has one of its own.
+/// A responder; each thread has its own.
 pub trait Respond: Send + 'static {
-    /// Looks for newer data. Called between batches of queries, and now and then while none come.
+    /// Looks for newer data. It is called between batches of queries, and now and then while none
+    /// come.
     fn refresh(&mut self);
 
-    /// Told which queries come next, before the first of them is answered: time to fetch what the
-    /// answers read. Must not block.
+    /// Fetches into the processor's cache what the answers to `queries` read. It is called before
+    /// the first of them is answered, and must not block.
     fn fetch(&mut self, queries: &[&[u8]]);
 
-    /// Writes the response to `query` to the beginning of `out` and returns its length; `None` when
+    /// Writes the response to `query` to the beginning of `out` and returns its length; `None` if
     /// there is nothing to send.
     ///
-    /// `out` holds [`UDP_RESPONSE`] or [`STREAM_RESPONSE`] bytes, by `over`. Must not block.
+    /// `out` holds [`UDP_RESPONSE`] or [`STREAM_RESPONSE`] octets, depending on `over`. Must not
+    /// block.
     fn respond(
         &mut self,
         query: &[u8],

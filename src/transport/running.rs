@@ -21,15 +21,18 @@ use super::stream::Streams;
 use super::udp::Worker;
 use super::{Over, Respond};
 
-/// How long [`Running::stop`] waits at most; every thread is to end well before.
+/// The longest wait of [`Running::stop`]. Every thread should end well before.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Bound {
-    /// Starts answering: one thread for each UDP socket, one for all of TCP, and, where they are
-    /// asked for, one for TLS and one for the other encrypted transports.
+    /// Starts answering: one thread for each UDP socket, one for all of TCP, and, if they are asked
+    /// for, one for TLS and one for the other encrypted transports.
     ///
     /// `responder` makes the responder of the worker with the given number, counted from 0 in this
-    /// order; again after a panic. Fails if the system has no thread or event queue left.
+    /// order, and makes it again after a panic.
+    ///
+    /// # Errors
+    /// If the system has no thread or event queue left.
     pub fn start<R: Respond>(
         self,
         limits: StreamLimits,
@@ -73,7 +76,7 @@ impl Bound {
     }
 }
 
-/// Transports that answer, until stopped or dropped.
+/// Transports that answer until they are stopped or dropped.
 #[must_use = "dropping it stops the transports"]
 #[derive(Debug)]
 pub struct Running {
@@ -81,7 +84,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// What all threads counted so far.
+    /// Returns the counts of all threads so far.
     pub fn counters(&self) -> Totals {
         let mut totals = Totals::default();
         for (over, counters) in &self.threads.counters {
@@ -98,7 +101,7 @@ impl Running {
 
     /// Answers what has arrived, closes every socket and returns the last counts.
     ///
-    /// Blocks until every thread has ended, three seconds at most.
+    /// Blocks until every thread has ended, for three seconds at most.
     pub fn stop(mut self) -> Totals {
         self.threads.stop();
         self.counters()
@@ -111,7 +114,7 @@ struct Threads {
     stop_streams: watch::Sender<bool>,
     counters: Vec<(Over, Arc<Counters>)>,
     handles: Vec<JoinHandle<()>>,
-    /// Every thread holds a sender; the channel closes with the last of them.
+    /// The sender that every thread clones. The channel closes with the last of them.
     alive: mpsc::Sender<Infallible>,
     all_ended: mpsc::Receiver<Infallible>,
 }
@@ -129,7 +132,7 @@ impl Threads {
         }
     }
 
-    /// The number and the counters of the next worker.
+    /// Returns the number and the counters of the next worker.
     fn counters_for(&mut self, over: Over) -> (usize, Arc<Counters>) {
         let counters = Arc::<Counters>::default();
         self.counters.push((over, Arc::clone(&counters)));
@@ -169,7 +172,7 @@ impl Threads {
 
     fn stop(&mut self) {
         self.signal();
-        // Our own sender must go, or the channel never closes.
+        // This sender must go, or the channel never closes.
         self.alive = mpsc::channel().0;
         if self.all_ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!("a transport thread does not end; leaving it behind");

@@ -1,4 +1,4 @@
-//! Who is connected, and who must go when too many are.
+//! The connections that are open, and the choice of the one that must go when there are too many.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 use super::limits::StreamLimits;
 use crate::clock::Moment;
 
-/// The connections that are open.
+/// The open connections.
 pub(super) struct Seats {
     limits: StreamLimits,
     taken: HashMap<Seat, Sitter>,
@@ -16,24 +16,24 @@ pub(super) struct Seats {
     next: u64,
 }
 
-/// The place of one connection; never given twice.
+/// The seat of one connection; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Seat(u64);
 
 struct Sitter {
     source: IpAddr,
-    /// When its last whole query came, or the connection itself.
+    /// The moment of its last whole query or, before that, of the connection.
     active: Moment,
     task: Option<AbortHandle>,
 }
 
 impl Seats {
-    /// All seats free.
+    /// Creates seats that are all free.
     pub(super) fn new(limits: StreamLimits) -> Self {
         Self { limits, taken: HashMap::new(), by_source: HashMap::new(), next: 0 }
     }
 
-    /// A seat for a connection from `source`; `None` if its source has too many.
+    /// Takes a seat for a connection from `source`; `None` if its source has too many.
     pub(super) fn take(&mut self, source: IpAddr, now: Moment) -> Option<Seat> {
         let source = network(source);
         let connections = self.by_source.get(&source).copied().unwrap_or(0);
@@ -47,8 +47,8 @@ impl Seats {
         Some(seat)
     }
 
-    /// Says which task sits on `seat`. If that is one too many, ends the task of the idlest other
-    /// seat and returns true.
+    /// Notes the task that holds `seat`. If there is now one connection too many, ends the task of
+    /// the idlest other seat and returns true.
     pub(super) fn fill(&mut self, seat: Seat, task: AbortHandle) -> bool {
         if let Some(sitter) = self.taken.get_mut(&seat) {
             sitter.task = Some(task);
@@ -56,7 +56,7 @@ impl Seats {
         if self.taken.len() <= self.limits.connections.max(1) {
             return false;
         }
-        // A scan, but only when full, and over a few kilobytes.
+        // This is a scan, but only when the seats are full, and over a few kilobytes.
         let others = self.taken.iter().filter(|&(&other, _)| other != seat);
         let idlest = others.min_by_key(|&(&other, sitter)| (sitter.active, other));
         let Some(idlest) = idlest.map(|(&idlest, _)| idlest) else { return false };
@@ -73,7 +73,7 @@ impl Seats {
         }
     }
 
-    /// Gives `seat` back; nothing if that has been done.
+    /// Gives `seat` back, unless that is done already.
     pub(super) fn leave(&mut self, seat: Seat) {
         self.free(seat);
     }
@@ -90,7 +90,7 @@ impl Seats {
     }
 }
 
-/// What counts as one source: an IPv6 client has a whole /64 to call from.
+/// Returns the network that counts as one source: an IPv6 client has a whole /64.
 fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,

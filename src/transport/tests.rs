@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::{Clock, Moment};
 
-/// How long anything may take before a test gives up.
+/// The longest time that anything may take before a test fails.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A responder that sends back what it gets, with exceptions by the query's first byte.
@@ -63,14 +63,14 @@ fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// Transports with an [`Echo`] at `at`, and the real address.
+/// Starts transports with an [`Echo`] at `at`; returns them with the real address.
 fn serve(at: &str, limits: StreamLimits) -> (Running, SocketAddr) {
     let bound = bind(&[address(at)], 2).unwrap();
     let address = bound.addresses()[0];
     (bound.start(limits, echo).unwrap(), address)
 }
 
-/// How long ago `clock` was made.
+/// Returns the time since `clock` was made.
 fn elapsed(clock: &Clock) -> Duration {
     clock.now().since(Moment::default())
 }
@@ -113,7 +113,7 @@ fn a_taken_port_is_an_error_that_says_how_to_find_who_has_it() {
 
 #[test]
 fn a_server_that_would_share_its_udp_port_is_found_out() {
-    // What another Waypost of the same user has: a socket that allows others beside it.
+    // A socket such as another Waypost of the same user has: it allows others beside it.
     let other = bind(&[address("127.0.0.1:0")], 1).unwrap().addresses.remove(0);
     let (taken, _datagrams) = (other.address, other.datagrams);
     drop(other.streams);
@@ -214,6 +214,6 @@ fn every_worker_has_a_number_of_its_own_and_dropping_stops_them_all() {
     drop(running);
     numbers.lock().unwrap().sort_unstable();
     assert_eq!(*numbers.lock().unwrap(), [0, 1, 2, 3, 4]);
-    // The factory is gone with the last thread.
+    // The factory is dropped with the last thread.
     wait_until("all threads ended", || Arc::strong_count(&numbers) == 1);
 }

@@ -1,4 +1,4 @@
-//! What the probes of a check ask, and what comes back from who is well.
+//! The requests that probes send, and the responses that pass.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,44 +11,45 @@ use zeroize::Zeroize;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
-/// An HTTP request and what its response must be. Redirects are not followed.
+/// An HTTP request, and the response that passes. Redirects are not followed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HttpCheck {
-    /// `Some`: over TLS.
+    /// The TLS options; `None` for plain HTTP.
     pub tls: Option<TlsOptions>,
     /// The request method, such as `GET`.
     pub method: String,
     /// The path with its query, starting with `/`.
     pub path: String,
-    /// The Host header (and, over TLS, the server name unless one is set); `None`: the address.
+    /// The Host header and, over TLS, the server name unless one is set. `None` stands for the
+    /// address.
     pub host: Option<String>,
     /// Further request headers.
     pub headers: Vec<(String, String)>,
     /// The content of the request.
     pub body: Option<String>,
-    /// Whether a connection is kept for the next request; not over TLS.
+    /// Whether the connection is kept for the next request; not over TLS.
     pub reuse: bool,
-    /// The response that is expected.
+    /// The response that passes.
     pub expect: HttpExpect,
 }
 
-/// What a response must be. Of its body the first 16 KiB are looked at.
+/// The response that passes. Only the first 16 KiB of its body are read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HttpExpect {
-    /// The status must be in one of these.
+    /// The ranges of status codes, of which one must hold the status.
     pub status: Vec<StatusRange>,
-    /// Headers that must be there, the first of each name with this value.
+    /// The headers that must be there: the first of each name must have this value.
     pub headers: Vec<(String, String)>,
-    /// Text that the body must contain.
+    /// The text that the body must contain.
     pub body: Option<String>,
-    /// What the body must match.
+    /// The pattern that the body must match.
     pub body_regex: Option<Pattern>,
-    /// Where what must stand in the body, which is then JSON.
+    /// The values that must stand at these places of the body, which is then JSON.
     pub json: Vec<(Pointer, Scalar)>,
 }
 
 impl HttpExpect {
-    /// A response of one of these statuses, whatever else it is.
+    /// Returns the expectation of one of these statuses, and of nothing else.
     pub fn of_status(status: Vec<StatusRange>) -> Self {
         Self { status, headers: Vec::new(), body: None, body_regex: None, json: Vec::new() }
     }
@@ -59,8 +60,8 @@ impl HttpExpect {
 pub struct Pointer(String);
 
 impl Pointer {
-    /// The place that `text` names; `None` unless it is empty, for the whole document, or starts
-    /// with `/`, with `~` before `0` and `1` only.
+    /// Parses a place. An empty `text` is the whole document; any other starts with `/`, and has
+    /// `~` only before `0` and `1`. `None` otherwise.
     pub fn new(text: &str) -> Option<Self> {
         let is_escape = |rest: &str| rest.starts_with(['0', '1']);
         let is_one =
@@ -68,25 +69,25 @@ impl Pointer {
         is_one.then(|| Self(text.to_owned()))
     }
 
-    /// Its text.
+    /// Returns the text of the place.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A value of JSON that holds no others.
+/// A JSON value that holds no others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar {
     /// A string.
     Text(String),
-    /// A number without a fraction; `3.0` is one.
+    /// A number without a fraction; `3.0` is one too.
     Integer(i64),
     /// `true` or `false`.
     Truth(bool),
 }
 
 impl fmt::Display for Scalar {
-    /// As JSON has it, a string's quotes left out.
+    /// Writes the value as JSON, but a string without its quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
@@ -96,7 +97,7 @@ impl fmt::Display for Scalar {
     }
 }
 
-/// A regular expression over octets. It is compiled once, and equal to another by its text.
+/// A regular expression over octets. It is compiled once; two are equal if their texts are.
 #[derive(Clone, Debug)]
 pub struct Pattern(Arc<Regex>);
 
@@ -104,15 +105,17 @@ impl Pattern {
     /// The most memory that a compiled pattern may take, in octets.
     const SIZE_MAX: usize = 1 << 20;
 
+    /// Compiles a pattern.
+    ///
     /// # Errors
-    /// `text` is no regular expression, or takes more than 1 MiB once compiled.
+    /// If `text` is no regular expression, or takes more than 1 MiB once compiled.
     pub fn new(text: &str) -> Result<Self, regex::Error> {
         let mut builder = RegexBuilder::new(text);
         builder.size_limit(Self::SIZE_MAX).dfa_size_limit(Self::SIZE_MAX);
         builder.build().map(|regex| Self(Arc::new(regex)))
     }
 
-    /// Its text.
+    /// Returns the text of the pattern.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -140,7 +143,7 @@ impl Hash for Pattern {
     }
 }
 
-/// A run of HTTP status codes, both ends included.
+/// A range of HTTP status codes, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StatusRange {
     /// The first status.
@@ -149,23 +152,24 @@ pub struct StatusRange {
     pub last: u16,
 }
 
-/// How a probe over TLS checks its peer. Certificates are verified unless `verify` is false.
+/// The way in which a probe over TLS checks its peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsOptions {
     /// Whether the certificate must be valid for the server name.
     pub verify: bool,
-    /// The name sent as SNI and verified; `None`: the host, else the address.
+    /// The name that is sent as SNI and verified; `None` for the host if there is one, otherwise
+    /// the address.
     pub server_name: Option<String>,
-    /// PEM certificates of the authorities to trust; `None`: the system's.
+    /// The PEM certificates of the authorities to trust; `None` for those of the system.
     pub ca_pem: Option<String>,
-    /// When the end of the certificate counts as near.
+    /// The times at which the end of the certificate counts as near.
     pub expiry: Expiry,
-    /// The certificate that the probe shows, if the peer asks for one.
+    /// The certificate that the probe presents if the peer asks for one.
     pub own: Option<ClientCertificate>,
 }
 
-/// Hashes only the lengths of the certificates: they are several kilobytes, and otherwise equal
-/// checks rarely differ in them.
+/// Hashes only the lengths of the certificates. They are several kilobytes long, and checks that
+/// are equal in all else rarely differ in them.
 impl Hash for TlsOptions {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let authorities = self.ca_pem.as_ref().map(String::len);
@@ -174,12 +178,12 @@ impl Hash for TlsOptions {
     }
 }
 
-/// A certificate that a client shows, with its key.
+/// A certificate that a client presents, with its key.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ClientCertificate {
-    /// The certificate in PEM form, those that it is signed with after it.
+    /// The certificate in PEM form, followed by those that sign it.
     pub certificate_pem: String,
-    /// Its private key in PEM form.
+    /// The private key in PEM form.
     pub key_pem: String,
 }
 
@@ -190,76 +194,77 @@ impl Drop for ClientCertificate {
     }
 }
 
-/// Without the key.
+/// Leaves the key out.
 impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ClientCertificate").field(&self.certificate_pem.len()).finish()
     }
 }
 
-/// When the end of a certificate counts as near.
+/// The times at which the end of a certificate counts as near.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Expiry {
-    /// How long before it the operator is warned; zero: never; `None`: two weeks, or the last
-    /// fifth of a shorter life.
+    /// The time before the end at which the operator is warned; zero for never. `None` for two
+    /// weeks, or for the last fifth of a shorter validity.
     pub warn: Option<Duration>,
-    /// How long before it the check fails; zero: once it is over, if the certificate is verified.
+    /// The time before the end at which the check fails; zero for after the end, and then only if
+    /// the certificate is verified.
     pub fail: Duration,
 }
 
-/// A question, and what its answer must be.
+/// A DNS query, and the answer that passes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DnsCheck {
-    /// The name asked for.
+    /// The name that is asked for.
     pub name: Name,
-    /// The type asked for.
+    /// The type that is asked for.
     pub qtype: Type,
-    /// The response code that passes, such as `NOERROR`; `NODATA` where it has no such record.
+    /// The response code that passes, such as `NOERROR`; `NODATA` if the name has no such record.
     pub rcode: String,
-    /// RDATA, as dig shows it, of which a record of the answer must be.
+    /// The RDATA, as dig shows it, that one record of the answer must have.
     pub data: Option<String>,
 }
 
-/// A call of `grpc.health.v1.Health/Check`, which must be answered by SERVING.
+/// A call of `grpc.health.v1.Health/Check` that must be answered with SERVING.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GrpcCheck {
-    /// `Some`: over TLS.
+    /// The TLS options; `None` for plain text.
     pub tls: Option<TlsOptions>,
-    /// The authority of the call (and, over TLS, the server name unless one is set); `None`: the
-    /// address.
+    /// The authority of the call and, over TLS, the server name unless one is set. `None` stands
+    /// for the address.
     pub host: Option<String>,
-    /// The service asked about; empty: the server as a whole.
+    /// The service that is asked about; empty for the server as a whole.
     pub service: String,
 }
 
-/// A program of this machine, and by which exit status it passes.
+/// A program of this machine, and the exit statuses that pass.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExecCheck {
-    /// Its absolute path.
+    /// The absolute path of the program.
     pub program: String,
-    /// What it is given, word by word: no shell reads them.
+    /// The arguments, word by word; no shell reads them.
     pub arguments: Vec<String>,
-    /// The statuses that pass.
+    /// The exit statuses that pass.
     pub exit: Vec<u8>,
 }
 
-/// A page of a FastCGI server, and what its response must be.
+/// A page of a FastCGI server, and the response that passes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FastcgiCheck {
-    /// Its path, starting with `/`: the name of the script, which php-fpm compares with
+    /// The path, starting with `/`: the name of the script, which php-fpm compares with
     /// `ping.path`.
     pub path: String,
-    /// The Unix socket of this machine to connect to; `None`: the endpoint's address.
+    /// The Unix socket of this machine to connect to; `None` for the endpoint's address.
     pub socket: Option<String>,
-    /// The response that is expected.
+    /// The response that passes.
     pub expect: HttpExpect,
 }
 
-/// A TCP connection or a datagram, optionally a few bytes each way.
+/// A TCP connection or a datagram, with a few octets each way if wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TcpCheck {
-    /// What to send once connected.
+    /// The octets to send once connected.
     pub send: Option<Vec<u8>>,
-    /// What the first 16 KiB received must contain.
+    /// The octets that the first 16 KiB received must contain.
     pub expect: Option<Vec<u8>>,
 }

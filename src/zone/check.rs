@@ -1,55 +1,55 @@
-//! What a health check is.
+//! The definition of a health check.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::ask::{DnsCheck, ExecCheck, FastcgiCheck, GrpcCheck, HttpCheck, TcpCheck, TlsOptions};
 
-/// One health-check definition. Equal checks of equal addresses are probed once.
+/// The definition of a health check. Equal checks of equal addresses are probed once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Check {
-    /// What one probe does.
+    /// The action of one probe.
     pub kind: CheckKind,
-    /// The port to probe; `None`: the endpoint's own, else [`CheckKind::default_port`].
+    /// The port to probe. `None` stands for the endpoint's own or, without one, for
+    /// [`CheckKind::default_port`].
     pub port: Option<u16>,
-    /// From the start of one probe to the start of the next; at least 100 ms.
+    /// The time from the start of one probe to the start of the next; at least 100 ms.
     pub interval: Duration,
-    /// How much later a probe may begin, at random; at most half of `interval`.
+    /// The longest random delay of a probe; at most half of `interval`.
     pub jitter: Duration,
-    /// How long one probe may take in all; not longer than `interval`.
+    /// The longest time for one probe; at most `interval`.
     pub timeout: Duration,
-    /// How long of that it may take to connect, TLS included; `None`: all of it.
+    /// The part of `timeout` for connecting, TLS included; `None` for all of it.
     pub connect_timeout: Option<Duration>,
-    /// Passes in a row that turn a down endpoint up; at least 1.
+    /// The passes in a row that turn a down endpoint up; at least 1.
     pub rise: u8,
-    /// Fails in a row that turn an up endpoint down; at least 1.
+    /// The fails in a row that turn an up endpoint down; at least 1.
     pub fall: u8,
-    /// From the start of one probe to the start of the next while verdicts contradict the state;
-    /// `None`: as always.
+    /// The interval while verdicts contradict the state; `None` for `interval`.
     pub fast_interval: Option<Duration>,
-    /// When an endpoint turns too often; `None`: never.
+    /// The limit on turns beyond which an endpoint is held down; `None` for no limit.
     pub flap: Option<Flap>,
-    /// For how long the weight of an endpoint climbs that was down; zero: it counts at once.
+    /// The time in which the weight of an endpoint climbs after it was down; zero for at once.
     pub slow_start: Duration,
-    /// How the endpoint may speak for itself; `None`: it may not.
+    /// The limits within which the endpoint may speak for itself; `None` if it may not.
     pub agent: Option<Agent>,
     /// The addresses that probes come from.
     pub source: Source,
-    /// The PROXY header that announces each connection; `None`: there is none.
+    /// The PROXY header that announces each connection; `None` for no header.
     pub proxy: Option<ProxyVersion>,
 }
 
-/// The addresses of this machine that probes come from, by family; `None`: the system chooses.
+/// The addresses of this machine that probes come from, by family; `None` if the system chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Source {
-    /// Towards IPv4 addresses.
+    /// The address of probes to IPv4 addresses.
     pub v4: Option<Ipv4Addr>,
-    /// Towards IPv6 addresses.
+    /// The address of probes to IPv6 addresses.
     pub v6: Option<Ipv6Addr>,
 }
 
 impl Source {
-    /// The address that probes of `peer` come from; `None`: the system chooses.
+    /// Returns the address that probes of `peer` come from; `None` if the system chooses.
     pub fn towards(self, peer: IpAddr) -> Option<IpAddr> {
         match peer {
             IpAddr::V4(_) => self.v4.map(IpAddr::V4),
@@ -63,24 +63,24 @@ impl Source {
 pub enum ProxyVersion {
     /// A line of text.
     V1,
-    /// Octets.
+    /// A binary header.
     V2,
 }
 
-/// How an endpoint may speak for itself in what it replies to a check.
+/// The limits within which an endpoint may speak for itself in its reply to a check.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Agent {
-    /// The header of HTTP that has its words; `None`: the first lines of what it sends.
+    /// The HTTP header that holds its words; `None` for the first lines of what it sends.
     pub header: Option<String>,
-    /// The least part of its weight that it can ask for, in percent.
+    /// The smallest part of its weight that it can ask for, in percent.
     pub weight_min: u8,
-    /// The largest, 100 at the most.
+    /// The largest part that it can ask for, in percent; at most 100.
     pub weight_max: u8,
 }
 
 impl Check {
-    /// A check of this kind at the pace that one has which writes nothing of it, and which holds
-    /// down nothing that turns often.
+    /// Creates a check of this kind with the default intervals, timeouts and counts. It never holds
+    /// an endpoint down for turning too often.
     pub fn new(kind: CheckKind) -> Self {
         Self {
             kind,
@@ -100,32 +100,32 @@ impl Check {
         }
     }
 
-    /// How long it takes at the most until what has failed `failed` times in a row is down.
+    /// Returns the longest time until an endpoint that failed `failed` times in a row is down.
     pub fn until_down(&self, failed: u8) -> Duration {
         let left = u32::from(self.fall.saturating_sub(failed));
         self.fast_interval.unwrap_or(self.interval) * left + self.jitter + self.timeout
     }
 }
 
-/// When an endpoint turns too often, and what then.
+/// A limit on the turns of an endpoint, and the time for which it is then held down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flap {
     /// The most turns within `window`; at least 2.
     pub turns: u8,
-    /// The time in which they are counted.
+    /// The time in which turns are counted.
     pub window: Duration,
-    /// How long it is held down after one more.
+    /// The time for which one more turn holds the endpoint down.
     pub hold: Duration,
 }
 
-/// What one probe does.
+/// The action of one probe.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CheckKind {
     /// An HTTP or HTTPS request.
     Http(HttpCheck),
     /// A TCP connection.
     Tcp(TcpCheck),
-    /// A TLS handshake, and then what a TCP connection is asked.
+    /// A TLS handshake, followed by the octets of a TCP check.
     Tls(TlsOptions, TcpCheck),
     /// A datagram, and one that comes back.
     Udp(TcpCheck),
@@ -133,22 +133,22 @@ pub enum CheckKind {
     Dns(DnsCheck),
     /// A page of a FastCGI server, such as the ping page of php-fpm.
     Fastcgi(FastcgiCheck),
-    /// A call of gRPC's own health service.
+    /// A call of the gRPC health service.
     Grpc(GrpcCheck),
-    /// A `PING` to Redis, or what speaks its protocol.
+    /// A `PING` to Redis, or to another server that speaks its protocol.
     Redis,
-    /// The handshake of MySQL or MariaDB, under this user's name.
+    /// A handshake with MySQL or MariaDB under this user name.
     Mysql(String),
-    /// The beginning of a session of PostgreSQL, under this user's name.
+    /// The start of a PostgreSQL session under this user name.
     Postgres(String),
-    /// An echo request of ICMP.
+    /// An ICMP echo request.
     Icmp,
     /// A program of this machine.
     Exec(ExecCheck),
 }
 
 impl CheckKind {
-    /// The word for it in zone files and logs.
+    /// Returns its word in zone files and logs.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Http(http) if http.tls.is_some() => "https",
@@ -168,7 +168,7 @@ impl CheckKind {
         }
     }
 
-    /// How it checks a peer over TLS; `None`: it does not.
+    /// Returns the TLS options of the probe; `None` if it does not use TLS.
     pub fn tls(&self) -> Option<&TlsOptions> {
         match self {
             Self::Http(http) => http.tls.as_ref(),
@@ -178,7 +178,8 @@ impl CheckKind {
         }
     }
 
-    /// The port to probe where neither the check nor the endpoint has one; 0: it needs none.
+    /// Returns the port to probe if neither the check nor the endpoint has one: 0 if the probe
+    /// needs no port, `None` if there is no default.
     pub fn default_port(&self) -> Option<u16> {
         match self {
             Self::Http(http) => Some(if http.tls.is_some() { 443 } else { 80 }),

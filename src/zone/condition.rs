@@ -1,37 +1,37 @@
-//! What decides whether an endpoint may serve: a check, or several by a rule.
+//! The condition under which an endpoint may serve: one check, or several joined by a rule.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Check;
 
-/// A rule over checks, or over what is probed by them: `L`.
+/// A rule over checks, or over the probes made of them: `L`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition<L> {
     /// One check.
     Check(L),
-    /// The opposite.
+    /// The opposite of a condition.
     Not(Box<Self>),
-    /// At least so many of these. All of them: their number; any of them: one.
+    /// At least so many of these. Their number stands for all of them, one for any of them.
     AtLeast(usize, Vec<Self>),
 }
 
 /// A check as a zone file names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Asked {
-    /// What is done.
+    /// The check.
     pub check: Arc<Check>,
-    /// Where; `None`: at the address of whoever is guarded by it.
+    /// The address to check; `None` for that of the endpoint that it guards.
     pub at: Option<SocketAddr>,
 }
 
 impl<L> Condition<L> {
-    /// What holds whatever happens.
+    /// Returns a condition that always holds.
     pub fn always() -> Self {
         Self::AtLeast(0, Vec::new())
     }
 
-    /// All checks of it, in order.
+    /// Returns all checks in it, in order.
     pub fn leaves(&self) -> Vec<&L> {
         match self {
             Self::Check(leaf) => vec![leaf],
@@ -40,7 +40,7 @@ impl<L> Condition<L> {
         }
     }
 
-    /// The checks without any of which it does not hold.
+    /// Returns the checks that must each pass for it to hold.
     pub fn needed(&self) -> Vec<&L> {
         match self {
             Self::Check(leaf) => vec![leaf],
@@ -51,7 +51,7 @@ impl<L> Condition<L> {
         }
     }
 
-    /// The same over what `leaf` makes of its checks.
+    /// Returns the condition with every check replaced by the result of `leaf`.
     pub fn map<M>(&self, leaf: &mut impl FnMut(&L) -> M) -> Condition<M> {
         match self {
             Self::Check(of) => Condition::Check(leaf(of)),
@@ -62,8 +62,8 @@ impl<L> Condition<L> {
         }
     }
 
-    /// Whether it holds, by what `leaf` says of its checks; `None`: that is not known yet, and
-    /// what is known does not decide it.
+    /// Whether it holds, given the results that `leaf` has for its checks. `None` if too many of
+    /// them are still unknown to decide.
     pub fn holds(&self, leaf: &impl Fn(&L) -> Option<bool>) -> Option<bool> {
         match self {
             Self::Check(of) => leaf(of),

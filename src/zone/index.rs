@@ -1,22 +1,23 @@
-//! A hash table from name hashes to numbers: open addressing, grown while a zone is read, read by
-//! anyone afterwards.
+//! A hash table from name hashes to numbers, with open addressing. It grows while a zone is read,
+//! and is read-only afterwards.
 
 use super::room::with_room;
 
-/// The slots of a table that holds nothing yet.
+/// The number of slots in an empty table.
 const SLOTS_MIN: usize = 8;
 
-/// Numbers by hash. What a number stands for is compared by whoever asks.
+/// Numbers by hash. The caller compares what a number stands for.
 #[derive(Debug)]
 pub(crate) struct Index {
-    /// A power of two of slots, at most 7/8 of them taken. One is the low half of the hash above
-    /// the number plus one; 0: nobody's. The hash's lowest bits decide the place.
+    /// The slots: a power of two, at most 7/8 of them taken. The upper half of a slot is the low
+    /// half of the hash, the lower half the number plus one; 0 marks an empty slot. The lowest bits
+    /// of the hash choose the slot.
     slots: Vec<u64>,
     len: usize,
 }
 
 impl Index {
-    /// A table of nothing.
+    /// Creates an empty table.
     pub(crate) fn new() -> Self {
         Self { slots: vec![0; SLOTS_MIN], len: 0 }
     }
@@ -24,7 +25,7 @@ impl Index {
     /// Adds `number`, which is below 2³²−1.
     ///
     /// # Cost
-    /// A few neighbouring slots; now and then the table doubles, which walks it in order.
+    /// A few neighbouring slots. Now and then the table doubles, which walks it in order.
     pub(crate) fn insert(&mut self, hash: u64, number: u32) {
         if (self.len + 1) * 8 > self.slots.len() * 7 {
             let slots = self.slots.len() * 2;
@@ -49,10 +50,10 @@ impl Index {
         self.slots[at] = slot;
     }
 
-    /// The first number under `hash` that `is_it`.
+    /// Returns the first number under `hash` for which `is_it` holds.
     ///
     /// # Cost
-    /// A few neighbouring slots; ends at the first empty one, and there always is one.
+    /// A few neighbouring slots. The search ends at the first empty one, and there always is one.
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let mask = self.slots.len().wrapping_sub(1);
         let mut at = hash as u32 as usize & mask;
@@ -70,7 +71,7 @@ impl Index {
         None
     }
 
-    /// Gives every number the one that `new` has for it.
+    /// Replaces every number by the one that `new` gives for it.
     pub(crate) fn renumber(&mut self, new: impl Fn(u32) -> u32) {
         for slot in self.slots.iter_mut().filter(|slot| **slot != 0) {
             let number = (*slot as u32).wrapping_sub(1);

@@ -1,4 +1,4 @@
-//! Measured latencies: how long the clients of a network take to reach a pool.
+//! Measured latencies: the time that the clients of a network take to reach a pool.
 
 use std::net::IpAddr;
 
@@ -6,39 +6,41 @@ use ipnet::IpNet;
 
 use super::service::PoolIndex;
 
-/// What was measured, network by network.
+/// Measurements, network by network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Latencies {
-    /// In order of network: those that hold others come before them.
+    /// The measurements, ordered by network: a network stands before those that it holds.
     rows: Vec<Latency>,
 }
 
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Latency {
-    /// Whose clients.
+    /// The network of the clients.
     pub net: IpNet,
     /// The pool that they reach.
     pub pool: PoolIndex,
-    /// In microseconds.
+    /// The latency in microseconds.
     pub micros: u32,
 }
 
 impl Latencies {
-    /// From measurements in any order; of two of one network and pool the smaller counts.
+    /// Creates them from measurements in any order. If a network and pool has two, the smaller
+    /// counts.
     pub fn new(mut rows: Vec<Latency>) -> Self {
         rows.sort_unstable();
         rows.dedup_by_key(|row| (row.net, row.pool));
         Self { rows }
     }
 
-    /// The same where each pool stands behind `pools` others.
+    /// Returns the latencies with every pool index raised by `pools`.
     pub fn moved(&self, pools: u16) -> Self {
         let moved = |row: &Latency| Latency { pool: PoolIndex(row.pool.0 + pools), ..*row };
         Self { rows: self.rows.iter().map(moved).collect() }
     }
 
-    /// How many microseconds `client` takes to `pool`, as the longest network says that holds it.
+    /// Returns the latency from `client` to `pool` in microseconds, by the longest network that
+    /// holds the client.
     ///
     /// # Cost
     /// A pass over all rows: not for queries.
@@ -47,7 +49,7 @@ impl Latencies {
         self.rows.iter().rfind(of_pool).map(|row| row.micros)
     }
 
-    /// All of them, in order of network.
+    /// Returns all measurements, ordered by network.
     pub fn rows(&self) -> &[Latency] {
         &self.rows
     }

@@ -1,7 +1,8 @@
 //! Warnings about a sound zone that can hardly be meant: names that lead nowhere, data that is
 //! never answered.
 //!
-//! Two passes over the names and the sets of a zone, and a look-up for each name in its data.
+//! It takes two passes over the names and the sets of a zone, and one look-up for each name in its
+//! data.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
@@ -16,24 +17,24 @@ use crate::wire::header::HEADER_LEN;
 use crate::wire::kind::Type;
 use crate::wire::name::{Name, wire_len};
 
-/// No node.
+/// The number that stands for no node.
 const NONE: u32 = u32::MAX;
 
-/// The longest UDP response without EDNS (RFC 1035 §4.2.1), and with it.
+/// The longest UDP responses without EDNS (RFC 1035 §4.2.1) and with it, in octets.
 const UDP_LEN_MAX: usize = 512;
 const EDNS_LEN_MAX: usize = 1232;
 
-/// The octets of the type and class of a question.
+/// The octets that the type and the class of a question take.
 const QUESTION_LEN: usize = 4;
 
 /// The most aliases that are followed in search of a loop.
 const ALIASES_MAX: usize = 16;
 
-/// Appends all that is questionable in a zone to `found`. `apex` is its node; `at` says what
-/// stands at each name.
+/// Appends everything questionable in a zone to `found`. `apex` is the node of the apex; `at` holds
+/// what stands at each node.
 ///
 /// # Cost
-/// By the number of names, records and endpoints.
+/// Proportional to the number of names, records and endpoints.
 pub(super) fn lint(
     content: &Content<'_>,
     names: &mut NameTree,
@@ -55,24 +56,25 @@ struct Lint<'a> {
     content: &'a Content<'a>,
     names: &'a mut NameTree,
     apex: u32,
-    /// By node: what stands there.
+    /// By node: what stands there, as bits of `at`.
     at: Vec<u16>,
     /// By node: the topmost delegation or DNAME above it, or `NONE`.
     cuts: Vec<u32>,
-    /// By delegation or DNAME: the first owner below whose data is never answered, and how many.
+    /// By delegation or DNAME: the first owner below it whose data is never answered, and their
+    /// number.
     hidden: BTreeMap<u32, (u32, usize)>,
 }
 
-/// The end of a name in the data of a record.
+/// The place to which a name in the data of a record leads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lead {
     /// Out of the zone.
     Outside,
-    /// To or below the delegation that stands at this node.
+    /// To the delegation at this node, or below it.
     Delegated(u32),
     /// To an alias.
     Alias,
-    /// To a name with addresses, or that a service answers.
+    /// To a name that has addresses, or that a service answers.
     Addresses,
     /// To a name without addresses.
     NoAddress,
@@ -89,8 +91,8 @@ impl Lint<'_> {
         node != self.apex && self.has(node, at::NS)
     }
 
-    /// Notes for each name what hides it, whether it has the origin twice, and whether it is that
-    /// of a name server.
+    /// Notes for each name what hides it, whether it holds the origin twice, and whether a name
+    /// server has it.
     fn mark(&mut self) {
         let origin = self.content.origin;
         let doubled = doubled(origin).and_then(|name| self.names.find(name.as_wire()));
@@ -115,7 +117,7 @@ impl Lint<'_> {
         }
     }
 
-    /// Looks at all sets of one owner.
+    /// Checks all sets of one owner.
     fn owner(&mut self, sets: &[Set], found: &mut Findings) {
         let node = sets[0].owner;
         if !self.has(node, at::INSIDE) {
@@ -150,13 +152,13 @@ impl Lint<'_> {
         }
     }
 
-    /// Looks at where the records of one set lead.
+    /// Checks where the records of one set lead.
     fn targets(&mut self, set: &Set, found: &mut Findings) {
         let content = self.content;
         let Some(at) = target_at(set.rtype) else { return };
         for rdata in set.rdatas(content.rdata) {
             let Some(target) = name_at(rdata, at) else { continue };
-            // The root says that there is none, or stands for the owner.
+            // The root says that there is no target, or stands for the owner.
             if target.len() == 1 || !is_below(target, content.origin) {
                 continue;
             }
@@ -169,7 +171,7 @@ impl Lint<'_> {
         }
     }
 
-    /// Returns what is wrong with a record of `set` that leads there, if anything is.
+    /// Returns the problem of a record of `set` that leads to `lead`, if it has one.
     fn problem(&mut self, set: &Set, rdata: &[u8], target: &[u8], lead: Lead) -> Option<Problem> {
         let is_apex = set.owner == self.apex;
         match (set.rtype, lead) {
@@ -179,7 +181,7 @@ impl Lint<'_> {
                 if glue.is_some() { None } else { Some(Problem::NoGlue) }
             }
             (_, Lead::Delegated(_)) => None,
-            // `Problem::NameserverWithoutAddress` says it.
+            // `Problem::NameserverWithoutAddress` covers it.
             (Type::NS, _) if is_apex => None,
             (_, Lead::Nowhere) => Some(Problem::TargetMissing),
             (Type::CNAME | Type::DNAME | Type::PTR, _) => None,
@@ -190,7 +192,7 @@ impl Lint<'_> {
         }
     }
 
-    /// Returns where a name at or below the origin leads.
+    /// Returns the place to which a name at or below the origin leads.
     fn lead(&mut self, name: &[u8]) -> Lead {
         if let Some(node) = self.names.find(name) {
             return match self.cuts[node as usize] {
@@ -215,12 +217,12 @@ impl Lint<'_> {
         Lead::Outside
     }
 
-    /// Returns where a name below the delegation or DNAME at `cut` leads.
+    /// Returns the place to which a name below the delegation or DNAME at `cut` leads.
     fn lead_below(&self, cut: u32) -> Lead {
         if self.is_cut(cut) { Lead::Delegated(cut) } else { Lead::Alias }
     }
 
-    /// Returns where a name at `node`, which is not hidden, leads.
+    /// Returns the place to which the name at `node` leads, if nothing hides it.
     fn lead_of(&self, node: u32) -> Lead {
         if self.is_cut(node) {
             Lead::Delegated(node)
@@ -233,7 +235,7 @@ impl Lint<'_> {
         }
     }
 
-    /// Whether the CNAME of `set` leads to its owner again, through other CNAMEs of the zone.
+    /// Whether the CNAME of `set` leads back to its owner, through other CNAMEs of the zone.
     fn is_loop(&mut self, set: &Set) -> bool {
         let content = self.content;
         let mut here = *set;
@@ -252,7 +254,7 @@ impl Lint<'_> {
         false
     }
 
-    /// Looks at the mailbox in a SOA record. The primary may be hidden: its name is not followed.
+    /// Checks the mailbox of a SOA record, but not the primary server, which may be hidden.
     fn soa(&mut self, set: &Set, found: &mut Findings) {
         let content = self.content;
         let Some(rdata) = set.rdatas(content.rdata).next() else { return };
@@ -268,7 +270,7 @@ impl Lint<'_> {
         }
     }
 
-    /// Reports what is hidden below each delegation and DNAME, once each.
+    /// Reports the hidden data below each delegation and DNAME, once each.
     fn report_hidden(&self, found: &mut Findings) {
         for (&cut, &(first, count)) in &self.hidden {
             let is_cut = self.is_cut(cut);
@@ -277,7 +279,7 @@ impl Lint<'_> {
         }
     }
 
-    /// Looks at one service.
+    /// Checks one service.
     fn service(&mut self, service: &Service, found: &mut Findings) {
         let node = self.names.find(service.owner.as_wire());
         if node.is_some_and(|node| self.has(node, at::DOUBLED)) {
@@ -293,7 +295,8 @@ impl Lint<'_> {
         for pool in service.pools.iter().filter(|pool| pool.nested_from.is_none()) {
             let mut known: HashSet<(IpAddr, Option<u16>)> = HashSet::new();
             for endpoint in &pool.endpoints {
-                // Those of one that is new are noted all.
+                // An endpoint with any address seen before is reported; all its addresses are
+                // noted.
                 let new = endpoint.addresses().filter(|&ip| known.insert((ip, endpoint.port)));
                 if new.count() < endpoint.addresses().count() {
                     found.push(Problem::SharedAddress, None, || endpoint.owner.clone());
@@ -303,14 +306,14 @@ impl Lint<'_> {
     }
 }
 
-/// Returns what comes of the number of SRV records that `name` answers, if anything does, and the
+/// Returns the problem of the number of SRV records that `name` answers, if there is one, and that
 /// number.
 fn srv_problem(service: &Service, name: &Name) -> Option<(Problem, usize)> {
     let target_len = |endpoint: &Endpoint| match &endpoint.place {
         Place::Addresses { .. } => endpoint.owner.as_wire().len(),
         Place::Target(target) => target.as_wire().len(),
     };
-    // Priority, weight and port are six octets; the target is never compressed (RFC 2782).
+    // Priority, weight and port take six octets; the target is never compressed (RFC 2782).
     let lens = service.endpoints().map(|(_, endpoint)| 6 + target_len(endpoint));
     let count = service.endpoints().count();
     let len = HEADER_LEN + name.as_wire().len() + QUESTION_LEN + set_len(lens);
@@ -321,7 +324,7 @@ fn srv_problem(service: &Service, name: &Name) -> Option<(Problem, usize)> {
     }
 }
 
-/// Returns where in the data of a type the name stands that ought to lead somewhere.
+/// Returns the offset in the data of a type of the name that ought to lead somewhere.
 fn target_at(rtype: Type) -> Option<usize> {
     match rtype {
         Type::NS | Type::CNAME | Type::DNAME | Type::PTR => Some(0),
@@ -347,8 +350,8 @@ fn is_below(wire: &[u8], origin: &Name) -> bool {
     rest.eq_ignore_ascii_case(origin)
 }
 
-/// Returns `example.com.example.com.` for `example.com.`; `None` for an origin of one label, below
-/// which its own name may well stand, and for one that is too long.
+/// Returns `example.com.example.com.` for `example.com.`. `None` for an origin of one label, which
+/// may well have a name like its own below it, and for one that is too long.
 fn doubled(origin: &Name) -> Option<Name> {
     if origin.label_count() < 2 {
         return None;

@@ -1,7 +1,7 @@
 //! The nouns of a zone: pure values, valid by construction.
 //!
-//! `config` makes them from files, `snapshot` compiles them. Nothing here reads a file, a clock
-//! or a socket, and nothing here is serializable.
+//! `config` makes them from files; `snapshot` compiles them. Nothing here reads a file, a clock or
+//! a socket, and nothing here is serializable.
 
 mod ask;
 mod check;
@@ -49,30 +49,30 @@ use ipnet::IpNet;
 
 use crate::wire::name::Name;
 
-/// Named maxima of what a zone may hold. Each is checked when a zone is loaded.
+/// The limits of a zone, each checked when a zone is loaded.
 pub mod limits {
-    /// Endpoints in one pool: two levels of 64 (`steering::draw`).
+    /// The most endpoints in one pool: two levels of 64 (`steering::draw`).
     pub const ENDPOINTS_PER_POOL_MAX: usize = 4096;
-    /// Endpoints in one service.
+    /// The most endpoints in one service.
     pub const ENDPOINTS_PER_SERVICE_MAX: usize = 4096;
-    /// Pools in one service, and members of one list in `to`.
+    /// The most pools in one service, and the most members of one list in `to`.
     pub const POOLS_MAX: usize = 64;
-    /// Routes in one service.
+    /// The most routes in one service.
     pub const ROUTES_MAX: usize = 4096;
-    /// How deep `to` may nest.
+    /// The most levels to which `to` may nest, and services too.
     pub const TARGET_DEPTH_MAX: usize = 8;
-    /// Addresses that one A or AAAA answer holds at the most.
+    /// The most addresses in one A or AAAA answer.
     pub const ADDRESSES_PER_ANSWER_MAX: usize = 64;
-    /// Addresses that it holds where no number is written; more do not help most clients and cost
-    /// every resolver.
+    /// The most addresses in one answer when the zone file writes no number. More do not help most
+    /// clients, and every resolver pays for them.
     pub const ADDRESSES_OF_ALL: usize = 8;
-    /// ALPN names in one HTTPS record.
+    /// The most ALPN names in one HTTPS record.
     pub const ALPN_NAMES_MAX: usize = 64;
 }
 
-/// One zone: static records and services under an origin.
+/// A zone: static records and services under an origin.
 ///
-/// Holds exactly one SOA and at least one NS at the origin; no CNAME stands beside other data;
+/// It has exactly one SOA and at least one NS at the origin. No CNAME stands beside other data, and
 /// nothing lies outside the origin ([`Zone::new`]).
 #[derive(Debug)]
 pub struct Zone {
@@ -84,48 +84,48 @@ pub struct Zone {
     services: Vec<Service>,
     claims: Vec<u32>,
     clients: Clients,
-    /// What its operator expects of it.
+    /// The tests that its operator wrote.
     tests: Vec<Test>,
     /// The questionable things in it.
     warnings: Vec<Conflict>,
 }
 
-/// Who may ask for the names of a zone: `allow`, or everyone if it is empty, without `deny`; of
-/// several networks that hold a client the narrowest decides.
+/// The clients that may ask for the names of a zone: those in `allow`, or everyone if it is empty,
+/// but not those in `deny`. If several networks hold a client, the narrowest decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Clients {
-    /// Networks that may.
+    /// The networks that may ask.
     pub allow: Vec<IpNet>,
-    /// Networks that may not.
+    /// The networks that may not.
     pub deny: Vec<IpNet>,
-    /// Networks of resolvers whose client subnets (RFC 7871) count.
+    /// The networks of the resolvers whose client subnets (RFC 7871) count.
     pub subnets: Vec<IpNet>,
 }
 
-/// What a zone consists of, for whoever turns it into something else.
+/// The parts of a zone, for a caller that turns it into something else.
 pub(crate) struct Parts {
     /// The apex.
     pub(crate) origin: Name,
-    /// Every name at which something stands, and those above them.
+    /// Every name that has something, and those above it.
     pub(crate) names: NameTree,
     /// The node of the origin.
     pub(crate) apex: u32,
     /// The static RRsets, by node, then by type.
     pub(crate) sets: Vec<Set>,
-    /// The data of all sets: each record behind its length, those of a set one after the other.
+    /// The data of all sets: each record after its length, those of one set in a row.
     pub(crate) rdata: Vec<u8>,
     /// The services, in file order.
     pub(crate) services: Vec<Service>,
-    /// The nodes of each service in turn: its own, those of its SRV names, of its endpoints.
+    /// The nodes of each service in turn: its own, those of its SRV names, those of its endpoints.
     pub(crate) claims: Vec<u32>,
-    /// Who may ask for its names.
+    /// The clients that may ask for its names.
     pub(crate) clients: Clients,
 }
 
-/// What could not be put together.
+/// A zone that could not be put together.
 #[derive(Debug)]
 pub struct Rejected {
-    /// Every conflict found, in canonical order of owner, at least one of them an error.
+    /// Every conflict found, in canonical order of owner; at least one of them is an error.
     pub conflicts: Vec<Conflict>,
     /// The records, as they were given.
     pub records: Records,
@@ -134,14 +134,15 @@ pub struct Rejected {
 impl Zone {
     /// Puts a zone together from its parts.
     ///
-    /// `records` of one owner and type make an RRset, wherever they stand, with the lowest TTL.
-    /// Endpoint owner names and SRV owners of `services` need no records: `snapshot` makes them.
+    /// The `records` of one owner and type make an RRset, wherever they stand; it takes the lowest
+    /// TTL. The owner names of endpoints and of SRV names in `services` need no records: `snapshot`
+    /// makes them.
     ///
     /// # Errors
     /// Every [`Conflict`] found, not only the first, and the records.
     ///
     /// # Cost
-    /// By the number of records, in whatever order.
+    /// Proportional to the number of records, whatever their order.
     pub fn new(
         origin: Name,
         mut records: Records,
@@ -154,7 +155,7 @@ impl Zone {
             validate::Content { origin: &origin, sets: &sets, rdata: &rdata, services: &services };
         let apex = validate::conflicts(&content, &mut records.names, &mut claims, &mut found);
         let apex = apex.map(|(apex, at)| {
-            // Nothing else that is to be said of a signed zone helps.
+            // On a signed zone no other remark helps.
             if !found.has(Problem::Signed) {
                 lint::lint(&content, &mut records.names, (apex, at), &mut found);
             }
@@ -182,32 +183,32 @@ impl Zone {
         }
     }
 
-    /// The same zone, open to `clients` only.
+    /// Returns the zone, open to `clients` only.
     pub fn with_clients(self, clients: Clients) -> Self {
         Self { clients, ..self }
     }
 
-    /// The same zone, with what its operator expects of it.
+    /// Returns the zone with the tests of its operator.
     pub fn with_tests(self, tests: Vec<Test>) -> Self {
         Self { tests, ..self }
     }
 
-    /// Takes what its operator expects of it; nothing is left.
+    /// Takes the tests out of the zone and leaves none.
     pub fn take_tests(&mut self) -> Vec<Test> {
         std::mem::take(&mut self.tests)
     }
 
-    /// Takes what is questionable in it, in canonical order of owner; nothing is left.
+    /// Takes the warnings out of the zone, in canonical order of owner, and leaves none.
     pub fn take_warnings(&mut self) -> Vec<Conflict> {
         std::mem::take(&mut self.warnings)
     }
 
-    /// The apex.
+    /// Returns the apex.
     pub fn origin(&self) -> &Name {
         &self.origin
     }
 
-    /// The static RRsets, in canonical order of owner, then by type.
+    /// Returns the static RRsets, in canonical order of owner, then by type.
     pub fn rrsets(&self) -> Vec<Rrset<'_>> {
         let mut rrsets: Vec<Rrset<'_>> =
             self.sets.iter().map(|set| set.rrset(&self.names, &self.rdata)).collect();
@@ -215,7 +216,7 @@ impl Zone {
         rrsets
     }
 
-    /// The services, in file order.
+    /// Returns the services, in file order.
     pub fn services(&self) -> &[Service] {
         &self.services
     }

@@ -1,4 +1,4 @@
-//! The names of a zone as a tree: each once, parents before children.
+//! The names of a zone as a tree: each name once, parents before children.
 
 use std::fmt;
 
@@ -7,45 +7,45 @@ use super::room::with_room;
 use crate::wire::name::Name;
 use crate::wire::qname::{Qname, ROOT_HASH};
 
-/// The node that every tree starts with.
+/// The node with which every tree starts.
 const ROOT: u32 = 0;
 
-/// How many octets all names may have together, and all data: half of what numbers of 32 bits can
-/// tell apart, as those of the endpoints come on top.
+/// The most octets of all names together, and of all data. This is half of what 32-bit numbers can
+/// address, because the octets of the endpoints come on top.
 pub(super) const OCTETS_MAX: usize = 1 << 31;
 
-/// More than [`OCTETS_MAX`].
+/// An error: the names would take more than [`OCTETS_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
-/// Names by number, from the root down; letters in the case they were first written in.
+/// Names by number, from the root down. Letters keep the case in which they were first written.
 ///
-/// A name is its parent's number and one label: a million names below one origin take their own
-/// octets, eight more, and their slots in the index.
+/// A name is its parent's number and one label. A million names below one origin take their own
+/// octets, eight more each, and their slots in the index.
 pub(crate) struct NameTree {
     nodes: Vec<Node>,
-    /// Labels in wire format, one after the other.
+    /// The labels in wire format, one after the other.
     labels: Vec<u8>,
-    /// The octets of all names, written out whole.
+    /// The octets of all names, written out in full.
     octets: usize,
     index: Index,
-    /// The last two names that were asked for; names that follow each other have much in common.
+    /// The last two names that were asked for: names in a row have much in common.
     qnames: Box<[Qname; 2]>,
-    /// Which of the two is the last.
+    /// The index in `qnames` of the last name.
     last: usize,
-    /// The nodes of the last name and of those above it, the root first; only as far as there
-    /// are any, if it was not found.
+    /// The nodes of the last name and of those above it, the root first. If the name was not found,
+    /// the path ends with the closest name that was.
     path: Vec<u32>,
 }
 
 struct Node {
     parent: u32,
-    /// Where its label starts.
+    /// The start of its label in `labels`.
     label: u32,
 }
 
 impl NameTree {
-    /// A tree of the root alone, with room for `count` names.
+    /// Creates a tree with the root alone, and room for `count` names.
     pub(crate) fn with_room(count: usize) -> Self {
         let (mut nodes, mut labels) = (with_room(count), with_room(count));
         nodes.push(Node { parent: ROOT, label: 0 });
@@ -61,12 +61,12 @@ impl NameTree {
         }
     }
 
-    /// How many nodes there are; their numbers are those below.
+    /// Returns the number of nodes; they are numbered from 0.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// The node of the name `wire`; made, with those above it, if it is new.
+    /// Returns the node of the name `wire`. It is made if it is new, with those above it.
     pub(crate) fn add(&mut self, wire: &[u8]) -> Result<u32, Full> {
         let (common, depth) = self.turn_to(wire);
         for depth in common + 1..=depth {
@@ -80,7 +80,7 @@ impl NameTree {
         Ok(self.path[depth])
     }
 
-    /// The node of the name `wire`, if there is one.
+    /// Returns the node of the name `wire`, if there is one.
     pub(crate) fn find(&mut self, wire: &[u8]) -> Option<u32> {
         let (common, depth) = self.turn_to(wire);
         for depth in common + 1..=depth {
@@ -92,19 +92,19 @@ impl NameTree {
         Some(self.path[depth])
     }
 
-    /// The node above `node`; the root is above itself.
+    /// Returns the node above `node`; the root is above itself.
     pub(crate) fn parent(&self, node: u32) -> u32 {
         self.nodes[node as usize].parent
     }
 
-    /// The leftmost label in wire format, its length in front; of the root, a zero octet.
+    /// Returns the leftmost label in wire format, after its length; for the root, a zero octet.
     pub(crate) fn label(&self, node: u32) -> &[u8] {
         let start = self.nodes[node as usize].label as usize;
         let len = usize::from(self.labels[start]);
         &self.labels[start..=start + len]
     }
 
-    /// The whole name.
+    /// Returns the whole name.
     pub(crate) fn name(&self, mut node: u32) -> Name {
         let mut wire = Vec::new();
         while node != ROOT {
@@ -115,14 +115,14 @@ impl NameTree {
         Name::from_wire(&wire).unwrap_or_else(Name::root)
     }
 
-    /// The names by hash, the root too, for look-ups in whatever the tree becomes.
+    /// Returns the names by hash, including the root, for look-ups in what the tree becomes.
     pub(crate) fn into_index(mut self) -> Index {
         self.index.insert(ROOT_HASH, ROOT);
         self.index
     }
 
-    /// Makes `wire` the last name; says how many labels it shares with the one before, which are
-    /// those that the path still holds, and how many it has.
+    /// Makes `wire` the last name. Returns the number of labels that it shares with the name
+    /// before, which are those that the path still holds, and the number that it has.
     fn turn_to(&mut self, wire: &[u8]) -> (usize, usize) {
         let before = self.last;
         self.last = 1 - before;
@@ -138,7 +138,7 @@ impl NameTree {
         (common, here.depth())
     }
 
-    /// The child of `parent` for the suffix of `depth` labels of the last name.
+    /// Returns the child of `parent` for the last `depth` labels of the last name.
     fn child(&self, parent: u32, depth: usize) -> Option<u32> {
         let qname = &self.qnames[self.last];
         let label = &qname.as_wire()[qname.start(depth)..qname.start(depth - 1)];

@@ -1,9 +1,9 @@
-//! What the operator says of an endpoint.
+//! The states that an operator writes for endpoints.
 
-/// The state that the operator wants an endpoint to have, beside the one that it has.
+/// The state that the operator wants an endpoint to have, whatever its own state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Override {
-    /// What its checks say.
+    /// The state that its checks find.
     Auto,
     /// Up, whatever its checks say.
     Up,

@@ -12,11 +12,11 @@ use crate::wire::name::Name;
 pub struct Conflict {
     /// The owner that it is about, or the origin.
     pub owner: Name,
-    /// The RRset there, if one is to blame.
+    /// The type of the RRset to blame, if there is one.
     pub rtype: Option<Type>,
     /// The problem.
     pub problem: Problem,
-    /// The name that the data of the record to blame holds, if it is about that.
+    /// The name in the data of the record to blame, if the problem is about that name.
     pub target: Option<Name>,
     /// The number of owners or records that it is about.
     pub count: usize,
@@ -24,7 +24,7 @@ pub struct Conflict {
     pub record: Option<usize>,
 }
 
-/// A kind of fault in a zone.
+/// The kinds of faults in a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Problem {
     /// Records of a signed zone, which this version does not serve (RFC 4035 §3).
@@ -33,11 +33,11 @@ pub enum Problem {
     CnameBesideOtherData,
     /// More than one CNAME or DNAME at one owner (RFC 2181 §10.1, RFC 6672 §2.4).
     SeveralAliases,
-    /// A service at or below a delegation or below a DNAME: it could never be answered.
+    /// A service at or below a delegation, or below a DNAME: it could never be answered.
     ServiceNotInAuthority,
-    /// A service's own names meet static addresses, a CNAME, or another service's names.
+    /// A name of a service that also has static addresses, a CNAME, or another service.
     ServiceBesideData,
-    /// A service's `https` or `txt`, and static records of that type at its name.
+    /// Static records at a service's name of a type that its `https` or `txt` makes too.
     ServiceBesideSameType,
     /// A pool of targets, answered as CNAME, beside static data or at the apex.
     TargetBesideData,
@@ -51,9 +51,9 @@ pub enum Problem {
     NoNs,
     /// An owner outside the zone.
     OutOfZone,
-    /// Records that no message can hold together (RFC 1035 §4.2.2).
+    /// Records that do not fit into one message (RFC 1035 §4.2.2).
     RrsetTooLarge,
-    /// A delegation at a wildcard: what it would mean is undefined (RFC 4592 §4.2).
+    /// A delegation at a wildcard: its meaning is undefined (RFC 4592 §4.2).
     CutAtWildcard,
     /// A name server of the zone, inside the zone, that has no address record.
     NameserverWithoutAddress,
@@ -61,11 +61,11 @@ pub enum Problem {
     UnequalTtls,
     /// Data other than DS and glue at a delegation (RFC 1034 §4.2.1).
     DataAtZoneCut,
-    /// Data below a delegation that is no glue.
+    /// Data below a delegation that is not glue.
     DataBelowZoneCut,
     /// Data below a DNAME (RFC 6672 §2.4).
     DataBelowDname,
-    /// A DNAME at a wildcard: it renames what lies below the label `*` only (RFC 4592 §4.4).
+    /// A DNAME at a wildcard: it renames only what lies below the label `*` (RFC 4592 §4.4).
     DnameAtWildcard,
     /// An owner that ends in the origin twice: `www.example.com.example.com.`.
     DoubledOrigin,
@@ -77,22 +77,22 @@ pub enum Problem {
     TargetIsAlias,
     /// A CNAME that leads back to itself.
     AliasLoop,
-    /// A name server below the delegation that it is for, without an address (RFC 1034 §4.2.1).
+    /// A name server without an address below its own delegation (RFC 1034 §4.2.1).
     NoGlue,
     /// A mailbox in a SOA record that is written with `@` (RFC 1035 §8).
     MailboxWithAt,
-    /// SRV names of a wildcard service, below the label `*` that no client asks for.
+    /// An SRV name of a wildcard service: it lies below the label `*`, and no client asks for it.
     SrvBelowWildcard,
     /// More SRV records than a response without EDNS holds.
     SrvTruncatedWithoutEdns,
     /// More SRV records than a response over UDP holds.
     SrvTruncated,
-    /// Two endpoints of one pool with one address and port.
+    /// Two endpoints of one pool with the same address and port.
     SharedAddress,
 }
 
 impl Problem {
-    /// Whether the zone can be served all the same.
+    /// Whether the zone can be served nevertheless.
     pub fn is_warning(self) -> bool {
         self >= Self::UnequalTtls
     }
@@ -171,7 +171,7 @@ impl fmt::Display for Conflict {
     }
 }
 
-/// The most problems of each severity that are kept: more help nobody, and each holds its owner.
+/// The most problems of each severity that are kept. More help nobody, and each holds its owner.
 const KEPT_MAX: usize = 1000;
 
 /// The problems found so far.
@@ -186,12 +186,13 @@ pub(super) struct Findings {
 #[derive(Debug)]
 struct Finding {
     conflict: Conflict,
-    /// The data of the record to blame, if only one of its RRset is.
+    /// The data of the record to blame, if it is only one of its RRset.
     rdata: Option<Box<[u8]>>,
 }
 
 impl Findings {
-    /// Adds a problem of the set of `rtype` at `owner`, or of all that stands there.
+    /// Adds a problem of the set of `rtype` at `owner`, or of everything at `owner` if `rtype` is
+    /// `None`.
     pub(super) fn push(
         &mut self,
         problem: Problem,
@@ -211,7 +212,8 @@ impl Findings {
         self.push_record(problem, rtype, &rdata, || (owner.clone(), target));
     }
 
-    /// Adds a problem of the record of `rtype` with this data; `names` makes its owner and target.
+    /// Adds a problem of the record of `rtype` with this data; `names` makes its owner and its
+    /// target.
     pub(super) fn push_record(
         &mut self,
         problem: Problem,
@@ -227,7 +229,7 @@ impl Findings {
         }
     }
 
-    /// Adds a problem of `count` owners or records, the first of them at `owner`.
+    /// Adds a problem of `count` owners or records, the first of which is at `owner`.
     pub(super) fn push_many(&mut self, problem: Problem, count: usize, owner: Name) {
         if self.has_room(problem) {
             let (rtype, target, record) = (None, None, None);
@@ -247,11 +249,11 @@ impl Findings {
         *count <= KEPT_MAX
     }
 
-    /// Returns all of them in canonical order of owner, each with its record, and whether there is
-    /// an error. Of a signed zone it returns only that it is signed.
+    /// Returns the problems in canonical order of owner, each with its record, and whether there is
+    /// an error. For a signed zone it returns only that the zone is signed.
     ///
     /// # Cost
-    /// One pass over the records if there is any.
+    /// One pass over the records if there is a problem.
     pub(super) fn finish(mut self, records: &mut Records) -> (Vec<Conflict>, bool) {
         if self.has(Problem::Signed) {
             self.found.retain(|finding| finding.conflict.problem == Problem::Signed);
@@ -265,7 +267,7 @@ impl Findings {
         (conflicts, self.errors > 0)
     }
 
-    /// Finds the record of each: the last that fits.
+    /// Finds the record to blame for each problem: the last that fits.
     fn blame(&mut self, records: &mut Records) {
         let mut wanted: HashMap<u32, Vec<&mut Finding>> = HashMap::new();
         for finding in &mut self.found {

@@ -5,49 +5,49 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-/// The networks of one link, whose members are not told apart from outside.
+/// The link-local networks, whose addresses mean another machine on each link.
 const LINK_LOCAL: [IpNet; 2] = [
     IpNet::V4(ipnet::Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16)),
     IpNet::V6(ipnet::Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)),
 ];
-/// The services by which clouds tell a machine its secrets, where they are not link-local.
+/// The addresses from which a machine in a cloud reads its secrets, beside 169.254.169.254.
 const METADATA: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
-/// IPv4 addresses as a NAT64 writes them (RFC 6052 §2.1).
+/// The prefix with which a NAT64 writes IPv4 addresses as IPv6 ones (RFC 6052 §2.1).
 const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
 
-/// The addresses that probes may go to, so that who writes zone files does not reach by Waypost
-/// what only this machine can reach.
+/// A limit on the addresses that probes may go to. Without one, the author of a zone file could
+/// reach through Waypost what only this machine can reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
-    /// Networks that are allowed whatever they are.
+    /// The networks that are allowed, whatever they are.
     pub allow: Arc<[IpNet]>,
     /// Whether the loopback is allowed.
     pub loopback: bool,
 }
 
-/// The reason for which probes may not go to an address.
+/// The reason why probes may not go to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It is this machine's own.
+    /// An address of this machine's loopback.
     Loopback,
-    /// It is one of a link.
+    /// A link-local address.
     LinkLocal,
-    /// A cloud tells a machine its secrets there.
+    /// An address from which a machine in a cloud reads its secrets.
     Metadata,
 }
 
 impl Reach {
-    /// Without any limit.
+    /// Creates a limit that allows every address.
     pub fn everywhere() -> Self {
         let all = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
         let allow = all.map(|ip| IpNet::new_assert(ip, 0)).into();
         Self { allow, loopback: true }
     }
 
-    /// The reason for which probes may not go to `ip`; `None`: they may.
+    /// Returns the reason why probes may not go to `ip`; `None` if they may.
     pub fn refuses(&self, ip: IpAddr) -> Option<Refused> {
         let ip = inner(ip);
         if self.allow.iter().any(|net| net.contains(&ip)) {
@@ -69,7 +69,7 @@ impl Reach {
 }
 
 impl Refused {
-    /// The name for such an address in messages.
+    /// Returns the words for such an address in messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Loopback => "a loopback address",
@@ -79,7 +79,7 @@ impl Refused {
     }
 }
 
-/// The IPv4 address that an IPv6 one stands for, if it does.
+/// Returns the IPv4 address that an IPv6 address stands for, or the address itself.
 fn inner(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip.to_canonical() else { return ip.to_canonical() };
     match v6.segments() {

@@ -1,4 +1,4 @@
-//! Records on their way into a zone: a few large pieces of memory, whatever their number.
+//! Records on their way into a zone: a few large pieces of memory, however many records there are.
 
 use std::fmt;
 
@@ -10,17 +10,16 @@ use crate::wire::name::Name;
 
 /// Records in the order in which they were written.
 ///
-/// Names stand in a tree, each once, and data one behind the other: a record takes 16 octets
-/// beside them.
+/// Names are kept in a tree, each once, and data in a row. A record takes 16 octets beside them.
 #[derive(Debug)]
 pub struct Records {
     pub(super) names: NameTree,
     pub(super) records: Vec<Record>,
-    /// The data of all records in the order they came, each behind its length.
+    /// The data of all records in the order in which they came, each after its length.
     pub(super) rdata: Vec<u8>,
 }
 
-/// A name that records can stand at; only good for the [`Records`] that gave it.
+/// A name that records can have. It is valid only for the [`Records`] that returned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Owner(pub(super) u32);
 
@@ -28,17 +27,17 @@ pub struct Owner(pub(super) u32);
 pub(super) struct Record {
     pub(super) owner: u32,
     pub(super) ttl: Ttl,
-    /// Where its data starts.
+    /// The start of its data.
     pub(super) rdata: u32,
     pub(super) rtype: Type,
 }
 
-/// Why a record could not be taken in.
+/// The reason why a record was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordError {
-    /// Its data is longer than 65,535 octets.
+    /// The data is longer than 65,535 octets.
     TooLong,
-    /// All names, or all data, take up more than 2 GiB.
+    /// All names, or all data, would take more than 2 GiB.
     TooMany,
 }
 
@@ -56,20 +55,20 @@ impl fmt::Display for RecordError {
 impl std::error::Error for RecordError {}
 
 impl Records {
-    /// No records.
+    /// Creates an empty list.
     pub fn new() -> Self {
         Self::from_text_of(0)
     }
 
-    /// No records, and room for those that a text of `len` octets can hold.
+    /// Creates an empty list with room for the records that a text of `len` octets can hold.
     pub(crate) fn from_text_of(len: usize) -> Self {
-        // Few records are shorter: `a A 192.0.2.1`.
+        // Few records are shorter than `a A 192.0.2.1`.
         let count = len / 16;
         let (names, records) = (NameTree::with_room(count), with_room(count));
         Self { names, records, rdata: with_room(count) }
     }
 
-    /// The owner of this name.
+    /// Returns the owner with this name; makes it if it is new.
     ///
     /// # Errors
     /// [`RecordError::TooMany`].
@@ -77,16 +76,16 @@ impl Records {
         self.owner_of(name.as_wire())
     }
 
-    /// The owner of the name that fills `wire` exactly.
+    /// Returns the owner with the name that fills `wire` exactly.
     pub(crate) fn owner_of(&mut self, wire: &[u8]) -> Result<Owner, RecordError> {
         self.names.add(wire).map(Owner).map_err(|_| RecordError::TooMany)
     }
 
-    /// Adds a record. The caller vouches that names in `rdata` are uncompressed and that its form
-    /// is the type's.
+    /// Adds a record. The caller guarantees that `rdata` has the form of the type, and that names
+    /// in it are uncompressed.
     ///
     /// # Errors
-    /// [`RecordError`]; then nothing was added.
+    /// [`RecordError`]; nothing is added then.
     pub fn push(
         &mut self,
         owner: Owner,
@@ -105,35 +104,35 @@ impl Records {
         Ok(())
     }
 
-    /// How many there are.
+    /// Returns the number of records.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The data of the first record of this type at `name`.
+    /// Returns the data of the first record of this type at `name`.
     pub fn first(&mut self, name: &Name, rtype: Type) -> Option<&[u8]> {
         let owner = self.names.find(name.as_wire())?;
         let first = self.records.iter().find(|r| r.owner == owner && r.rtype == rtype)?;
         Some(rdata_at(&self.rdata, first.rdata))
     }
 
-    /// Owner, type, TTL and data of each record, in the order in which they were written.
+    /// Returns owner, type, TTL and data of each record, in the order in which they were written.
     pub fn iter(&self) -> impl Iterator<Item = (Owner, Type, Ttl, &[u8])> {
         let record = |r: &Record| (Owner(r.owner), r.rtype, r.ttl, rdata_at(&self.rdata, r.rdata));
         self.records.iter().map(record)
     }
 
-    /// The name of an owner.
+    /// Returns the name of an owner.
     pub fn name(&self, owner: Owner) -> Name {
         self.names.name(owner.0)
     }
 
-    /// The owner of this name, if anything names it or a name below.
+    /// Returns the owner with this name, if a record has it or a name below it.
     pub fn find(&mut self, name: &Name) -> Option<Owner> {
         self.names.find(name.as_wire()).map(Owner)
     }
@@ -145,7 +144,7 @@ impl Default for Records {
     }
 }
 
-/// The data that starts at `at`, behind its length.
+/// Returns the data whose length starts at `at`.
 pub(super) fn rdata_at(rdata: &[u8], at: u32) -> &[u8] {
     let (len, rest) = rdata[at as usize..].split_at(2);
     &rest[..usize::from(u16::from_be_bytes([len[0], len[1]]))]

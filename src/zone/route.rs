@@ -1,24 +1,24 @@
-//! Which clients go where.
+//! Routes: the clients that they take, and the pools where they lead.
 
 use ipnet::IpNet;
 
 use super::service::{NestedIndex, PoolIndex};
 use crate::geo::{Code, Coordinates, Subdivision};
 
-/// Which clients go where.
+/// A route from some clients to some pools.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
-    /// The clients.
+    /// The clients that it takes.
     pub from: RouteFrom,
-    /// Where they go.
+    /// The target to which it leads them.
     pub to: Target,
 }
 
-/// Clients by what is known of them: each list that is not empty must have one that fits. All
-/// empty: everyone.
+/// Clients, by what is known of them. Each list that is not empty must have an entry that fits. If
+/// all are empty, every client fits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RouteFrom {
-    /// Networks that hold the client.
+    /// The networks that hold the client.
     pub nets: Vec<IpNet>,
     /// Continents.
     pub continents: Vec<Code>,
@@ -31,40 +31,39 @@ pub struct RouteFrom {
 }
 
 impl RouteFrom {
-    /// Whether it takes every client.
+    /// Whether every client fits.
     pub fn is_everyone(&self) -> bool {
         self.nets.is_empty() && !self.asks_place() && self.asns.is_empty()
     }
 
-    /// Whether it asks where the client is.
+    /// Whether it depends on the client's place.
     pub fn asks_place(&self) -> bool {
         !(self.continents.is_empty() && self.countries.is_empty() && self.subdivisions.is_empty())
     }
 }
 
-/// The `to` algebra, nested freely.
+/// A target of the `to` algebra, nested freely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// One pool.
     Pool(PoolIndex),
-    /// The first usable one, in order.
+    /// The first usable one, in the order written.
     Failover(Vec<Target>),
-    /// By weight; a share that is not usable flows to the others in proportion.
+    /// One by weight. The share of one that is not usable flows to the others in proportion.
     Split(Vec<(Target, u16)>),
-    /// The usable one that is nearest to the client; the order written where nobody knows where
-    /// that is.
+    /// The usable one nearest to the client; in the order written if the client's place is unknown.
     Nearest(Vec<PoolIndex>),
-    /// The usable one that the client reaches soonest, as the service's latencies say; those that
-    /// nothing is known of come behind, as in [`Target::Nearest`].
+    /// The usable one that the client reaches soonest by the service's latencies. Those without a
+    /// latency come after the others, as in [`Target::Nearest`].
     Fastest(Vec<PoolIndex>),
     /// The endpoints of all usable ones together.
     All(Vec<Target>),
-    /// Where a nested service leads the client.
+    /// The target to which a nested service leads the client.
     Service(NestedIndex),
 }
 
 impl Target {
-    /// Whether it depends on how long clients take.
+    /// Whether it depends on latencies.
     pub fn asks_latencies(&self) -> bool {
         match self {
             Self::Fastest(_) => true,
@@ -74,8 +73,8 @@ impl Target {
         }
     }
 
-    /// The same where the pools of its service stand behind `pools` others, and what is nested in
-    /// it behind `nested` others.
+    /// Returns the target with every pool index raised by `pools`, and every index of a nested
+    /// service by `nested`.
     pub fn moved(&self, pools: u16, nested: u16) -> Self {
         let one = |at: &PoolIndex| PoolIndex(at.0 + pools);
         let ones = |list: &[PoolIndex]| list.iter().map(one).collect();
@@ -94,7 +93,7 @@ impl Target {
         }
     }
 
-    /// Adds every pool in it to `found`; those of nested services not.
+    /// Adds every pool in it to `found`, but not those of nested services.
     pub fn pools(&self, found: &mut Vec<PoolIndex>) {
         match self {
             Self::Pool(pool) => found.push(*pool),
@@ -106,11 +105,12 @@ impl Target {
     }
 }
 
-/// Where a pool is, for [`Target::Nearest`].
+/// The place of a pool, for [`Target::Nearest`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PoolLocation {
-    /// The point.
+    /// The point on the globe.
     pub coordinates: Coordinates,
-    /// How much nearer the pool counts than it is, in kilometres; below 0: farther.
+    /// The distance by which the pool counts as nearer than it is, in kilometres; below 0, as
+    /// farther.
     pub bias_km: i32,
 }

@@ -1,4 +1,4 @@
-//! Static data: TTL, RDATA, RRset.
+//! Static data: TTL and RRset.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ impl Ttl {
     /// The longest TTL (RFC 2181 §8).
     pub const MAX: Ttl = Ttl(0x7fff_ffff);
 
-    /// A TTL of `secs` seconds; `None` above 2³¹−1.
+    /// Returns a TTL of `secs` seconds; `None` above 2³¹−1.
     pub const fn from_secs(secs: u32) -> Option<Self> {
         if secs <= Self::MAX.0 { Some(Self(secs)) } else { None }
     }
 
-    /// The TTL in seconds.
+    /// Returns the TTL in seconds.
     pub const fn as_secs(self) -> u32 {
         self.0
     }
@@ -30,15 +30,17 @@ impl fmt::Display for Ttl {
     }
 }
 
-/// All records of one type at one owner (RFC 2181 §5): one TTL, no record twice.
+/// An RRset: all records of one type at one owner (RFC 2181 §5). It has one TTL and no record
+/// twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rrset<'a> {
-    /// The name that the records are at.
+    /// The owner name of the records.
     pub owner: Name,
-    /// Their type.
+    /// The type of the records.
     pub rtype: Type,
-    /// Their TTL.
+    /// The TTL of the records.
     pub ttl: Ttl,
-    /// Their data in wire format, at least one, in the order in which they were written.
+    /// The data of the records in wire format, at least one, in the order in which they were
+    /// written.
     pub rdatas: Vec<&'a [u8]>,
 }

@@ -1,4 +1,4 @@
-//! What a steered name is made of: services, pools, endpoints, routes.
+//! The parts of a steered name: services, pools, endpoints, routes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -17,36 +17,36 @@ pub struct Service {
     pub label: String,
     /// The owner of its A, AAAA and CNAME answers.
     pub owner: Name,
-    /// The TTL of every record that it gives.
+    /// The TTL of every record in its answers.
     pub ttl: Ttl,
     /// The names, weights and tiers of its SRV answers.
     pub srv: Srv,
-    /// What its HTTPS answers say beside addresses; `None`: it answers none.
+    /// The data of its HTTPS answers beside addresses; `None` if it answers no HTTPS.
     pub https: Option<Box<Https>>,
     /// The data of its TXT records in wire format, no two alike; may be empty.
     pub txt: Vec<Box<[u8]>>,
-    /// How many endpoints one A or AAAA answer names.
+    /// The number of endpoints in one A or AAAA answer.
     pub answers: Answers,
-    /// What to answer when no pool of the route is usable.
+    /// The answer when no pool of the route is usable.
     pub on_all_down: OnAllDown,
     /// Whether a client gets the same endpoints as long as they may serve.
     pub sticky: bool,
-    /// At least one, in file order; those of nested services behind.
+    /// The pools, at least one: its own in file order, then those of nested services.
     pub pools: Vec<Pool>,
-    /// How long clients take to reach its pools, for [`Target::Fastest`](super::Target::Fastest).
+    /// The latencies from clients to its pools, for [`Target::Fastest`](super::Target::Fastest).
     pub latencies: Option<Arc<Latencies>>,
-    /// Tried in order; a client that none matches goes to the pools in file order.
+    /// The routes, tried in order. A client that none takes goes to the pools in file order.
     pub routes: Vec<Route>,
-    /// The services that its pools are made of, and those that these are made of behind them.
+    /// The services that its pools are made of, each followed by those that it is made of.
     pub nested: Vec<Nested>,
 }
 
 /// The names of a service that answer SRV (RFC 2782).
 #[derive(Clone, Debug, Default)]
 pub struct Srv {
-    /// May be empty.
+    /// The names; may be empty.
     pub names: Vec<SrvName>,
-    /// The numbers that weights become.
+    /// The way in which weights become numbers.
     pub weights: SrvWeights,
     /// The failover tiers that are answered.
     pub tiers: SrvTiers,
@@ -55,57 +55,57 @@ pub struct Srv {
 /// A name that answers SRV.
 #[derive(Clone, Debug)]
 pub struct SrvName {
-    /// Such as `_http._tcp.web.example.com.`
+    /// The owner name, such as `_http._tcp.web.example.com.`.
     pub owner: Name,
-    /// The port of every endpoint in its answers; `None`: each endpoint's own.
+    /// The port of every endpoint in its answers; `None` for each endpoint's own.
     pub port: Option<u16>,
 }
 
-/// The numbers that weights become in SRV answers.
+/// The way in which weights become numbers of SRV answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SrvWeights {
-    /// 65,535 for the greatest of a priority, the others in proportion.
+    /// 65,535 for the greatest weight of a priority, and the others in proportion.
     #[default]
     Scaled,
-    /// Those of the zone file.
+    /// The weights of the zone file.
     Written,
 }
 
 /// The failover tiers that SRV answers name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SrvTiers {
-    /// All, by priority.
+    /// All tiers, by priority.
     #[default]
     All,
-    /// The one in use.
+    /// The tier in use.
     Current,
 }
 
-/// How many endpoints one A or AAAA answer names.
+/// The number of endpoints in one A or AAAA answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
-    /// This many, drawn by weight; 1 to
+    /// So many, drawn by weight; 1 to
     /// [`ADDRESSES_PER_ANSWER_MAX`](super::limits::ADDRESSES_PER_ANSWER_MAX).
     Count(u8),
-    /// Every endpoint that may serve, [`ADDRESSES_OF_ALL`](super::limits::ADDRESSES_OF_ALL) at
-    /// most.
+    /// Every endpoint that may serve, at most
+    /// [`ADDRESSES_OF_ALL`](super::limits::ADDRESSES_OF_ALL).
     All,
 }
 
-/// What the HTTPS record of a service says beside addresses (RFC 9460 §7).
+/// The data of a service's HTTPS record beside addresses (RFC 9460 §7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Https {
-    /// The ALPN names of what its endpoints speak beside HTTP/1.1: at least one and
-    /// [`ALPN_NAMES_MAX`](super::limits::ALPN_NAMES_MAX) at most, each of 1 to 255 octets.
+    /// The ALPN names of the protocols that its endpoints speak beside HTTP/1.1: at least one, at
+    /// most [`ALPN_NAMES_MAX`](super::limits::ALPN_NAMES_MAX), each of 1 to 255 octets.
     pub alpn: Vec<String>,
-    /// The port that clients connect to; `None`: 443, that of the scheme.
+    /// The port that clients connect to; `None` for 443, that of the scheme.
     pub port: Option<u16>,
 }
 
-/// What a service answers when nothing is usable.
+/// The answer of a service when nothing is usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnAllDown {
-    /// As if everything were up: a wrong address beats no address.
+    /// The answer as if everything were up: a wrong address beats no address.
     All,
     /// NODATA.
     None,
@@ -113,61 +113,61 @@ pub enum OnAllDown {
     Pool(PoolIndex),
 }
 
-/// A pool's place in its service's `pools`.
+/// The index of a pool in the `pools` of its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolIndex(pub u16);
 
-/// A nested service's place in its service's `nested`.
+/// The index of a nested service in the `nested` of its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NestedIndex(pub u16);
 
-/// A named group of endpoints, such as a site. All have addresses, or all have a target.
+/// A named group of endpoints, such as a site. Either all have addresses, or all have a target.
 #[derive(Clone, Debug)]
 pub struct Pool {
     /// Its name, unique in the service.
     pub name: String,
     /// The share of weight that must be up for the pool to be usable.
     pub min_up: MinUp,
-    /// Where it is; each pool that a [`Target::Nearest`](super::Target::Nearest) names has one.
+    /// The place of the pool; each pool that a [`Target::Nearest`](super::Target::Nearest) names
+    /// has one.
     pub location: Option<PoolLocation>,
-    /// At least one; none in a pool of services.
+    /// The endpoints, at least one; a pool of services has none.
     pub endpoints: Vec<Endpoint>,
-    /// What serves for it if its members are other services.
+    /// The target that serves for it, if its members are other services.
     pub services: Option<Target>,
-    /// If it is the copy of a pool of another service, which is nested in this one: the name that
-    /// it has there.
+    /// The name of the pool in its own service, if this is a copy in a service that nests that one.
     pub nested_from: Option<Box<str>>,
 }
 
 /// Another service that is nested in this one: a member of one of its pools.
 ///
-/// Its pools stand as copies among those of this one, so what draws here leaves the draws of the
-/// other as they are; states are those of the addresses, and so the same.
+/// Its pools are copied among the pools of this one, so that draws here leave the draws of the
+/// other alone. States belong to addresses, and so both share them.
 #[derive(Clone, Debug)]
 pub struct Nested {
-    /// What the zone file calls it.
+    /// The name of the service as the zone file writes it.
     pub label: String,
-    /// Where clients go that none of its routes takes.
+    /// The target of the clients that none of its routes takes.
     pub otherwise: Target,
-    /// Its routes, to pools of this service.
+    /// The routes, to pools of this service.
     pub routes: Vec<Route>,
-    /// How long clients take to its pools.
+    /// The latencies from clients to its pools.
     pub latencies: Option<Arc<Latencies>>,
 }
 
-/// A share of weight, 0 to 1 in steps of one millionth. 0: one endpoint up is enough.
+/// A share of weight, 0 to 1 in steps of one millionth. With 0, one endpoint up is enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MinUp(u32);
 
 impl MinUp {
     const ONE: u64 = 1_000_000;
 
-    /// The share `fraction`; `None` outside 0 to 1.
+    /// Returns the share `fraction`; `None` outside 0 to 1.
     pub fn from_fraction(fraction: f64) -> Option<Self> {
         (0.0..=1.0).contains(&fraction).then(|| Self((fraction * Self::ONE as f64).round() as u32))
     }
 
-    /// The share, 0 to 1.
+    /// Returns the share, 0 to 1.
     pub fn as_fraction(self) -> f64 {
         f64::from(self.0) / Self::ONE as f64
     }
@@ -181,38 +181,38 @@ impl MinUp {
 /// One place that serves a service.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Its name, unique in the service: `fra1`.
+    /// The name, unique in the service: `fra1`.
     pub name: String,
-    /// Its own owner name, `fra1.web.example.com.`.
+    /// The owner name of the endpoint itself, `fra1.web.example.com.`.
     pub owner: Name,
-    /// Where it is.
+    /// The addresses or the target.
     pub place: Place,
-    /// Its port, for SRV and for checks that set none.
+    /// The port, for SRV and for checks that set none.
     pub port: Option<u16>,
-    /// Its share of the answers, beside the others' weights. 0: only when nothing else is up.
+    /// The weight, relative to the others. With 0, it answers only when nothing else is up.
     pub weight: u16,
-    /// What guards each of its addresses; `None`: always up.
+    /// The condition that guards each of its addresses; `None` if it is always up.
     pub guard: Option<Arc<Condition<Asked>>>,
     /// The state that the zone file wants it to have.
     pub wanted: Override,
 }
 
-/// Where an endpoint is: one address a family at the most, or a name elsewhere.
+/// The place of an endpoint: at most one address of each family, or a name elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// At least one of the two is set.
+    /// The addresses, of which at least one is set.
     Addresses {
-        /// Its IPv4 address.
+        /// The IPv4 address.
         v4: Option<Ipv4Addr>,
-        /// Its IPv6 address.
+        /// The IPv6 address.
         v6: Option<Ipv6Addr>,
     },
-    /// Answered as CNAME to this name.
+    /// The name to which a CNAME leads.
     Target(Name),
 }
 
 impl Endpoint {
-    /// Its addresses, IPv4 first.
+    /// Returns its addresses, IPv4 first.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let (v4, v6) = match self.place {
             Place::Addresses { v4, v6 } => (v4, v6),
@@ -223,7 +223,7 @@ impl Endpoint {
 }
 
 impl Nested {
-    /// `service` as one that is nested, its pools where they are.
+    /// Makes `service` a nested one, with its pools at their own indexes.
     pub fn of(service: &Service) -> Self {
         Self {
             label: service.label.clone(),
@@ -233,8 +233,8 @@ impl Nested {
         }
     }
 
-    /// The same where its pools stand behind `pools` others, and what is nested in it behind
-    /// `nested` others.
+    /// Returns the service with every pool index raised by `pools`, and every index of a nested
+    /// service by `nested`.
     pub fn moved(self, pools: u16, nested: u16) -> Self {
         let Self { label, otherwise, routes, latencies } = self;
         let route = |Route { from, to }| Route { from, to: Target::moved(&to, pools, nested) };
@@ -248,19 +248,19 @@ impl Nested {
 }
 
 impl Service {
-    /// Where clients go that no route takes: its pools in file order.
+    /// Returns the target of clients that no route takes: the service's own pools in file order.
     pub fn otherwise(&self) -> Target {
         let own = (0..).zip(&self.pools).filter(|(_, pool)| pool.nested_from.is_none());
         Target::Failover(own.map(|(at, _)| Target::Pool(PoolIndex(at))).collect())
     }
 
-    /// The endpoints that have names of their own below the service, in file order.
+    /// Returns the endpoints that have their own names below the service, in file order.
     pub fn own_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         let own = self.pools.iter().filter(|pool| pool.nested_from.is_none());
         own.flat_map(|pool| &pool.endpoints)
     }
 
-    /// Every endpoint with its pool, in file order; those of nested services behind.
+    /// Returns every endpoint with its pool: its own in file order, then those of nested services.
     pub fn endpoints(&self) -> impl Iterator<Item = (PoolIndex, &Endpoint)> {
         self.pools.iter().enumerate().flat_map(|(at, pool)| {
             pool.endpoints.iter().map(move |endpoint| (PoolIndex(at as u16), endpoint))

@@ -1,4 +1,4 @@
-//! From records in any order to RRsets (RFC 2181 §5).
+//! The way from records in any order to RRsets (RFC 2181 §5).
 
 use std::collections::HashSet;
 
@@ -9,10 +9,10 @@ use super::room::with_room;
 use super::rrset::{Rrset, Ttl};
 use crate::wire::kind::Type;
 
-/// What a message leaves for one RRset beside the header, the longest question and OPT.
+/// The octets of a message left for one RRset after the header, the longest question and OPT.
 pub(super) const RRSET_LEN_MAX: usize = 65_535 - 12 - 259 - 11;
 
-/// Up to so many records of one RRset are compared one by one.
+/// The number of records up to which an RRset's records are compared with each other one by one.
 const COMPARED_MAX: usize = 16;
 
 /// An RRset of a zone.
@@ -20,18 +20,18 @@ const COMPARED_MAX: usize = 16;
 pub(crate) struct Set {
     /// The node of its owner.
     pub(crate) owner: u32,
-    /// Its TTL.
+    /// The TTL.
     pub(crate) ttl: Ttl,
-    /// Where its data starts.
+    /// The start of its data.
     pub(crate) rdata: u32,
-    /// How many records it has.
+    /// The number of its records.
     pub(crate) count: u16,
-    /// Its type.
+    /// The type.
     pub(crate) rtype: Type,
 }
 
 impl Set {
-    /// Its records' data, each behind its length, starts at this set's place in `rdata`.
+    /// Returns the data of its records, read from this set's place in `rdata`.
     pub(super) fn rdatas<'a>(&self, rdata: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let mut at = self.rdata;
         (0..self.count).map(move |_| {
@@ -47,19 +47,20 @@ impl Set {
     }
 }
 
-/// What records take up in a message, by the lengths of their data: the owner is a pointer of two
-/// octets; type, class, TTL and length take ten.
+/// Returns the octets that records with data of these lengths take in a message. The owner is a
+/// pointer of two octets; type, class, TTL and length take ten.
 pub(super) fn set_len(data: impl Iterator<Item = usize>) -> usize {
     data.map(|len| 12 + len).sum()
 }
 
-/// Puts the records of one owner and type together, and leaves out those written twice. Gives the
-/// sets by node, then by type, and their data; `found` takes what cannot be a set.
+/// Puts the records of one owner and type together, and leaves out repeated ones. Returns the sets,
+/// by node and then by type, and their data. `found` takes their problems.
 pub(super) fn group(records: &Records, found: &mut Findings) -> (Vec<Set>, Vec<u8>) {
     let key = |record: &Record| (record.owner, record.rtype);
     let known = &records.records;
     let mut sorted: Vec<u32> = Vec::new();
-    // Owners are numbered as they come: files that keep an owner's records together are in order.
+    // Owners are numbered as they come: a file that keeps each owner's records together is in
+    // order.
     if !known.is_sorted_by_key(key) {
         sorted = with_room(known.len());
         sorted.extend(0..known.len() as u32);
@@ -95,16 +96,16 @@ impl Grouping<'_> {
         let Some(Record { owner, ttl, rtype, .. }) = members.clone().next() else { return };
         let start = self.rdata.len();
         let data = |record: &Record| rdata_at(&self.records.rdata, record.rdata);
-        // A set is no place for as many comparisons as it has pairs.
+        // Comparing each pair would take too long in a large set.
         let mut seen = (members.len() > COMPARED_MAX).then(HashSet::new);
         let (mut len, mut count) = (0, 0u16);
         let (mut ttl, mut unequal) = (ttl, None);
         for (at, record) in members.clone().enumerate() {
-            // The signatures of an owner are of several sets (RFC 4034 §3).
+            // The signatures of an owner belong to several sets (RFC 4034 §3).
             if record.ttl != ttl && rtype != Type::RRSIG {
                 unequal = Some(Problem::UnequalTtls);
             }
-            // RFC 2181 §5.2: a client takes the lowest for all of them.
+            // RFC 2181 §5.2: a client takes the lowest TTL for all of them.
             ttl = ttl.min(record.ttl);
             let data = data(&record);
             let is_new = match &mut seen {

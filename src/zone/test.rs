@@ -1,4 +1,4 @@
-//! What the operator expects of a zone.
+//! The tests that an operator writes for a zone.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -8,10 +8,10 @@ use ipnet::IpNet;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
-/// A question, who asks it, what is down, and what must come of it.
+/// A query, its source, the endpoints that are down, and the answer expected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Test {
-    /// Where its question is written: octets of the zone file.
+    /// The place of its question in the zone file, in octets.
     pub written: Range<usize>,
     /// The name that is asked for.
     pub name: Name,
@@ -21,36 +21,36 @@ pub struct Test {
     pub client: IpAddr,
     /// The client subnet that the query carries (RFC 7871).
     pub subnet: Option<IpNet>,
-    /// What is held to be down.
+    /// The endpoints that are held down.
     pub down: Vec<Down>,
-    /// What must come of it.
+    /// The answer expected.
     pub expect: Expect,
 }
 
-/// Endpoints that are held to be down.
+/// Endpoints that are held down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Down {
-    /// The service, as the zone file calls it.
+    /// The service, by its name in the zone file.
     pub service: String,
-    /// Its endpoint; `None`: all of them.
+    /// The name of its endpoint; `None` for all of them.
     pub endpoint: Option<String>,
 }
 
-/// What must hold of every answer, or of all of them together. What is empty says nothing.
+/// An expectation of every answer, or of all answers together. An empty field expects nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Expect {
     /// The response code, or `NODATA`.
     pub rcode: Option<String>,
     /// The only pools whose endpoints answers may name.
     pub pools: Vec<String>,
-    /// What every answer holds, and nothing else.
+    /// The data of every answer, all of it and nothing else.
     pub exactly: Vec<String>,
-    /// The only data that answers may hold, and each holds some of it.
+    /// The only data that answers may hold; each answer holds some of it.
     pub among: Vec<String>,
-    /// Data that no answer may hold.
+    /// The data that no answer may hold.
     pub never: Vec<String>,
-    /// Endpoints, or pools, and the share of answers, 0 to 1, that name them.
+    /// Endpoints or pools, each with the share of answers, 0 to 1, that name it.
     pub shares: Vec<(String, f64)>,
-    /// By how much a share may differ.
+    /// The most by which a share may differ.
     pub within: f64,
 }

@@ -7,7 +7,7 @@ use super::sets::{RRSET_LEN_MAX, Set, set_len};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
-/// What stands at a name, in bits.
+/// Bits that say what stands at a name.
 pub(super) mod at {
     /// Static records.
     pub(in crate::zone) const RECORDS: u16 = 1 << 0;
@@ -19,15 +19,16 @@ pub(super) mod at {
     pub(in crate::zone) const NS: u16 = 1 << 3;
     /// A static DNAME.
     pub(in crate::zone) const DNAME: u16 = 1 << 4;
-    /// Something of a service.
+    /// A name of a service: its own, an SRV name, or an endpoint's.
     pub(in crate::zone) const CLAIM: u16 = 1 << 5;
     /// A service, or an endpoint with an address.
     pub(in crate::zone) const STEERED_ADDRESS: u16 = 1 << 6;
-    /// Nothing: the name lies at or below the origin.
+    /// A fact about the name: it lies at or below the origin.
     pub(in crate::zone) const INSIDE: u16 = 1 << 7;
-    /// Nothing: a name server that a delegation or the apex names has this name.
+    /// A fact about the name: it is a name server of a delegation or of the apex.
     pub(in crate::zone) const GLUE: u16 = 1 << 8;
-    /// Nothing: the name lies at or below the origin written twice, `example.com.example.com.`.
+    /// A fact about the name: it lies at or below the origin written twice,
+    /// `example.com.example.com.`.
     pub(in crate::zone) const DOUBLED: u16 = 1 << 9;
 }
 
@@ -43,8 +44,8 @@ pub(super) struct Content<'a> {
     pub(super) services: &'a [Service],
 }
 
-/// Looks for every contradiction in a zone. Returns the node of the origin, and what stands at
-/// each name.
+/// Looks for every contradiction in a zone. Returns the node of the origin, and the bits of every
+/// name.
 ///
 /// `claims` takes the node of every name of a service: its own, those of its SRV names, those of
 /// its endpoints.
@@ -71,16 +72,17 @@ pub(super) fn conflicts(
 
 struct Check<'a> {
     names: &'a mut NameTree,
-    /// By node, then by type.
+    /// The sets, by node, then by type.
     sets: &'a [Set],
     apex: u32,
-    /// By node: what stands there.
+    /// By node: what stands there, as bits of `at`.
     at: Vec<u16>,
     found: &'a mut Findings,
 }
 
 impl Check<'_> {
-    /// Makes room for names that came since the last time. Those above a name have lower numbers.
+    /// Makes room for names added since the last call. A name has a higher number than those above
+    /// it.
     fn note_new_names(&mut self) {
         for node in self.at.len() as u32..self.names.len() as u32 {
             let above = self.at.get(self.names.parent(node) as usize).copied().unwrap_or(0);
@@ -107,7 +109,7 @@ impl Check<'_> {
         self.found.push(problem, rtype, || self.names.name(node));
     }
 
-    /// Notes what stands at one owner, whose sets these are, and what contradicts what there.
+    /// Notes what stands at the owner of `sets`, and reports contradictions among the sets.
     fn owner(&mut self, sets: &[Set]) {
         let node = sets[0].owner;
         for set in sets {
@@ -132,7 +134,7 @@ impl Check<'_> {
             return self.push(node, None, Problem::OutOfZone);
         }
         let types = || sets.iter().map(|set| set.rtype);
-        // RRSIG and NSEC are the exception that RFC 4035 §2.5 makes.
+        // RFC 4035 §2.5 makes an exception for RRSIG and NSEC.
         let beside = |t| !matches!(t, Type::CNAME | Type::RRSIG | Type::NSEC | Type::KEY);
         if self.has(node, at::CNAME) && types().any(beside) {
             self.push(node, Some(Type::CNAME), Problem::CnameBesideOtherData);
@@ -166,7 +168,7 @@ impl Check<'_> {
             if !nameserver.is_at_or_below(origin) {
                 continue;
             }
-            // What has no node of its own has the cuts of the closest name above it.
+            // A name without a node of its own lies below the cuts of the closest name above it.
             let (mut node, mut above) =
                 (self.names.find(nameserver.as_wire()), nameserver.parent());
             let addressed = node.is_some_and(|n| self.has(n, at::ADDRESS | at::STEERED_ADDRESS));
@@ -186,7 +188,7 @@ impl Check<'_> {
         self.found.push(problem, Some(rtype), || origin.clone());
     }
 
-    /// Notes the names of one service, and what they meet.
+    /// Notes the names of one service, and reports what they collide with.
     fn service(&mut self, service: &Service, claims: &mut Vec<u32>) -> Result<(), Full> {
         let mut add = |names: &mut NameTree, name: &Name| {
             let node = names.add(name.as_wire())?;
@@ -229,7 +231,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// What the records that a service writes at its own name meet there.
+    /// Reports what the records that a service makes at its own name collide with.
     fn own_records(&mut self, node: u32, service: &Service) {
         let writes = [(Type::HTTPS, service.https.is_some()), (Type::TXT, !service.txt.is_empty())];
         for (rtype, _) in writes.into_iter().filter(|&(_, writes)| writes) {
@@ -243,8 +245,9 @@ impl Check<'_> {
         }
     }
 
-    /// Whether a zone cut stands at or above a name, or a DNAME above it, the apex's own NS left
-    /// out. `node`: the name's own, or else that of the closest name above it.
+    /// Whether a zone cut is at or above a name, or a DNAME above it, not counting the NS of the
+    /// apex. `node` is the name's own node if `is_its_own`, otherwise that of the closest name
+    /// above it.
     fn is_below_cut(&self, node: u32, is_its_own: bool) -> bool {
         let mut here = node;
         while self.has(here, at::INSIDE) {
@@ -276,7 +279,7 @@ mod tests {
         records.push(owner, rtype, Ttl::from_secs(60).unwrap(), rdata).unwrap();
     }
 
-    /// What is wrong with a zone that has a SOA, an NS and these.
+    /// Returns the problems of a zone with a SOA, an NS and `extra`.
     fn problems_with(extra: impl Fn(&mut Records)) -> Vec<Problem> {
         let mut records = Records::new();
         add(&mut records, "@", Type::SOA, &[1, 2, 3, 4]);

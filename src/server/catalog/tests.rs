@@ -7,7 +7,7 @@ use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A zone directory, with zones kept beside it.
+/// A zone directory, with kept zones beside it.
 struct Place(TempDir);
 
 impl Place {
@@ -27,7 +27,7 @@ impl Place {
         path
     }
 
-    /// A catalog as a process has it that starts now.
+    /// Returns a catalog such as a process has when it starts.
     fn catalog(&self) -> Catalog {
         let lock = Arc::new(Lock::new(self.0.path().join("states")));
         Catalog::new(Loader::new(self.zones()), KeptSources::beside(Some(lock)))
@@ -42,7 +42,7 @@ fn update(catalog: &mut Catalog, after: Duration) -> Update {
     catalog.update(&|_| false, Moment::at(after))
 }
 
-/// The names of the zones that are served, each with `!` if there is no data of it.
+/// Returns the names of the served zones, with `!` after a zone without data.
 fn served(catalog: &Catalog) -> Vec<String> {
     let mark = |served: &Served| if served.zone.is_absent() { "!" } else { "" };
     catalog.served().iter().map(|(name, served)| format!("{name}{}", mark(served))).collect()
@@ -85,7 +85,7 @@ fn after_a_restart_a_zone_is_what_it_last_was_if_it_ever_was_good() {
     let told = update(&mut catalog, Duration::ZERO);
     assert_eq!(told.refused, [(path, Instead::Kept), (new, Instead::Nothing)]);
     assert_eq!(served(&catalog), ["a.example.", "b.example.", "c.example.!"]);
-    // It is the same form still: the log has it already.
+    // The form is still the same: the log has it already.
     assert_eq!(update(&mut catalog, HOUR).refused, []);
     catalog.finish(HOUR);
 }
@@ -145,7 +145,7 @@ fn a_zone_whose_tests_fail_from_the_start_is_served_and_told_once() {
     let told = update(&mut catalog, Duration::ZERO);
     assert_eq!(told.refused, [(path.clone(), Instead::Itself)], "{:?}", told.diagnostics);
     assert_eq!(update(&mut catalog, HOUR).refused, []);
-    // What is written now is not what is served.
+    // The zone that is served is not the one in the file now.
     let before = catalog.zones();
     fs::write(&path, failing("192.0.2.2")).unwrap();
     assert_eq!(update(&mut catalog, HOUR).refused, [(path, Instead::Before)]);

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A certificate and its key, both PEM, valid from 2024 to the end of `year`.
+/// Issues a certificate and its key, both PEM, valid from 2024 to the end of `year`.
 fn issue(year: i32) -> (String, String) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut parameters = rcgen::CertificateParams::new(["ns1.example.com".into()]).unwrap();
@@ -9,7 +9,8 @@ fn issue(year: i32) -> (String, String) {
     (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-/// What is wrong with a certificate file and a key file of these texts; `None`: no such file.
+/// Returns the problem of a certificate file and a key file with these texts; `None` for no such
+/// file.
 fn problem(certificate: Option<&str>, key: Option<&str>) -> String {
     let directory = tempfile::tempdir().unwrap();
     let paths = ["cert.pem", "key.pem"].map(|name| directory.path().join(name));

@@ -1,4 +1,4 @@
-//! Obstacles to listening on an address, in words that say what to do.
+//! Obstacles to listening on an address, in words that name the remedy.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use crate::transport::Over;
 use crate::transport::encrypted::is_datagrams;
 
-/// A reason for not listening on an address, and what to do about it.
+/// The reason for not listening on an address, with the remedy.
 #[derive(Debug)]
 pub struct BindError {
     pub(super) address: SocketAddr,
@@ -16,16 +16,16 @@ pub struct BindError {
 
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The list of addresses holds it twice, or one that covers it.
+    /// The list of addresses holds the address twice, or one that covers it.
     Listed { covering: SocketAddr },
-    /// Another transport is to have it, or one that covers it.
+    /// Another transport takes the address, or one that covers it.
     Shared { over: Over, other: Over, covering: SocketAddr },
-    /// The system said no.
+    /// The system refused.
     System { over: Over, error: io::Error },
 }
 
 impl BindError {
-    /// The address asked for.
+    /// Returns the address that was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -36,7 +36,7 @@ impl BindError {
             if error.raw_os_error() == Some(libc::EAFNOSUPPORT))
     }
 
-    /// Whether someone else has the port.
+    /// Whether the port is in use.
     pub(super) fn in_use(&self) -> bool {
         matches!(&self.trouble, Trouble::System { error, .. }
             if error.kind() == io::ErrorKind::AddrInUse)
@@ -116,7 +116,7 @@ fn explain(
     }
 }
 
-/// Whether `address` is link-local and does not say on which interface.
+/// Whether `address` is link-local without the number of an interface.
 fn lacks_scope(address: SocketAddr) -> bool {
     matches!(address, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
 }

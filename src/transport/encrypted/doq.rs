@@ -1,4 +1,4 @@
-//! DNS over QUIC (RFC 9250): each query on a stream of its own.
+//! DNS over QUIC (RFC 9250): each query on its own stream.
 
 use std::rc::Rc;
 
@@ -20,13 +20,13 @@ pub(super) const ALPN: [&[u8]; 1] = [b"doq"];
 /// The longest query with its length, in octets.
 const FRAMED_MAX: usize = 2 + STREAM_RESPONSE;
 
-/// Reasons to end a connection or a stream (RFC 9250 §8.4).
+/// The codes with which a connection or a stream ends (RFC 9250 §8.4).
 const NO_ERROR: VarInt = VarInt::from_u32(0);
 const INTERNAL_ERROR: VarInt = VarInt::from_u32(1);
 const PROTOCOL_ERROR: VarInt = VarInt::from_u32(2);
 const EXCESSIVE_LOAD: VarInt = VarInt::from_u32(4);
 
-/// The client does not keep to RFC 9250, and the whole connection ends (§4.3.3).
+/// A violation of RFC 9250 by the client, which ends the whole connection (§4.3.3).
 struct ProtocolError;
 
 /// Serves one connection, from its handshake to its close.
@@ -51,7 +51,7 @@ pub(super) async fn serve<R: Respond>(incoming: Incoming, peer: Peer<R>) {
         }
     };
     if code == NO_ERROR {
-        // What is under way may end.
+        // Queries under way may end.
         let _ = timeout(FAREWELL, async { while queries.join_next().await.is_some() {} }).await;
     }
     connection.close(code, b"");
@@ -66,7 +66,7 @@ async fn query<R: Respond>(
     let mut intake = link.intake(FRAMED_MAX);
     match read(&mut receive, &mut intake).await {
         Ok(()) => {}
-        // The client wants no answer any more, or the connection is gone.
+        // The client no longer wants an answer, or the connection is gone.
         Err(End::Cancelled) => return Ok(()),
         Err(End::Overflow(Overflow::TooLong)) => return Err(ProtocolError),
         Err(End::Overflow(Overflow::NoRoom)) => {
@@ -79,7 +79,7 @@ async fn query<R: Respond>(
         let _ = send.reset(INTERNAL_ERROR);
         return Ok(());
     };
-    // Cannot be cut short: no response is longer than the length can say.
+    // The cast loses nothing: no response is longer than the length can say.
     let length = (response.len() as u16).to_be_bytes();
     let sent = async {
         send.write_all(&length).await?;
@@ -91,7 +91,7 @@ async fn query<R: Respond>(
     Ok(())
 }
 
-/// Reason for which a stream ends without a query.
+/// The reason why a stream ends without a query.
 enum End {
     Cancelled,
     Overflow(Overflow),
@@ -108,8 +108,8 @@ async fn read(receive: &mut RecvStream, intake: &mut Intake) -> Result<(), End> 
     }
 }
 
-/// Returns the query after its length. `None` if the length is not true, the id is not 0
-/// (RFC 9250 §4.2.1), it is no query, or it has an option that belongs to TCP (§5.5.2).
+/// Returns the query after its length. `None` if the length is wrong, the id is not 0 (RFC 9250
+/// §4.2.1), it is no query, or it has an option that belongs to TCP (§5.5.2).
 fn unframe(framed: &[u8]) -> Option<&[u8]> {
     let (length, query) = framed.split_first_chunk::<2>()?;
     let header = Header::read(query)?;
@@ -126,7 +126,7 @@ fn unframe(framed: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
-    /// `message` after its length.
+    /// Returns `message` after its length.
     fn frame(message: &[u8]) -> Vec<u8> {
         [&(message.len() as u16).to_be_bytes(), message].concat()
     }

@@ -1,18 +1,18 @@
-//! The time for which a response may be kept by who knows nothing of DNS.
+//! The time for which a cache that knows nothing of DNS may keep a response.
 
 use crate::wire::kind::Type;
 use crate::wire::message::Message;
 
-/// Returns the seconds for which a cache of HTTP may keep `response` (RFC 8484 §5.1).
+/// Returns the seconds for which an HTTP cache may keep `response` (RFC 8484 §5.1).
 ///
-/// The lowest TTL of the answer section; without one the time of the negative answer (RFC 2308
-/// §5); 0 where there is neither, or the response cannot be read.
+/// This is the lowest TTL of the answer section. If that section is empty, it is the time of the
+/// negative answer (RFC 2308 §5). It is 0 if there is neither, or if the response cannot be read.
 pub(super) fn lifetime(response: &[u8]) -> u32 {
     let Ok(message) = Message::read(response) else { return 0 };
     let lowest = message.answer.iter().map(|record| record.ttl).min();
     let negative = || {
         let soa = message.authority.iter().find(|record| record.rtype == Type::SOA)?;
-        // MINIMUM is the last of its numbers.
+        // MINIMUM is the last number of the RDATA.
         Some(soa.ttl.min(u32::from_be_bytes(*soa.rdata.last_chunk()?)))
     };
     lowest.or_else(negative).unwrap_or(0)
@@ -24,7 +24,7 @@ mod tests {
 
     const QUESTION: &[u8] = b"\x01a\x07example\0\0\x01\0\x01";
 
-    /// A response with so many records of the first two sections.
+    /// Returns a response with this many records in its first two sections.
     fn response(answers: u8, authorities: u8, records: &[&[u8]]) -> Vec<u8> {
         let header = [0, 0, 0x84, 0, 0, 1, 0, answers, 0, authorities, 0, 0];
         [&header, QUESTION, &records.concat()].concat()
@@ -34,7 +34,7 @@ mod tests {
         [&b"\xc0\x0c\0\x01\0\x01\0\0\0"[..], &[ttl], b"\0\x04\xc0\0\x02\x01"].concat()
     }
 
-    /// SOA with names at the end of pointers.
+    /// Returns a SOA record whose names are pointers.
     fn soa(ttl: u8, minimum: u8) -> Vec<u8> {
         let head = [&b"\xc0\x0e\0\x06\0\x01\0\0\0"[..], &[ttl], b"\0\x18\xc0\x0e\xc0\x0e"];
         [&head.concat()[..], &[0; 16], &[0, 0, 0, minimum]].concat()

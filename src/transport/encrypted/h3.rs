@@ -21,11 +21,11 @@ use crate::transport::door::Peer;
 /// The protocols that clients may ask for in the handshake.
 pub(super) const ALPN: [&[u8]; 1] = [b"h3"];
 
-/// Streams that a client opens beside requests: control, QPACK's two, and some that mean nothing
-/// (RFC 9114 §6.2).
+/// The streams that a client may open beside requests: the control stream, two of QPACK, and some
+/// without a meaning (RFC 9114 §6.2).
 pub(super) const UNIDIRECTIONAL: u32 = 8;
 
-/// Time for a client to close a connection of which it has been told that it ends.
+/// The time for a client to close a connection after it is told that the connection ends.
 const LULL: Duration = Duration::from_millis(50);
 
 /// H3_NO_ERROR (RFC 9114 §8.1).
@@ -58,18 +58,18 @@ pub(super) async fn serve<R: Respond>(incoming: Incoming, peer: Peer<R>, path: R
             }
         }
     }
-    // What is under way may end; the client is told that nothing else will.
+    // Requests under way may end; the client is told that no others will be answered.
     let _ = timeout(FAREWELL, async {
         let _ = http.shutdown(0).await;
         while requests.join_next().await.is_some() {}
     })
     .await;
-    // Responses are on their way: they would be lost with the connection.
+    // Responses are still on their way, and would be lost with the connection.
     let _ = timeout(LULL, established.connection().closed()).await;
     established.connection().close(NO_ERROR, b"");
 }
 
-/// Answers one request; one that its client breaks off has no answer.
+/// Answers one request; one that the client breaks off gets no answer.
 async fn request<R: Respond>(
     link: Rc<Link<R>>,
     path: Rc<str>,
@@ -78,7 +78,7 @@ async fn request<R: Respond>(
     let Ok((request, mut stream)) = resolver.resolve_request().await else { return };
     let (head, ()) = request.into_parts();
     let (head_out, message) = exchange(&link, &path, &head, &mut stream).await.into_parts();
-    // What is left of a request that was refused.
+    // The rest of a refused request is not read.
     stream.stop_sending(Code::H3_NO_ERROR);
     let sent = async {
         stream.send_response(Response::from_parts(head_out, ())).await?;

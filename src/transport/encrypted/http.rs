@@ -1,4 +1,4 @@
-//! DNS over HTTPS, whatever the version of HTTP: a request in, a response out (RFC 8484).
+//! DNS over HTTPS for every version of HTTP: a request in, a response out (RFC 8484).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,23 +18,23 @@ const MESSAGE: &str = "application/dns-message";
 /// The longest query, in octets.
 const QUERY_MAX: usize = STREAM_RESPONSE;
 
-/// The longest headers of a request, in octets: a query by GET is among them.
+/// The longest headers of a request, in octets; a query by GET is part of them.
 pub(super) const HEADERS_MAX: usize = 16 * 1024;
 
-/// Octets of the content of a refused request that are read: a client may not look at the response
-/// before it has sent all.
+/// The octets of a refused request's content that are read. A client may not look at the response
+/// before it has sent everything.
 const DISCARD_MAX: usize = 2 * STREAM_RESPONSE;
 
 /// The content of a request.
 pub(super) trait Content {
-    /// Waits for the next piece of it; `None` at its end.
+    /// Waits for the next piece of the content; `None` at its end.
     ///
     /// # Errors
     /// If the client has broken it off.
     async fn next(&mut self) -> Option<Result<Bytes, BrokenOff>>;
 }
 
-/// The end of a request whose client did not finish it.
+/// The end of a request that its client did not finish.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BrokenOff;
 
@@ -65,7 +65,7 @@ const TOO_MUCH: Refusal =
 const UNANSWERED: Refusal =
     Refusal(StatusCode::INTERNAL_SERVER_ERROR, "this query cannot be answered\n");
 
-/// Answers the request of `head` and `content`, if it is for `path`.
+/// Answers the request of `head` and `content` if it is for `path`; refuses it otherwise.
 pub(super) async fn exchange<R: Respond>(
     link: &Link<R>,
     path: &str,
@@ -85,7 +85,7 @@ pub(super) async fn exchange<R: Respond>(
     }
 }
 
-/// Reads what is left of `content`, within bounds, and forgets it.
+/// Reads the rest of `content` up to a limit, and forgets it.
 async fn discard(mut content: impl Content) {
     let mut left = DISCARD_MAX;
     while left > 0 {
@@ -137,7 +137,7 @@ impl From<Overflow> for Refusal {
     }
 }
 
-/// Returns the query that is the one parameter `dns` (RFC 8484 §4.1, §6).
+/// Returns the query in the parameter `dns`, which must occur once (RFC 8484 §4.1, §6).
 fn parameter(parameters: &str) -> Option<Vec<u8>> {
     let mut values = parameters.split('&').filter_map(|parameter| parameter.strip_prefix("dns="));
     let (value, None) = (values.next()?, values.next()) else { return None };
@@ -150,7 +150,7 @@ fn is_message(media_type: &HeaderValue) -> bool {
     essence.trim_ascii().eq_ignore_ascii_case(MESSAGE.as_bytes())
 }
 
-/// Whether a message gets a response at all: it has a header, and is none itself.
+/// Whether a message gets a response: it has a header and is no response itself.
 fn is_query(message: &[u8]) -> bool {
     Header::read(message).is_some_and(|header| !header.is_response())
 }

@@ -25,10 +25,10 @@ use crate::transport::door::Peer;
 /// The protocols that clients may ask for in the handshake.
 pub(super) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// Headers of a request by HTTP/1.1, at most.
+/// The most headers of a request over HTTP/1.1.
 const HEADER_COUNT_MAX: usize = 64;
 
-/// Flow control of one request by HTTP/2, in bytes: what may come before we look at it.
+/// The flow-control window of one HTTP/2 request, in octets: what may come before it is read.
 const STREAM_WINDOW: u32 = 16 * 1024;
 
 /// Serves one connection, from its handshake to its close.
@@ -49,12 +49,12 @@ pub(super) async fn serve<R: Respond>(
         // An error is the client's: it broke off, or does not speak HTTP.
         _ = connection.as_mut() => return,
     }
-    // What is under way may end; HTTP/2 says which requests were not looked at.
+    // Requests under way may end; HTTP/2 says which requests were not processed.
     connection.as_mut().graceful_shutdown();
     let _ = timeout(FAREWELL, connection).await;
 }
 
-/// Returns HTTP in the bounds that we set to it.
+/// Returns an HTTP server with our limits.
 fn server() -> auto::Builder<Local> {
     let mut server = auto::Builder::new(Local);
     server.http1().max_buf_size(HEADERS_MAX).max_headers(HEADER_COUNT_MAX);
@@ -83,7 +83,7 @@ impl Content for Incoming {
         loop {
             match self.frame().await?.map(|frame| frame.into_data()) {
                 Ok(Ok(data)) => return Some(Ok(data)),
-                // Trailers say nothing to us.
+                // Trailers do not matter here.
                 Ok(Err(_)) => {}
                 Err(_) => return Some(Err(BrokenOff)),
             }
@@ -91,7 +91,7 @@ impl Content for Incoming {
     }
 }
 
-/// Runs the requests of HTTP/2 on the thread that has them.
+/// An executor that runs the requests of HTTP/2 on the thread of their connection.
 #[derive(Clone, Copy)]
 struct Local;
 

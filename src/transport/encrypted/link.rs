@@ -1,5 +1,5 @@
 //! A connection as its requests see it: the way to the responder, and the time and the room that
-//! all of them have together.
+//! they share.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,24 +14,24 @@ use crate::clock::Moment;
 use crate::transport::door::{Peer, Shared};
 use crate::transport::{Respond, STREAM_RESPONSE};
 
-/// Room of a connection for queries that are still coming in, in bytes; as much again for
-/// responses that its client has not taken.
+/// The room of a connection for queries that are still coming in, in octets. There is as much again
+/// for responses that its client has not taken.
 pub(super) const ROOM: usize = 128 * 1024;
 
-/// Requests of a connection at one time.
+/// The most requests of a connection at one time.
 pub(super) const STREAMS: u32 = 64;
 
-/// Time for what is under way on a connection that is to end.
+/// The time for requests under way on a connection that is to end.
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A connection as its requests see it.
 pub(super) struct Link<R> {
     peer: Peer<R>,
-    /// The end of the connection, unless a whole query comes before.
+    /// The moment at which the connection ends unless a whole query comes before.
     deadline: Cell<Moment>,
     queries: Arc<Semaphore>,
     responses: Arc<Semaphore>,
-    /// Told when the client does not take its responses in time.
+    /// The notice that the client does not take its responses in time.
     deaf: Notify,
 }
 
@@ -44,7 +44,7 @@ impl<R: Respond> Link<R> {
         Rc::new(Self { peer, deadline, queries: room(), responses: room(), deaf: Notify::new() })
     }
 
-    /// Waits until the connection is to end: no whole query came in time, the client does not take
+    /// Waits until the connection must end: no whole query came in time, the client does not take
     /// its responses, or the thread is told to stop.
     pub(super) async fn over(&self) {
         tokio::select! {
@@ -64,15 +64,15 @@ impl<R: Respond> Link<R> {
         }
     }
 
-    /// Starts to take in a query of at most `limit` bytes.
+    /// Starts to take in a query of at most `limit` octets.
     pub(super) fn intake(&self, limit: usize) -> Intake {
         Intake { bytes: Vec::new(), limit, room: Arc::clone(&self.queries), held: None }
     }
 
     /// Answers `query` once there is room for the response. `None` if there is nothing to send, or
-    /// the client does not take what it has been sent.
+    /// if the client does not take what it was sent.
     ///
-    /// The room is free again when what is returned has been dropped.
+    /// The room is free again when the returned octets are dropped.
     pub(super) async fn answer(&self, query: &[u8]) -> Option<Bytes> {
         let Shared { limits, responder, output, counters, clock, .. } = self.peer.shared();
         let room = Arc::clone(&self.responses).acquire_many_owned(STREAM_RESPONSE as u32);
@@ -93,7 +93,7 @@ impl<R: Respond> Link<R> {
     }
 }
 
-/// A response, and the room it takes of its connection.
+/// A response, and the room that it takes of its connection.
 struct Response {
     bytes: Box<[u8]>,
     _held: OwnedSemaphorePermit,
@@ -105,7 +105,7 @@ impl AsRef<[u8]> for Response {
     }
 }
 
-/// A query that is coming in, and the room it takes of its connection.
+/// A query that is coming in, and the room that it takes of its connection.
 pub(super) struct Intake {
     bytes: Vec<u8>,
     limit: usize,
@@ -113,12 +113,12 @@ pub(super) struct Intake {
     held: Option<OwnedSemaphorePermit>,
 }
 
-/// Reason for not taking in a query.
+/// The reason for not taking in a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overflow {
-    /// It is longer than any query.
+    /// The query is longer than any query may be.
     TooLong,
-    /// Others of the same connection have all the room.
+    /// Other queries of the same connection have all the room.
     NoRoom,
 }
 
@@ -126,7 +126,7 @@ impl Intake {
     /// Takes in more of the query.
     ///
     /// # Errors
-    /// [`Overflow`] if it gets too long, or there is no room left.
+    /// [`Overflow`] if the query gets too long, or no room is left.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Overflow> {
         if bytes.len() > self.limit - self.bytes.len() {
             return Err(Overflow::TooLong);
@@ -141,7 +141,7 @@ impl Intake {
         Ok(())
     }
 
-    /// Returns what came so far.
+    /// Returns the octets that came so far.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -6,8 +6,8 @@
 //! doq    Door ─▶ QUIC ────────────────────────────┘
 //! ```
 //!
-//! hyper, quinn and h3 speak the protocols (docs/decisions/0022); each transport has seats of its
-//! own. Not here: DNS over TLS, which is a stream like TCP (`stream`).
+//! hyper, quinn and h3 speak the protocols (docs/decisions/0022). Each transport has its own seats.
+//! Not here: DNS over TLS, which is a stream like TCP (`stream`).
 
 mod doq;
 mod freshness;
@@ -39,15 +39,15 @@ use super::limits::StreamLimits;
 use super::{Over, Respond, STREAM_RESPONSE};
 use crate::clock::Clock;
 
-/// Time for the last packets of QUIC to leave.
+/// The time for the last packets of QUIC to leave.
 const LULL: Duration = Duration::from_millis(50);
 
-/// What encrypted transports need beside addresses.
+/// The settings of encrypted transports beside their addresses.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    /// What every handshake presents.
+    /// The certificate that every handshake presents.
     pub certificate: Arc<Certificate>,
-    /// The path of requests by HTTPS and HTTP/3, such as `/dns-query`.
+    /// The path of requests over HTTPS and HTTP/3, such as `/dns-query`.
     pub https_path: String,
 }
 
@@ -56,7 +56,7 @@ pub(super) const fn is_datagrams(over: Over) -> bool {
     matches!(over, Over::Udp | Over::Quic | Over::H3)
 }
 
-/// The thread of HTTPS, QUIC and HTTP/3, about to run.
+/// The thread of HTTPS, QUIC and HTTP/3 before it runs.
 pub(super) struct Encrypted<R> {
     runtime: Runtime,
     listeners: Vec<Listener>,
@@ -73,10 +73,10 @@ enum Listener {
     H3(Datagrams),
 }
 
-/// A socket of QUIC, and all it takes to speak it there.
+/// A QUIC socket, and all that its endpoint needs.
 struct Datagrams {
     address: SocketAddr,
-    /// Keeps the address, whatever becomes of the endpoint.
+    /// The socket, which keeps the address whatever happens to the endpoint.
     socket: UdpSocket,
     tls: Arc<rustls::ServerConfig>,
     idle: Duration,
@@ -84,7 +84,10 @@ struct Datagrams {
 }
 
 impl<R: Respond> Encrypted<R> {
-    /// Prepares to serve `sockets`; fails if the system has no event queue left.
+    /// Prepares to serve `sockets`.
+    ///
+    /// # Errors
+    /// If the system has no event queue left.
     pub(super) fn new(
         sockets: Vec<(Over, SocketAddr, EncryptedSocket)>,
         tls: &Tls,
@@ -119,7 +122,7 @@ impl<R: Respond> Encrypted<R> {
                 Doors { https: door(Over::Https), quic: door(Over::Quic), h3: door(Over::H3) };
             listeners.into_iter().map(|listener| doors.open(listener, &path)).collect()
         });
-        // Connections that were closed last say so to their clients.
+        // The connections that were closed last still tell their clients so.
         runtime.block_on(async { sleep(LULL).await });
     }
 }
@@ -153,7 +156,7 @@ impl Listener {
     }
 }
 
-/// The ways in, one for each transport, however many addresses it has.
+/// The doors, one for each transport, however many addresses it has.
 struct Doors<R> {
     https: Rc<Door<R>>,
     quic: Rc<Door<R>>,
@@ -181,7 +184,7 @@ impl<R: Respond> Doors<R> {
     }
 }
 
-/// Accepts over QUIC, until aborted; an endpoint that fails is opened again.
+/// Accepts connections over QUIC until aborted; replaces an endpoint that fails.
 async fn keep<R: Respond, F>(
     datagrams: Datagrams,
     door: Rc<Door<R>>,

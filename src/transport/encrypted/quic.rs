@@ -1,12 +1,12 @@
-//! QUIC, which DNS over QUIC and HTTP/3 share: who may connect, and in which bounds.
+//! QUIC, which DNS over QUIC and HTTP/3 share: the admission of connections, and their limits.
 //!
 //! ```text
 //! Initial without a token ─▶ Retry, and nothing is kept
 //! Initial with one ─▶ Door ─▶ a task: handshake, then queries
 //! ```
 //!
-//! An address that has not answered to a Retry gets no handshake: a forged Initial costs no
-//! signature and no memory, and reflects less than it is long (RFC 9000 §8.1).
+//! An address that has not answered a Retry gets no handshake. A forged Initial thus costs no
+//! signature and no memory, and the Retry is shorter than the Initial (RFC 9000 §8.1).
 
 use std::io;
 use std::net::UdpSocket;
@@ -23,17 +23,17 @@ use super::link::{ROOM, STREAMS};
 use crate::transport::Respond;
 use crate::transport::door::{Door, Peer};
 
-/// Connection attempts that wait for us to look at them, at most; more are refused.
+/// The most connection attempts that wait to be processed; more are refused.
 const INCOMING_MAX: usize = 1024;
 
-/// Data that comes with one connection attempt before we look at it, in bytes, and with all.
+/// The most octets that come with one connection attempt before it is processed, and with all.
 const EARLY_MAX: u64 = 8 * 1024;
 const EARLY_MAX_ALL: u64 = 1024 * 1024;
 
-/// Flow control of one stream, in bytes: what may come before we look at it.
+/// The flow-control window of one stream, in octets: what may come before it is read.
 const STREAM_WINDOW: u32 = 16 * 1024;
 
-/// Creates an endpoint on `socket`. Clients open `unidirectional` streams at most beside requests.
+/// Creates an endpoint on `socket`. Clients may open `unidirectional` streams beside requests.
 ///
 /// Must be called inside a runtime.
 ///
@@ -58,7 +58,7 @@ pub(super) fn open(
     let mut server = quinn::ServerConfig::with_crypto(Arc::new(tls));
     server
         .transport_config(Arc::new(transport))
-        // Limits and routes go by the address that was validated: who moves connects again.
+        // Limits and routes go by the validated address: a client that moves must connect again.
         .migration(false)
         .max_incoming(INCOMING_MAX)
         .incoming_buffer_size(EARLY_MAX)
@@ -66,8 +66,8 @@ pub(super) fn open(
     Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))
 }
 
-/// Accepts connections of `endpoint` and has `serve` serve each in a task of its own, until
-/// aborted or the endpoint fails.
+/// Accepts connections of `endpoint` and runs `serve` for each in its own task, until aborted or
+/// until the endpoint fails.
 pub(super) async fn accept<R: Respond, F>(
     endpoint: &Endpoint,
     door: &Rc<Door<R>>,
@@ -79,7 +79,7 @@ pub(super) async fn accept<R: Respond, F>(
         if incoming.remote_address_validated() {
             door.admit(incoming.remote_address(), |peer| serve(incoming, peer));
         } else {
-            // What cannot be retried is refused when it is dropped.
+            // An attempt that cannot be retried is refused when it is dropped.
             drop(incoming.retry());
         }
     }
@@ -93,7 +93,7 @@ pub(super) async fn shake<R: Respond>(
     peer.shake(async { incoming.accept()?.await }).await.map(OpenConnection)
 }
 
-/// A connection that is closed when this is dropped: evicted ones too, whose tasks are aborted.
+/// A connection that is closed when this is dropped, even if its task is aborted by an eviction.
 pub(super) struct OpenConnection(Connection);
 
 impl OpenConnection {
@@ -105,7 +105,8 @@ impl OpenConnection {
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        // 0 is no error, over DNS (RFC 9250 §4.3); HTTP/3 closes by its own code before.
+        // 0 means no error in DNS over QUIC (RFC 9250 §4.3). HTTP/3 has closed with its own code
+        // before.
         self.0.close(VarInt::from_u32(0), b"");
     }
 }

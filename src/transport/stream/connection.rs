@@ -14,14 +14,14 @@ use crate::clock::Moment;
 use crate::transport::door::{Peer, Shared};
 use crate::transport::{Respond, STREAM_RESPONSE};
 
-/// Pipelined queries answered before their responses leave, at most.
+/// The most pipelined queries that are answered before their responses leave.
 const BATCH: usize = 64;
 
-/// How long nothing may come, once we are to stop, until the connection is closed; and how long
-/// the farewell may take.
+/// The silence after which a connection is closed once the thread is to stop, and the longest time
+/// for its shutdown.
 const LULL: Duration = Duration::from_millis(20);
 
-/// How long to go on answering at most, once we are to stop.
+/// The longest time for further answers once the thread is to stop.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// A client's connection.
@@ -29,28 +29,28 @@ pub(super) struct Connection<R, P> {
     stream: P,
     peer: Peer<R>,
     inbox: Inbox,
-    /// Since when the next query is awaited, and for how long it may be.
+    /// The moment from which the next query is awaited, and the time for which it is.
     since: Moment,
     patience: Duration,
     stop: watch::Receiver<bool>,
 }
 
-/// Why there is nothing more to read.
+/// The reason why there is nothing more to read.
 enum End {
     /// The client or the network closed the connection.
     Closed,
     /// No whole query came in time.
     Expired,
-    /// We are to stop.
+    /// The thread is to stop.
     Stopped,
 }
 
-/// What a round of answering left to do.
+/// The outcome of one round of answers.
 #[derive(Default)]
 struct Round {
     queries: usize,
     responses: usize,
-    /// Responses that the socket did not take at once; empty as a rule.
+    /// The responses that the socket did not take at once; usually empty over TCP.
     unsent: Vec<u8>,
 }
 
@@ -62,7 +62,7 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
         Self { stream, peer, inbox: Inbox::new(), since, patience, stop }
     }
 
-    /// Answers until the client closes, idles or reads too slowly, or we are to stop.
+    /// Answers until the client closes, idles or reads too slowly, or the thread is to stop.
     pub(super) async fn serve(mut self) {
         loop {
             match self.read().await {
@@ -81,11 +81,11 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
                 return;
             }
         }
-        // TLS says that it ends: a client can tell it from a connection cut by someone else.
+        // TLS announces its end, so that a client can tell it from a cut connection.
         let _ = timeout(LULL, self.stream.shutdown()).await;
     }
 
-    /// Waits for more bytes, no longer than the next query may take.
+    /// Waits for more octets, but no longer than the next query may take.
     async fn read(&mut self) -> Result<(), End> {
         let waited = self.peer.shared().clock.now().since(self.since);
         let left = self.patience.saturating_sub(waited);
@@ -107,7 +107,7 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
         }
     }
 
-    /// Answers what the client sent before it could know that we stop: what comes until a lull.
+    /// Answers what the client sent before it could know of the stop, until a lull.
     async fn drain(&mut self) {
         let stopped = self.peer.shared().clock.now();
         while self.peer.shared().clock.now().since(stopped) < DRAIN {
@@ -122,7 +122,10 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
         }
     }
 
-    /// Answers every whole query in the inbox; fails if the client does not take the responses.
+    /// Answers every whole query in the inbox.
+    ///
+    /// # Errors
+    /// If the client does not take the responses.
     async fn answer_all(&mut self) -> io::Result<()> {
         while self.inbox.has_message() {
             self.writable().await?;
@@ -143,14 +146,17 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
                     .inspect_err(|_| shared.counters.send_errors.add(round.responses))?;
             }
             shared.counters.sent.add(round.responses);
-            // One client's pipeline must not hold up the others.
+            // The pipeline of one client must not hold up the others.
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
-    /// Waits until the socket takes more: what its client does not read is better not answered yet
-    /// than kept here. Fails if that takes too long.
+    /// Waits until the socket takes more: a query is better answered late than its response kept
+    /// here unread.
+    ///
+    /// # Errors
+    /// If that takes too long.
     async fn writable(&mut self) -> io::Result<()> {
         let shared = self.peer.shared();
         timeout(shared.limits.write, self.stream.writable())
@@ -159,7 +165,7 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
             .inspect_err(|_| shared.counters.send_errors.add(1))
     }
 
-    /// Answers up to a batch of queries and tries to send the responses at once.
+    /// Answers up to a batch of queries, and tries to send the responses at once.
     fn answer_some(&mut self) -> io::Result<Round> {
         let mut round = Round::default();
         let Shared { responder, output, counters, .. } = self.peer.shared();
@@ -172,7 +178,7 @@ impl<R: Respond, P: Pipe> Connection<R, P> {
             let (prefix, room) = output[length..][..2 + STREAM_RESPONSE].split_at_mut(2);
             let response = responder.respond(query, self.peer.source, self.peer.over(), room);
             if let Some(response) = response {
-                // Cannot be cut short: the room is as long as the prefix can say.
+                // The cast loses nothing: the room is as long as the prefix can say.
                 prefix.copy_from_slice(&(response as u16).to_be_bytes());
                 length += 2 + response;
                 round.responses += 1;

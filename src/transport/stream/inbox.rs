@@ -1,26 +1,26 @@
-//! Bytes that came, cut into messages by their two-byte lengths (RFC 1035 §4.2.2).
+//! The octets that came, cut into messages by their two-octet lengths (RFC 1035 §4.2.2).
 
-/// The size between messages: enough for dozens of pipelined queries.
+/// The usual size, in octets: enough for dozens of pipelined queries.
 const SMALL: usize = 4096;
 
-/// The largest size: a length and the longest message it can announce.
+/// The largest size, in octets: a length and the longest message that it can announce.
 const LARGEST: usize = 2 + 65_535;
 
 /// A buffer that grows with what really arrives, not with what is announced.
 pub(super) struct Inbox {
     bytes: Vec<u8>,
-    /// Where the next message begins, and where the bytes that came end.
+    /// The start of the next message, and the end of the octets that came.
     start: usize,
     end: usize,
 }
 
 impl Inbox {
-    /// An empty inbox.
+    /// Creates an empty inbox.
     pub(super) fn new() -> Self {
         Self { bytes: vec![0; SMALL], start: 0, end: 0 }
     }
 
-    /// Room to read into, never empty once every whole message has been taken.
+    /// Returns the room to read into. It is never empty once every whole message has been taken.
     pub(super) fn room(&mut self) -> &mut [u8] {
         self.bytes.copy_within(self.start..self.end, 0);
         self.end -= self.start;
@@ -34,7 +34,7 @@ impl Inbox {
         &mut self.bytes[self.end..]
     }
 
-    /// Says that `count` bytes have been read into the room.
+    /// Notes that `count` octets have been read into the room.
     pub(super) fn came(&mut self, count: usize) {
         self.end = (self.end + count).min(self.bytes.len());
     }

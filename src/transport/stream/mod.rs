@@ -1,5 +1,5 @@
-//! DNS over TCP (RFC 7766) and over TLS (RFC 7858): one thread for all listeners of a kind and
-//! their connections.
+//! DNS over TCP (RFC 7766) and over TLS (RFC 7858): one thread for TCP and one for TLS, each with
+//! all its listeners and connections.
 //!
 //! ```text
 //! Door: accept, within the limits ─▶ one task a connection
@@ -7,9 +7,9 @@
 //! Connection: read ─▶ Inbox: whole messages ─▶ Respond ─▶ one write for all that had arrived
 //! ```
 //!
-//! One thread, so that connections share a responder and its output buffer without a lock. It is
-//! enough: what needs many is UDP. TLS has a thread of its own, and so its own seats: handshakes,
-//! however many, take neither time nor room from TCP.
+//! The connections of one thread share a responder and its output buffer without a lock. One thread
+//! is enough: only UDP needs many. TLS has its own thread and its own seats, so handshakes, however
+//! many, take neither time nor room from TCP.
 
 mod connection;
 mod inbox;
@@ -37,31 +37,33 @@ use super::{Over, Respond, STREAM_RESPONSE};
 use crate::clock::Clock;
 use connection::Connection;
 
-/// Handshakes the kernel completes ahead of us.
+/// The number of handshakes that the kernel completes ahead of us.
 const BACKLOG: i32 = 1024;
 
-/// Send buffer of a connection, in bytes of socket memory: the kernel keeps no more that a client
-/// does not read, and the longest response still fits. Linux counts its own overhead into it.
+/// The send buffer of a connection, in octets of socket memory, which includes the overhead of
+/// Linux. It limits what the kernel keeps for a client that does not read, and the longest response
+/// fits.
 const SEND_BUFFER: usize = 128 * 1024;
 
-/// Receive buffer of a connection, in bytes of socket memory: dozens of pipelined queries.
+/// The receive buffer of a connection, in octets of socket memory: dozens of pipelined queries.
 const RECEIVE_BUFFER: usize = 32 * 1024;
 
-/// Responses of one write, in bytes: no further query is answered once they are longer.
+/// The octets of responses in one write after which no further query is answered.
 const WRITE: usize = 16 * 1024;
 
-/// Room for the responses of one write: one of any length fits after those of [`WRITE`] bytes.
+/// The room for the responses of one write, in octets: after [`WRITE`] octets, one of any length
+/// fits.
 const OUTPUT: usize = WRITE + 2 + STREAM_RESPONSE;
 
-/// A listener at `address`, ready for [`Streams`].
+/// Creates a listener at `address`, ready for [`Streams`].
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the connections of the last run to time out.
+    // A restart must not wait until the connections of the last run time out.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
-    // Connections inherit both. Linux doubles what it is asked for.
+    // Connections inherit both sizes. Linux doubles what it is asked for.
     socket.set_send_buffer_size(SEND_BUFFER / 2)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER / 2)?;
     hold(&socket, address)?;
@@ -70,7 +72,7 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// The stream thread, about to run.
+/// The thread of TCP or TLS before it runs.
 pub(super) struct Streams<R> {
     runtime: Runtime,
     listeners: Vec<tokio::net::TcpListener>,
@@ -81,8 +83,10 @@ pub(super) struct Streams<R> {
 }
 
 impl<R: Respond> Streams<R> {
-    /// Prepares to serve `listeners`, over TLS if there is a configuration for it; fails if the
-    /// system has no event queue left.
+    /// Prepares to serve `listeners`, over TLS if there is a configuration for it.
+    ///
+    /// # Errors
+    /// If the system has no event queue left.
     pub(super) fn new(
         listeners: Vec<TcpListener>,
         tls: Option<Arc<rustls::ServerConfig>>,

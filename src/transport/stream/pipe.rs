@@ -1,4 +1,4 @@
-//! What a connection runs over: TCP as it is, or TLS in it.
+//! The streams under a connection: plain TCP, or TLS.
 
 use std::io;
 
@@ -6,9 +6,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-/// A stream of bytes to a client and back.
+/// A stream of octets to a client and back.
 pub(super) trait Pipe: AsyncRead + AsyncWrite + Unpin + 'static {
-    /// Sends what leaves without waiting; says how much of `bytes` that was.
+    /// Sends what leaves without waiting. Returns how many octets of `bytes` that was.
     fn send_now(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Waits until the socket takes more.
@@ -29,7 +29,7 @@ impl Pipe for TcpStream {
 }
 
 impl Pipe for TlsStream<TcpStream> {
-    /// Nothing: what is written to TLS may stay in its own buffer, and flushing that waits.
+    /// Sends nothing: octets written to TLS may stay in its own buffer, and flushing that waits.
     fn send_now(&mut self, _: &[u8]) -> io::Result<usize> {
         Ok(0)
     }

@@ -80,7 +80,7 @@ fn a_client_may_close_its_half_and_still_gets_every_response() {
     running.stop();
 }
 
-/// Sends a byte every 20 ms and returns how long the server put up with it.
+/// Sends an octet every 20 ms; returns the time until the server closed the connection.
 fn dribble(mut client: &TcpStream) -> Duration {
     let clock = Clock::system();
     client.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
@@ -136,7 +136,7 @@ fn queries_of_a_client_that_does_not_read_are_left_unanswered() {
     let mut deaf = TcpStream::from(deaf);
     deaf.write_all(&frame(&[FILL]).repeat(200)).unwrap();
     wait_until("the end of its patience", || running.counters().stream.send_errors > 0);
-    // Each response has 64 KiB. Both kernels hold three of them at most, we one.
+    // Each response has 64 KiB. Both kernels hold at most three of them, the server one.
     let counts = running.stop().stream;
     assert!(counts.received <= 6, "{counts:?}");
 }
@@ -154,7 +154,7 @@ fn one_source_gets_no_more_than_its_share() {
     elsewhere.connect(&server.into()).unwrap();
     assert_eq!(ask(&elsewhere.into(), b"3"), b"3");
 
-    // A place given up can be had again.
+    // A seat that is given back can be taken again.
     drop(one);
     wait_until("a free place", || {
         let mut again = connect(server);
@@ -212,7 +212,7 @@ fn a_responder_that_was_asked_once_goes_on_looking_for_newer_data() {
     let shared = Arc::clone(&refreshed);
     let bound = bind(&[address("127.0.0.1:0")], 1).unwrap();
     let address = bound.addresses()[0];
-    // By its number, the streams' alone: workers of UDP come before it.
+    // Only the responder of the streams, by its number: the workers of UDP come before it.
     let _running = bound.start(StreamLimits::default(), move |number| Echo {
         refreshed: if number == 1 { Arc::clone(&shared) } else { Arc::default() },
     });

@@ -9,7 +9,7 @@ use super::*;
 
 type Client = StreamOwned<ClientConnection, TcpStream>;
 
-/// A new certificate of `localhost`.
+/// Issues a certificate for `localhost`.
 fn issue() -> CertifiedKey {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(issued.signing_key.serialize_der().into());
@@ -17,7 +17,8 @@ fn issue() -> CertifiedKey {
     CertifiedKey::from_der(chain, key, &Certificate::provider()).unwrap()
 }
 
-/// Transports with an [`Echo`] over TLS at `at`, the real address, and what they present.
+/// Starts transports with an [`Echo`] over TLS at `at`; returns them with the real address and the
+/// certificate.
 fn serve_tls(at: &str, limits: StreamLimits) -> (Running, SocketAddr, Arc<Certificate>) {
     let certificate = Arc::new(Certificate::new(issue()));
     let tls = Tls { certificate: Arc::clone(&certificate), https_path: "/dns-query".into() };
@@ -27,7 +28,7 @@ fn serve_tls(at: &str, limits: StreamLimits) -> (Running, SocketAddr, Arc<Certif
     (bound.start(limits, echo).unwrap(), server, certificate)
 }
 
-/// What a client that trusts only what is presented now starts with.
+/// Returns the TLS state of a client that trusts only the certificate presented now.
 fn client(certificate: &Certificate) -> ClientConnection {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.newest().cert[0].clone()).unwrap();
@@ -88,7 +89,7 @@ fn queries_are_answered_whole_and_in_order_over_ipv4_and_ipv6() {
     }
 }
 
-/// A stream that breaks after so many bytes were written to it.
+/// A stream that breaks after `left` more octets are written to it.
 struct Cut {
     stream: TcpStream,
     left: usize,
@@ -227,7 +228,7 @@ fn a_new_certificate_is_presented_from_the_next_handshake_on() {
     let mut before = connect(server, &certificate);
     assert_eq!(ask(&mut before, b"query"), b"query");
     certificate.replace(issue());
-    // Whoever is connected stays so; newcomers meet, and verify, the new one.
+    // Open connections stay. New ones meet, and verify, the new certificate.
     assert_eq!(ask(&mut before, b"query"), b"query");
     let mut after = connect(server, &certificate);
     assert_eq!(ask(&mut after, b"query"), b"query");
@@ -249,7 +250,7 @@ fn what_was_received_before_the_stop_is_answered_and_the_end_is_said() {
     for query in 0..100u8 {
         assert_eq!(receive(&mut busy).unwrap(), [b'q', query]);
     }
-    // Not the error of a connection that was merely cut.
+    // This is not the error of a connection that was merely cut.
     assert_eq!(busy.read(&mut [0]).unwrap(), 0);
     assert_eq!((&shaking).read(&mut [0]).unwrap_or(0), 0);
     assert!(TcpStream::connect(server).is_err());
@@ -274,7 +275,7 @@ fn an_address_that_another_transport_has_is_an_error_that_names_it() {
     let first = bound().with_encrypted(&[(Over::Tls, free)], tls()).unwrap();
     let tls_address = first.encrypted_addresses()[0].1;
     drop(first);
-    // Streams and datagrams do not meet; two kinds of streams do.
+    // Streams and datagrams do not collide; two kinds of streams do.
     let both = [(Over::Tls, tls_address), (Over::Quic, tls_address)];
     assert!(bound().with_encrypted(&both, tls()).is_ok());
     let both = [(Over::Tls, tls_address), (Over::Https, tls_address)];

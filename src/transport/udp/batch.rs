@@ -1,4 +1,5 @@
-//! The batched system calls: the crate's `unsafe` code, but for one call, behind a safe interface.
+//! The batched system calls: all `unsafe` code of the crate except for one call, behind a safe
+//! interface.
 //!
 //! ```text
 //! receive ─▶ n slots: query, source, the address it came to
@@ -6,9 +7,9 @@
 //! send ─▶ the responses, each to its query's source and from the address that query came to
 //! ```
 //!
-//! A struct of arrays, allocated once. The pointers in headers mean something only during a call:
-//! they are written anew before each, for as many slots as the load asks for, so nothing of the
-//! last call is taken for news.
+//! The batch is a struct of arrays, allocated once. The pointers in the headers are valid only
+//! during a call. They are written anew before each, for as many slots as the load asks for, so
+//! nothing of the last call is taken for new.
 
 #![allow(unsafe_code)]
 
@@ -23,16 +24,17 @@ use libc::{c_int, c_void, iovec, mmsghdr, socklen_t};
 
 use crate::transport::UDP_RESPONSE;
 
-/// Datagrams moved by one system call, at most.
+/// The most datagrams that one system call moves.
 pub(super) const BATCH: usize = 64;
 
-/// The longest query taken, in bytes; what is longer is no query anybody sends.
+/// The longest query that is taken, in octets; nobody sends a longer one.
 pub(super) const QUERY: usize = 4096;
 
-/// The fewest slots offered to the kernel.
+/// The fewest slots that are offered to the kernel.
 const OFFER_MIN: usize = 8;
 
-/// Buffers exactly a page apart would all start in the same few sets of the first-level cache.
+/// The distance between two buffers, in octets. At exactly a page apart, all would start in the
+/// same few sets of the first-level cache.
 const QUERY_STRIDE: usize = QUERY + 128;
 
 /// Up to [`BATCH`] queries and the responses to them.
@@ -43,20 +45,20 @@ pub(super) struct Batch {
     controls: Box<[Control; BATCH]>,
     slots: [Slot; BATCH],
     received: usize,
-    /// The slots to send, in order; a slot twice would be sent twice.
+    /// The slots to send, in order. A slot that is here twice would be sent twice.
     outbox: [usize; BATCH],
     queued: usize,
-    /// How many slots the next call offers: twice what the last one filled.
+    /// The number of slots that the next call offers: twice what the last one filled.
     offer: usize,
     vectors: Box<[iovec; BATCH]>,
     headers: Box<[mmsghdr; BATCH]>,
 }
 
-// SAFETY: what makes it not `Send` by itself are the pointers in `vectors` and `headers`; they are
-// written before each call from borrows that last as long as the call, and not read otherwise.
+// SAFETY: only the pointers in `vectors` and `headers` keep it from being `Send` by itself. They
+// are written before each call from borrows that last as long as the call, and not read otherwise.
 unsafe impl Send for Batch {}
 
-/// Lengths of one slot.
+/// The lengths of one slot.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     query: usize,
@@ -75,17 +77,17 @@ union Peer {
     v6: libc::sockaddr_in6,
 }
 
-/// Room for the packet information of either family, aligned like the header it starts with.
+/// Room for the packet information of either family, aligned like the header at its start.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; 64]);
 
-/// Whether to wait when nothing is queued.
+/// The way of waiting when nothing is queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// For the first datagram, as long as the socket's time limit allows.
+    /// Wait for the first datagram, as long as the socket's time limit allows.
     ForOne,
-    /// Not at all.
+    /// Do not wait.
     Not,
 }
 
@@ -96,7 +98,7 @@ pub(super) struct Exchange<'a> {
     pub(super) response: &'a mut [u8],
 }
 
-/// What became of a batch of responses.
+/// The outcome of a batch of responses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sent {
     pub(super) sent: usize,
@@ -104,7 +106,7 @@ pub(super) struct Sent {
 }
 
 impl Batch {
-    /// An empty batch; the only allocation.
+    /// Creates an empty batch; nothing else here allocates.
     pub(super) fn new() -> Self {
         // SAFETY: a socket address of all zeros is a valid value of every member.
         let nobody: Peer = unsafe { mem::zeroed() };
@@ -125,9 +127,10 @@ impl Batch {
         }
     }
 
-    /// Forgets the last batch and receives the next; returns how many datagrams came.
+    /// Forgets the last batch and receives the next. Returns the number of datagrams that came.
     ///
-    /// Fails with `WouldBlock` if there are none.
+    /// # Errors
+    /// `WouldBlock` if there are none, and others of the system.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<usize> {
         self.received = 0;
         self.queued = 0;
@@ -143,9 +146,9 @@ impl Batch {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::Not => libc::MSG_DONTWAIT,
         };
-        // SAFETY: the first `offer` of `headers` each point to a name, one vector with its buffer
-        // and a control buffer, of the lengths it says, alive and not otherwise used until the
-        // call returns.
+        // SAFETY: the first `offer` of `headers` each point to a name, to one vector with its
+        // buffer and to a control buffer. All of these have the lengths that the header says, and
+        // are alive and not otherwise used until the call returns.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -170,7 +173,7 @@ impl Batch {
         Ok(received)
     }
 
-    /// The query in `slot`, one of those received; `None` if it was too long to be had whole.
+    /// Returns the query in `slot`, one of those received; `None` if it was too long to come whole.
     pub(super) fn exchange(&mut self, slot: usize) -> Option<Exchange<'_>> {
         let Slot { query, cut, peer, .. } = self.slots[..self.received][slot];
         let source = self.peers[slot].address(peer)?;
@@ -178,7 +181,7 @@ impl Batch {
         (!cut).then(|| Exchange { query: &self.queries[slot][..query], source, response })
     }
 
-    /// The queries in `slots`, which are at most `N`; empty where there is none.
+    /// Returns the queries in `slots`, which are at most `N`; the rest is empty.
     pub(super) fn queries<const N: usize>(&self, slots: Range<usize>) -> [&[u8]; N] {
         let mut queries = [&[][..]; N];
         for (query, slot) in queries.iter_mut().zip(slots) {
@@ -187,7 +190,7 @@ impl Batch {
         queries
     }
 
-    /// Queues the first `length` bytes of the response in `slot`; once for each slot.
+    /// Queues the first `length` octets of the response in `slot`. Call it once for each slot.
     pub(super) fn respond(&mut self, slot: usize, length: usize) {
         if self.queued < BATCH {
             self.slots[..self.received][slot].response = length.min(UDP_RESPONSE);
@@ -196,8 +199,8 @@ impl Batch {
         }
     }
 
-    /// Sends what is queued. A response that the kernel refuses is skipped; when it takes none at
-    /// all any more, the rest is dropped: resolvers ask again.
+    /// Sends what is queued. A response that the kernel refuses is skipped. If the kernel takes no
+    /// more at all, the rest is dropped: resolvers ask again.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>) -> Sent {
         let queued = mem::take(&mut self.queued);
         if queued == 0 {
@@ -206,7 +209,7 @@ impl Batch {
         for at in 0..queued {
             let slot = self.outbox[at];
             let response = &self.responses[slot][..self.slots[slot].response];
-            // The kernel only reads through these.
+            // The kernel only reads through these pointers.
             self.vectors[at] =
                 iovec { iov_base: response.as_ptr().cast_mut().cast(), iov_len: response.len() };
             let peer = ((&raw const self.peers[slot]).cast_mut(), self.slots[slot].peer);
@@ -216,9 +219,9 @@ impl Batch {
         let mut outcome = Sent::default();
         let mut rest = &mut self.headers[..queued];
         while !rest.is_empty() {
-            // SAFETY: `rest` holds as many headers as it says, each of which points to a name, one
-            // vector with its buffer and a control buffer, of the lengths it says, alive until the
-            // call returns; the kernel only reads through them.
+            // SAFETY: `rest` holds as many headers as it says. Each points to a name, to one vector
+            // with its buffer and to a control buffer. All of these have the lengths that the
+            // header says, and are alive until the call returns; the kernel only reads them.
             let taken = unsafe {
                 libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as _, 0)
             };
@@ -243,7 +246,7 @@ impl Batch {
     }
 }
 
-/// Fills the header of one datagram. What some C libraries hide as padding in it stays zero.
+/// Fills in the header of one datagram. Padding that some C libraries hide in it stays zero.
 fn fill(
     header: &mut mmsghdr,
     (peer, peer_length): (*mut Peer, socklen_t),
@@ -260,12 +263,12 @@ fn fill(
 }
 
 impl Peer {
-    /// The address, of which the kernel wrote `length` bytes.
+    /// Returns the address, of which the kernel wrote `length` octets.
     fn address(&self, length: socklen_t) -> Option<SocketAddr> {
         // SAFETY: both members begin with the family, and any bits are a valid family.
         let family = c_int::from(unsafe { self.v4.sin_family });
         if family == libc::AF_INET && length as usize >= size_of::<libc::sockaddr_in>() {
-            // SAFETY: the family says which member was written, the length that all of it was.
+            // SAFETY: the family tells which member was written, the length that it is complete.
             let v4 = unsafe { self.v4 };
             let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
             return Some(SocketAddrV4::new(ip, u16::from_be(v4.sin_port)).into());
@@ -282,17 +285,17 @@ impl Peer {
 }
 
 impl Control {
-    /// Makes of "came to this address, by that interface" the order "send from this address", in
-    /// place; returns its length, 0 if there is none. The routing table chooses the interface,
+    /// Turns "came to this address, by that interface" into the order "send from this address", in
+    /// place. Returns its length, 0 if there is none. The routing table chooses the interface,
     /// except for link-local addresses, which mean nothing without one.
     fn turn_round(&mut self, received: usize) -> usize {
         if received < size_of::<libc::cmsghdr>() {
             return 0;
         }
         let first = self.0.as_mut_ptr().cast::<libc::cmsghdr>();
-        // SAFETY: the buffer is aligned for a header and holds the one the kernel just wrote; the
-        // packet information that its type announces follows it, within the 64 bytes, and
-        // CMSG_DATA is as well aligned as the information's four-byte fields need.
+        // SAFETY: the buffer is aligned for a header, and holds the one that the kernel just wrote.
+        // The packet information that its type announces follows it, within the 64 octets.
+        // CMSG_DATA is aligned for the four-octet fields of that information.
         unsafe {
             match ((*first).cmsg_level, (*first).cmsg_type) {
                 (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
@@ -321,7 +324,7 @@ pub(super) fn set_option(
     value: c_int,
 ) -> io::Result<()> {
     let pointer = (&raw const value).cast::<c_void>();
-    // SAFETY: the pointer is to a live integer of the length given, which the kernel only reads.
+    // SAFETY: the pointer leads to a live integer of the given length; the kernel only reads it.
     let outcome = unsafe {
         libc::setsockopt(socket.as_raw_fd(), level, name, pointer, size_of::<c_int>() as socklen_t)
     };

@@ -1,12 +1,12 @@
-//! Datagrams: one blocking thread per socket, a batch at a time.
+//! Datagrams: one blocking thread for each socket, one batch at a time.
 //!
 //! ```text
 //! Batch::receive ─▶ Respond: a few fetched, each answered in place ─▶ Batch::send
 //! ```
 //!
-//! A socket of its own for each worker (`SO_REUSEPORT`) lets the kernel spread clients over workers
-//! without a lock. No error ends a worker; those that waiting does not explain are counted, logged
-//! once a second and followed by a short rest.
+//! Each worker has its own socket (`SO_REUSEPORT`), so that the kernel spreads clients over workers
+//! without a lock. No error ends a worker. Errors other than waiting are counted, logged at most
+//! once a second, and followed by a short rest.
 
 mod batch;
 mod socket;
@@ -26,16 +26,16 @@ use batch::{Batch, Wait};
 
 pub(super) use socket::{Share, open};
 
-/// How long a worker that is told to stop goes on answering what is queued.
+/// The longest time for which a worker that is told to stop answers what is queued.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// How many queries the responder is told of at a time.
+/// The number of queries for which the responder fetches data at a time.
 const AHEAD: usize = crate::answer::AHEAD_MAX;
 
-/// How long a worker rests after an error, lest it spin.
+/// The rest of a worker after an error, so that it does not spin.
 const REST: Duration = Duration::from_millis(10);
 
-/// One socket and what answers on it.
+/// A worker: one socket and the responder for it.
 pub(super) struct Worker<R> {
     socket: UdpSocket,
     batch: Batch,
@@ -47,7 +47,7 @@ pub(super) struct Worker<R> {
 }
 
 impl<R: Respond> Worker<R> {
-    /// A worker on `socket`, as made by [`open`], until `stop` is set.
+    /// Creates a worker on `socket`, made by [`open`], that runs until `stop` is set.
     pub(super) fn new(
         socket: UdpSocket,
         responder: Guarded<R>,
@@ -59,7 +59,7 @@ impl<R: Respond> Worker<R> {
         Self { socket, batch: Batch::new(), responder, counters, stop, clock, log }
     }
 
-    /// Answers until told to stop, then what the kernel has queued.
+    /// Answers until it is told to stop, then answers what the kernel has queued.
     pub(super) fn run(mut self) {
         while !self.stop.load(Ordering::Relaxed) {
             self.turn(Wait::ForOne);
@@ -68,7 +68,7 @@ impl<R: Respond> Worker<R> {
         while self.turn(Wait::Not) > 0 && self.clock.now().since(stopped) < DRAIN {}
     }
 
-    /// Receives, answers and sends one batch; returns how many datagrams it held.
+    /// Receives, answers and sends one batch. Returns the number of datagrams in it.
     fn turn(&mut self, wait: Wait) -> usize {
         let received = match self.batch.receive(self.socket.as_fd(), wait) {
             Ok(received) => received,
@@ -102,7 +102,7 @@ impl<R: Respond> Worker<R> {
         }
     }
 
-    /// Tells errors that mean "nothing yet" from those that deserve a line and a rest.
+    /// Counts, logs and rests after an error, unless the error only means "nothing yet".
     fn excuse(&mut self, error: &io::Error) {
         if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) {
             return;

@@ -1,4 +1,4 @@
-//! How a UDP socket is set up.
+//! The setup of a UDP socket.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -10,26 +10,26 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::batch::set_option;
 use crate::transport::bind::hold;
 
-/// How long a call may block: how late a worker sees that it is to stop.
+/// The longest time for which a call blocks, and so the delay until a worker sees the stop.
 const BLOCK: Duration = Duration::from_millis(200);
 
-/// What to ask of the kernel for queues, in bytes: a burst of 10,000 queries waits in it.
+/// The size of the queues asked of the kernel, in octets: a burst of 10,000 queries fits.
 const QUEUE: usize = 4 << 20;
 
 /// The place of a socket among those at one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::transport) enum Share {
-    /// The first: nobody else may have the port.
+    /// The first socket, which fails if another program has the port.
     First,
     /// One that joins the first.
     Next,
 }
 
-/// A blocking socket at `address` that shares its port with those of the other workers.
+/// Opens a blocking socket at `address` that shares its port with those of the other workers.
 ///
-/// Sockets with SO_REUSEPORT share a port with any other of the same user: a second server would
-/// silently take a part of the queries. So the first is bound without, which fails if anyone is
-/// there, and lets the next ones in after that.
+/// A socket with SO_REUSEPORT shares its port with any other of the same user, so a second server
+/// would silently take a part of the queries. The first socket is therefore bound without it, which
+/// fails if anyone has the port. After that it lets the next sockets join.
 pub(in crate::transport) fn open(address: SocketAddr, share: Share) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_reuse_port(share == Share::Next)?;
@@ -52,11 +52,12 @@ pub(in crate::transport) fn open(address: SocketAddr, share: Share) -> io::Resul
             )
         }
     };
-    // Whoever can spoof "fragmentation needed" could otherwise have responses cut in two and slip a
-    // forged second half in. Kernels too old for it serve all the same.
+    // Otherwise an attacker who can forge "fragmentation needed" could have responses cut in two,
+    // and slip in a forged second half. Kernels too old for this option serve all the same.
     let _ = set_option(socket.as_fd(), level, discover, omit);
     if address.ip().is_unspecified() {
-        // A response must leave from the address the query came to, or the client discards it.
+        // A response must leave from the address to which the query came, or the client discards
+        // it.
         set_option(socket.as_fd(), level, packet_info, 1)?;
     }
     hold(&socket, address)?;
