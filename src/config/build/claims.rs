@@ -26,8 +26,8 @@ pub(crate) enum By {
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     claims: Vec<Claim>,
-    /// Owners with records that could not be read, so that a record that seems to be missing may
-    /// not be.
+    /// Owners with records that could not be read. A record that seems to be missing there may be
+    /// one of these.
     broken: HashSet<Name>,
     /// Whether records of unknown owners could not be read.
     pub(crate) incomplete: bool,

@@ -9,8 +9,8 @@ use crate::config::spec::route::{From, Route as RouteSpec};
 use crate::geo::{Code, Ranges, Subdivision, continent_of};
 use crate::zone::RouteFrom;
 
-/// The most routes before a route that it is compared with; a route after more is not compared at
-/// all. These are only warnings, and loading must not wait for them.
+/// The most earlier routes that a route is compared with. A route with more is not compared at all:
+/// these are only warnings, and loading must not wait for them.
 const ROUTES_COMPARED_MAX: usize = 256;
 
 /// One key of a route with one of its values.

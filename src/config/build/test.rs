@@ -76,7 +76,7 @@ impl Builder<'_> {
 
     fn down(&mut self, down: &Spanned<String>, services: &[Service]) -> Option<Down> {
         let named = |label: &str| services.iter().find(|service| service.label == label);
-        // The last slash parts the service from the endpoint, whose name has no slash.
+        // The last slash separates the endpoint, whose name has no slash, from the service.
         let (label, endpoint) = match down.value.rsplit_once('/') {
             Some((label, endpoint)) => (label, Some(endpoint)),
             None => (down.value.as_str(), None),

@@ -85,7 +85,7 @@ fn begins_badly(text: &str) -> bool {
 }
 
 /// Returns the offset at which reading ends, for a text whose first mistake is at `first`: the end
-/// of the text if it is near, otherwise that of a line, or of no line if lines are too long.
+/// of the text if it is near, otherwise the last end of a line within [`READ_AFTER_MISTAKE`].
 fn read_end(text: &str, first: usize) -> usize {
     let most = floor(text, first.saturating_add(READ_AFTER_MISTAKE));
     match most < text.len() {

@@ -234,9 +234,9 @@ impl JsonSchema for AgentUse {
 /// The treatment of endpoints that turn too often.
 #[derive(Clone, Debug)]
 pub(crate) enum FlapUse {
-    /// They are not held down.
+    /// No limit of turns.
     Off,
-    /// They are held down as the table says.
+    /// A limit of turns and a time of holding down.
     Table(Box<Flap>),
 }
 

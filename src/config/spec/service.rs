@@ -107,7 +107,7 @@ table! {
 words! {
     /// The weights of SRV answers.
     pub(crate) enum SrvWeights {
-        /// Scaled so that the greatest weight of each priority is 65,535.
+        /// Weights scaled so that the greatest of each priority is 65,535.
         Scaled = "scaled",
         /// The weights of the zone file.
         Written = "written",
