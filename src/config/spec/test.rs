@@ -31,7 +31,7 @@ table! {
     pub(crate) struct Expect {
         /// The response code, or NODATA: NOERROR without an answer.
         rcode: ExpectedRcode;
-        /// The pools that answers may come from.
+        /// The only pools that answers may come from.
         pool: OneOrMany<String>;
         /// The data that every answer holds, and nothing else: addresses, or other data as dig
         /// shows it.
