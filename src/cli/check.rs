@@ -1,4 +1,4 @@
-//! `waypost check`: is all that `serve` reads right?
+//! `waypost check`: a check of everything that `serve` reads.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,16 +40,16 @@ pub(super) struct Check {
     format: Format,
 }
 
-/// Everything that was found, right or wrong.
+/// The result of a check.
 #[derive(Default)]
 struct Findings {
     diagnostics: Vec<Diagnostic>,
-    /// Whether `serve` would refuse any of it.
+    /// Whether anything is an error, which `serve` would refuse.
     is_refused: bool,
     counts: Counts,
 }
 
-/// The numbers of zones and of what is in them.
+/// The numbers of zones and of their parts.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     zones: usize,
@@ -71,7 +71,7 @@ struct Line<'a> {
 }
 
 impl Check {
-    /// Prints every diagnostic, or one line that says what was found right.
+    /// Prints every diagnostic, and a line of counts if the check passes; or one JSON object.
     pub(super) fn run(self) -> Result<(), Failed> {
         let settings = Settings::read(self.config.as_ref());
         settings.tell();

@@ -38,7 +38,7 @@ pub(super) fn print(message: &Message) {
     say!("");
 }
 
-/// Prints an option that an answer to `waypost query` can have.
+/// Prints an EDNS option that an answer to `waypost query` can have.
 fn print_option(code: u16, data: &[u8]) {
     if let (edns::code::EXTENDED_ERROR, Some((number, text))) = (code, data.split_first_chunk()) {
         let text = String::from_utf8_lossy(text);

@@ -1,4 +1,4 @@
-//! The engine that serves, asked without a socket: what `query` and `explain` have in common.
+//! The engine of the server, asked without a socket, for `query` and `explain`.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,7 +19,7 @@ use crate::wire::kind::Type;
 use crate::wire::message::{Message, Record, write_query};
 use crate::wire::name::Name;
 
-/// What is asked of which zones, and for whom.
+/// The options that name the zones and the client of a question.
 #[derive(Args)]
 pub(super) struct Asking {
     /// The zone directory [default: zones]
@@ -44,7 +44,7 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Loads the zones and takes down what is to be held down.
+    /// Loads the zones, and holds down the endpoints of `--down`.
     pub(super) fn engine(&self) -> Result<Engine, Failed> {
         let config = load_config(self.config.as_ref())?;
         let mut loader = loader(self.zones.as_ref(), &config);
@@ -60,7 +60,7 @@ impl Asking {
     }
 }
 
-/// The engine itself. Answers are those of a stream: never cut.
+/// The engine. It answers as over a stream, so no answer is truncated.
 pub(super) struct Engine {
     responder: Responder,
     client: Client,
@@ -70,22 +70,22 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// One answer.
+    /// Returns one answer.
     pub(super) fn ask(&mut self, name: &Name, qtype: Type) -> Message {
         let query = write_query(0, name, qtype, 1232, self.subnet);
         let outcome = self.responder.respond(&query, self.client, &mut self.out);
         self.read(outcome.len())
     }
 
-    /// One answer, and what was met on the way.
+    /// Returns one answer, and the hops on the way to it.
     pub(super) fn explain(&mut self, name: &Name, qtype: Type) -> (Message, Vec<Hop>) {
         let query = write_query(0, name, qtype, 1232, self.subnet);
         let (outcome, hops) = self.responder.explain(&query, self.client, &mut self.out);
         (self.read(outcome.len()), hops)
     }
 
-    /// Returns the mistake in asking for `name`, which was written as `text`, if no zone holds it;
-    /// names the one that may have been meant.
+    /// Returns the message about a `name`, written as `text`, that no zone holds; `None` if a zone
+    /// holds it. The message names the zones, or a name that was likely meant.
     pub(super) fn astray(&mut self, text: &str, name: &Name, qtype: Type) -> Option<String> {
         let snapshot = Arc::clone(self.snapshot());
         let origins = || snapshot.zones().iter().map(|zone| zone.origin());
@@ -105,12 +105,13 @@ impl Engine {
         Some(format!("no zone holds {text}; {hint}"))
     }
 
-    /// Goes over to another client.
+    /// Makes `client` the client of the next questions.
     pub(super) fn set_client(&mut self, client: IpAddr) {
         self.client.source.set_ip(client);
     }
 
-    /// For how long a prefix of the client's address the answer is the same.
+    /// Returns the scope of the answer: the length of the client's prefix, in bits, within which
+    /// all clients get the same answer.
     pub(super) fn scope(&mut self, name: &Name, qtype: Type) -> u8 {
         let (_, hops) = self.explain(name, qtype);
         let steered = hops.iter().filter_map(|hop| hop.steered.as_ref());
@@ -123,12 +124,12 @@ impl Engine {
         Message::read(response).expect("the engine's own response can be read")
     }
 
-    /// The zones that it answers from.
+    /// Returns the zones that the engine answers from.
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         self.responder.snapshot()
     }
 
-    /// Where clients are.
+    /// Returns the places of clients.
     pub(super) fn geo(&self) -> &Geo {
         &self.geo
     }
@@ -164,7 +165,7 @@ impl<'a> Response<'a> {
     }
 }
 
-/// Holds endpoints, or all of a service, down in every zone that has them.
+/// Holds the endpoints in `given`, or all those of a service, down in every zone that has them.
 fn take_down(snapshot: &Snapshot, given: &[String]) -> Result<(), Failed> {
     if given.is_empty() {
         return Ok(());
@@ -192,7 +193,7 @@ fn take_down(snapshot: &Snapshot, given: &[String]) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Says that no zone has a service, or an endpoint of it, and which there are.
+/// Returns the message that no zone has this service, or that the service has no such endpoint.
 fn not_found(snapshot: &Snapshot, label: &str, name: Option<&str>) -> String {
     let with_service = |zone: &'_ Arc<Zone>| zone.service_named(label).is_some();
     match snapshot.zones().iter().find(|zone| with_service(zone)) {
@@ -213,8 +214,9 @@ pub(super) fn parse_name(text: &str) -> Result<Name, Failed> {
     })
 }
 
-/// Says where a name leads nowhere; fails if it is a word that cannot have been meant as it is
-/// written. Other names are asked for all the same: that they are REFUSED is an answer, too.
+/// Reports a name that no zone holds. Fails if it is a single label without a final dot, which
+/// nobody can have meant as an absolute name. Other names are asked for all the same: REFUSED is an
+/// answer, too.
 pub(super) fn refuse_astray(
     engine: &mut Engine,
     text: &str,
@@ -230,7 +232,7 @@ pub(super) fn refuse_astray(
     Ok(())
 }
 
-/// Reads a network; what stands behind its prefix is cut off, as resolvers do.
+/// Reads a network, and clears the bits after its prefix, as resolvers do.
 fn parse_subnet(text: &str) -> Result<IpNet, String> {
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let subnet = text.parse::<IpNet>().ok().or_else(single);

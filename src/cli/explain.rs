@@ -1,4 +1,4 @@
-//! `waypost explain`: why an answer is what it is.
+//! `waypost explain`: the reasons for an answer.
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use crate::explain::Explanation;
 use crate::observe;
 use crate::wire::kind::Type;
 
-/// Says which states count: no check is run here.
+/// The line about the source of states: no check runs here.
 const SOURCE: &str = "from       the zone files: all is held to be up, but for `state` and --down";
 
 /// Arguments of `waypost explain`.
@@ -33,7 +33,7 @@ pub(super) struct Explain {
 }
 
 impl Explain {
-    /// Asks, and prints why.
+    /// Asks the question, and prints the answer with its reasons.
     pub(super) fn run(self) -> Result<(), Failed> {
         let mut engine = self.asking.engine()?;
         let name = parse_name(&self.name)?;

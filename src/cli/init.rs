@@ -12,7 +12,7 @@ use clap::Args;
 use super::{Failed, ZONES, called_as};
 use crate::wire::name::Name;
 
-/// The addresses of endpoints where none is given: on every Linux machine, and nowhere else.
+/// The default addresses of endpoints. Every Linux machine has them, for itself alone.
 const LOOPBACK: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)), IpAddr::V4(Ipv4Addr::new(127, 0, 0, 12))];
 
@@ -40,7 +40,7 @@ pub(super) struct Init {
 struct ZoneName(String);
 
 impl Init {
-    /// Writes the file, and says what to do next. It never overwrites one.
+    /// Writes the file, and prints the next steps. Never overwrites a file.
     pub(super) fn run(self) -> Result<(), Failed> {
         let Self { name: ZoneName(name), zones, mut endpoint, port } = self;
         let mut known = HashSet::new();
@@ -92,7 +92,7 @@ fn fail(problem: &str) -> Result<(), Failed> {
     Err(Failed)
 }
 
-/// Writes a file that is not there yet.
+/// Writes a new file; an existing one is an error.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
 }
@@ -110,12 +110,12 @@ fn parse_zone_name(text: &str) -> Result<ZoneName, String> {
         let hint = if bad.is_ascii() { "" } else { "; write its ASCII form, xn--…" };
         return Err(format!("{bad:?} cannot stand in the name of a zone{hint}"));
     }
-    // The longest name in the new zone has to fit too.
+    // The longest name in the new zone must fit, too.
     let longest = format!("_http._tcp.web.{name}.");
     Name::parse(&longest, None).map(|_| ZoneName(name)).map_err(|error| error.to_string())
 }
 
-/// The zone file. Its endpoints have weights that fall from one to the next.
+/// Returns the text of the zone file. The first endpoint has weight 3, the others have 1.
 fn zone(name: &str, addresses: &[IpAddr], port: u16) -> String {
     let mut endpoints = String::new();
     for (at, address) in addresses.iter().enumerate() {
@@ -159,7 +159,8 @@ rise = 2                        # two passes in a row: it is up again
     )
 }
 
-/// The tests of the zone: every endpoint is answered, and without the first one the others are.
+/// Returns the tests of the zone: every endpoint is answered, and without the first one the others
+/// are.
 fn expectations(addresses: &[IpAddr]) -> String {
     let Some(first) = addresses.first() else { return String::new() };
     let kind = if first.is_ipv4() { "A" } else { "AAAA" };

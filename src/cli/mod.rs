@@ -1,11 +1,11 @@
 //! The commands, one file each.
 //!
-//! Exit codes: 0 all is well; 1 the command ran and something is wrong (each thing is printed);
-//! 2 the command line itself is wrong.
+//! Exit codes: 0 all is well; 1 something is wrong (the command prints all of it); 2 the command
+//! line itself is wrong.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-/// `println!` for output that may be piped into something that stops reading.
+/// Prints a line to an output that may be piped into a program that stops reading.
 macro_rules! say {
     ($($text:tt)*) => { $crate::cli::say(format_args!($($text)*)) };
 }
@@ -34,7 +34,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::config::{Diagnostic, ServerConfig};
 use settings::Settings;
 
-/// Where zones are looked for unless something says otherwise.
+/// The default zone directory.
 const ZONES: &str = "zones";
 
 #[derive(Parser)]
@@ -57,7 +57,7 @@ struct Cli {
     command: Command,
 }
 
-/// The form of what a command finds.
+/// The form of a command's findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people.
@@ -84,7 +84,7 @@ enum Command {
     Schema,
 }
 
-/// A command that went wrong; what went wrong has been printed.
+/// The failure of a command, which has printed the reason.
 struct Failed;
 
 /// Runs the command that the arguments name.
@@ -104,13 +104,13 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The program as the user can call it again.
+/// Returns the name by which the user can call this program again.
 fn called_as() -> String {
     let called = std::env::args().next().unwrap_or_default();
     if called.contains('/') { called } else { "waypost".to_owned() }
 }
 
-/// Writes a line to standard output; ends the program where nobody reads it any more.
+/// Writes a line to standard output. If nothing reads it any more, ends the program.
 fn say(line: fmt::Arguments<'_>) {
     if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
         if error.kind() == io::ErrorKind::BrokenPipe {
@@ -121,19 +121,20 @@ fn say(line: fmt::Arguments<'_>) {
     }
 }
 
-/// Prints diagnostics for a person: in colour on a terminal.
+/// Prints diagnostics to standard error, in colour on a terminal.
 fn print_diagnostics(diagnostics: &[Diagnostic]) {
     if !diagnostics.is_empty() {
         eprintln!("{}", rendered(diagnostics).trim_end());
     }
 }
 
-/// Returns diagnostics as they are written to standard error.
+/// Renders diagnostics for standard error.
 fn rendered(diagnostics: &[Diagnostic]) -> String {
     crate::config::render(diagnostics, crate::observe::is_colored(&io::stderr()))
 }
 
-/// A loader of `zones`, or of what the configuration names, that knows where clients are.
+/// Creates a loader of `zones`, or otherwise of the configured directory, with the places of
+/// clients.
 fn loader(zones: Option<&PathBuf>, config: &ServerConfig) -> crate::server::Loader {
     let (geo, problems) = crate::server::GeoFiles::load(config.geo.clone());
     problems.iter().for_each(|problem| eprintln!("warning: {problem}"));
@@ -141,7 +142,7 @@ fn loader(zones: Option<&PathBuf>, config: &ServerConfig) -> crate::server::Load
     crate::server::Loader::new(zones).with_geo(geo.geo().clone()).allowing(config.allowed())
 }
 
-/// Reads waypost.toml, and says which on standard error.
+/// Reads waypost.toml, and prints its path to standard error.
 fn load_config(named: Option<&PathBuf>) -> Result<ServerConfig, Failed> {
     let settings = Settings::read(named);
     settings.tell();

@@ -1,4 +1,4 @@
-//! `waypost query --clients`: how a population of clients is spread.
+//! `waypost query --clients`: the distribution of a population of clients.
 
 use std::io::{self, BufRead};
 use std::net::IpAddr;
@@ -12,13 +12,13 @@ use super::shares::Tally;
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
-/// Into how many parts of different answers one line may fall.
+/// The most parts with answers of their own that the network of one line may have.
 const PARTS_MAX: u32 = 65_536;
 
-/// Clients of one network.
+/// The clients of one network.
 pub(super) struct Clients {
     network: IpNet,
-    /// How much they count beside the others.
+    /// The weight of the network relative to the others.
     weight: f64,
 }
 
@@ -72,8 +72,8 @@ fn clients(network: &str, weight: Option<&str>, more: Option<&str>) -> Result<Cl
     }
 }
 
-/// Asks for each part of each network for which the answer is the same, `count` times. Clients of
-/// one network count by their number of addresses.
+/// Asks `count` times for each part of each network within which the answer is the same. A part
+/// counts by its share of the network's addresses.
 pub(super) fn ask<'s>(
     engine: &mut Engine,
     tally: &mut Tally<'s>,
@@ -102,7 +102,7 @@ pub(super) fn ask<'s>(
     Ok(())
 }
 
-/// The next address.
+/// Returns the next address.
 fn behind(address: IpAddr) -> Option<IpAddr> {
     match address {
         IpAddr::V4(address) => address.to_bits().checked_add(1).map(|bits| IpAddr::V4(bits.into())),

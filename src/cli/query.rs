@@ -1,4 +1,4 @@
-//! `waypost query`: an answer from the files, through the very engine that serves.
+//! `waypost query`: an answer from the zone files, by the engine that serves.
 
 use std::io::{self, BufRead};
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::wire::kind::Type;
 use crate::wire::message::Message;
 use crate::wire::name::Name;
 
-/// How often each client of `--clients` is asked for.
+/// The default number of questions for each client of `--clients`.
 const CLIENTS_COUNT: u32 = 100;
 
 /// Arguments of `waypost query`.
@@ -49,7 +49,7 @@ pub(super) struct Query {
     batch: Option<PathBuf>,
 }
 
-/// How answers are printed.
+/// The form in which answers are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// Sections, as dig prints them.
@@ -59,7 +59,7 @@ pub(super) enum Format {
 }
 
 impl Query {
-    /// Answers, and prints.
+    /// Asks the question or questions, and prints the answers.
     pub(super) fn run(self) -> Result<(), Failed> {
         let mut engine = self.asking.engine()?;
         if let Some(path) = &self.batch {

@@ -66,7 +66,7 @@ impl Serve {
             }
             Failed
         })?;
-        // Not before the signals are for this server: one that comes earlier breaks the start off.
+        // Only now do the signals reach this server: an earlier one breaks off the start.
         server.announce();
         signals.wait(&server);
         info!("stopping");
@@ -111,18 +111,18 @@ impl Serve {
     }
 }
 
-/// Says why the server does not start.
+/// Reports the reason for which the server does not start.
 fn refuse(log: &Log, problem: &str) {
     log.refuse(&format!("error: {problem}\n"), || tracing::error!("{problem}"));
 }
 
-/// The directory for states that systemd made (`StateDirectory=`); the first of several.
+/// Returns the directory for states that systemd made (`StateDirectory=`), or the first of several.
 fn state_directory() -> Option<PathBuf> {
     let directories = std::env::var_os("STATE_DIRECTORY").filter(|value| !value.is_empty())?;
     std::env::split_paths(&directories).next()
 }
 
-/// Starts the server, which may take its time over first verdicts; `None` if a signal to end came
+/// Starts the server, which may wait for first verdicts. Returns `None` if a signal to end came
 /// first.
 fn start(
     signals: &mut Signals,
@@ -130,7 +130,7 @@ fn start(
     read: ReadSettings,
 ) -> Option<Result<Server, StartError>> {
     let (done, mut started) = tokio::sync::oneshot::channel();
-    // Where nobody waits for it any more, the program ends.
+    // If nothing waits for the result any more, the program ends.
     std::thread::spawn(move || drop(done.send(Server::start(config, Some(read)))));
     let broke_off = || Err(StartError::System(io::Error::other("the start broke off")));
     signals.unless_ended(&mut started, broke_off)

@@ -8,16 +8,16 @@ use crate::server::read_source;
 
 /// The name of the file in the working directory.
 const HERE: &str = "waypost.toml";
-/// The place where packages and the systemd unit have it.
+/// The path of the file in packages and for the systemd unit.
 const SYSTEM: &str = "/etc/waypost/waypost.toml";
 
 /// The contents of waypost.toml.
 pub(super) struct Settings {
-    /// The file that was read; `None`: there is none, and every key has its default.
+    /// The file that was read; `None` if there is no file, so that every key has its default.
     file: Option<PathBuf>,
     /// The settings; `None` if there are errors among the diagnostics.
     pub(super) config: Option<ServerConfig>,
-    /// All that is wrong with it.
+    /// Everything that is wrong with the file.
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
@@ -25,8 +25,8 @@ impl Settings {
     /// Reads the file `named` on the command line, otherwise `./waypost.toml`, otherwise
     /// `/etc/waypost/waypost.toml`.
     ///
-    /// Relative paths in it start at the working directory, and those of the last at its own: the
-    /// command was run somewhere else.
+    /// Relative paths start at the working directory. Those in `/etc/waypost/waypost.toml` start at
+    /// that directory, unless the file is `named`: the command runs elsewhere.
     pub(super) fn read(named: Option<&PathBuf>) -> Self {
         let found = || [HERE, SYSTEM].into_iter().map(PathBuf::from).find(|path| path.exists());
         let Some(path) = named.cloned().or_else(found) else {
@@ -44,7 +44,7 @@ impl Settings {
         Self { file: Some(file), config, diagnostics }
     }
 
-    /// Says on standard error which file was read, in one line; nothing if there is none.
+    /// Prints the path of the file to standard error, in one line; nothing if there is no file.
     pub(super) fn tell(&self) {
         if let Some(file) = &self.file {
             eprintln!("settings: {}", file.display());

@@ -1,4 +1,5 @@
-//! `waypost query --count` and `--clients`: how many answers name what.
+//! `waypost query --count` and `--clients`: the number of answers for each record, endpoint and
+//! pool.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,28 +15,28 @@ use crate::wire::name::Name;
 /// The longest bar, in characters.
 const BAR_LEN_MAX: usize = 40;
 
-/// Answers by what they name.
+/// The weights of answers, by the data that they hold.
 pub(super) struct Tally<'s> {
     snapshot: &'s Snapshot,
-    /// What the answers weigh together: their number, where each counts as one.
+    /// The sum of the weights of all answers; without weights, their number.
     total: f64,
-    /// By response code, where nothing was named.
+    /// The weights of answers without records, by response code.
     others: BTreeMap<String, f64>,
-    /// By the record's type and data, and the endpoint that was drawn for it.
+    /// The weights of answers, by the record's data and by the endpoint that was drawn for it.
     named: BTreeMap<(String, Option<String>), f64>,
-    /// By pool, of services that have several.
+    /// The weights of answers, by pool, for services that have several.
     pools: BTreeMap<String, f64>,
 }
 
 /// An endpoint that was drawn.
 struct Place {
-    /// Itself, as an operator writes it.
+    /// The service and the endpoint, as an operator writes them.
     endpoint: String,
     /// Its pool, if the service has several.
     pool: Option<String>,
     v4: Option<[u8; 4]>,
     v6: Option<[u8; 16]>,
-    /// Its own name, or its target; wire format.
+    /// Its own name or its target, in wire format.
     owner: Box<[u8]>,
 }
 
@@ -53,14 +54,14 @@ struct Share<'a> {
 }
 
 impl<'s> Tally<'s> {
-    /// Nothing counted yet; `snapshot` tells whose records they are.
+    /// Creates an empty tally; `snapshot` resolves the endpoints that answers hold.
     pub(super) fn new(snapshot: &'s Snapshot) -> Self {
         let (others, named, pools) = Default::default();
         Self { snapshot, total: 0.0, others, named, pools }
     }
 
-    /// Counts what `message` holds in its answer section, as often as `weight` says; `hops` led to
-    /// it, and tell which endpoints were drawn.
+    /// Counts the records in the answer section of `message`, with this weight. `hops` are the way
+    /// to the answer, with the endpoints that were drawn.
     pub(super) fn add(&mut self, (message, hops): &(Message, Vec<Hop>), weight: f64) {
         self.total += weight;
         if message.answer.is_empty() {
@@ -84,7 +85,7 @@ impl<'s> Tally<'s> {
         }
     }
 
-    /// Prints a table with bars, or one JSON object. `unit` is what was counted.
+    /// Prints a table with bars, or one JSON object. `unit` names the things that were counted.
     pub(super) fn print(&self, name: &Name, qtype: Type, unit: &str, format: Format) {
         let share = |count: f64| Share {
             pool: None,
@@ -130,11 +131,11 @@ impl<'s> Tally<'s> {
     }
 }
 
-/// A number, whole where it is.
+/// A number that is written as a whole one if it is whole.
 struct Count(f64);
 
 impl Count {
-    /// Sums of parts are off by what binary fractions cannot hold.
+    /// Returns the whole number, if it is one but for the errors of binary fractions.
     fn as_whole(&self) -> Option<u64> {
         let whole = self.0.round();
         ((self.0 - whole).abs() < 1e-6).then_some(whole as u64)
@@ -185,7 +186,7 @@ fn places(snapshot: &Snapshot, hops: &[Hop]) -> Vec<Place> {
 }
 
 impl Place {
-    /// Whether `record` is what the answer holds of it.
+    /// Returns whether `record` in an answer is one of this endpoint.
     fn has(&self, record: &Record) -> bool {
         match record.rtype {
             Type::A => self.v4.is_some_and(|v4| v4 == *record.rdata),

@@ -1,4 +1,4 @@
-//! The signals that steer the server, and those that must not end it.
+//! The signals that control the server, and those that must not end it.
 
 use std::io;
 
@@ -8,8 +8,8 @@ use tokio::sync::oneshot::Receiver;
 
 use crate::server::Server;
 
-/// Signals that say nothing to Waypost, and that would end it: scripts made for other servers send
-/// them, and limits, timers and dying terminals do.
+/// Signals that have no meaning for Waypost, but would end it. Scripts for other servers send them,
+/// and so do limits, timers and dying terminals.
 const HARMLESS: [libc::c_int; 9] = [
     libc::SIGUSR2,
     libc::SIGALRM,
@@ -22,7 +22,7 @@ const HARMLESS: [libc::c_int; 9] = [
     libc::SIGXFSZ,
 ];
 
-/// The signals, caught from before the server starts.
+/// The signals, which are caught from before the start of the server.
 pub(super) struct Signals {
     runtime: Runtime,
     hangup: Signal,
@@ -33,7 +33,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Catches every signal that it names, until the process ends.
+    /// Begins to catch the signals, until the process ends.
     pub(super) fn listen() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().build()?;
         let inside = runtime.enter();
@@ -43,14 +43,14 @@ impl Signals {
         let interrupt = signal(SignalKind::interrupt())?;
         let quit = signal(SignalKind::quit())?;
         for number in HARMLESS.into_iter().chain(libc::SIGRTMIN()..=libc::SIGRTMAX()) {
-            // Once caught it stays caught, whether anyone listens or not.
+            // A signal that was caught once stays caught, even without a listener.
             drop(signal(SignalKind::from_raw(number))?);
         }
         drop(inside);
         Ok(Self { runtime, hangup, user1, terminate, interrupt, quit })
     }
 
-    /// Waits for what `starting` brings; `None` if a signal to end came first.
+    /// Waits for the result of `starting`; `None` if a signal to end came first.
     pub(super) fn unless_ended<T>(
         &mut self,
         starting: &mut Receiver<T>,

@@ -1,4 +1,4 @@
-//! What is wrong with a file, where, and what to do about it.
+//! Mistakes in files: the message, the place, and the cure.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 use crate::wire::excerpt::{EXCERPT_LEN_MAX, excerpt};
 
-/// The most errors that are kept of one zone, and the most warnings.
+/// The most errors that are kept of one zone; the same limit holds for its warnings.
 pub const DIAGNOSTICS_MAX: usize = 100;
 
 /// The longest message about a file, in octets.
@@ -17,26 +17,26 @@ const MESSAGE_LEN_MAX: usize = 512;
 /// The distance between two marks of a [`Source`], in octets.
 const MARK_DISTANCE: usize = 4096;
 
-/// A file as it was read.
+/// A file and its text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Where it stands, as the operator wrote it: `zones/example.com.toml`.
+    /// The path as the operator wrote it: `zones/example.com.toml`.
     pub path: PathBuf,
     /// Its text.
     pub text: String,
-    /// When it was last changed, in seconds since 1970; the default SOA serial.
+    /// The time of the last change, in seconds since 1970: the default SOA serial.
     pub modified: u32,
-    /// The index of its lines, made when the first line is asked for.
+    /// The index of the lines, made when a line is first asked for.
     marks: OnceLock<Box<[Mark]>>,
 }
 
-/// The line that one octet of a text is on. One stands for every [`MARK_DISTANCE`] octets, so that
-/// the index stays small however short the lines are, and a look-up short however long they are.
+/// The line that one octet of a text is on. Every [`MARK_DISTANCE`] octets have one mark. So the
+/// index stays small however short the lines are, and a look-up cheap however long they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Mark {
     /// The number of the line, from 1.
     line: usize,
-    /// The offset at which it starts.
+    /// The offset at which the line starts.
     start: usize,
 }
 
@@ -51,7 +51,7 @@ impl Source {
     /// which that line starts.
     ///
     /// # Cost
-    /// A pass over the text the first time, over 4 KiB of it later.
+    /// The first call reads the whole text, each later one at most 4 KiB of it.
     pub fn line(&self, at: usize) -> (usize, usize) {
         let octets = self.text.as_bytes();
         let at = at.min(octets.len());
@@ -81,8 +81,8 @@ fn marks(octets: &[u8]) -> Box<[Mark]> {
     marks.into()
 }
 
-/// Wipes the text, unless it holds records alone: TOML may hold a key of cookies or a password in a
-/// header of a check, and a client has a key.
+/// Wipes the text, unless the file is a `.zone` file, which holds only records. TOML may hold a
+/// cookie secret, or a password in a header of a check; a client certificate file may hold its key.
 impl Drop for Source {
     fn drop(&mut self) {
         if self.path.extension().is_none_or(|suffix| suffix != "zone") {
@@ -91,34 +91,34 @@ impl Drop for Source {
     }
 }
 
-/// How bad a [`Diagnostic`] is.
+/// The severity of a [`Diagnostic`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Nothing can be served from this file.
     Error,
-    /// It is served, but hardly as meant.
+    /// The file is served, but likely not as meant.
     Warning,
 }
 
-/// One thing that is wrong.
+/// One mistake in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong, in one line: lower case, no full stop.
+    /// The mistake in one line: lower case, no full stop.
     pub message: String,
-    /// The file and the byte range in its text; `None` when no file could be read.
+    /// The file and the byte range in its text; `None` if the mistake has no place in a text.
     pub place: Option<(Arc<Source>, Range<usize>)>,
-    /// What stands under the caret; may be empty.
+    /// The text beside the caret; may be empty.
     pub label: String,
-    /// What to do, or a near name: `did you mean "endpoints"?`.
+    /// The cure, or a similar name: `did you mean "endpoints"?`.
     pub help: Option<String>,
-    /// More about it, in as many lines as it takes, shown below all else; may be empty.
+    /// Further explanation in any number of lines, shown below everything else; may be empty.
     pub background: String,
 }
 
 impl Severity {
-    /// Returns its name.
+    /// Returns the name of the severity.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -128,7 +128,7 @@ impl Severity {
 }
 
 impl Diagnostic {
-    /// A diagnostic at `span` of `source`, without label and help.
+    /// Creates a diagnostic at `span` of `source`, without label or help.
     pub fn new(
         severity: Severity,
         message: impl Into<String>,
@@ -140,21 +140,21 @@ impl Diagnostic {
         Self { severity, message: message.into(), place, label, help: None, background }
     }
 
-    /// An error about a file that could not be read.
+    /// Creates an error that has no place in a text, such as a file that cannot be read.
     pub fn unplaced(message: impl Into<String>) -> Self {
         let (label, background) = (String::new(), String::new());
         let (severity, message) = (Severity::Error, message.into());
         Self { severity, message, place: None, label, help: None, background }
     }
 
-    /// The line and the column of the place, both from 1; columns count characters.
+    /// Returns the line and the column of the place, both from 1; columns count characters.
     pub fn line_column(&self) -> Option<(usize, usize)> {
         let (source, span) = self.place.as_ref()?;
         let (line, start) = source.line(span.start);
         Some((line, source.text.get(start..span.start)?.chars().count() + 1))
     }
 
-    /// Cuts what it quotes of its file.
+    /// Shortens the quotations from the file.
     fn shorten(&mut self) {
         for text in [&mut self.message, &mut self.label] {
             if text.len() > EXCERPT_LEN_MAX {
@@ -164,20 +164,20 @@ impl Diagnostic {
     }
 }
 
-/// The diagnostics of one zone: all that count, and a number for those beyond the limit.
+/// The diagnostics of one zone: those up to the limit, and the number of all.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     kept: Vec<Diagnostic>,
     errors: usize,
     warnings: usize,
-    /// The last one beyond the limit.
+    /// The latest diagnostic beyond the limit.
     beyond: Option<Diagnostic>,
     /// Whether a part of the file was not read.
     is_cut: bool,
 }
 
 impl Diagnostics {
-    /// Adds `diagnostic`, whose label and help can be completed in what this returns.
+    /// Adds `diagnostic` and returns it, so that the caller can add label and help.
     pub fn push(&mut self, mut diagnostic: Diagnostic) -> &mut Diagnostic {
         let count = match diagnostic.severity {
             Severity::Error => &mut self.errors,
@@ -198,17 +198,17 @@ impl Diagnostics {
         self.errors + self.warnings
     }
 
-    /// Whether none was added.
+    /// Returns whether no diagnostic was added.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether an error was added.
+    /// Returns whether an error was added.
     pub fn has_errors(&self) -> bool {
         self.errors > 0
     }
 
-    /// Whether another error would not be kept: reading can end.
+    /// Returns whether the limit of errors is reached, so that reading can end.
     pub fn is_full(&self) -> bool {
         self.errors >= DIAGNOSTICS_MAX
     }
@@ -218,7 +218,8 @@ impl Diagnostics {
         self.is_cut = true;
     }
 
-    /// Returns the kept ones in the order of `place`, and one that counts the others.
+    /// Returns the kept diagnostics sorted by `place`, followed by one that counts those beyond the
+    /// limit, for errors and warnings each.
     pub fn into_sorted<K: Ord>(mut self, place: impl FnMut(&Diagnostic) -> K) -> Vec<Diagnostic> {
         self.kept.sort_by_key(place);
         let beyond = |count: usize| count.saturating_sub(DIAGNOSTICS_MAX);
@@ -246,7 +247,7 @@ impl Extend<Diagnostic> for Diagnostics {
     }
 }
 
-/// Returns `text` with every word cut to [`EXCERPT_LEN_MAX`] octets, and the whole to
+/// Returns `text` with every word cut to [`EXCERPT_LEN_MAX`] octets and the whole cut to
 /// [`MESSAGE_LEN_MAX`].
 fn shortened(text: &str) -> String {
     let mut short = String::new();
@@ -259,7 +260,7 @@ fn shortened(text: &str) -> String {
             false => short.push_str(word),
             true => {
                 short.push_str(&excerpt(word));
-                // What closes the quote, and the space after it.
+                // The marks that close the quotation, and the space after it.
                 let end =
                     word.trim_end_matches(|c: char| c.is_whitespace() || "`\",:;".contains(c));
                 short.push_str(&word[end.len()..]);

@@ -1,4 +1,4 @@
-//! How configuration reads files without doing I/O: through a trait that the outside world fills.
+//! Access to files without I/O: the caller provides them through a trait.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -7,22 +7,23 @@ use super::diagnostic::Source;
 
 /// The files of one zone directory.
 pub trait Files {
-    /// The zone directory as the operator wrote it; the path of every source in it starts so.
+    /// Returns the zone directory as the operator wrote it. The path of every source in it starts
+    /// with this path.
     fn root(&self) -> &Path;
 
-    /// Reads a file of the zone directory; `path` starts with [`Files::root`], without `.` and
-    /// `..` behind it.
+    /// Reads a file of the zone directory. `path` starts with [`Files::root`], and no `.` or `..`
+    /// follows.
     ///
     /// # Errors
-    /// What failed, lower case, no full stop: `no such file`.
+    /// The reason, lower case, without a full stop: `no such file`.
     fn read(&self, path: &Path) -> Result<Arc<Source>, String>;
 }
 
-/// Where the file is that `from`, a file of the zone directory `root`, names as `written`: relative
-/// paths start at the directory of `from`.
+/// Returns the path of the file that `from`, a file of the zone directory `root`, names as
+/// `written`. Relative paths start at the directory of `from`.
 ///
 /// # Errors
-/// A path that leaves the zone directory.
+/// The path leaves the zone directory.
 pub fn locate(root: &Path, from: &Path, written: &str) -> Result<PathBuf, String> {
     let path = plain(&from.parent().unwrap_or(Path::new("")).join(written));
     let inside = path.strip_prefix(plain(root)).ok().filter(|rest| {
@@ -35,7 +36,7 @@ pub fn locate(root: &Path, from: &Path, written: &str) -> Result<PathBuf, String
     }
 }
 
-/// `path` without `.` and, as far as it goes, without `..`; symbolic links are not followed.
+/// Removes `.` and, as far as possible, `..` from `path`, without following symbolic links.
 pub fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The addresses that `text` names: an address and a port, or a port alone (`:53`), which is that
-/// port of all addresses, those of IPv4 first.
+/// Returns the addresses that `text` names: an address and a port, or a port alone (`:53`), which
+/// means that port on all addresses, those of IPv4 first.
 ///
 /// # Errors
-/// What to write in its place.
+/// A hint at what to write instead.
 pub fn parse_listen(text: &str) -> Result<Vec<SocketAddr>, String> {
     if let Ok(socket) = text.parse() {
         return Ok(vec![socket]);
@@ -32,7 +32,7 @@ fn advice(text: &str) -> String {
     if let Ok(address) = bare.parse::<Ipv6Addr>() {
         return format!("an IPv6 address stands in brackets before its port: [{address}]:{port}");
     }
-    // Of `::1` it cannot be known whether its end was meant as a port.
+    // In `::1`, nothing tells whether the end was meant as a port.
     if let Ok(address) = text.parse::<IpAddr>() {
         return format!("the port is missing: write {}", SocketAddr::new(address, 53));
     }

@@ -1,4 +1,4 @@
-//! A path → a [`Loaded`] zone: picks the language by the file's ending.
+//! A path → a [`Loaded`] zone; the suffix of the file decides its language.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,32 +16,32 @@ use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::zone::{Reach, Records, Zone};
 
-/// What zone files may ask of the machine that serves them.
+/// The permissions of zone files on the machine that serves them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
-    /// To run commands for checks of kind exec.
+    /// Whether checks of kind exec may run commands.
     pub exec: bool,
-    /// To be read through symlinks that lead out of the zone directory.
+    /// Whether symlinks may lead out of the zone directory.
     pub outside_symlinks: bool,
-    /// To probe these addresses.
+    /// The addresses that probes may go to.
     pub reach: Reach,
 }
 
-/// What came of reading one zone.
+/// The result of reading one zone.
 #[derive(Debug)]
 pub struct Loaded {
     /// The zone; `None` if there are errors.
     pub zone: Option<Zone>,
-    /// The name of the zone, where the file says it, even if there are errors.
+    /// The name of the zone if the file states it, even if there are errors.
     pub origin: Option<Name>,
-    /// Everything found wrong, in the order of the text. Holds an error exactly when there is no
+    /// Everything found wrong, in the order of the text. It holds an error exactly when there is no
     /// zone.
     pub diagnostics: Vec<Diagnostic>,
-    /// Every file that was read for it, the zone file first.
+    /// Every file that was read for the zone, the zone file first.
     pub read: Vec<Arc<Source>>,
 }
 
-/// Reads the zone at `path`: a zone file if it ends in `.toml`, else a master file.
+/// Reads the zone at `path`: a zone file if it ends in `.toml`, otherwise a master file.
 ///
 /// The origin of a master file is the owner of its first SOA record; names before the first
 /// `$ORIGIN` are relative to the file's name without `.zone`.
@@ -75,14 +75,14 @@ pub fn load_zone(path: &Path, files: &dyn Files, allowed: &Allowed) -> Loaded {
     Loaded { zone, origin, diagnostics, read }
 }
 
-/// The diagnostics of a file about which no more is to be said.
+/// Returns `error` as the only diagnostic of a file that was not read.
 fn unread(error: Diagnostic) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
     diagnostics.push(error);
     diagnostics
 }
 
-/// Reports each zone whose origin another zone before it has.
+/// Returns an error for each zone whose origin an earlier zone has already.
 pub fn duplicate_zones(zones: &[(&Path, &Name)]) -> Vec<Diagnostic> {
     let mut first: BTreeMap<&Name, &Path> = BTreeMap::new();
     let mut found = Vec::new();
@@ -137,15 +137,16 @@ fn master_zone(
         }
         Err(rejected) => (None, rejected.conflicts),
     };
-    // What seems to be missing may stand in a line that could not be read.
+    // A line that could not be read may hold the part that seems to be missing.
     diagnostics.extend(build::report_master(&conflicts, unread, &written, source));
     (zone.filter(|_| !unread), told, diagnostics)
 }
 
-/// Returns what is wrong with a master file called `stem`, or `by_name` as a name, that holds the
-/// zone `origin`, if anything is.
+/// Returns the severity, the message and the help for a master file whose name does not fit the
+/// zone `origin` that it holds; `None` if it fits. `stem` is the file's name without its suffix,
+/// and `by_name` is the same as a domain name.
 fn misnamed(origin: &Name, by_name: &Name, stem: &str) -> Option<(Severity, String, String)> {
-    // No file name has a slash, or is a dot alone.
+    // No file name holds a slash or is a single dot.
     if origin == by_name || origin.is_root() || origin.as_wire().contains(&b'/') {
         return None;
     }
@@ -164,14 +165,15 @@ fn misnamed(origin: &Name, by_name: &Name, stem: &str) -> Option<(Severity, Stri
     Some((Severity::Warning, message, help))
 }
 
-/// Files that remember what was read.
+/// The files of a zone directory, with a list of those that were read.
 pub(super) struct Recorded<'a> {
     files: &'a dyn Files,
     read: RefCell<Vec<Arc<Source>>>,
 }
 
 impl Recorded<'_> {
-    /// When the newest of the files read so far was changed, in seconds since 1970.
+    /// Returns the time at which the newest of the files read so far was changed, in seconds since
+    /// 1970.
     pub(super) fn newest(&self) -> u32 {
         self.read.borrow().iter().map(|source| source.modified).max().unwrap_or(0)
     }

@@ -8,8 +8,8 @@
 //!            └──────────▶ Diagnostic ◀── zone::Conflict, placed at the text that wrote the owner
 //! ```
 //!
-//! A mistake costs what it stands in and nothing else: reading goes on, so that one run reports
-//! all. Not here: reading files and listing directories (through [`Files`]), compiling
+//! A mistake costs only the part that it stands in: reading goes on, so that one run reports every
+//! mistake. Not here: reading files and listing directories (through [`Files`]), compiling
 //! (`snapshot`).
 
 mod build;

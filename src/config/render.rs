@@ -1,4 +1,4 @@
-//! Diagnostics as text: file, line, column, the text itself, a caret, what to do.
+//! Diagnostics as text: file, line, column, the line itself, a caret, and help.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -8,13 +8,14 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use super::diagnostic::{Diagnostic, Severity, Source};
 use crate::wire::excerpt::floor;
 
-/// The most of a line that is shown from the mistake on, in bytes.
+/// The longest part of a line that is shown from the mistake on, in bytes.
 const SHOWN_MAX: usize = 256;
 
-/// The most of a line that is shown before the mistake, in bytes.
+/// The longest part of a line that is shown before the mistake, in bytes.
 const SHOWN_BEFORE_MAX: usize = 2048;
 
-/// All of them, each as rustc would print it, and a last line that counts them; empty for none.
+/// Returns every diagnostic as rustc would print it, then a line that counts them; an empty text if
+/// there are none.
 pub fn render(diagnostics: &[Diagnostic], color: bool) -> String {
     if diagnostics.is_empty() {
         return String::new();
@@ -75,7 +76,7 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     renderer.render(&[group])
 }
 
-/// `text` without control characters: names and values come from files.
+/// Replaces control characters in `text`: names and values come from files.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
@@ -85,14 +86,14 @@ struct Excerpt {
     text: String,
     /// The number of the line, from 1.
     line: usize,
-    /// The mistake in `text`.
+    /// The range of the mistake in `text`.
     span: Range<usize>,
-    /// Whether octets of the line stand before `text`.
+    /// Whether `text` leaves out the beginning of the line.
     is_cut: bool,
 }
 
-/// Returns the line on which `span` starts. A mistake that goes on below is cut at the line's end;
-/// of a very long line both ends are cut.
+/// Returns the line on which `span` starts. A mistake of several lines ends at the end of this one;
+/// a very long line is cut at both ends.
 fn excerpt(source: &Source, span: &Range<usize>) -> Excerpt {
     let text = source.text.as_str();
     let (line, line_start) = source.line(span.start);
@@ -104,8 +105,8 @@ fn excerpt(source: &Source, span: &Range<usize>) -> Excerpt {
     let whole = shown.lines().next().unwrap_or("");
     let from = (at - start).min(whole.len());
     let to = (span.end.max(at) - start).clamp(from, whole.len());
-    // The renderer shows the control characters of ASCII as pictures, but lets those from
-    // U+0080 on through, which terminals obey; a mark of two octets keeps every place.
+    // The renderer replaces ASCII control characters with pictures, but passes those from U+0080
+    // on, which terminals obey. The mark has two octets as well, so every offset stays right.
     let text = whole.replace(|c: char| ('\u{80}'..='\u{9f}').contains(&c), "¿");
     Excerpt { text, line, span: from..to, is_cut }
 }

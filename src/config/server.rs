@@ -23,81 +23,84 @@ use crate::zone::Reach;
 pub use encrypted::EncryptedConfig;
 pub use geo::GeoConfig;
 
-/// The shortest and the longest limit of a TCP connection.
+/// The range of `tcp_idle` and `tcp_first_query`.
 const TCP_WAIT: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(3600));
-/// The longest character string (RFC 1035 §3.3).
+/// The longest character string, in octets (RFC 1035 §3.3).
 const TEXT_MAX: usize = 255;
-/// The secret in use and the one before it.
+/// The most cookie secrets: the current one and the previous one.
 const SECRETS_MAX: usize = 2;
-/// The longest wait for first verdicts.
+/// The upper bound of `start_wait`.
 const START_WAIT_MAX: Period = Period::secs(60);
-/// How old kept states may be.
+/// The range of `state_max_age`.
 const STATE_MAX_AGE: (Period, Period) = (Period::secs(1), Period::secs(86_400));
-/// The longest time for which failures are not believed.
+/// The upper bound of `freeze_max`.
 const FREEZE_MAX_MAX: Period = Period::secs(86_400);
 
-/// Where states are kept, so that a restart begins with them.
+/// The file that keeps states across a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateFile {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// How old what it says may be.
+    /// The greatest age at which its states are believed.
     pub max_age: Duration,
 }
 
-/// What the server does apart from the zones.
+/// The settings of the server apart from the zones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerConfig {
-    /// The file that says so; `None`: there is none.
+    /// The file that they come from; `None` if there is no file.
     pub file: Option<PathBuf>,
-    /// Where it listens, UDP and TCP alike.
+    /// The addresses for plain DNS, over UDP and TCP alike.
     pub listen: Vec<SocketAddr>,
-    /// UDP workers for each address; 0: one for each CPU core.
+    /// The number of UDP workers for each address; 0: one for each CPU core.
     pub workers: usize,
-    /// Where it listens for encrypted queries, and with which certificate.
+    /// The encrypted listeners and their certificate.
     pub encrypted: Option<EncryptedConfig>,
     /// The directory of zone files.
     pub zones: PathBuf,
-    /// How long it waits for first verdicts before it answers.
+    /// The longest wait for the first verdicts before the server answers.
     pub start_wait: Duration,
-    /// How many probes run at one time.
+    /// The most probes that run at one time.
     pub check_concurrency: usize,
-    /// How many of them probe one IP address.
+    /// The most probes of one IP address that run at one time.
     pub check_concurrency_per_address: usize,
-    /// What zone files may ask of this machine.
+    /// The permissions of zone files on this machine; `allowed()` adds the loopback where it may be
+    /// probed.
     pub allowed: Allowed,
-    /// When failures are not believed.
+    /// The conditions under which failures are not believed.
     pub guard: GuardPolicy,
-    /// Where states are kept.
+    /// The file that keeps states; `None` if states are not kept.
     pub states: Option<StateFile>,
     /// The greatest age of kept states, wherever they are kept.
     pub state_max_age: Duration,
-    /// Where clients are.
+    /// The sources of clients' places.
     pub geo: GeoConfig,
-    /// What clients may use up.
+    /// The limits on connections.
     pub limits: Limits,
-    /// What the server says of itself when asked.
+    /// The server's answers to questions about itself.
     pub identity: Identity,
-    /// Cookies; `None`: clients get none.
+    /// The secrets of cookies; `None` if clients get no cookies.
     pub cookies: Option<CookieSecrets>,
-    /// The longest response over UDP to a client without a cookie, in octets; `None`: as to others.
+    /// The longest response over UDP to a client without a cookie, in octets; `None` if it has no
+    /// limit of its own.
     pub max_nocookie_response: Option<u16>,
-    /// How much one source is sent over UDP.
+    /// The limits on responses over UDP to one source.
     pub rate_limit: RateLimit,
-    /// What is logged, and how.
+    /// The content and the form of the log.
     pub log: LogConfig,
 }
 
-/// What the server says of itself when asked, each at most 255 octets.
+/// The server's answers to questions about itself, each at most 255 octets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// Its name.
     pub name: Option<String>,
-    /// Its version, or what the operator wants to be said of it.
+    /// Its version, or any other text that the operator chose for it.
     pub version: Option<String>,
 }
 
-/// The secrets that cookies are made (the first) and recognized (all) with; none: one at random.
+/// The secrets of cookies: the first makes them, and all recognize them. If there are none, the
+/// server makes one at random.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct CookieSecrets(pub Vec<[u8; 16]>);
 
@@ -108,58 +111,60 @@ impl Drop for CookieSecrets {
 }
 
 impl fmt::Debug for CookieSecrets {
-    /// Says how many, not which.
+    /// Writes the number of secrets, but no secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CookieSecrets({})", self.0.len())
     }
 }
 
-/// How much one source is sent over UDP.
+/// The limits on responses over UDP to one source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Responses a second to one IPv4 address or IPv6 /64; 0: no limit.
     pub per_source: u32,
     /// Responses a second to one IPv4 /24 or IPv6 /56; 0: no limit.
     pub per_network: u32,
-    /// Every how manieth response above is sent cut; 0: none.
+    /// Of the responses above a limit, every `slip`-th is sent truncated, and the others are
+    /// dropped; 0: all are dropped.
     pub slip: u32,
-    /// Networks that are not limited.
+    /// Networks without these limits.
     pub exempt: Vec<IpNet>,
 }
 
-/// What clients may use up.
+/// The limits on connections. They hold for TCP, TLS, HTTPS, QUIC and HTTP/3 separately.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// TCP connections in all.
+    /// The most TCP connections in all.
     pub tcp_connections: usize,
-    /// TCP connections from one source address.
+    /// The most TCP connections from one source: an IPv4 address or an IPv6 /64.
     pub tcp_connections_per_source: usize,
-    /// How long a TCP connection may stay idle.
+    /// The longest time from one query of a connection to the end of the next.
     pub tcp_idle: Duration,
-    /// How long a new TCP connection may take to send its first query.
+    /// The longest time that a new connection may take to send its first query, and before that for
+    /// a handshake.
     pub tcp_first_query: Duration,
 }
 
-/// What is logged, and how.
+/// The content and the form of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogConfig {
     /// The form of the lines.
     pub format: LogFormat,
-    /// The least important lines that are still logged.
+    /// The level of the least important lines that are still logged.
     pub level: tracing::Level,
 }
 
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Lines for people to read.
     Text,
-    /// One JSON object a line.
+    /// One JSON object on each line.
     Json,
 }
 
 impl Default for ServerConfig {
-    /// What an empty file says.
+    /// Returns the configuration that an empty file gives.
     fn default() -> Self {
         Self {
             file: None,
@@ -207,7 +212,7 @@ impl Default for ServerConfig {
 }
 
 impl ServerConfig {
-    /// Lets relative paths start at `directory`.
+    /// Resolves relative paths against `directory`.
     pub fn start_paths_at(&mut self, directory: &Path) {
         let certificate = self.encrypted.iter_mut().flat_map(|e| [&mut e.certificate, &mut e.key]);
         let states = self.states.iter_mut().map(|states| &mut states.path);
@@ -217,7 +222,7 @@ impl ServerConfig {
         }
     }
 
-    /// Keeps states in `directory`, unless the file says where.
+    /// Sets the state file to `states` in `directory`, unless the configuration names one.
     pub fn keep_states_in(&mut self, directory: &Path) {
         let (path, max_age) = (directory.join("states"), self.state_max_age);
         self.states.get_or_insert(StateFile { path, max_age });
@@ -267,8 +272,9 @@ impl ServerConfig {
         .collect()
     }
 
-    /// Permissions of zone files on this machine. Where only this machine can ask the server, its
-    /// loopback is all there is to probe (docs/decisions/0015-reach-of-probes.md).
+    /// Returns the permissions of zone files on this machine. Probes may go to its loopback if the
+    /// server listens on nothing else: then only this machine can ask it
+    /// (docs/decisions/0015-reach-of-probes.md).
     pub fn allowed(&self) -> Allowed {
         let encrypted = self.encrypted.iter().flat_map(EncryptedConfig::addresses);
         let mut listens = self.listen.iter().chain(encrypted);
@@ -278,16 +284,17 @@ impl ServerConfig {
     }
 }
 
-/// Reads `waypost.toml`: the configuration, or `None` if there are errors; and all diagnostics.
+/// Reads `waypost.toml`. Returns the configuration, or `None` if there are errors, and all
+/// diagnostics.
 pub fn load_server(source: &Arc<Source>) -> (Option<ServerConfig>, Vec<Diagnostic>) {
     let (file, mut decoder) = parse::<ServerFile>(source);
     let config = file.map(|file| build(file, &mut decoder));
     let config = config.filter(|_| !decoder.has_errors());
-    // They stand in the order in which they were found.
+    // The diagnostics stay in the order in which they were found.
     (config, decoder.diagnostics.into_sorted(|_| 0))
 }
 
-/// How probes run.
+/// Takes over `[checks]`, which tells how probes run.
 fn checks(checks: spec::Checks, config: &mut ServerConfig, decoder: &mut Decoder) {
     config.start_wait = decoder.period(&checks.start_wait, (Period::secs(0), START_WAIT_MAX));
     config.check_concurrency = checks.concurrency.value.as_u32() as usize;
@@ -371,7 +378,7 @@ fn build(file: ServerFile, decoder: &mut Decoder) -> ServerConfig {
     config
 }
 
-/// A text for one character string.
+/// Returns a text that fits into one character string.
 fn text(text: Spanned<String>, decoder: &mut Decoder) -> Option<String> {
     if text.value.len() <= TEXT_MAX {
         return Some(text.value);

@@ -1,10 +1,10 @@
-//! Slips in words that zone files in TOML and master files share.
+//! Hints on mistyped words, for zone files in TOML and for master files.
 
 use super::decode::did_you_mean;
 use crate::wire::excerpt::excerpt;
 use crate::wire::kind::Type;
 
-/// Returns what may have been meant by a word that is no record type.
+/// Returns a hint at the record type that was likely meant by `word`, which is none.
 pub(super) fn near_type(word: &str) -> Option<String> {
     match word.to_ascii_uppercase().as_str() {
         "AA" => Some("did you mean \"A\" or \"AAAA\"?".to_owned()),
@@ -16,8 +16,8 @@ pub(super) fn near_type(word: &str) -> Option<String> {
     }
 }
 
-/// Returns a warning and what to do about it if a name holds an `@` that was likely meant to stand
-/// for the origin, or to be that of a mail address.
+/// Returns a warning and a hint if `name` holds an `@` that was likely meant as the origin, or as
+/// that of a mail address.
 pub(super) fn stray_at(name: &str) -> Option<(String, String)> {
     if name == "@" || !name.contains('@') {
         return None;

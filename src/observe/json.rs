@@ -1,4 +1,4 @@
-//! Lines for programs: one JSON object each.
+//! Log lines for programs: one JSON object each.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Fields that begin so hold JSON.
+/// The prefix of the fields whose values are JSON.
 const JSON: &str = "json.";
 
 /// Writes events as objects: `timestamp`, `level`, `target`, `message`, then the fields.
@@ -37,7 +37,7 @@ where
     }
 }
 
-/// A line that says how many lines before it are missing.
+/// Returns a line that tells how many lines before it are missing.
 pub(super) fn dropped(dropped: u64) -> String {
     let message = super::dropped_text(dropped);
     let fields = Map::from_iter([("dropped".to_owned(), Value::from(dropped))]);

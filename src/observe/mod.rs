@@ -1,16 +1,16 @@
-//! The log: what the server tells people and programs on standard error.
+//! The log: the server's messages on standard error, for people and for programs.
 //!
 //! ```text
 //! event ─ text::Text | json::Json ─▶ Queue ─ log thread ─▶ standard error
 //! ```
 //!
-//! No thread but the log's own ever writes to standard error, so one that nobody reads, or that
-//! cannot be written to, delays nothing.
+//! Only the thread of the log writes to standard error. So an output that nothing reads, or that
+//! fails, delays no other thread.
 //!
-//! A message is a sentence that stands for itself: text lines have nothing else. The fields of an
-//! event are for programs: numbers are numbers and say their unit in their name (`held_ms`). Two
-//! names are special: `text` is the message as people read it, where that takes several lines, and
-//! `json.NAME` is the field NAME whose value is JSON already.
+//! A message is a complete sentence: a text line holds nothing else. The fields of an event are for
+//! programs: numbers are numbers, with the unit in their name (`held_ms`). Two names are special:
+//! `text` is the message for people if it has several lines, and `json.NAME` is the field NAME with
+//! a value that is JSON already.
 
 mod json;
 mod queue;
@@ -32,38 +32,38 @@ use json::Json;
 use queue::{Lines, Queue};
 use text::Text;
 
-/// The longest time that the end of the log waits for lines still to be written.
+/// The longest time that the end of the log waits for the remaining lines.
 const FLUSH_MAX: Duration = Duration::from_millis(250);
 
-/// Libraries that write lines for each query, or for each client that breaks off.
+/// Libraries that write a line for each query, or for each client that breaks off.
 const QUIET: [&str; 8] =
     ["h2", "h3", "h3_quinn", "hyper", "hyper_util", "quinn", "quinn_proto", "rustls"];
 
-/// At each probe of a certificate that is not valid this says so as an error of its own; the reason
-/// of the turn says it once.
+/// The verifier's own errors, one for each probe of an invalid certificate, are switched off: the
+/// reason of the turn tells it once.
 const SILENT: &str = "rustls_platform_verifier=off,";
 
-/// The words that a panic is called by.
+/// The words at the start of a panic's message.
 const FAULT: &str = "a fault inside waypost, please report it";
 
-/// The log of this process. Dropping it writes what is queued, for 250 ms at the most.
+/// The log of this process. Dropping it writes the queued lines, for at most 250 ms.
 #[derive(Debug)]
 pub struct Log {
     queue: Arc<Queue>,
     format: LogFormat,
-    /// Disconnected once the log thread has ended.
+    /// A channel that is disconnected once the log thread has ended.
     ended: mpsc::Receiver<()>,
 }
 
 impl Log {
-    /// Starts the log on standard error. `RUST_LOG` overrides the configured level; a library is
-    /// loud only if it says so by name. Panics become lines too.
+    /// Starts the log on standard error. `RUST_LOG` overrides the configured level, but a library
+    /// is loud only if `RUST_LOG` names it. Panics become lines, too.
     ///
     /// # Errors
-    /// The system's, when it has no thread or descriptor left.
+    /// The system has no thread or descriptor left.
     pub fn start(config: &LogConfig) -> io::Result<Self> {
         let (color, format) = (is_colored(&io::stderr()), config.format);
-        // A descriptor of its own: standard error has a lock, which a write that hangs would hold.
+        // A separate descriptor: standard error has a lock, which a hanging write would hold.
         let out = File::from(io::stderr().as_fd().try_clone_to_owned()?);
         let queue = Arc::new(Queue::default());
         let (alive, ended) = mpsc::channel();
@@ -86,7 +86,8 @@ impl Log {
         Ok(Self { queue, format, ended })
     }
 
-    /// Writes why the server does not start: `text` for people, `event` writes it for programs.
+    /// Writes the reason for which the server does not start: `text` for people, or by `event` for
+    /// programs.
     pub fn refuse(&self, text: &str, event: impl FnOnce()) {
         match self.format {
             LogFormat::Text => self.queue.push(text.as_bytes()),
@@ -98,13 +99,13 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.queue.end();
-        // Where standard error takes nothing, what is queued is lost with the process.
+        // If standard error takes nothing, the queued lines are lost with the process.
         let _ = self.ended.recv_timeout(FLUSH_MAX);
     }
 }
 
-/// Whether words may be coloured: only on a terminal that can, and where `NO_COLOR`
-/// (no-color.org) is not set.
+/// Returns whether words may be coloured: only on a terminal that is capable, and only if
+/// `NO_COLOR` (no-color.org) is not set.
 pub fn is_colored(out: &impl IsTerminal) -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     out.is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
@@ -125,7 +126,7 @@ fn filter(level: tracing::Level) -> EnvFilter {
     wanted.unwrap_or_else(|| EnvFilter::new(format!("{quiet}{level}")))
 }
 
-/// Returns the sentence for lines that were dropped.
+/// Returns the sentence about lines that were dropped.
 fn dropped_text(dropped: u64) -> String {
     match dropped {
         1 => "1 line was dropped: standard error did not take it in time".to_owned(),
@@ -133,7 +134,7 @@ fn dropped_text(dropped: u64) -> String {
     }
 }
 
-/// Makes a panic one line of the log: the standard library would write to standard error itself.
+/// Makes each panic one line of the log: the standard library would write to standard error itself.
 fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();
@@ -176,13 +177,13 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Returns what `format` makes of the events of `act`.
+    /// Returns the lines that `format` makes of the events of `act`.
     pub(super) fn lines<F>(format: F, act: impl FnOnce()) -> String
     where
         F: FormatEvent<Registry, DefaultFields> + Send + Sync + 'static,
     {
-        // As long as there is but one subscriber, tracing asks the thread that comes upon an event
-        // first whether anyone wants it, and that may be one of another test.
+        // With only one subscriber, tracing asks the first thread that reaches an event whether it
+        // is wanted, for all threads. That thread may belong to another test.
         static OTHER: OnceLock<Dispatch> = OnceLock::new();
         OTHER.get_or_init(|| Dispatch::new(Registry::default()));
         let written = Arc::new(Mutex::new(Vec::new()));
@@ -196,7 +197,7 @@ pub(crate) mod tests {
         String::from_utf8(written).unwrap()
     }
 
-    /// Returns the lines of text of the events of `act`.
+    /// Returns the text lines of the events of `act`.
     pub(crate) fn text(act: impl FnOnce()) -> String {
         lines(Text { color: false }, act)
     }

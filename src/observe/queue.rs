@@ -1,4 +1,5 @@
-//! Lines on their way to standard error: bounded, so that who does not read them costs no memory.
+//! The lines on their way to standard error. Their queue is bounded, so that a slow or absent
+//! reader costs no memory.
 
 use std::io::{ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,35 +7,35 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The most octets that may wait.
+/// The most octets that may wait in the queue.
 const WAITING_MAX: usize = 1 << 20;
 
-/// The room that is kept for lines to come, in octets.
+/// The capacity that a batch keeps for the next lines, in octets.
 const ROOM: usize = 64 << 10;
 
-/// The pause after a write that failed, for want of space say.
+/// The pause after a write that failed, for want of space for example.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// The pause where the other end is only slow.
+/// The pause after a write that found the reader slow.
 const SLOW_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// Lines that wait to be written, 1 MiB at the most. What finds no room is dropped and counted.
+/// The lines that wait to be written, 1 MiB at most. A line without room is dropped and counted.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Mutex<Backlog>,
-    /// Told whenever `waiting` changes.
+    /// Notified whenever `waiting` changes.
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Backlog {
     octets: Vec<u8>,
-    /// Lines that found no room after `octets`.
+    /// The number of lines after `octets` that found no room.
     dropped: u64,
     is_ending: bool,
 }
 
-/// The end of the queue that `tracing` writes its lines to.
+/// The input of the queue, to which `tracing` writes its lines.
 #[derive(Debug)]
 pub(super) struct Lines(pub(super) Arc<Queue>);
 
@@ -47,10 +48,10 @@ impl<'a> MakeWriter<'a> for Lines {
 }
 
 impl Queue {
-    /// Takes one whole line in, or drops it. Never waits for whoever reads the log.
+    /// Appends a whole line, or drops it. Never waits for the reader of the log.
     pub(super) fn push(&self, line: &[u8]) {
         let mut waiting = self.waiting();
-        // Once a line is lost none goes in before that is told.
+        // After a lost line no line goes in before the loss is told.
         if waiting.dropped > 0 || waiting.octets.len() + line.len() > WAITING_MAX {
             waiting.dropped += 1;
         } else {
@@ -60,13 +61,13 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Lets [`Queue::write_to`] end once all is written, or at once if that fails.
+    /// Lets [`Queue::write_to`] end once everything is written, or at the first failure.
     pub(super) fn end(&self) {
         self.waiting().is_ending = true;
         self.changed.notify_one();
     }
 
-    /// Writes lines to `out` as they come, and a line of `told` where some were dropped.
+    /// Writes lines to `out` as they come, and a line of `told` in the place of dropped ones.
     pub(super) fn write_to(&self, mut out: impl Write, told: impl Fn(u64) -> String) {
         let mut batch = Vec::new();
         while self.take(&mut batch, &told) && self.write(&mut out, &batch) {
@@ -75,7 +76,8 @@ impl Queue {
         }
     }
 
-    /// Waits for lines and moves them into `batch`, which is empty; `false`: there will be none.
+    /// Waits for lines and moves them into `batch`, which is empty. Returns `false` if there will
+    /// be no more.
     fn take(&self, batch: &mut Vec<u8>, told: &impl Fn(u64) -> String) -> bool {
         let mut waiting = self.waiting();
         while waiting.octets.is_empty() && waiting.dropped == 0 {
@@ -93,7 +95,7 @@ impl Queue {
         true
     }
 
-    /// Writes all of `batch`, however often that fails; `false`: it failed at the end.
+    /// Writes all of `batch`, and repeats failed writes. Returns `false` if one fails at the end.
     fn write(&self, out: &mut impl Write, mut batch: &[u8]) -> bool {
         while !batch.is_empty() {
             let wait = match out.write(batch) {
@@ -119,7 +121,7 @@ impl Queue {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Backlog> {
-        // Whoever panics with it leaves it whole: lines are added in one step.
+        // A thread that panics with the lock leaves it whole: lines are added in one step.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -131,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    /// An end that takes what `may` lets it take, and keeps it.
+    /// An output that takes as much as `may` allows, and keeps it.
     struct Out {
         may: mpsc::Receiver<io::Result<usize>>,
         taken: Arc<Mutex<Vec<u8>>>,
@@ -150,7 +152,7 @@ mod tests {
         }
     }
 
-    /// Returns the output where `act` pushes lines and lets the other end take so much of them.
+    /// Returns the output after `act` has pushed lines and allowed the output to take some.
     fn written(act: impl FnOnce(&Queue, &mpsc::Sender<io::Result<usize>>)) -> String {
         let (queue, taken) = (Queue::default(), Arc::new(Mutex::new(Vec::new())));
         let (let_take, may) = mpsc::channel();
@@ -182,7 +184,7 @@ mod tests {
         let line = [b"x".repeat(ROOM - 1), b"\n".to_vec()].concat();
         let text = written(|queue, may| {
             queue.push(b"first\n");
-            // The other end has not taken it before all this has been pushed.
+            // The output has not taken this line before all the others have been pushed.
             while !queue.waiting().octets.is_empty() {
                 std::thread::yield_now();
             }

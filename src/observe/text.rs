@@ -1,4 +1,4 @@
-//! Lines for people: when, how bad, and a sentence.
+//! Log lines for people: a time, a level and a sentence.
 
 use std::fmt::{self, Write};
 
@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// The target of lines about states, whose words are coloured.
+/// The target of lines about states; their state words are coloured.
 const HEALTH: &str = "waypost::health";
 
 const PLAIN: &str = "\x1b[0m";
@@ -26,10 +26,10 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// A line that says how many lines before it are missing.
+    /// Returns a line that tells how many lines before it are missing.
     pub(super) fn dropped(self, dropped: u64) -> String {
         let mut line = String::new();
-        // Never fails: a String grows.
+        // A write to a String never fails.
         let _ = self.begin(&mut Writer::new(&mut line), Level::WARN);
         line + &super::dropped_text(dropped) + "\n"
     }
@@ -61,7 +61,7 @@ impl Text {
         writer.write_str(PLAIN)
     }
 
-    /// Writes a sentence about states, with `up` and `down` in colour.
+    /// Writes a sentence about states, with the words `up` and `down` in colour.
     pub(super) fn states(self, writer: &mut Writer<'_>, sentence: &str) -> fmt::Result {
         for part in sentence.split_inclusive([' ', '\n']) {
             let word = part.trim_end_matches([' ', '\n', ':', ',', ';', ')']);
@@ -100,7 +100,7 @@ where
             write!(writer, "{target}: ")?;
         }
         match said.text {
-            // The level has been said.
+            // The level is already in the line.
             Some(text) => {
                 let text = text.trim_end();
                 let rest = ["error: ", "warning: "].iter().find_map(|word| text.strip_prefix(word));
@@ -109,7 +109,8 @@ where
             None if self.color && target == HEALTH => self.states(&mut writer, &said.message)?,
             None => writer.write_str(&said.message)?,
         }
-        // Sentences of ours leave nothing to the fields; those of others, and of developers, do.
+        // Our own sentences are complete without the fields; those of libraries and for developers
+        // are not.
         if !is_ours || level > Level::INFO {
             writer.write_str(&said.fields)?;
         }
@@ -122,7 +123,7 @@ where
 struct EventFields {
     message: String,
     text: Option<String>,
-    /// As ` name=value`.
+    /// The fields as ` name=value`.
     fields: String,
 }
 
@@ -140,18 +141,18 @@ impl Visit for EventFields {
         match field.name() {
             "text" => self.text = Some(escaped(&value, true)),
             "message" => self.message = escaped(&value, false),
-            // What the `log` crate adds says where it comes from, as the target does.
+            // The fields of the `log` crate tell the origin, as the target does.
             name if name.starts_with("log.") => {}
             name => {
-                // Never fails: a String grows.
+                // A write to a String never fails.
                 let _ = write!(self.fields, " {name}={}", escaped(&value, false));
             }
         }
     }
 }
 
-/// `text` without characters that would move the cursor, colour what follows or begin a line that
-/// nobody wrote. `has_lines`: line feeds stay.
+/// Escapes the characters of `text` that would move the cursor, colour the text after them, or
+/// begin a forged line. If `has_lines`, line feeds stay.
 fn escaped(text: &str, has_lines: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! The DNS client of the demo: one query after the other, as a busy resolver would send them.
+//! The DNS client of the demo, which sends one query after the other, like a busy resolver.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -20,13 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The payload size that queries state.
 const PAYLOAD_SIZE: u16 = 1232;
 
-/// A thread that asks for the addresses of one name, and tells of each answer.
+/// A thread that asks for the address of one name, and reports each answer.
 pub(super) struct Asker {
     sent: Arc<AtomicU64>,
 }
 
 impl Asker {
-    /// Begins to ask `server` for `name`. It ends when nobody takes its events any more.
+    /// Begins to ask `server` for `name`. The thread ends once nothing receives its events any
+    /// more.
     pub(super) fn start(server: SocketAddr, name: Name, events: Sender<Event>) -> io::Result<Self> {
         let socket = UdpSocket::bind((server.ip(), 0))?;
         socket.connect(server)?;
@@ -45,20 +46,21 @@ impl Asker {
         Ok(Self { sent })
     }
 
-    /// Returns the number of queries that it has sent.
+    /// Returns the number of queries that were sent.
     pub(super) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 }
 
-/// The address that one query is answered with; `None`: the query was lost, or named no address.
+/// Sends one query, and returns the address in the answer. `None` if the query was lost, or if the
+/// answer holds no address.
 fn ask(socket: &UdpSocket, name: &Name, id: u16) -> Option<IpAddr> {
     socket.send(&write_query(id, name, Type::A, PAYLOAD_SIZE, None)).ok()?;
     let mut buffer = [0; PAYLOAD_SIZE as usize];
     loop {
         let len = socket.recv(&mut buffer).ok()?;
         let response = Message::read(buffer.get(..len)?).ok()?;
-        // A response to a query that was given up may come late.
+        // The response to an earlier query, given up by now, may come late.
         if response.header.id == id {
             let address = response.answer.iter().find(|record| record.rtype == Type::A)?;
             let octets: [u8; 4] = address.rdata.as_slice().try_into().ok()?;

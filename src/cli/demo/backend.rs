@@ -1,4 +1,4 @@
-//! The web servers of the demo, each on an address of its own, that can be broken on purpose.
+//! The web servers of the demo, each at its own address, which can be broken on purpose.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -9,26 +9,26 @@ use std::time::Duration;
 
 /// The last octet of the first backend's address, 127.0.0.11.
 const FIRST_HOST: u8 = 11;
-/// The longest time that a client may take over its request.
+/// The longest time that a client may take to send its request.
 const REQUEST_TIME: Duration = Duration::from_millis(500);
-/// The interval at which a hung connection looks whether it may go on.
+/// The interval at which a hung connection looks at the mode and at its client.
 const HUNG_POLL: Duration = Duration::from_millis(50);
-/// The longest head of a request that is read.
+/// The longest head of a request that is read, in octets.
 const HEAD_LEN_MAX: usize = 8192;
 
 /// The response header by which a backend asks Waypost for less weight.
 pub(super) const AGENT_HEADER: &str = "x-waypost";
 
-/// The way a backend behaves.
+/// The behaviour of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Answers every request with 200 and its name.
+    /// The backend answers every request with 200 and its name.
     Serving,
-    /// Answers, and asks for no new clients.
+    /// The backend answers, and asks for no new clients.
     Draining,
-    /// Accepts connections and says nothing.
+    /// The backend accepts connections and sends nothing.
     Hung,
-    /// Has closed its port.
+    /// The port is closed.
     Killed,
 }
 
@@ -82,17 +82,17 @@ impl Backend {
         Ok(backend)
     }
 
-    /// Its name.
+    /// Returns the name of the backend.
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Returns the address that it listens on.
+    /// Returns the address that the backend listens on.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Behaves as `mode` says from now on.
+    /// Changes the behaviour to `mode`.
     ///
     /// # Errors
     /// The port cannot be opened again.
@@ -119,7 +119,7 @@ impl Backend {
                 }
                 let Ok(stream) = stream else { continue };
                 let shared = Arc::clone(&shared);
-                // A client that goes away, or one too many for this machine, is its own problem.
+                // The loss of a client, or of a thread for it, does not matter to the backend.
                 let answering = move || drop(answer(stream, &shared));
                 drop(thread::Builder::new().spawn(answering));
             }
@@ -132,7 +132,7 @@ impl Backend {
     fn close(&mut self) {
         self.shared.set_mode(Mode::Killed);
         if let Some(accepting) = self.accepting.take() {
-            // Wakes the thread; what becomes of this connection does not matter.
+            // The connection wakes the thread; its fate does not matter.
             drop(TcpStream::connect(self.address));
             drop(accepting.join());
         }
@@ -145,7 +145,7 @@ impl Drop for Backend {
     }
 }
 
-/// Reads the head of one request and answers it as the mode says.
+/// Reads the head of one request, and answers it as the mode demands.
 fn answer(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(REQUEST_TIME))?;
     let (mut head, mut piece) = (Vec::new(), [0; 1024]);
@@ -157,7 +157,8 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         }
     }
     while shared.mode() == Mode::Hung {
-        // Nothing more comes from a client that waits; a close does, and ends this thread.
+        // A client that waits sends nothing more. If it closes the connection, the read returns,
+        // and this thread ends.
         stream.set_read_timeout(Some(HUNG_POLL))?;
         match stream.read(&mut piece) {
             Ok(0) => return Ok(()),

@@ -1,4 +1,4 @@
-//! The wishes of the user: keys, lines and signals, as events.
+//! The wishes of the user as events: keys, lines and signals.
 
 use std::io::{self, BufRead, Read};
 use std::sync::mpsc::Sender;
@@ -13,15 +13,15 @@ use super::backend::Mode;
 /// The meaning of a key or a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// The backend with this index is the one that the next keys are about.
+    /// The next keys are to act on the backend with this index.
     Choose(usize),
-    /// The chosen backend is to behave so.
+    /// The chosen backend is to behave like this.
     Behave(Mode),
     /// The demo is to end.
     End,
 }
 
-/// Each wish: its key, and the word that stands for it in lines.
+/// Each wish with its key, and with its word in lines.
 const WISHES: [(u8, &str, Wish); 5] = [
     (b'k', "kill", Wish::Behave(Mode::Killed)),
     (b'r', "revive", Wish::Behave(Mode::Serving)),
@@ -30,10 +30,10 @@ const WISHES: [(u8, &str, Wish); 5] = [
     (b'q', "quit", Wish::End),
 ];
 
-/// The octet that Ctrl-D sends while keys come one by one.
+/// The octet that Ctrl-D sends while the terminal hands over single keys.
 const END_OF_TRANSMISSION: u8 = 4;
 
-/// The wish of a key; `None`: the key means nothing.
+/// Returns the wish of a key; `None` if the key has no meaning.
 pub(super) fn wish_of_key(key: u8) -> Option<Wish> {
     match key {
         END_OF_TRANSMISSION => Some(Wish::End),
@@ -45,12 +45,12 @@ pub(super) fn wish_of_key(key: u8) -> Option<Wish> {
     }
 }
 
-/// The wish of a word; `None`: the word means nothing.
+/// Returns the wish of a word; `None` if the word has no meaning.
 pub(super) fn wish_of_word(word: &str) -> Option<Wish> {
     WISHES.iter().find(|(_, of, _)| *of == word).map(|(_, _, wish)| *wish)
 }
 
-/// Sends each key of a terminal, and the end of them.
+/// Sends each key of a terminal as an event, and the end of input.
 pub(super) fn send_keys(events: Sender<Event>) -> io::Result<()> {
     thread::Builder::new().name("keys".into()).spawn(move || {
         for key in io::stdin().lock().bytes() {
@@ -64,7 +64,7 @@ pub(super) fn send_keys(events: Sender<Event>) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends each line of standard input, and the end of them.
+/// Sends each line of standard input as an event, and the end of input.
 pub(super) fn send_lines(events: Sender<Event>) -> io::Result<()> {
     thread::Builder::new().name("lines".into()).spawn(move || {
         for line in io::stdin().lock().lines() {
@@ -78,7 +78,7 @@ pub(super) fn send_lines(events: Sender<Event>) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends what signals ask for: those that end a program, and the one that lets it go on.
+/// Sends signals as events: those that end a program, and the one by which it goes on.
 pub(super) fn send_signals(events: Sender<Event>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     let inside = runtime.enter();

@@ -1,4 +1,4 @@
-//! The server's log, line by line, as events of the demo.
+//! The lines of the server's log, as events of the demo.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -28,7 +28,7 @@ impl<S: tracing::Subscriber> Layer<S> for Lines {
         let mut text = Text(String::new());
         event.record(&mut text);
         if let Ok(events) = self.0.lock() {
-            // After the end nobody reads the log.
+            // After the end nothing reads the log.
             let _ = events.send(Event::Log(*metadata.level(), text.0));
         }
     }

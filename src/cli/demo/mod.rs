@@ -34,7 +34,7 @@ use setting::{BACKENDS, NAME, Setting};
 use status::Status;
 use terminal::Terminal;
 
-/// The time between two status lines where they cannot be painted anew, and the time from a change
+/// The time between two status lines where the line cannot be repainted, and the time from a change
 /// of state to the next one: by then the shares are those after the change.
 const STATUS_INTERVAL: Duration = Duration::from_secs(4);
 
@@ -46,7 +46,7 @@ enum Event {
     Line(String),
     /// A line of the server's log.
     Log(Level, String),
-    /// The address that a query was answered with, if it was.
+    /// The address in the answer to a query; `None` without one.
     Answered(Option<IpAddr>),
     /// The process goes on after it was stopped from the terminal.
     Resumed,
@@ -68,14 +68,14 @@ pub(super) fn run() -> Result<(), Failed> {
     let played = play(&mut setting, events, &inbox);
     setting.stop();
     match played {
-        // Nobody reads the output any more.
+        // Nothing reads the output any more.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(failed("the demo cannot go on: ", &error)),
         Ok(()) => Ok(()),
     }
 }
 
-/// Shows what happens until the end. The terminal is what it was when this returns.
+/// Shows the events until the end. Restores the terminal before it returns.
 fn play(setting: &mut Setting, events: Sender<Event>, inbox: &Receiver<Event>) -> io::Result<()> {
     let screen = Screen::new(Terminal::take()?);
     introduce(setting, &screen)?;
@@ -96,22 +96,22 @@ fn play(setting: &mut Setting, events: Sender<Event>, inbox: &Receiver<Event>) -
     Ok(())
 }
 
-/// The demo under way.
+/// The running demo.
 struct Demo<'s> {
     setting: &'s mut Setting,
     screen: Screen,
     asker: Asker,
     status: Status,
-    /// The states at the last look, as answers go by them.
+    /// The states that answers followed at the last look.
     showings: Vec<Option<Showing>>,
-    /// The backend that keys are about.
+    /// The index of the backend that keys act on.
     chosen: usize,
-    /// The time of the next status line that is not painted anew.
+    /// The time of the next status line, where it cannot be repainted.
     due: Instant,
 }
 
 impl Demo<'_> {
-    /// Takes in what happened; `false` at the end.
+    /// Handles an event; returns `false` at the end.
     fn take(&mut self, event: Event) -> io::Result<bool> {
         match event {
             Event::End => return Ok(false),
@@ -131,7 +131,7 @@ impl Demo<'_> {
         Ok(true)
     }
 
-    /// Does what a line such as `kill alpha` asks for; `false` at the end.
+    /// Obeys a line such as `kill alpha`; returns `false` at the end.
     fn obey(&mut self, line: &str) -> io::Result<bool> {
         let mut words = line.split_whitespace();
         let (word, name, more) = (words.next(), words.next(), words.next());
@@ -151,7 +151,7 @@ impl Demo<'_> {
         }
     }
 
-    /// Does what the user wants; `false` at the end.
+    /// Fulfils a wish of the user; returns `false` at the end.
     fn fulfil(&mut self, wish: Wish) -> io::Result<bool> {
         match wish {
             Wish::End => return Ok(false),
@@ -175,7 +175,7 @@ impl Demo<'_> {
         Ok(true)
     }
 
-    /// Shows who is up: at every answer on a terminal, otherwise now and then.
+    /// Shows the status line: at every answer on a terminal, otherwise at intervals.
     fn show_status(&mut self) -> io::Result<()> {
         let showings = self.setting.showings();
         let (now, has_changed) = (Instant::now(), showings != self.showings);
@@ -200,7 +200,7 @@ const KEYS: &str = "Keys: 1 2 3 choose a server, k kills it, r revives it, h han
 const WORDS: &str = "Type kill, revive, hang or drain, and a server: kill alpha. The end of the \
                      input ends the demo.";
 
-/// Says what runs, and what to try.
+/// Prints the parts of the demo, and the commands to try.
 fn introduce(setting: &Setting, screen: &Screen) -> io::Result<()> {
     let address = setting.address();
     let (ip, port) = (address.ip(), address.port());
@@ -231,7 +231,7 @@ fn introduce(setting: &Setting, screen: &Screen) -> io::Result<()> {
     screen.say(&plain(&format!("\n{help}\n")))
 }
 
-/// Returns the words for what a backend does from now on.
+/// Returns the words for the new behaviour of a backend.
 fn narrate(mode: Mode) -> &'static str {
     match mode {
         Mode::Serving => "serves again",

@@ -1,4 +1,4 @@
-//! The output of the demo: lines, and on a terminal one more line that is painted anew.
+//! The output of the demo: lines, and on a terminal a last line that is repainted.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -33,7 +33,7 @@ impl Colour {
 /// A piece of a line.
 pub(super) type Piece = (Colour, String);
 
-/// Standard output, and the terminal if it is one.
+/// Standard output, and the terminal if there is one.
 pub(super) struct Screen {
     terminal: Option<Terminal>,
     has_colour: bool,
@@ -47,7 +47,7 @@ impl Screen {
         Self { terminal, has_colour, live: String::new() }
     }
 
-    /// Whether the last line is painted anew.
+    /// Returns whether the last line is repainted.
     pub(super) fn is_live(&self) -> bool {
         self.terminal.is_some()
     }
@@ -63,7 +63,7 @@ impl Screen {
         out.flush()
     }
 
-    /// Shows `pieces` as the live line, as far as the terminal is wide.
+    /// Shows `pieces` as the live line, cut to the width of the terminal.
     pub(super) fn show(&mut self, pieces: &[Piece]) -> io::Result<()> {
         let Some(terminal) = &self.terminal else { return self.say(pieces) };
         let text = self.paint(pieces, terminal.width().saturating_sub(1));
@@ -89,7 +89,7 @@ impl Screen {
         out.flush()
     }
 
-    /// The first `width` characters of `pieces`, in colour where it is wanted.
+    /// Returns the first `width` characters of `pieces`, in colour where colour is wanted.
     fn paint(&self, pieces: &[Piece], width: usize) -> String {
         let (mut painted, mut left) = (String::new(), width);
         for (colour, text) in pieces {
@@ -107,7 +107,7 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         if self.is_live() {
-            // The shell's prompt begins on a line of its own, if the terminal is still there.
+            // The shell's prompt gets a line of its own, if the terminal still exists.
             let _ = writeln!(io::stdout().lock());
         }
     }

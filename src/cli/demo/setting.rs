@@ -1,4 +1,4 @@
-//! The parts of the demo that run: three backends, a zone that names them, and the server.
+//! The running parts of the demo: three backends, a zone that names them, and the server.
 
 use std::fmt;
 use std::io;
@@ -12,20 +12,20 @@ use crate::config::ServerConfig;
 use crate::health::Showing;
 use crate::server::{Server, StartError};
 
-/// Each backend's name and weight.
+/// The name and the weight of each backend.
 pub(super) const BACKENDS: [(&str, u32); 3] = [("alpha", 3), ("beta", 2), ("gamma", 1)];
-/// The name that is asked for.
+/// The name that the demo asks for.
 pub(super) const NAME: &str = "web.example.com";
-/// The zone that it is in.
+/// The zone of that name.
 const ZONE: &str = "example.com";
 /// The port of the backends, if it is free.
 const HTTP_PORT: u16 = 8080;
 /// The port that Waypost answers on, if it is free.
 const DNS_PORT: u16 = 5300;
-/// The number of ports to try, from the first one up, before any port is good.
+/// The number of ports to try, from the first one up, before any other port will do.
 const PORTS_MAX: u16 = 20;
 
-/// Everything that runs.
+/// The running parts of the demo.
 pub(super) struct Setting {
     pub(super) server: Server,
     pub(super) backends: Vec<Backend>,
@@ -62,7 +62,7 @@ impl fmt::Display for Trouble {
 }
 
 impl Setting {
-    /// Starts all of it.
+    /// Starts all parts.
     pub(super) fn start() -> Result<Self, Trouble> {
         let names = BACKENDS.map(|(name, _)| name);
         let backends = first_of(HTTP_PORT, |port| Backend::start_all(&names, port));
@@ -86,7 +86,7 @@ impl Setting {
         Ok(Self { server: server.map_err(Trouble::Server)?, backends, directory })
     }
 
-    /// The zone directory.
+    /// Returns the zone directory.
     pub(super) fn zones(&self) -> PathBuf {
         self.directory.path().to_owned()
     }
@@ -97,7 +97,7 @@ impl Setting {
         self.server.addresses().first().copied().unwrap_or(default)
     }
 
-    /// One sentence for each port that was taken.
+    /// Returns a sentence for each default port that was taken.
     pub(super) fn taken_ports(&self) -> Vec<String> {
         let http = self.backends.first().map_or(HTTP_PORT, |backend| backend.address().port());
         let ports = [
@@ -109,8 +109,8 @@ impl Setting {
         moved.map(sentence).collect()
     }
 
-    /// Returns the state of each backend as answers go by it; `None`: the zone, perhaps changed,
-    /// does not check it.
+    /// Returns the state of each backend that answers follow; `None` for one that the zone, which
+    /// may have changed, does not check.
     pub(super) fn showings(&self) -> Vec<Option<Showing>> {
         let snapshot = self.server.snapshot();
         let bindings = || {
@@ -129,14 +129,14 @@ impl Setting {
     }
 }
 
-/// Calls `start` with ports from `first` up, until it can have one.
+/// Calls `start` with ports from `first` up until it succeeds, and at last with port 0.
 fn first_of<T, E>(first: u16, start: impl Fn(u16) -> Result<T, E>) -> Result<T, E> {
     let started = (first..first + PORTS_MAX).find_map(|port| start(port).ok());
-    // Any port at all; where even that fails, ports are not the trouble.
+    // Port 0 takes any port. If even that fails, ports are not the reason.
     started.map_or_else(|| start(0), Ok)
 }
 
-/// The zone file, for people to read and change.
+/// Returns the zone file, which is for people to read and change.
 fn zone(port: u16) -> String {
     let endpoints = BACKENDS.iter().zip(11..).map(|((name, weight), host)| {
         format!("  {{ name = \"{name}\", address = \"127.0.0.{host}\", weight = {weight} }},\n")

@@ -1,4 +1,4 @@
-//! The status line: who is up, what was answered.
+//! The status line: the state of each backend, its share, and the number of queries.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use super::backend::Backend;
 use super::screen::{Colour, Piece};
 use crate::health::Showing;
 
-/// Shares are of so many answers, which the weights 3, 2 and 1 divide.
+/// The number of answers that shares are counted over: the weights 3, 2 and 1 divide it.
 const WINDOW: usize = 60;
 
 /// The outcomes of the last queries.
@@ -19,7 +19,7 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// Counts one query and the address that it was answered with, if it was.
+    /// Counts one query, and the address in its answer if there is one.
     pub(super) fn count(&mut self, address: Option<IpAddr>) {
         self.asked += 1;
         self.lost += u64::from(address.is_none());
@@ -29,8 +29,8 @@ impl Status {
         }
     }
 
-    /// The line. `chosen` is the backend that keys are about, `others` the number of queries that
-    /// came from elsewhere.
+    /// Returns the line. `chosen` is the backend that keys act on, and `others` the number of
+    /// queries from other clients.
     pub(super) fn line(
         &self,
         backends: &[Backend],
@@ -54,7 +54,7 @@ impl Status {
         line
     }
 
-    /// The share of `address` in the last answers, in percent.
+    /// Returns the share of `address` in the last answers, in percent.
     fn percent(&self, address: IpAddr) -> usize {
         let count = self.recent.iter().flatten().filter(|recent| **recent == address).count();
         let answered = self.recent.iter().flatten().count().max(1);
@@ -62,7 +62,7 @@ impl Status {
     }
 }
 
-/// The word for what answers go by.
+/// Returns the word for the state that answers follow, and its colour.
 fn state(showing: Option<Showing>) -> (Colour, &'static str) {
     match showing {
         None => (Colour::Dim, "unchecked"),

@@ -6,17 +6,17 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize, tcsetattr,
 };
 
-/// The width of a line where the terminal does not say.
+/// The width of a line, in columns, if the terminal does not state one.
 const WIDTH: usize = 80;
 
 /// A terminal that hands over each key at once and does not print it. Ctrl-C and the other signals
-/// work as usual. Dropping it sets the terminal back to what it was.
+/// work as usual. Dropping it restores the earlier state of the terminal.
 pub(super) struct Terminal {
     before: Termios,
 }
 
 impl Terminal {
-    /// Takes the terminal, if standard input and output are one.
+    /// Takes the terminal, if standard input and standard output are one.
     pub(super) fn take() -> io::Result<Option<Self>> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Ok(None);
@@ -26,7 +26,7 @@ impl Terminal {
         Ok(Some(terminal))
     }
 
-    /// Asks for single keys, also after a shell has set the terminal to its own taste.
+    /// Switches to single keys, again if a shell has changed the terminal.
     pub(super) fn set_keys(&self) -> io::Result<()> {
         let mut keys = self.before.clone();
         keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
@@ -35,7 +35,7 @@ impl Terminal {
         Ok(tcsetattr(io::stdin(), OptionalActions::Now, &keys)?)
     }
 
-    /// Returns its number of columns.
+    /// Returns the number of columns.
     pub(super) fn width(&self) -> usize {
         let size = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
         if size == 0 { WIDTH } else { size }
@@ -44,7 +44,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing more.
+        // A terminal that no longer exists needs no restoring.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
     }
 }

@@ -1,4 +1,4 @@
-//! Checks: named and inline ones, and which endpoint is guarded by which.
+//! Checks, named and inline, and the guards that they are for endpoints.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,46 +16,46 @@ use crate::config::spec::check::{
 };
 use crate::zone::{Agent, Check, CheckKind, Flap};
 
-/// The shortest and the longest interval.
+/// The range of `interval`.
 const INTERVAL: (Period, Period) = (Period(Duration::from_millis(100)), Period::secs(86_400));
-/// The shortest and the longest time in which turns are counted, and for which one is held down.
+/// The range of `window` and `hold` of `flap`.
 const FLAP_PERIOD: (Period, Period) = (Period::secs(1), Period::secs(86_400));
-/// The shortest and the longest time in which weights climb.
+/// The range of `slow_start`.
 const SLOW_START: (Period, Period) = (Period::secs(0), Period::secs(86_400));
 /// The shortest timeout.
 const TIMEOUT_MIN: Period = Period(Duration::from_millis(1));
-/// Every check of a zone; those of `checks` have a name.
+/// All checks of a zone; those of `checks` have a name.
 #[derive(Debug, Default)]
 pub(super) struct Checks(Vec<Entry>);
 
 #[derive(Debug)]
 struct Entry {
     name: Option<Spanned<String>>,
-    /// `None`: it has errors.
+    /// The check; `None` if it has errors.
     made: Option<Made>,
-    /// What was handed out, so that equal ones are one value; at most two, with and without the
-    /// default port.
+    /// The checks handed out so far, so that equal ones share one value. There are at most two,
+    /// with and without the default port.
     shared: Vec<Arc<Check>>,
-    /// The same of guards, by the endpoint's port.
+    /// The guards handed out so far, by the endpoint's port.
     guards: HashMap<Option<u16>, Arc<Guard>>,
     used: bool,
 }
 
-/// What a check comes to.
+/// The result of reading a check.
 #[derive(Debug)]
 pub(super) enum Made {
-    /// Something to do at an address: this one, or that of each endpoint.
+    /// A probe of an address: the given one, or, if `None`, each one of the endpoint.
     Check(Box<Check>, Option<IpAddr>),
-    /// A rule over others.
+    /// A rule over other checks.
     Composed(Composed),
 }
 
-/// A check's place in [`Checks`].
+/// The index of a check in [`Checks`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct CheckIndex(usize);
 
 impl Checks {
-    /// What the check at `index` comes to; `None`: it has errors.
+    /// Returns the check at `index`; `None` if it has errors.
     pub(super) fn made(&self, index: CheckIndex) -> Option<&Made> {
         self.0.get(index.0)?.made.as_ref()
     }
@@ -92,7 +92,7 @@ impl Builder<'_> {
         self.circular_checks();
     }
 
-    /// Warns of named checks that nothing uses, unless an error may be why.
+    /// Warns of named checks that nothing uses, unless an error may be the reason.
     pub(super) fn unused_checks(&mut self) {
         if self.decoder.has_errors() {
             return;
@@ -105,7 +105,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The check that `written` means; `None` for none, or after an error.
+    /// Finds the check that `written` means; `None` if it turns checks off, or after an error.
     pub(super) fn used_check(&mut self, written: &Spanned<CheckUse>) -> Option<CheckIndex> {
         let name = match &written.value {
             CheckUse::Off => return None,
@@ -138,7 +138,8 @@ impl Builder<'_> {
         }
     }
 
-    /// The guard of an endpoint with this port by the check at `index`, which asks for no service.
+    /// Returns the guard that the check at `index` is for an endpoint with this port. The check
+    /// must not ask for a service.
     pub(super) fn guard(
         &mut self,
         index: CheckIndex,
@@ -153,8 +154,8 @@ impl Builder<'_> {
         Some(guard)
     }
 
-    /// The check at `index` for an endpoint with this port; one without a port to probe is an
-    /// error at `span`.
+    /// Returns the check at `index` for an endpoint with this port. If there is no port to probe,
+    /// reports an error at `span`.
     pub(super) fn check_at(
         &mut self,
         index: CheckIndex,
@@ -167,7 +168,7 @@ impl Builder<'_> {
         if check.port.is_none() && endpoint_port.is_none() {
             check.port = check.kind.default_port();
             if check.port.is_none() {
-                // Said at the first endpoint; the cure is the same for the others.
+                // The first endpoint gets the error; the cure is the same for the others.
                 entry.made = None;
                 let message = format!(
                     "this endpoint has no port, and neither has its {} check",

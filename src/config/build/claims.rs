@@ -1,4 +1,4 @@
-//! Which text wrote which owner, so that a conflict of the zone points at it.
+//! The texts that wrote owners, so that a conflict of the zone points at its text.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -13,31 +13,32 @@ use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::zone::{Conflict, Problem};
 
-/// What stands at an owner.
+/// The kind of data that a text puts at an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     /// A record of this type that the file writes.
     Record(Type),
-    /// A service, its endpoint or its SRV name.
+    /// A service, an endpoint of one, or an SRV name of one.
     Service,
 }
 
-/// Every owner that a zone file writes, with the text that wrote it.
+/// The owners that a zone file writes, with the texts that wrote them.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
     claims: Vec<Claim>,
-    /// Owners some of whose records could not be read: what seems to be missing there may not be.
+    /// Owners with records that could not be read. A record that seems to be missing there may be
+    /// one of these.
     broken: HashSet<Name>,
     /// Whether records of unknown owners could not be read.
     pub(crate) incomplete: bool,
-    /// The number of each record that the file writes, and where.
+    /// The number of each record that the file writes, and the start and end of its text.
     records: Vec<(u32, u32, u32)>,
 }
 
-/// One claim: small, because there is one for each endpoint.
+/// One claim. It is small because each endpoint has one.
 #[derive(Clone, Copy, Debug)]
 struct Claim {
-    /// The owner's; that two owners share one would cost a wrong caret.
+    /// The hash of the owner. If two owners share one, the only harm is a misplaced caret.
     hash: u64,
     by: By,
     start: u32,
@@ -58,7 +59,7 @@ impl Claims {
 
     /// Notes that the text at `span` writes the record of this number.
     pub(crate) fn add_record(&mut self, number: usize, span: &Range<usize>) {
-        // A zone holds fewer records than its 2 GiB of data have octets.
+        // A zone has at most 2 GiB of data, and so fewer records than that.
         self.records.push((number as u32, span.start as u32, span.end as u32));
     }
 
@@ -67,8 +68,8 @@ impl Claims {
         self.broken.insert(owner.clone());
     }
 
-    /// Reports each conflict of a zone file at the text that wrote what it is about; `written` says
-    /// where the records of `records_file` stand.
+    /// Reports each conflict of a zone file at the text that wrote its subject. `written` holds the
+    /// places of the records of `records_file`.
     pub(crate) fn report(
         &self,
         conflicts: Vec<Conflict>,
@@ -80,7 +81,7 @@ impl Claims {
         let hidden = |conflict: &Conflict| {
             let named = conflict.problem == Problem::NoNs && file.nameservers.is_some();
             let unread = incomplete || self.broken.contains(&conflict.owner) || named;
-            // What leads to a broken owner may lead somewhere.
+            // A name that leads to a broken owner may lead somewhere.
             let leads = conflict.target.as_ref().is_some_and(|name| self.broken.contains(name));
             (unread || leads) && conflict.problem.is_lack()
         };
@@ -118,7 +119,7 @@ impl Claims {
         places
     }
 
-    /// Returns the text to blame: the last that wrote what the conflict is about.
+    /// Returns the text to blame: the last one that wrote the subject of the conflict.
     fn claim(
         &self,
         places: &HashMap<u64, Vec<Claim>>,
@@ -139,7 +140,7 @@ impl Claims {
         Some(claim.start as usize..claim.end as usize)
     }
 
-    /// Returns where the data of the record of this number is written.
+    /// Returns the range of the text that wrote the data of the record of this number.
     fn record(&self, number: usize) -> Option<Range<usize>> {
         let number = u32::try_from(number).ok()?;
         let at = self.records.binary_search_by_key(&number, |&(number, ..)| number).ok()?;
@@ -148,8 +149,8 @@ impl Claims {
     }
 }
 
-/// Reports each conflict of a master file at the line of its record; `unread`: some of its lines
-/// could not be read.
+/// Returns a diagnostic for each conflict of a master file, at the line of its record. `unread`
+/// tells that some lines could not be read.
 pub(crate) fn report_master(
     conflicts: &[Conflict],
     unread: bool,
@@ -177,8 +178,7 @@ fn diagnostic(
     diagnostic
 }
 
-/// Returns what to do about a conflict, where that is not plain, in the words of the file that has
-/// it.
+/// Returns a hint on a conflict in the language of its file, unless the cure is obvious.
 fn help(conflict: &Conflict, is_toml: bool) -> Option<String> {
     let help = match conflict.problem {
         Problem::Signed => {
@@ -217,8 +217,8 @@ fn help(conflict: &Conflict, is_toml: bool) -> Option<String> {
     Some(help.to_owned())
 }
 
-/// Returns what a name that has its zone's origin twice was meant to be: what stands in front of
-/// the second origin.
+/// Returns the intended name if `name` ends in its zone's origin twice: the part up to the end of
+/// the first origin.
 fn single(name: &Name) -> Option<Name> {
     let labels: Vec<&[u8]> = name.labels().collect();
     let is_twice = |len: &usize| {

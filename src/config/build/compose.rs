@@ -1,7 +1,7 @@
 //! Checks that are made of others: `all`, `any`, `at_least`, `not`, and whole services.
 //!
-//! What a service says is known once all services are built. An endpoint whose check asks for one
-//! waits until then, and gets its guard before services are nested in others.
+//! A check of a service needs all services to be built. An endpoint with such a check waits until
+//! then, and gets its guard before services are nested in others.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use crate::config::decode::{Spanned, one_of};
 use crate::config::spec::check::{self as spec, CheckUse};
 use crate::zone::{Asked, Check, Condition, Endpoint, Override, Place, Service};
 
-/// What guards an endpoint's addresses.
+/// The condition under which an endpoint's addresses may serve.
 pub(super) type Guard = Condition<Asked>;
 
 /// A check that is made of others.
@@ -27,15 +27,15 @@ pub(super) struct Composed {
 
 #[derive(Clone, Copy, Debug)]
 enum Rule {
-    /// At least so many must hold.
+    /// At least this many operands must hold.
     AtLeast(usize),
-    /// The only one must not.
+    /// The only operand must not hold.
     Not,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Operand {
-    /// As it is written.
+    /// A check as the file writes it, not yet looked up.
     Written(Spanned<CheckUse>),
     Check(CheckIndex, Range<usize>),
     Service(Spanned<String>),
@@ -51,11 +51,11 @@ pub(super) struct Waiting {
     span: Range<usize>,
 }
 
-/// The way from a service to what it waits for.
+/// The way from a service to the one that it waits for.
 type Path = Vec<String>;
 
 impl Builder<'_> {
-    /// The rule that `check` writes; `None` if it is of a kind. Errors are reported.
+    /// Returns the rule that `check` writes, or `None` if it is a check of a kind. Reports errors.
     pub(super) fn composed(&mut self, check: &Spanned<spec::Check>) -> Option<Composed> {
         let table = &check.value;
         let many = |rule: Option<usize>, list: &[Spanned<CheckUse>]| Composed {
@@ -93,7 +93,8 @@ impl Builder<'_> {
         Some(composed)
     }
 
-    /// A check that is made of others has no pace of its own.
+    /// Reports keys beside a rule that have no meaning there: a check made of others has no pace of
+    /// its own.
     fn only_a_rule(&mut self, rule: &str, check: &Spanned<spec::Check>) {
         let table = &check.value;
         let written = |span: &Range<usize>| (*span != check.span).then(|| span.clone());
@@ -118,7 +119,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Finds the checks that the one at `index` is made of.
+    /// Looks up the checks that the one at `index` is made of.
     pub(super) fn resolve(&mut self, index: CheckIndex) {
         let Some(Made::Composed(composed)) = self.checks.made(index) else { return };
         let Composed { rule, operands } = composed.clone();
@@ -137,7 +138,7 @@ impl Builder<'_> {
         self.checks.set_made(index, Made::Composed(Composed { rule, operands: found }));
     }
 
-    /// Reports checks that are made of themselves.
+    /// Reports checks that contain themselves.
     pub(super) fn circular_checks(&mut self) {
         for index in self.checks.indices() {
             let mut path = vec![index];
@@ -151,7 +152,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Where the last check of `path` leads back to its first.
+    /// Extends `path` from its last check back to its first, if there is a way. Returns the text
+    /// that closes the circle.
     fn circle(&self, path: &mut Vec<CheckIndex>) -> Option<Range<usize>> {
         let (first, last) = (*path.first()?, *path.last()?);
         let Some(Made::Composed(composed)) = self.checks.made(last) else { return None };
@@ -173,7 +175,7 @@ impl Builder<'_> {
         None
     }
 
-    /// Whether the check at `index` asks for a service.
+    /// Returns whether the check at `index` asks for a service.
     pub(super) fn asks_for_service(&self, index: CheckIndex) -> bool {
         let Some(Made::Composed(composed)) = self.checks.made(index) else { return false };
         composed.operands.iter().any(|operand| match operand {
@@ -183,7 +185,7 @@ impl Builder<'_> {
         })
     }
 
-    /// Lets an endpoint wait for its guard.
+    /// Puts an endpoint on the list of those that wait for their guards.
     pub(super) fn await_guard(
         &mut self,
         check: CheckIndex,
@@ -195,7 +197,7 @@ impl Builder<'_> {
         self.waiting.push(Waiting { service, endpoint, check, port, span: span.clone() });
     }
 
-    /// The guard of an endpoint with this port by the check at `index`.
+    /// Returns the guard that the check at `index` is for an endpoint with this port.
     pub(super) fn guard_by(
         &mut self,
         index: CheckIndex,
@@ -227,7 +229,7 @@ impl Builder<'_> {
         }
     }
 
-    /// What tells whether any endpoint of the service called `label` may serve.
+    /// Returns the condition under which any endpoint of the service called `label` may serve.
     fn guard_of(
         &mut self,
         services: &[Service],
@@ -271,7 +273,7 @@ impl Builder<'_> {
         Some(Condition::AtLeast(1, of))
     }
 
-    /// Gives those their guards that wait for one.
+    /// Gives a guard to each endpoint that waits for one.
     pub(super) fn guard_waiting(&mut self, services: &mut [Service]) {
         let mut known: HashMap<(CheckIndex, Option<u16>, String), Arc<Guard>> = HashMap::new();
         for at in 0..self.waiting.len() {
@@ -299,7 +301,8 @@ impl Builder<'_> {
     }
 }
 
-/// What guards each address of `endpoint`, for whoever is elsewhere.
+/// Returns the guard of each address of `endpoint`, with that address filled in, for use by other
+/// endpoints.
 fn elsewhere(endpoint: &Endpoint, guard: Option<Guard>) -> Vec<Guard> {
     let Some(guard) = guard else { return vec![Condition::always()] };
     let at = |address| {
@@ -310,12 +313,12 @@ fn elsewhere(endpoint: &Endpoint, guard: Option<Guard>) -> Vec<Guard> {
     };
     match endpoint.place {
         Place::Addresses { .. } => endpoint.addresses().map(at).collect(),
-        // Its check has an address of its own.
+        // The check of a target has an address of its own.
         Place::Target(_) => vec![guard],
     }
 }
 
-/// The port that `check` probes for an endpoint with this one.
+/// Returns the port that `check` probes for an endpoint with the port `endpoint`.
 fn port_of(check: &Check, endpoint: Option<u16>) -> u16 {
     check.port.or(endpoint).or(check.kind.default_port()).unwrap_or(0)
 }

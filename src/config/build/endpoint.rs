@@ -13,20 +13,20 @@ use crate::config::spec::endpoint::{Endpoint as EndpointSpec, EndpointTable, WEI
 use crate::wire::name::{LABEL_LEN_MAX, Name};
 use crate::zone::{Endpoint, Override, Place};
 
-/// What the endpoints of one service share.
+/// The properties that the endpoints of one service share.
 pub(super) struct Shared<'a> {
-    /// What the zone file calls the service.
+    /// The key of the service in the zone file.
     pub(super) label: &'a str,
     pub(super) owner: &'a Name,
     pub(super) port: Option<u16>,
     pub(super) check: Option<CheckIndex>,
-    /// The state that those of the present pool are to have.
+    /// The state that the present pool sets for its endpoints.
     pub(super) wanted: Override,
-    /// The names given so far, in lower case.
+    /// The names given so far, in lower case, each with its text.
     pub(super) names: HashMap<String, Range<usize>>,
-    /// Endpoints without a port.
+    /// The names of endpoints without a port.
     pub(super) portless: Vec<String>,
-    /// The pools whose members are services, by their number.
+    /// The pools whose members are services, by their index.
     pub(super) nests: Vec<(usize, Vec<Member>)>,
 }
 
@@ -126,7 +126,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether `name` can be a label of letters, digits and hyphens (RFC 1123 §2.1).
+    /// Returns whether `name` can be a label of letters, digits and hyphens (RFC 1123 §2.1).
     fn is_good_name(&mut self, name: &str, written: bool, span: &Range<usize>) -> bool {
         let ldh = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         let good = !name.is_empty()
@@ -146,8 +146,8 @@ impl Builder<'_> {
     }
 }
 
-/// What an address is that no endpoint can have, if it is one: a probe of it would go to this
-/// machine, or to many.
+/// Returns a description of `ip` if no endpoint can have it. A probe of the unspecified address
+/// would go to this machine, and one of a multicast or broadcast address to many.
 pub(super) fn unfit(ip: IpAddr) -> Option<&'static str> {
     match ip {
         _ if ip.is_unspecified() => Some("the unspecified address"),
@@ -160,8 +160,8 @@ pub(super) fn unfit(ip: IpAddr) -> Option<&'static str> {
     }
 }
 
-/// The name of an endpoint that writes none: `192-0-2-11`, `2001-db8--1`, or the first label of
-/// its target.
+/// Returns the name of an endpoint that sets none: `192-0-2-11`, `2001-db8--1`, or the first label
+/// of its target.
 fn default_name(place: &Place) -> String {
     let address = match place {
         Place::Target(target) => {

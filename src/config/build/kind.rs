@@ -1,4 +1,4 @@
-//! What the probes of a check ask, kind by kind, and which keys mean something to which.
+//! The requests of a check's probes, kind by kind, and the keys that each kind has.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -20,18 +20,19 @@ use crate::zone::{
 
 /// The longest name of a gRPC service, in octets.
 const GRPC_SERVICE_LEN_MAX: usize = 255;
-/// When the end of a certificate counts as near, at the most.
+/// The range of the times before the end of a certificate.
 const EXPIRY: (Period, Period) = (Period::secs(0), Period::secs(3650 * 86_400));
-/// The form of a path, for people.
+/// A description of a valid path for error messages.
 const PATH: &str = "a path that starts with `/`, in visible ASCII without `#`";
 
 const HTTP: &[Kind] = &[Kind::Http, Kind::Https];
-/// Those that ask for a page.
+/// The kinds that ask for a page.
 const PAGE: &[Kind] = &[Kind::Http, Kind::Https, Kind::Fastcgi];
 const FASTCGI: &[Kind] = &[Kind::Fastcgi];
-/// Those of servers that stand behind proxies.
+/// The kinds of servers that stand behind proxies.
 const PROXY: &[Kind] = &[Kind::Http, Kind::Https, Kind::Tcp, Kind::Tls];
-/// Each https probe looks at the certificate anew.
+/// The kinds that can keep a connection: https is not one, because each probe looks at the
+/// certificate anew.
 const PLAIN_HTTP: &[Kind] = &[Kind::Http];
 const GRPC: &[Kind] = &[Kind::Grpc, Kind::Grpcs];
 const HOSTED: &[Kind] = &[Kind::Http, Kind::Https, Kind::Grpc, Kind::Grpcs];
@@ -40,7 +41,7 @@ const OCTETS: &[Kind] = &[Kind::Tcp, Kind::Tls, Kind::Udp];
 const DNS: &[Kind] = &[Kind::Dns];
 const SQL: &[Kind] = &[Kind::Mysql, Kind::Postgres];
 const EXEC: &[Kind] = &[Kind::Exec];
-/// All; the first has no port, the last no connection of ours.
+/// All kinds. `PORT` leaves out the first, and `SOURCE` the last.
 const ANY: &[Kind] = &[
     Kind::Icmp,
     Kind::Http,
@@ -57,11 +58,11 @@ const ANY: &[Kind] = &[
     Kind::Grpcs,
     Kind::Exec,
 ];
-/// Those that need a port.
+/// The kinds that need a port.
 const PORT: &[Kind] = ANY.split_at(1).1;
-/// Those that come from an address: all but commands, which are given the endpoint's.
+/// The kinds whose probes have a source address: all but commands, which are given the endpoint's.
 const SOURCE: &[Kind] = ANY.split_at(ANY.len() - 1).0;
-/// Those whose probe begins with a connection.
+/// The kinds whose probe begins with a connection.
 const CONNECTED: &[Kind] = &[
     Kind::Http,
     Kind::Https,
@@ -75,10 +76,10 @@ const CONNECTED: &[Kind] = &[
     Kind::Grpcs,
 ];
 
-/// A key that is written, the kinds that it means something to, and where it stands.
+/// A key that the file writes, the kinds that have it, and its text.
 pub(super) type Written = (&'static str, &'static [Kind], Range<usize>);
 
-/// Every key of `check` that not all kinds have.
+/// Returns the keys of `check` that not all kinds have.
 pub(super) fn written(check: &spec::Check) -> impl Iterator<Item = Written> {
     fn at<T>(key: &Option<Spanned<T>>) -> Option<Range<usize>> {
         key.as_ref().map(|key| key.span.clone())
@@ -130,7 +131,7 @@ pub(super) fn written(check: &spec::Check) -> impl Iterator<Item = Written> {
 }
 
 impl Builder<'_> {
-    /// What a check of this kind asks; `None`, after an error, for one that does not say it.
+    /// Returns the request of a check of this kind; `None`, after an error, if it is incomplete.
     pub(super) fn kind(&mut self, kind: Kind, check: &spec::Check) -> Option<CheckKind> {
         Some(match kind {
             Kind::Tcp => CheckKind::Tcp(self.tcp(check)),
@@ -148,7 +149,7 @@ impl Builder<'_> {
         })
     }
 
-    /// Reports keys that mean nothing for this kind.
+    /// Reports keys that this kind does not have.
     pub(super) fn foreign_keys(&mut self, kind: Kind, check: &spec::Check) {
         for (key, kinds, span) in written(check) {
             if !kinds.contains(&kind) {
@@ -159,7 +160,7 @@ impl Builder<'_> {
         }
     }
 
-    /// `None`, after an error, for a check that does not say what to ask.
+    /// Reads a dns check; `None`, after an error, if it has no question.
     fn dns(&mut self, check: &spec::Check) -> Option<DnsCheck> {
         let Some(query) = &check.query else {
             let span = check.kind.as_ref().map_or(0..0, |kind| kind.span.clone());
@@ -189,7 +190,7 @@ impl Builder<'_> {
         TcpCheck { send, expect: self.octets((hex, text), expected) }
     }
 
-    /// `None`, after an error, for a check that sends nothing: nobody would answer.
+    /// Reads a udp check; `None`, after an error, if it sends nothing: no server would answer.
     fn udp(&mut self, check: &spec::Check) -> Option<TcpCheck> {
         let exchange = self.tcp(check);
         if exchange.send.is_none() {
@@ -214,7 +215,7 @@ impl Builder<'_> {
         }
     }
 
-    /// What is written as text or in hexadecimal digits, not both.
+    /// Returns the octets that are written as text or in hexadecimal digits; both is an error.
     fn octets(
         &mut self,
         (key, text): (&str, Option<&Spanned<String>>),
@@ -254,7 +255,7 @@ impl Builder<'_> {
         self.word(check.host.as_ref(), is_host, "a host name or an address")
     }
 
-    /// What the response to an HTTP request must be.
+    /// Reads the conditions that the response to an HTTP request must meet.
     fn response(&mut self, expect: Option<&Expect>) -> HttpExpect {
         let status = expect.and_then(|expect| expect.status.as_ref()).map_or_else(
             || vec![STATUS_DEFAULT],
@@ -290,7 +291,7 @@ impl Builder<'_> {
         kept
     }
 
-    /// Reports a table that expects nothing, which nobody means.
+    /// Reports a table that expects nothing, which is surely a mistake.
     fn not_empty<T>(&mut self, table: Option<&Spanned<Map<T>>>, key: &str) {
         if let Some(table) = table.filter(|table| table.value.0.is_empty()) {
             self.decoder.error(&table.span, format!("`{key}` is empty: it would pass anything"));
@@ -308,7 +309,8 @@ impl Builder<'_> {
         }
     }
 
-    /// `None`, after an error, for a check that names no program, or where none may be run.
+    /// Reads an exec check; `None`, after an error, if it names no program, or if commands are not
+    /// allowed.
     fn exec(&mut self, check: &spec::Check) -> Option<ExecCheck> {
         let kind = check.kind.as_ref().map_or(0..0, |kind| kind.span.clone());
         let Some(command) = &check.command else {
@@ -329,7 +331,7 @@ impl Builder<'_> {
         Some(ExecCheck { program, arguments, exit: exit.unwrap_or_else(|| vec![0]) })
     }
 
-    /// A program and its arguments; `None` after an error.
+    /// Reads a program and its arguments; `None` after an error.
     fn words(&mut self, command: &Spanned<List<String>>) -> Option<(String, Vec<String>)> {
         let words = &command.value.0;
         let mut is_sound = true;
@@ -379,7 +381,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The certificate that a probe shows, with its key, which may stand in the same file.
+    /// Reads the certificate that a probe presents, with its key, which may be in the same file.
     fn client_certificate(&mut self, check: &spec::Check) -> Option<ClientCertificate> {
         let Some(certificate) = &check.client_certificate else {
             if let Some(key) = &check.client_key {
@@ -394,8 +396,8 @@ impl Builder<'_> {
         Some(ClientCertificate { certificate_pem: certificate_pem?, key_pem: key_pem? })
     }
 
-    /// The text of a PEM file with a section whose label ends so (RFC 7468 §2); what it lacks is
-    /// reported.
+    /// Returns the text of a PEM file. Reports an error if the file has no section whose label ends
+    /// in `label` (RFC 7468 §2).
     fn pem(&mut self, path: &Spanned<String>, label: &str) -> Option<String> {
         let source = self.beside(path)?;
         let mut begins = source.text.lines().filter_map(|line| line.strip_prefix("-----BEGIN "));
@@ -413,7 +415,8 @@ impl Builder<'_> {
         let warn = warn.map(|warn| self.decoder.period(warn, EXPIRY));
         let fail = written.map(|written| self.decoder.period(&written.fail, EXPIRY));
         Expiry {
-            // Who does not verify a certificate does not care, unless it is said.
+            // Without verification the end of the certificate does not matter, unless the file says
+            // so.
             warn: warn.or((!verify).then_some(Duration::ZERO)),
             fail: fail.unwrap_or(CERTIFICATE_FAIL_DEFAULT.0),
         }
@@ -430,7 +433,8 @@ impl Builder<'_> {
         kept
     }
 
-    /// A word that goes on the wire as it is; one that does not pass `test` is an error.
+    /// Returns `text` if it passes `test`, otherwise reports an error. Such a word goes on the wire
+    /// as it is.
     pub(super) fn word(
         &mut self,
         text: Option<&Spanned<String>>,
@@ -447,23 +451,23 @@ impl Builder<'_> {
     }
 }
 
-/// Whether `text` can be the target of a request.
+/// Returns whether `text` can be the target of a request.
 fn is_path(text: &str) -> bool {
     text.starts_with('/') && !text.contains('#') && visible(text)
 }
 
-/// Whether all of `text` is visible ASCII.
+/// Returns whether all of `text` is visible ASCII.
 fn visible(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Whether `text` is a token of HTTP (RFC 9110 §5.6.2).
+/// Returns whether `text` is a token of HTTP (RFC 9110 §5.6.2).
 pub(super) fn is_token(text: &str) -> bool {
     let symbol = |byte| b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || symbol(byte))
 }
 
-/// Whether `text` can be a host, an address, or either with a port.
+/// Returns whether `text` can be a host, an address, or either with a port.
 fn is_host(text: &str) -> bool {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let named = match text.rsplit_once(':') {
@@ -475,7 +479,7 @@ fn is_host(text: &str) -> bool {
         || named.is_some_and(is_name)
 }
 
-/// Whether `text` can be a host name or an address.
+/// Returns whether `text` can be a host name or an address.
 fn is_name(text: &str) -> bool {
     let symbol = |byte| b"-._".contains(&byte);
     let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || symbol(byte));

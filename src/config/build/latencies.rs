@@ -1,4 +1,4 @@
-//! `latencies`: a table of comma-separated values, network, pool and milliseconds.
+//! The `latencies` file: comma-separated values, each line a network, a pool and milliseconds.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -16,14 +16,14 @@ use crate::zone::{Latencies, Latency, PoolIndex};
 /// The longest latency, in milliseconds.
 const MILLIS_MAX: f64 = 60_000.0;
 
-/// What a first line may say in place of values.
+/// The header that the first line may hold instead of values.
 const HEADER: [&str; 3] = ["prefix", "pool", "ms"];
 
-/// A field and where it stands in its file.
+/// A field and its byte range in the file.
 type Field<'t> = (&'t str, Range<usize>);
 
 impl Builder<'_> {
-    /// Reads the file that `path` names, whose pools are called `pools`.
+    /// Reads the file that `path` names, for a service whose pools are called `pools`.
     pub(super) fn latencies(
         &mut self,
         path: &Spanned<String>,
@@ -50,17 +50,17 @@ impl Builder<'_> {
     }
 }
 
-/// A file being read.
+/// A latencies file that is being read.
 struct Reading<'a> {
     pools: &'a [&'a str],
     rows: Vec<Latency>,
-    /// What is measured already.
+    /// The networks and pools that have a latency already.
     written: HashSet<(IpNet, PoolIndex)>,
     /// Whether a line with fields has been read.
     has_begun: bool,
 }
 
-/// What is wrong with a line, and where.
+/// A mistake in a line: the message, the place, and a hint.
 struct Mistake {
     message: String,
     at: Range<usize>,
@@ -79,7 +79,7 @@ impl Mistake {
 }
 
 impl Reading<'_> {
-    /// Reads one line, which starts at `start` of the file.
+    /// Reads one line, which starts at the offset `start` of the file.
     fn line(&mut self, line: &str, start: usize) -> Result<(), Mistake> {
         let text = line.split('#').next().unwrap_or_default();
         if text.trim().is_empty() {
@@ -113,7 +113,7 @@ impl Reading<'_> {
     }
 }
 
-/// The fields of a line, without the spaces around them.
+/// Returns the fields of a line, without the spaces around them.
 fn fields(text: &str, start: usize) -> Vec<Field<'_>> {
     let mut at = start;
     let field = |written: &'_ str| {

@@ -1,4 +1,4 @@
-//! The way of a probe: the address it goes to, the one it comes from, and what announces it.
+//! The path of a probe: its destination, its source, and the PROXY header before it.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
@@ -13,10 +13,10 @@ use crate::config::spec::endpoint::EndpointTable;
 use crate::zone::{CheckKind, ProxyVersion, Source};
 
 impl Builder<'_> {
-    /// Returns the address that probes of `check` go to instead of the endpoint's; `None`: they go
-    /// to the endpoint's.
+    /// Returns the address that probes of `check` go to instead of the endpoint's; `None` if they
+    /// go to the endpoint's.
     ///
-    /// Probes of a Unix socket are of this machine, whatever the endpoint.
+    /// Probes of a Unix socket go to this machine, whatever the endpoint.
     pub(super) fn probed_address(
         &mut self,
         kind: &CheckKind,
@@ -58,7 +58,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Whether the check at `index` goes to the endpoint's own address, by a kind that `is_meant`.
+    /// Returns whether the check at `index` probes the endpoint's own address, by a kind that
+    /// `is_meant`.
     pub(super) fn goes_to_endpoint(
         &self,
         index: CheckIndex,

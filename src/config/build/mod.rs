@@ -1,4 +1,4 @@
-//! From the structs of a zone file to a [`Zone`]: what the values mean together.
+//! From the structs of a zone file to a [`Zone`]: the meaning of the values together.
 //!
 //! ```text
 //! ZoneFile ┬ checks ────────┐
@@ -6,8 +6,8 @@
 //!          └ records, nameservers, soa ──────────────┴▶ Zone::new ─ Conflict ─▶ Diagnostic
 //! ```
 //!
-//! Whoever is named by two things, or by none, is found out here; the text that wrote each owner
-//! is remembered in [`Claims`], so that a conflict points at it.
+//! This module finds names that stand for two things or for nothing. It notes the text of each
+//! owner in [`Claims`], so that a conflict points at its text.
 
 mod check;
 mod claims;
@@ -44,21 +44,21 @@ pub(crate) use claims::report_master;
 /// The longest TTL (RFC 2181 §8).
 const TTL_MAX: Period = Period::secs(Ttl::MAX.as_secs() as u64);
 
-/// A zone being put together.
+/// A zone that is being built.
 struct Builder<'a> {
     files: &'a Recorded<'a>,
     allowed: &'a Allowed,
     decoder: Decoder,
-    /// The apex; made up if the file does not say it rightly.
+    /// The apex; the root if the file does not state it correctly.
     origin: Name,
-    /// The TTL of static records without one of their own.
+    /// The TTL of static records that have none of their own.
     ttl: Ttl,
     claims: Claims,
     checks: check::Checks,
     records: Records,
-    /// What is to be nested once all services are built.
+    /// The nestings that wait until all services are built.
     nests: Vec<nest::Nest>,
-    /// Endpoints that get their guards once all services are built.
+    /// The endpoints that get their guards after all services are built.
     waiting: Vec<compose::Waiting>,
 }
 
@@ -87,7 +87,8 @@ pub(crate) fn zone<'a>(
     };
     builder.ttl = builder.whole_seconds(&file.ttl, TTL_MAX);
     builder.checks(file.checks.as_ref());
-    // Each is dropped as soon as it is built: all of them take more memory than all else.
+    // Each service is dropped as soon as it is built: together they take more memory than
+    // everything else.
     let written = file.services.take().map_or(Vec::new(), |services| services.value.0);
     let mut services: Vec<Service> = written
         .into_iter()
@@ -113,7 +114,7 @@ pub(crate) fn zone<'a>(
     (zone.filter(|_| !decoder.has_errors()), decoder.diagnostics)
 }
 
-/// Who may ask.
+/// Returns the clients that may ask, and the resolvers whose client subnets count.
 fn clients(file: &ZoneFile) -> Clients {
     let clients = file.clients.as_ref().map(|clients| &clients.value);
     Clients {
@@ -133,7 +134,7 @@ fn absolute(text: &Spanned<String>, decoder: &mut Decoder) -> Option<Name> {
 }
 
 impl Builder<'_> {
-    /// Reads a name relative to `origin`, which must not lie outside the zone.
+    /// Reads a name relative to `origin`, which must be in the zone.
     fn name(&mut self, text: &Spanned<String>, origin: &Name) -> Option<Name> {
         let name = self.any_name(text, origin)?;
         if name.is_at_or_below(&self.origin) {
@@ -161,7 +162,7 @@ impl Builder<'_> {
             let message = format!("expected whole seconds, found {}", period.value);
             self.decoder.error(&period.span, message);
         }
-        // `most` is at most Ttl::MAX wherever this is called.
+        // No caller passes a `most` above `Ttl::MAX`.
         Ttl::from_secs(length.as_secs() as u32).unwrap_or(Ttl::MAX)
     }
 
@@ -175,7 +176,7 @@ impl Builder<'_> {
         read.map_err(|message| self.decoder.error(&path.span, message)).ok()
     }
 
-    /// Reads the records of `records_file`; says where each is written.
+    /// Reads the records of `records_file`, and returns their places.
     fn master_file(&mut self, path: &Spanned<String>) -> Written {
         let Some(source) = self.beside(path) else { return Written::default() };
         let written = master::parse(
@@ -186,7 +187,7 @@ impl Builder<'_> {
             &mut self.records,
             &mut self.decoder.diagnostics,
         );
-        // With errors from before it does not matter which: some record may be missing.
+        // Any error counts, even an earlier one: a record may be missing.
         self.claims.incomplete |= self.decoder.has_errors();
         written
     }

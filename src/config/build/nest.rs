@@ -1,7 +1,7 @@
 //! Services that are members of pools of other services.
 //!
-//! Services are built one by one, in file order; what is nested is put in its place behind that,
-//! innermost first, so that whoever comes later in the file can be named too.
+//! Services are built one by one, in file order. Nested ones are copied into place after that,
+//! innermost first, so that a service can also name one that comes later in the file.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,15 +16,15 @@ use crate::zone::{Nested, NestedIndex, Place, Pool, Service, Target};
 /// A pool whose members are services.
 #[derive(Debug)]
 pub(super) struct Nest {
-    /// What the zone file calls the service that has the pool.
+    /// The key of the service that has the pool, in the zone file.
     pub(super) service: String,
-    /// The pool's number in it.
+    /// The index of the pool in the service.
     pub(super) pool: usize,
     pub(super) members: Vec<Member>,
 }
 
 impl Nest {
-    /// What the zone file calls its members.
+    /// Returns the keys of the members in the zone file.
     pub(super) fn labels(&self) -> impl Iterator<Item = &Spanned<String>> {
         self.members.iter().map(|member| &member.label)
     }
@@ -37,19 +37,19 @@ pub(super) struct Member {
     weight: u16,
 }
 
-/// Services by what the zone file calls them, and what is to be nested in which.
+/// The services by their keys in the zone file, and the nestings of each.
 struct Nesting {
     by_label: HashMap<String, usize>,
-    /// By service.
+    /// The nestings of each service.
     nests: HashMap<usize, Vec<Nest>>,
-    /// Services that are complete.
+    /// The services that are complete.
     done: HashSet<usize>,
-    /// The way to the service that is being completed: each is nested in the one before.
+    /// The way to the service that is being completed: each service is nested in the one before.
     path: Vec<usize>,
 }
 
 impl Builder<'_> {
-    /// The members of a pool that are services; `None`: they are endpoints.
+    /// Reads the members of a pool of services; `None` if the members are endpoints.
     pub(super) fn service_members(
         &mut self,
         specs: &Spanned<List<EndpointSpec>>,
@@ -91,7 +91,7 @@ impl Builder<'_> {
         Some(members)
     }
 
-    /// A member that is a service has a weight and nothing else.
+    /// Reports keys that a member that is a service cannot have: all but its weight.
     fn only_a_service(&mut self, table: &EndpointTable) {
         let written = [
             ("name", table.name.as_ref().map(|key| &key.span)),
@@ -109,7 +109,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Puts into `services` what is nested in them.
+    /// Nests the services that others name as members.
     pub(super) fn nest(&mut self, services: &mut [Service]) {
         let nests = std::mem::take(&mut self.nests);
         if nests.is_empty() {
@@ -120,7 +120,7 @@ impl Builder<'_> {
             labels.map(|(at, service)| (service.label.clone(), at)).collect();
         let mut of_service: HashMap<usize, Vec<Nest>> = HashMap::new();
         for nest in nests {
-            // A service that has no name is reported already.
+            // A service without a valid name has been reported.
             let Some(&at) = by_label.get(&nest.service) else { continue };
             of_service.entry(at).or_default().push(nest);
         }
@@ -131,7 +131,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Puts into the service `at` what is nested in it, after those have been completed.
+    /// Nests the members of the service `at`, after completing them.
     fn complete(&mut self, services: &mut [Service], nesting: &mut Nesting, at: usize) {
         let Some(nests) = nesting.nests.remove(&at) else {
             nesting.done.insert(at);
@@ -153,7 +153,8 @@ impl Builder<'_> {
         nesting.done.insert(at);
     }
 
-    /// The number of the service called `label`, complete; `None` if it cannot be a member.
+    /// Completes the service called `label`, and returns its index. `None` if it cannot be a
+    /// member.
     fn nested(
         &mut self,
         services: &mut [Service],
@@ -221,8 +222,8 @@ impl Builder<'_> {
         Some(take_in(outer, pool, inner))
     }
 
-    /// What `all` takes together must be addresses, also behind a pool of services: behind that of
-    /// `nest` are those from `first` on.
+    /// Reports targets, and too many endpoints, among the pools that `all` takes together by the
+    /// pool of `nest`. The pools from `first` on are those of its members.
     fn check_unions(&mut self, service: &Service, nest: &Nest, first: usize) {
         let Some(member) = nest.members.first() else { return };
         if !service.routes.iter().any(|route| is_in_union(&route.to, nest.pool, false)) {
@@ -247,7 +248,7 @@ impl Builder<'_> {
     }
 }
 
-/// Whether `to` takes the pool `pool` together with others.
+/// Returns whether `to` takes the pool `pool` together with others.
 fn is_in_union(to: &Target, pool: usize, inside: bool) -> bool {
     match to {
         Target::Pool(at) => inside && usize::from(at.0) == pool,
@@ -261,8 +262,8 @@ fn is_in_union(to: &Target, pool: usize, inside: bool) -> bool {
     }
 }
 
-/// Puts `inner` and all that is nested in it behind what `outer` has, for its pool `pool`; returns
-/// what leads there.
+/// Appends `inner` and everything nested in it to `outer`, for its pool `pool`. Returns the target
+/// that leads there.
 fn take_in(outer: &mut Service, pool: usize, inner: Service) -> Target {
     let (pools, nested) = (outer.pools.len() as u16, outer.nested.len() as u16);
     let own = std::iter::once(Nested::of(&inner));

@@ -1,4 +1,4 @@
-//! What a service answers at its own name beside addresses: HTTPS and TXT.
+//! The records that a service has at its own name besides addresses: HTTPS and TXT.
 
 use std::collections::HashSet;
 
@@ -11,13 +11,13 @@ use crate::wire::name::Name;
 use crate::zone::limits::ALPN_NAMES_MAX;
 use crate::zone::{Https, Place, Pool};
 
-/// What the endpoints of a service speak that does not say it (RFC 9113 §3.1).
+/// The default protocol of endpoints, as an ALPN name (RFC 9113 §3.1).
 const ALPN_DEFAULT: &str = "h2";
-/// Where clients connect that are told no port (RFC 9460 §9).
+/// The port of an HTTPS record that states none (RFC 9460 §9).
 const HTTPS_PORT: u16 = 443;
 
 impl Builder<'_> {
-    /// Reads `https` and `txt` of the service `owner`, and warns where no answer can hold them.
+    /// Reads `https` and `txt` of the service `owner`, and warns if no answer can hold them.
     pub(super) fn own_records(
         &mut self,
         spec: &ServiceSpec,
@@ -67,7 +67,8 @@ impl Builder<'_> {
         Some(Box::new(Https { alpn: names, port: port.filter(|&port| port != HTTPS_PORT) }))
     }
 
-    /// Reads texts as those of static TXT records; one that is written twice is one record.
+    /// Reads texts like those of static TXT records. A text that is written twice becomes one
+    /// record.
     fn txt(&mut self, texts: &Spanned<OneOrMany<String>>, owner: &Name) -> Vec<Box<[u8]>> {
         self.claims.add(owner, By::Record(Type::TXT), &texts.span);
         let mut known = HashSet::new();

@@ -1,4 +1,5 @@
-//! Warns of routes, and of what they name, that no client gets to: the first match decides.
+//! Warnings about routes, and about values in them, that no client reaches: the first match
+//! decides.
 
 use ipnet::IpNet;
 
@@ -8,8 +9,8 @@ use crate::config::spec::route::{From, Route as RouteSpec};
 use crate::geo::{Code, Ranges, Subdivision, continent_of};
 use crate::zone::RouteFrom;
 
-/// Every route is compared with those before it; behind so many, no more: these are warnings, and
-/// loading must not wait for them.
+/// The most earlier routes that a route is compared with. A route with more is not compared at all:
+/// these are only warnings, and loading must not wait for them.
 const ROUTES_COMPARED_MAX: usize = 256;
 
 /// One key of a route with one of its values.
@@ -22,27 +23,27 @@ enum Value {
     Asn(u32),
 }
 
-/// A route that comes before another, ready to be asked what it takes.
+/// An earlier route, prepared for comparisons.
 pub(super) struct Earlier {
     from: RouteFrom,
-    /// Whether its networks hold an address.
+    /// A lookup of addresses: whether the networks of the route hold them.
     nets: Ranges<bool>,
 }
 
 impl Earlier {
-    /// From the clients of a route.
+    /// Prepares a route with these clients.
     pub(super) fn new(from: RouteFrom) -> Self {
         let nets = Ranges::of_networks(false, from.nets.iter().map(|&net| (net, true)));
         Self { from, nets }
     }
 
-    /// Whether its networks, if it names any, hold all of `net`.
+    /// Returns whether the networks of the route hold all of `net`, or it names none.
     fn holds(&self, net: IpNet) -> bool {
         let found = self.nets.find(net.network());
         self.from.nets.is_empty() || found.value && found.scope <= net.prefix_len()
     }
 
-    /// Whether its networks, if it names any, hold all of those that `with` names.
+    /// Returns whether the networks of the route hold all those of `with`, or it names none.
     fn holds_all(&self, with: &RouteFrom) -> bool {
         let held = || with.nets.iter().all(|&net| self.holds(net));
         self.from.nets.is_empty() || !with.nets.is_empty() && held()
@@ -50,8 +51,8 @@ impl Earlier {
 }
 
 impl Value {
-    /// Whether a client of this value, of whom `with` is known as well, is taken by `earlier`.
-    /// `holds_all`: whether that holds all networks of `with`.
+    /// Returns whether `earlier` takes every client that has this value and matches `with`.
+    /// `holds_all` tells whether it holds all networks of `with`.
     fn is_taken_by(self, earlier: &Earlier, holds_all: bool, with: &RouteFrom) -> bool {
         let asns = &earlier.from.asns;
         let net = match self {
@@ -65,7 +66,8 @@ impl Value {
         net && asn && self.has_place_of(&earlier.from, with)
     }
 
-    /// The same for place alone.
+    /// Returns whether `earlier`, by its places alone, takes every client that has this value and
+    /// matches `with`.
     fn has_place_of(self, earlier: &RouteFrom, with: &RouteFrom) -> bool {
         let countries: Vec<Code> = match self {
             Self::Subdivision(part) => vec![part.country],
@@ -88,13 +90,13 @@ impl Value {
     }
 }
 
-/// Whether whoever is known to be in one of `known` is taken by a key with `list`.
+/// Returns whether a key with `list` takes every client that is known to be in one of `known`.
 fn is_within<T: PartialEq>(known: &[T], list: &[T]) -> bool {
     list.is_empty() || !known.is_empty() && known.iter().all(|one| list.contains(one))
 }
 
 impl Builder<'_> {
-    /// Warns where `route`, whose clients are `from`, comes too late for all or some of them.
+    /// Warns if earlier routes take all or some of the clients `from` of `route`.
     pub(super) fn warn_of_reach(
         &mut self,
         route: &Spanned<RouteSpec>,
@@ -144,7 +146,7 @@ fn taken_before(routes: &[Spanned<usize>]) -> String {
     )
 }
 
-/// What each key of a `from` lists.
+/// Returns the values of each key of a `from`.
 fn values(from: &From) -> Vec<Vec<Spanned<Value>>> {
     fn list<T>(
         key: Option<&Spanned<OneOrMany<T>>>,

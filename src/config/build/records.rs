@@ -14,7 +14,7 @@ use crate::wire::rdata::parse_value;
 use crate::zone::Ttl;
 
 impl Builder<'_> {
-    /// Collects the static records; says where those of `records_file` are written.
+    /// Collects the static records, and returns the places of those of `records_file`.
     pub(super) fn static_data(&mut self, file: &ZoneFile) -> Written {
         for (key, records) in file.records.iter().flat_map(|records| &records.value.0) {
             match self.name(key, &self.origin.clone()) {
@@ -31,7 +31,7 @@ impl Builder<'_> {
         written
     }
 
-    /// Whether the records hold the apex RRset of this type already.
+    /// Returns whether the records hold the apex RRset of this type already.
     pub(super) fn has_apex(&mut self, rtype: Type) -> bool {
         self.records.first(&self.origin, rtype).is_some()
     }
@@ -43,7 +43,7 @@ impl Builder<'_> {
             self.claims.broken_at(owner);
         }
         for (rtype, data) in &records.sets {
-            // The owner is what two things may claim; the type tells which of its records did.
+            // Two things may claim an owner; the type tells which of its records did.
             let span = if records.sets.len() == 1 { key } else { &rtype.span };
             self.claims.add(owner, By::Record(rtype.value), span);
             for text in &data.0 {
@@ -54,7 +54,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Adds one record.
+    /// Adds the record that `text` writes.
     fn record(
         &mut self,
         owner: &Name,
@@ -76,7 +76,7 @@ impl Builder<'_> {
         .ok()
     }
 
-    /// Adds one record that the text at `span` writes.
+    /// Adds a record that the text at `span` writes.
     pub(super) fn push(
         &mut self,
         owner: &Name,
@@ -92,7 +92,7 @@ impl Builder<'_> {
         pushed.map_err(|error| self.decoder.error(span, error.to_string())).ok()
     }
 
-    /// The apex NS RRset from `nameservers`.
+    /// Makes the apex NS RRset from `nameservers`.
     fn nameservers(&mut self, file: &ZoneFile) {
         let Some(nameservers) = &file.nameservers else { return };
         if self.has_apex(Type::NS) {

@@ -1,4 +1,4 @@
-//! Routes and the `to` algebra: names of pools become indices.
+//! Routes and the `to` algebra: the names of pools become indices.
 
 use std::collections::HashSet;
 
@@ -10,18 +10,18 @@ use crate::config::spec::route::{From, Route as RouteSpec, To};
 use crate::zone::limits::{POOLS_MAX, ROUTES_MAX, TARGET_DEPTH_MAX};
 use crate::zone::{Place, Pool, PoolIndex, Route, RouteFrom, Target};
 
-/// What one draw is made among, and what one block of endpoints holds.
+/// The most members of one draw, and the most endpoints of one block.
 pub(super) const BLOCK: usize = 64;
 
 /// The pools of one service, by name.
 pub(super) struct Pools<'a> {
-    /// Their names in file order; one of them may be missing from the zone after an error.
+    /// The names in file order. After an error a pool may be missing from `built`.
     pub(super) names: Vec<&'a Spanned<String>>,
-    /// Themselves.
+    /// The pools as built.
     pub(super) built: &'a [Pool],
-    /// Whether it is known how long clients take to reach them.
+    /// Whether the service has a `latencies` file.
     pub(super) has_latencies: bool,
-    /// Those that a route or `on_all_down` names.
+    /// The pools that a route or `on_all_down` names.
     pub(super) used: HashSet<u16>,
 }
 
@@ -61,7 +61,7 @@ impl Builder<'_> {
         built
     }
 
-    /// The clients of one route.
+    /// Reads the clients of one route.
     fn route_from(&mut self, from: Option<&Spanned<From>>) -> RouteFrom {
         let Some(Spanned { value: from, span }) = from else { return RouteFrom::default() };
         fn list<T, U>(key: Option<&Spanned<OneOrMany<T>>>, value: impl Fn(&T) -> U) -> Vec<U> {
@@ -82,10 +82,10 @@ impl Builder<'_> {
         built
     }
 
-    /// Warns of pools that no client can reach, unless an error may be why.
+    /// Warns of pools that no route goes to, unless an error may be the reason.
     fn unused_pools(&mut self, pools: &Pools<'_>, catch_all: bool) {
         let warn = catch_all && !self.decoder.has_errors();
-        // Who matches no route goes to the pools in file order: then all of them serve.
+        // Clients that match no route go to the pools in file order, so that all of them serve.
         for (at, name) in pools.names.iter().enumerate().filter(|_| warn) {
             if !pools.used.contains(&(at as u16)) {
                 let message = format!("no route goes to the pool `{}`", name.value);
@@ -94,7 +94,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Warns of latencies that no route asks for.
+    /// Warns of latencies that no route uses.
     pub(super) fn unused_latencies(&mut self, path: Option<&Spanned<String>>, routes: &[Route]) {
         let asks = |route: &Route| route.to.asks_latencies();
         if let Some(path) = path.filter(|_| !self.decoder.has_errors())
@@ -161,7 +161,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The pool called `name`, which must say where it is.
+    /// Finds the pool called `name`, and reports an error if it has no location.
     fn located_pool(&mut self, pools: &mut Pools<'_>, name: &Spanned<String>) -> Option<PoolIndex> {
         let index = self.pool(pools, &name.value, name)?;
         let pool = pools.built.get(usize::from(index.0));
@@ -173,7 +173,7 @@ impl Builder<'_> {
         Some(index)
     }
 
-    /// What is taken together must be addresses, and not more than one draw can hold.
+    /// Reports an `all` of targets, or of more endpoints than one draw can hold.
     fn check_union(&mut self, pools: &Pools<'_>, to: &Spanned<To>, all: &Target) {
         let mut named = Vec::new();
         all.pools(&mut named);
@@ -197,7 +197,7 @@ impl Builder<'_> {
         }
     }
 
-    /// `None`, after an error, for a list that is too long.
+    /// Returns `None`, after an error, for a list that is too long.
     fn at_most_pools(&mut self, to: &Spanned<To>, members: usize) -> Option<()> {
         if members > POOLS_MAX {
             let message = format!("{members} members; a list has {POOLS_MAX} at the most");
@@ -207,7 +207,8 @@ impl Builder<'_> {
         Some(())
     }
 
-    /// The pool called `name`, which `at` wrote; one that does not exist is an error there.
+    /// Finds the pool called `name`; if there is none, reports an error at `at`, which wrote the
+    /// name.
     pub(super) fn pool<T>(
         &mut self,
         pools: &mut Pools<'_>,

@@ -21,9 +21,9 @@ use crate::zone::{
 
 /// The longest TTL of a service.
 const TTL_MAX: Period = Period::secs(86_400);
-/// Below this a TTL is shorter than some resolvers keep any answer.
+/// The least TTL without a warning: some resolvers keep every answer for at least this time.
 const TTL_RESOLVERS_MIN: Period = Period::secs(5);
-/// What the only pool of a service without pools is called.
+/// The name of the only pool of a service without `pools`.
 pub(super) const ONLY_POOL: &str = "default";
 
 impl Builder<'_> {
@@ -38,7 +38,7 @@ impl Builder<'_> {
         let mut shared = Shared {
             label: &key.value,
             wanted,
-            // What is wrong inside the service is found out even if its name is.
+            // Mistakes inside the service are reported even if its name is wrong.
             owner: owner.as_ref().unwrap_or(&nowhere),
             port: spec.port.as_ref().map(|port| port.value.as_u16()),
             check: spec.check.as_ref().and_then(|check| self.used_check(check)),
@@ -180,8 +180,8 @@ impl Builder<'_> {
             Some("write it in those services: each serves as long as one of its pools can".into());
     }
 
-    /// The endpoints of the pool `at`, or, if its members are services, what stands for them until
-    /// all services are there.
+    /// Reads the members of the pool `at`: its endpoints, or, if they are services, a placeholder
+    /// until all services are built.
     fn members(
         &mut self,
         shared: &mut Shared<'_>,

@@ -11,7 +11,7 @@ use crate::wire::name::Name;
 use crate::zone::Ttl;
 
 impl Builder<'_> {
-    /// Adds the SOA record unless the records have it.
+    /// Adds the SOA record, unless the records hold one.
     pub(super) fn soa(&mut self, soa: Option<&Spanned<Soa>>) {
         if self.has_apex(Type::SOA) {
             if let Some(soa) = soa {
@@ -40,7 +40,7 @@ impl Builder<'_> {
             seconds(|soa| &soa.minimum, MINIMUM_DEFAULT),
         ];
         let serial = soa.and_then(|soa| soa.serial.as_ref()).map(|serial| serial.value.as_u32());
-        // Without its names there is an error already, or one will be (no NS).
+        // If a name is missing, there is an error already, or one will follow (no NS).
         let origin = self.origin.clone();
         let mut wire = mname.as_ref().unwrap_or(&origin).as_wire().to_vec();
         wire.extend_from_slice(contact.as_ref().unwrap_or(&origin).as_wire());
@@ -51,7 +51,7 @@ impl Builder<'_> {
         self.push(&origin, Type::SOA, ttl, &wire, &(0..0));
     }
 
-    /// The mailbox as a name: `ops@example.net` is `ops.example.net.` (RFC 1035 §8).
+    /// Reads the mailbox as a name: `ops@example.net` is `ops.example.net.` (RFC 1035 §8).
     fn contact(&mut self, text: &Spanned<String>) -> Option<Name> {
         let Some((local, domain)) = text.value.split_once('@').filter(|_| text.value != "@") else {
             return self.any_name(text, &self.origin.clone());

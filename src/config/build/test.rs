@@ -1,4 +1,4 @@
-//! Tests: names of services, endpoints and pools must be those of the zone.
+//! Tests: the services, endpoints and pools that they name must exist in the zone.
 
 use super::Builder;
 use crate::config::decode::{List, OneOrMany, Spanned, one_of};
@@ -9,7 +9,7 @@ use crate::config::words::near_type;
 use crate::wire::kind::Type;
 use crate::zone::{Down, Expect, Service, Test};
 
-/// Who asks unless a test says it.
+/// The address that asks unless a test names one.
 const CLIENT_DEFAULT: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 impl Builder<'_> {
@@ -76,7 +76,7 @@ impl Builder<'_> {
 
     fn down(&mut self, down: &Spanned<String>, services: &[Service]) -> Option<Down> {
         let named = |label: &str| services.iter().find(|service| service.label == label);
-        // A service may have a slash in no name, an endpoint neither.
+        // The last slash separates the endpoint, whose name has no slash, from the service.
         let (label, endpoint) = match down.value.rsplit_once('/') {
             Some((label, endpoint)) => (label, Some(endpoint)),
             None => (down.value.as_str(), None),
@@ -146,7 +146,7 @@ impl Builder<'_> {
     }
 }
 
-/// The name of a pool, and, if it is nested, those that it is a part of: `main`, `main/stable`,
+/// Returns the name of a pool after those of the pools that it is nested in: `main`, `main/stable`,
 /// `main/stable/eu`.
 fn and_those_around(name: &str) -> impl Iterator<Item = &str> {
     let around = name.match_indices('/').filter_map(|(at, _)| name.get(..at));

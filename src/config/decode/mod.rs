@@ -5,9 +5,9 @@
 //!                                     └────▶ Diagnostic for every value that is not as it must be
 //! ```
 //!
-//! A value that cannot be read costs itself only: its field stays empty, and the walk goes on.
-//! Each type knows how it is read ([`Decode`]) and how the JSON Schema describes it
-//! (`JsonSchema`), side by side. Not here: what the values mean together (`build`).
+//! A value that cannot be read costs only itself: its field stays empty, and the walk goes on. Each
+//! type defines how it is read ([`Decode`]) and how the JSON Schema describes it (`JsonSchema`),
+//! side by side. Not here: what the values mean together (`build`).
 
 mod near;
 mod scalars;
@@ -32,15 +32,15 @@ pub use syntax::FILE_LEN_MAX;
 pub(crate) use syntax::parse;
 pub(crate) use table::{Fields, describe, table};
 
-/// A TOML value with the bytes that it takes up in its file.
+/// A TOML value with its byte range in the file.
 pub(crate) type Node<'i> = toml::Spanned<DeValue<'i>>;
 
-/// A value and the bytes that wrote it; a default has the bytes of the table that lacks it.
+/// A value with the byte range of its text; a default has that of the table that lacks the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spanned<T> {
     /// The value.
     pub(crate) value: T,
-    /// Where it is written.
+    /// The byte range of its text in the file.
     pub(crate) span: Range<usize>,
 }
 
@@ -50,13 +50,13 @@ impl<T> Spanned<T> {
     }
 }
 
-/// What a TOML value can become.
+/// A type that a TOML value can become.
 pub(crate) trait Decode: JsonSchema + Sized {
-    /// Reads `node`; reports every mistake in it, and gives `None` if nothing can be made of it.
+    /// Reads `node`. Reports every mistake in it, and returns `None` if no value can be made of it.
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self>;
 }
 
-/// Reads `node` and keeps where it is written.
+/// Reads `node` and keeps its byte range.
 pub(crate) fn decode_spanned<T: Decode>(
     node: &Node<'_>,
     decoder: &mut Decoder,
@@ -64,15 +64,15 @@ pub(crate) fn decode_spanned<T: Decode>(
     T::decode(node, decoder).map(|value| Spanned::new(value, node.span()))
 }
 
-/// The file being read and what was found wrong with it so far.
+/// A file that is being read, and the mistakes found so far.
 pub(crate) struct Decoder {
     /// The file.
     pub(crate) source: Arc<Source>,
-    /// Everything found wrong, in the order it was found.
+    /// The mistakes, in the order in which they were found.
     pub(crate) diagnostics: Diagnostics,
-    /// Whether the file is not TOML: parts of it may be missing from the tree.
+    /// Whether the file has syntax errors, so that parts of it may be missing from the tree.
     pub(crate) broken: bool,
-    /// The starts of the lines that could not be read: values on them are not to be blamed as well.
+    /// The starts of the lines that could not be read. Further mistakes on them are not reported.
     unread: HashSet<usize>,
     /// The last diagnostic about such a line.
     hidden: Option<Diagnostic>,
@@ -89,7 +89,8 @@ impl Decoder {
         }
     }
 
-    /// Reports an error at `span`; label and help can be added to what it gives.
+    /// Reports an error at `span`. Returns the diagnostic, so that the caller can add label and
+    /// help.
     pub(crate) fn error(
         &mut self,
         span: &Range<usize>,
@@ -109,13 +110,14 @@ impl Decoder {
         self.report(Diagnostic::new(Severity::Warning, message, source, span.clone()))
     }
 
-    /// Reports that `node` is not what it must be.
+    /// Reports that `node` is not `what` was expected.
     pub(crate) fn expected(&mut self, what: &str, node: &Node<'_>) -> &mut Diagnostic {
         let found = found(node.get_ref());
         self.error(&node.span(), format!("expected {what}, found {found}"))
     }
 
-    /// The length of `period`, which must lie between `least` and `most`.
+    /// Returns the length of `period`, and reports an error unless it lies between `least` and
+    /// `most`.
     pub(crate) fn period(
         &mut self,
         period: &Spanned<Period>,
@@ -129,7 +131,7 @@ impl Decoder {
         period.value.0
     }
 
-    /// Whether an error was found.
+    /// Returns whether an error was found.
     pub(crate) fn has_errors(&self) -> bool {
         self.diagnostics.has_errors()
     }
@@ -142,8 +144,8 @@ impl Decoder {
         self.diagnostics.push(diagnostic)
     }
 
-    /// The bytes of the file that `part`, a range of the string `text` written at `span`, takes
-    /// up; all of `span` where escapes stand in the way.
+    /// Returns the byte range in the file of `part`, which is a range of the string `text` written
+    /// at `span`. Returns all of `span` if the string was written with escapes.
     pub(crate) fn within(
         &self,
         span: &Range<usize>,
@@ -163,7 +165,7 @@ impl Decoder {
     }
 }
 
-/// What a value is, in an operator's words.
+/// Returns a description of a value in an operator's words.
 fn found(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(_) => "a string".to_owned(),

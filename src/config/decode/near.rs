@@ -1,18 +1,19 @@
-//! "Did you mean": the nearest of the words that would have been right.
+//! "Did you mean": the known word that is nearest to a mistyped one.
 
 use std::cmp::Reverse;
 
-/// The longest word that is compared with others, in octets: comparing takes time by the product of
-/// the lengths.
+/// The longest word that is compared with others, in octets: a comparison takes time in proportion
+/// to the product of the two lengths.
 const WORD_LEN_MAX: usize = 64;
 
-/// The most words that one is compared with.
+/// The most words that a word is compared with.
 const COMPARED_MAX: usize = 256;
 
-/// The most words that are listed to choose from.
+/// The most words that a hint lists.
 const LISTED_MAX: usize = 20;
 
-/// The nearest of `known` to `written`, if one is near enough to have been meant.
+/// Returns the word of `known` that is nearest to `written`, if it is near enough to be the one
+/// meant.
 pub(crate) fn nearest<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
@@ -26,14 +27,14 @@ pub(crate) fn nearest<'a>(
     let edits = |word: &str| {
         let word = word.to_lowercase();
         let begins = lower.starts_with(&word) || word.starts_with(&lower);
-        // A word cut short or gone on with counts as one slip: `warning` for `warn`.
+        // A word that is cut short or continued counts as one edit: `warning` for `warn`.
         if begins && lower.len().min(word.len()) > 2 && lower != word {
             1
         } else {
             strsim::osa_distance(&lower, &word)
         }
     };
-    // Slips come late in a word.
+    // Most slips are late in a word, so a long common beginning decides among equals.
     let shared = |word: &str| {
         let word = word.to_lowercase();
         lower.chars().zip(word.chars()).take_while(|(a, b)| a == b).count()
@@ -48,7 +49,7 @@ pub(crate) fn nearest<'a>(
         .map(|(_, word)| word)
 }
 
-/// `did you mean "endpoints"?`, or `None` if nothing is near.
+/// Returns `did you mean "endpoints"?`, or `None` if no word is near.
 pub(crate) fn did_you_mean<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
@@ -56,7 +57,8 @@ pub(crate) fn did_you_mean<'a>(
     nearest(written, known).map(|word| format!("did you mean \"{word}\"?"))
 }
 
-/// `did you mean …?`, else what there is to choose from; `what` names it, such as `known keys`.
+/// Returns `did you mean …?`, or otherwise `what` (such as `known keys`) with a list of the known
+/// words. `None` if there are no known words.
 pub(crate) fn one_of<'a>(
     written: &str,
     what: &str,

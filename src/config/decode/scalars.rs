@@ -1,4 +1,4 @@
-//! Values that are one word: numbers in a range, periods, words of a list.
+//! Values of one word: numbers in a range, periods, words of a list.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -45,18 +45,18 @@ impl Decode for bool {
 pub(crate) struct Int<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Int<MIN, MAX> {
-    /// The number.
+    /// Returns the number.
     pub(crate) fn as_u32(self) -> u32 {
         self.0
     }
 
-    /// The number as a `u16`, for ranges that end at 65535.
+    /// Returns the number as a `u16`, for ranges that end at 65535.
     pub(crate) fn as_u16(self) -> u16 {
         const { assert!(MAX <= u16::MAX as u32) };
         self.0 as u16
     }
 
-    /// The number as a `u8`, for ranges that end at 255.
+    /// Returns the number as a `u8`, for ranges that end at 255.
     pub(crate) fn as_u8(self) -> u8 {
         const { assert!(MAX <= u8::MAX as u32) };
         self.0 as u8
@@ -64,13 +64,13 @@ impl<const MIN: u32, const MAX: u32> Int<MIN, MAX> {
 }
 
 impl<const MIN: u32, const MAX: u32> From<u32> for Int<MIN, MAX> {
-    /// For defaults: a number that is outside the range becomes the nearest inside.
+    /// Converts a default; a number outside the range becomes the nearest one inside.
     fn from(number: u32) -> Self {
         Self(number.clamp(MIN, MAX))
     }
 }
 
-/// The value of a TOML integer, `None` where it does not fit.
+/// Returns the value of a TOML integer, or `None` if it does not fit.
 pub(crate) fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
@@ -109,12 +109,12 @@ impl<const MIN: u32, const MAX: u32> JsonSchema for Int<MIN, MAX> {
 pub(crate) struct Period(pub(crate) Duration);
 
 impl Period {
-    /// A period of `secs` seconds.
+    /// Creates a period of `secs` seconds.
     pub(crate) const fn secs(secs: u64) -> Self {
         Self(Duration::from_secs(secs))
     }
 
-    /// Reads numbers each followed by a unit; `None` for anything else.
+    /// Reads numbers that are each followed by a unit; any other text gives `None`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (mut rest, mut sum) = (text, 0u64);
         while !rest.is_empty() {
@@ -204,12 +204,12 @@ macro_rules! words {
             $($(#[doc = $doc])+ $variant,)+
         }
 
-        #[allow(dead_code)] // Not every list of words is said again.
+        #[allow(dead_code)] // Not every enum is written back as words.
         impl $name {
-            /// All of them, as they are written.
+            /// All words, as the file writes them.
             $vis const WORDS: &[&str] = &[$($word),+];
 
-            /// Itself, as it is written.
+            /// Returns the word of this value, as the file writes it.
             $vis fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }

@@ -7,11 +7,11 @@ use toml::de::DeValue;
 
 use super::{Decode, Decoder, Node, Spanned, decode_spanned};
 
-/// A list of at least one; members that could not be read are left out.
+/// A list of at least one member; members that could not be read are left out.
 #[derive(Clone, Debug)]
 pub(crate) struct List<T>(pub(crate) Vec<Spanned<T>>);
 
-/// One value, or a list of at least one.
+/// One value, or a list of at least one member.
 #[derive(Clone, Debug)]
 pub(crate) struct OneOrMany<T>(pub(crate) Vec<Spanned<T>>);
 
@@ -19,7 +19,7 @@ pub(crate) struct OneOrMany<T>(pub(crate) Vec<Spanned<T>>);
 #[derive(Clone, Debug)]
 pub(crate) struct Map<T>(pub(crate) Vec<(Spanned<String>, Spanned<T>)>);
 
-/// Reads the members of an array, which must have some.
+/// Reads the members of an array; an empty array is an error.
 fn members<T: Decode>(node: &Node<'_>, decoder: &mut Decoder) -> Option<Vec<Spanned<T>>> {
     let Some(array) = node.get_ref().as_array() else {
         decoder.expected("a list", node);

@@ -9,17 +9,17 @@ use super::{Decode, Decoder};
 use crate::config::diagnostic::{DIAGNOSTICS_MAX, Source};
 use crate::wire::excerpt::floor;
 
-/// The largest file that is read, in bytes.
+/// The size of the largest file that is read, in bytes.
 pub const FILE_LEN_MAX: usize = 64 << 20;
 
-/// The octets of a file that are read after its first mistake in the syntax.
+/// The number of octets that are read after the first syntax error of a file.
 const READ_AFTER_MISTAKE: usize = 256 << 10;
 
-/// The parser's message at a key without a value.
+/// The parser's message for a key without a value.
 const KEY_ALONE: &str = "key with no value";
 
-/// Reads a whole file as `T`. What could be read comes back even when there are errors: the rest
-/// is checked as well.
+/// Reads a whole file as `T`. Returns the readable part even if there are errors, so that it can be
+/// checked as well.
 pub(crate) fn parse<T: Decode>(source: &Arc<Source>) -> (Option<T>, Decoder) {
     let mut decoder = Decoder::new(source);
     let (text, mut value) = (source.text.as_str(), None);
@@ -30,8 +30,8 @@ pub(crate) fn parse<T: Decode>(source: &Arc<Source>) -> (Option<T>, Decoder) {
     }
     let mut first = 0;
     if !begins_badly(text) {
-        // Most files are right, and what the parser remembers of each mistake takes more than its
-        // text.
+        // Most files have no syntax errors. The first attempt stops at the first one, because the
+        // errors that the parser collects take more memory than the text.
         match DeTable::parse(text) {
             Ok(tree) => {
                 decode(tree, &mut decoder, &mut value);
@@ -64,7 +64,7 @@ pub(crate) fn parse<T: Decode>(source: &Arc<Source>) -> (Option<T>, Decoder) {
     (value, decoder)
 }
 
-/// Makes a `T` of the tree of a file.
+/// Reads the tree of a file as a `T`.
 fn decode<T: Decode>(
     tree: toml::Spanned<DeTable<'_>>,
     decoder: &mut Decoder,
@@ -74,18 +74,18 @@ fn decode<T: Decode>(
     *value = T::decode(&tree, decoder);
 }
 
-/// Returns whether the beginning of a long text has more mistakes than are told of a file.
+/// Returns whether the beginning of a long text has more mistakes than are reported of a file.
 ///
-/// The parser takes thirty times the text for a text that is no TOML at all, in memory.
+/// The parser would take thirty times the memory of a text that is no TOML at all.
 fn begins_badly(text: &str) -> bool {
     let end = read_end(text, 0);
     let mistakes = |beginning| DeTable::parse_recoverable(beginning).1.len();
-    // The cut itself makes one or two.
+    // The cut itself causes one or two.
     end < text.len() && mistakes(&text[..end]) > DIAGNOSTICS_MAX
 }
 
-/// Returns the end of reading for a text whose first mistake is at `first`: its end, or that of a
-/// line, unless that is far away too.
+/// Returns the offset at which reading ends, for a text whose first mistake is at `first`: the end
+/// of the text if it is near, otherwise the last end of a line within [`READ_AFTER_MISTAKE`].
 fn read_end(text: &str, first: usize) -> usize {
     let most = floor(text, first.saturating_add(READ_AFTER_MISTAKE));
     match most < text.len() {
@@ -94,8 +94,8 @@ fn read_end(text: &str, first: usize) -> usize {
     }
 }
 
-/// The text without the lines that hold a key and no value, if there are any: the parser's tree
-/// ends at such a line.
+/// Returns the text with its lines of a lone key, without a value, blanked out; `None` if there are
+/// no such lines. The parser's tree would end at such a line.
 fn without_lone_keys(
     source: &Source,
     text: &str,
@@ -111,14 +111,14 @@ fn without_lone_keys(
     shortened
 }
 
-/// One error for each mistake in the syntax, in the order of the text.
+/// Returns one error for each syntax error, in the order of the text.
 fn one_each(
     source: &Source,
     mut errors: Vec<(Range<usize>, String)>,
 ) -> Vec<(Range<usize>, String)> {
     errors.sort_by_key(|(span, _)| span.start);
     let mut kept: Vec<(Range<usize>, String)> = Vec::new();
-    // The end of the last error, kept or not.
+    // The start of the last error, kept or not.
     let mut last: Option<usize> = None;
     for (span, message) in errors {
         let follows = last.is_some_and(|last| is_next(source, last, span.start, &message));
@@ -136,8 +136,8 @@ fn located(errors: Vec<toml::de::Error>) -> Vec<(Range<usize>, String)> {
     errors.into_iter().map(located).collect()
 }
 
-/// Whether an error at `at` only follows from the one at `last`: it is on the same line; or, for
-/// a list or string that is not closed, on the next line that holds anything.
+/// Returns whether an error at `at` only follows from the one at `last`. It does if it is on the
+/// same line, or, for a list or string that is not closed, on the next line that is not blank.
 fn is_next(source: &Source, last: usize, at: usize, message: &str) -> bool {
     let (text, (_, start)) = (source.text.as_str(), source.line(at));
     if start <= last {
@@ -150,7 +150,7 @@ fn is_next(source: &Source, last: usize, at: usize, message: &str) -> bool {
         && text.get(end_of_last..start).is_some_and(|between| between.lines().all(blank))
 }
 
-/// The parser's message, plainer where it can be.
+/// Returns the parser's message, in plainer words if there are any.
 fn in_our_words(message: &str) -> String {
     let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
     match what {

@@ -1,4 +1,4 @@
-//! One TOML table, one Rust struct: the macro that reads it and describes it.
+//! The macro that declares one Rust struct for one TOML table, reads it and describes it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,13 +13,13 @@ use super::{Decode, Decoder, Node, Spanned, decode_spanned, nearest};
 ///
 /// ```text
 /// table! {
-///     /// What the table is.                        description in the schema
+///     /// The table.                                 description in the schema
 ///     pub(crate) struct Pool {
-///         /// What the key is.
+///         /// The key.
 ///         endpoints: List<Endpoint>, required;      Option<Spanned<…>>: None after an error
-///         /// What the key is.
+///         /// The key.
 ///         min_up: Share;                            Option<Spanned<…>>: None if not written
-///         /// What the key is.
+///         /// The key.
 ///         ttl: Period = Period::secs(10);           Spanned<…>: the default if not written
 ///     }
 /// }
@@ -34,8 +34,9 @@ macro_rules! table {
         $vis struct $name {
             $($(#[doc = $doc])+
               $vis $field: $crate::config::decode::table!(@type $kind $(= $default)?),)+
-            /// Whether a key could not be read: what seems to be missing may not be.
-            #[allow(dead_code)] // Not every table has something that can be missing.
+            /// Whether a key could not be read. A key that seems to be missing may then be present.
+            // Not every table is asked for it.
+            #[allow(dead_code)]
             $vis broken: bool,
         }
 
@@ -95,19 +96,19 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// The keys of one table that is being read.
+/// The keys of a table that is being read.
 pub(crate) struct Fields<'n, 'i, 'd> {
     entries: &'n DeTable<'i>,
     span: Range<usize>,
     decoder: &'d mut Decoder,
-    /// The known keys that unknown ones were probably meant to be.
+    /// The known keys that were probably meant by unknown ones.
     misspelt: Vec<&'static str>,
     /// Whether a key could not be read.
     broken: bool,
 }
 
 impl<'n, 'i, 'd> Fields<'n, 'i, 'd> {
-    /// Starts reading `node`, which must be a table; reports every key that is not in `known`.
+    /// Begins to read `node`, which must be a table. Reports every key that is not in `known`.
     pub(crate) fn open(
         node: &'n Node<'i>,
         known: &[&'static str],
@@ -131,12 +132,12 @@ impl<'n, 'i, 'd> Fields<'n, 'i, 'd> {
         Some(fields)
     }
 
-    /// Whether a key could not be read so far, or is broken.
+    /// Returns whether a key could not be read so far, or has an unknown name.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken || self.decoder.broken || !self.misspelt.is_empty()
     }
 
-    /// The value of a key that may be left out.
+    /// Reads the value of an optional key.
     pub(crate) fn optional<T: Decode>(&mut self, key: &str) -> Option<Spanned<T>> {
         let node = self.entries.get(key)?;
         let value = decode_spanned(node, self.decoder);
@@ -144,9 +145,9 @@ impl<'n, 'i, 'd> Fields<'n, 'i, 'd> {
         value
     }
 
-    /// The value of a key that must be there.
+    /// Reads the value of a required key.
     pub(crate) fn required<T: Decode>(&mut self, key: &str) -> Option<Spanned<T>> {
-        // A misspelt key is one mistake, not two; and syntax errors hide keys.
+        // A misspelt key is one mistake, not two, and syntax errors can hide keys.
         let hidden = self.decoder.broken || self.misspelt.contains(&key);
         if !hidden && !self.entries.contains_key(key) {
             let diagnostic = self.decoder.error(&self.span, format!("missing key `{key}`"));
@@ -155,12 +156,12 @@ impl<'n, 'i, 'd> Fields<'n, 'i, 'd> {
         self.optional(key)
     }
 
-    /// The value of a key, or `default` where it is left out.
+    /// Reads the value of a key, or returns `default` if the key is absent.
     pub(crate) fn or_default<T: Decode>(&mut self, key: &str, default: T) -> Spanned<T> {
         self.optional(key).unwrap_or_else(|| Spanned::new(default, self.span.clone()))
     }
 
-    /// The schema of one key.
+    /// Returns the schema of one key.
     pub(crate) fn property<T: JsonSchema>(
         generator: &mut SchemaGenerator,
         doc: &str,
@@ -175,7 +176,7 @@ impl<'n, 'i, 'd> Fields<'n, 'i, 'd> {
     }
 }
 
-/// The schema of one table.
+/// Returns the schema of one table.
 pub(crate) fn describe(about: &str, properties: Vec<(&str, Schema)>, required: &[&str]) -> Schema {
     let properties: JsonMap<String, Value> =
         properties.into_iter().map(|(key, schema)| (key.to_owned(), schema.to_value())).collect();
@@ -191,7 +192,7 @@ pub(crate) fn describe(about: &str, properties: Vec<(&str, Schema)>, required: &
     schema
 }
 
-/// A doc comment as running text.
+/// Returns a doc comment as running text.
 fn plain(doc: &str) -> Cow<'static, str> {
     doc.split_whitespace().collect::<Vec<_>>().join(" ").into()
 }

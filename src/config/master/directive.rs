@@ -8,10 +8,10 @@ use crate::config::files::{locate, plain};
 use crate::wire::excerpt::excerpt;
 use crate::wire::rdata::Token;
 
-/// How deep includes may nest.
+/// The greatest depth of nested includes.
 const INCLUDE_DEPTH_MAX: usize = 8;
 
-/// The octets that an included file counts for at least.
+/// The least number of octets that an included file counts for.
 const INCLUDE_COST: usize = 1 << 10;
 
 impl Reader<'_> {
@@ -75,7 +75,7 @@ impl Reader<'_> {
             .files
             .read(&path)
             .map_err(|failure| fail(format!("cannot read {}: {failure}", path.display())))?;
-        // An empty file costs the reading of it.
+        // Even an empty file costs the reading of it.
         let cost = source.text.len().max(INCLUDE_COST);
         self.octets_left = self.octets_left.checked_sub(cost).ok_or_else(|| {
             fail(format!("all included files hold more than {} MiB", OCTETS_MAX >> 20))

@@ -1,8 +1,8 @@
-//! `$GENERATE`: records in sequence, as BIND writes them.
+//! `$GENERATE`: records in sequence, in the syntax of BIND.
 //!
-//! `$` stands for the number, `${OFFSET,WIDTH,BASE}` for the number and an offset, zeros in front
-//! up to a width, in base `d`, `o`, `x` or `X`, or as hex digits in reverse with dots between, `n`
-//! or `N`. `$$` and `\\$` stand for a dollar sign.
+//! `$` stands for the number. `${OFFSET,WIDTH,BASE}` stands for the number plus an offset, with
+//! leading zeros up to a width, in base `d`, `o`, `x` or `X`; or, for `n` or `N`, as hex digits in
+//! reverse with dots between. `$$` and `\$` stand for a dollar sign.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use super::{Context, GENERATED_MAX, Mistake, Reader};
 use crate::wire::excerpt::excerpt;
 use crate::wire::rdata::{Token, logical_line};
 
-/// The most zeros in front.
+/// The largest width, in characters.
 const WIDTH_MAX: usize = 255;
 
 /// The numbers of a directive.
@@ -23,7 +23,7 @@ struct Numbers {
 }
 
 impl Reader<'_> {
-    /// Makes the records of the directive that stands at `whole`. The first mistake ends it.
+    /// Adds the records of the directive at `whole`. Stops at the first mistake.
     pub(super) fn generate(
         &mut self,
         context: &mut Context,
@@ -47,7 +47,7 @@ impl Reader<'_> {
         let (mut line, mut template) = (String::new(), String::new());
         let head = head.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
         for word in data {
-            // One word in quotes is all of the data, as for BIND.
+            // A single word in quotes is the whole data, as in BIND.
             let quote = if word.quoted && data.len() > 1 { "\"" } else { "" };
             let _ = write!(template, " {quote}{}{quote}", word.text);
         }
@@ -88,7 +88,7 @@ impl Numbers {
     }
 }
 
-/// Appends `template` with `number` in place of each `$`.
+/// Appends `template` to `out`, with `number` in place of each `$`.
 fn expand(template: &str, number: i64, out: &mut String) -> Result<(), String> {
     let mut rest = template;
     while let Some(at) = rest.find(['$', '\\']) {
@@ -141,7 +141,7 @@ impl Modifiers {
 
     fn write(&self, number: i64, out: &mut String) {
         let (number, width) = (number + self.offset, self.width);
-        // Two's complement in 32 bits, as BIND prints what is below zero.
+        // Two's complement in 32 bits, as BIND prints numbers below zero.
         let bits = number as u32;
         // Writing to a string cannot fail.
         let _ = match self.base {
@@ -157,7 +157,8 @@ impl Modifiers {
     }
 }
 
-/// Appends hex digits, the lowest first, dots between, at least `width` characters.
+/// Appends the hex digits of `number`, lowest first, with dots between, at least `width`
+/// characters.
 fn nibbles(mut number: u32, width: usize, is_upper: bool, out: &mut String) {
     let start = out.len();
     loop {

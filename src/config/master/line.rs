@@ -1,4 +1,4 @@
-//! One record's line: `[owner] [ttl] [class] type data`, TTL and class in either order.
+//! The line of a record: `[owner] [ttl] [class] type data`, TTL and class in either order.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ impl Reader<'_> {
         self.record(context, start, owner_is_blank, words)
     }
 
-    /// Reads a record out of its words; its line, or that of the directive that makes it, starts at
-    /// `start`.
+    /// Reads a record from its words. `start` is the offset of its line, or that of the `$GENERATE`
+    /// that makes it.
     pub(super) fn record(
         &mut self,
         context: &mut Context,
@@ -75,7 +75,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Reads the owner of this line and, maybe, of those that follow.
+    /// Reads the owner of this line, which following lines may repeat.
     fn owner(&mut self, context: &mut Context, word: &Token<'_>) -> Result<(), Mistake> {
         match Name::parse_into(word.text, Some(&context.origin), &mut self.name) {
             Ok(()) => {
@@ -84,18 +84,18 @@ impl Reader<'_> {
                 Ok(())
             }
             Err(error) => {
-                // The lines that repeat a bad owner are not to be blamed as well.
+                // Lines that repeat a bad owner must not be reported as well.
                 context.owner = self.records.owner(&context.origin).ok();
                 Err(no_name(word, "the owner", error))
             }
         }
     }
 
-    /// The record's own TTL, or the one that it is given.
+    /// Returns the record's own TTL, or the one that it inherits.
     fn ttl(&self, context: &mut Context, head: &Head) -> Result<Ttl, Mistake> {
         let given = context.default_ttl.or(context.last_ttl).or(self.default_ttl).or(self.soa_ttl);
         head.ttl.or(given).ok_or_else(|| {
-            // One such error is enough: the cure is the same for all.
+            // One such error is enough: the cure is the same for all records.
             context.default_ttl = Some(Ttl::MAX);
             Mistake::new(head.type_at..head.end, "this record has no TTL, and nothing gives it one")
                 .help("write `$TTL 1h` at the top of the file")
@@ -103,7 +103,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether the line that starts at `start` has no owner of its own.
+/// Returns whether the line that starts at `start` has no owner of its own.
 fn is_blank(text: &str, start: usize) -> bool {
     matches!(text.as_bytes().get(start), Some(b' ' | b'\t'))
 }
@@ -112,30 +112,30 @@ fn refused(word: &Token<'_>, error: RecordError) -> Mistake {
     Mistake::new(word.span.clone(), error.to_string())
 }
 
-/// The bytes from the first word to the type of the record whose line starts at `start`; `None`
-/// if none does.
+/// Returns the bytes from the first word to the type, for the record whose line starts at `start`.
+/// `None` if no line of words starts there.
 pub(super) fn head_at(text: &str, start: usize) -> Option<Range<usize>> {
     let mut words = Vec::new();
     logical_line(text, start, &mut words).ok()?;
     let (first, others) = words.split_first()?;
     let mut rest = if is_blank(text, start) { &words[..] } else { others };
-    // The words of a $GENERATE have no such order.
+    // The words of a `$GENERATE` are in another order.
     let end = Head::read(&mut rest, first.span.end).map_or(first.span.end, |head| head.end);
     Some(first.span.start..end)
 }
 
-/// What stands between the owner and the data.
+/// The words between the owner and the data.
 pub(super) struct Head {
     ttl: Option<Ttl>,
     rtype: Type,
-    /// Where the type starts.
+    /// The offset at which the type starts.
     type_at: usize,
-    /// Where the type ends.
+    /// The offset at which the type ends.
     end: usize,
 }
 
 impl Head {
-    /// Takes TTL, class and type off the front of `rest`; what is in front of it ends at `end`.
+    /// Takes TTL, class and type off the front of `rest`. The text before `rest` ends at `end`.
     pub(super) fn read(rest: &mut &[Token<'_>], mut end: usize) -> Result<Self, Mistake> {
         let (mut ttl, mut class) = (None, false);
         while let Some((word, tail)) = rest.split_first() {
@@ -168,7 +168,7 @@ pub(super) fn read_ttl(word: &Token<'_>) -> Result<Ttl, Mistake> {
     })
 }
 
-/// The number of a class (RFC 1035 §3.2.4, RFC 3597 §5).
+/// Returns the number of a class (RFC 1035 §3.2.4, RFC 3597 §5).
 fn class_number(text: &str) -> Option<u16> {
     const CLASSES: [(&str, u16); 6] =
         [("IN", 1), ("CS", 2), ("CH", 3), ("HS", 4), ("NONE", 254), ("ANY", 255)];

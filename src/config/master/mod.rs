@@ -5,8 +5,8 @@
 //!                                       └ line ─▶ Records, Written    (or a Diagnostic, and on)
 //! ```
 //!
-//! A file is read lazily, one logical line at a time, to its end: a mistake costs its line only.
-//! Not here: whether the records make a zone (`zone::Zone::new`), reading files ([`Files`]).
+//! The reader takes one logical line at a time, up to the end of the file; a mistake costs only its
+//! line. Not here: whether the records make a zone (`zone::Zone::new`), reading files ([`Files`]).
 
 mod directive;
 mod generate;
@@ -26,20 +26,19 @@ use crate::wire::rdata::{RdataError, Token, logical_line};
 use crate::zone::{Owner, Records, Ttl};
 pub use written::Written;
 
-/// The most octets in all files that a zone includes, each counted as often as it is
-/// included.
+/// The most octets in all files that a zone includes; a file counts as often as it is included.
 const OCTETS_MAX: usize = 256 << 20;
 
-/// The most records that all `$GENERATE` of a zone make: those of two IPv4 /16.
+/// The most records that all `$GENERATE` of a zone make: as many as two IPv4 /16 have addresses.
 const GENERATED_MAX: usize = 1 << 17;
 
-/// Reads a master file and what it includes. Appends its records in file order, and a diagnostic
-/// for every mistake; records beside mistakes are read all the same. Gives up once `diagnostics` is
-/// full: this is hardly a master file then. Says where the records are written.
+/// Reads a master file and the files that it includes. Appends its records in file order, and a
+/// diagnostic for every mistake; records beside mistakes are read all the same. Stops once
+/// `diagnostics` is full: the file is then hardly a master file. Returns the places of the records.
 ///
-/// A record without a TTL takes that of `$TTL`, else the last one written, else `default_ttl`, else
-/// the negative TTL of the SOA. What `$ORIGIN`, `$TTL` and owners an included file sets ends with
-/// it.
+/// A record without a TTL takes that of `$TTL`, otherwise the last one written, otherwise
+/// `default_ttl`, otherwise the negative TTL of the SOA. What an included file sets by `$ORIGIN`,
+/// `$TTL` and owners ends with it.
 pub fn parse(
     source: &Arc<Source>,
     origin: &Name,
@@ -66,13 +65,13 @@ pub fn parse(
     reader.written
 }
 
-/// What is the same for a file and all that it includes.
+/// The state that a file and the files it includes share.
 struct Reader<'a> {
     files: &'a dyn Files,
     default_ttl: Option<Ttl>,
-    /// The negative TTL of the SOA, once it was read.
+    /// The negative TTL of the SOA, once it has been read.
     soa_ttl: Option<Ttl>,
-    /// The files being read, each included by the one before; their plain paths.
+    /// The plain paths of the files being read, each included by the one before.
     open: Vec<PathBuf>,
     /// The octets that files may still include.
     octets_left: usize,
@@ -81,26 +80,26 @@ struct Reader<'a> {
     records: &'a mut Records,
     written: Written,
     diagnostics: &'a mut Diagnostics,
-    /// The owner being read, in wire format; kept for its memory.
+    /// The owner being read, in wire format; kept to reuse its memory.
     name: Vec<u8>,
-    /// The data being read; kept for its memory.
+    /// The RDATA being read; kept to reuse its memory.
     rdata: Vec<u8>,
 }
 
-/// What the lines read so far mean for the next one.
+/// The state that the lines of a file read so far leave for the next one.
 #[derive(Clone)]
 struct Context {
     source: Arc<Source>,
     origin: Name,
     /// The owner of a line that starts with a space.
     owner: Option<Owner>,
-    /// What `$TTL` said.
+    /// The TTL of `$TTL`.
     default_ttl: Option<Ttl>,
-    /// The last TTL that a record wrote.
+    /// The last TTL that a record stated.
     last_ttl: Option<Ttl>,
 }
 
-/// A mistake in a line: what, where in the file, what to do.
+/// A mistake in a line: the message, the place in the file, and a hint.
 struct Mistake {
     error: RdataError,
     help: Option<String>,
@@ -162,7 +161,7 @@ impl Reader<'_> {
                 Err((error, next)) => {
                     at = next;
                     self.report(&source, error.into());
-                    // Whoever follows with a blank owner is not to be blamed as well.
+                    // Lines that repeat this owner must not be reported as well.
                     context.owner = context.owner.or(self.records.owner(&context.origin).ok());
                 }
             }
@@ -170,7 +169,7 @@ impl Reader<'_> {
         self.open.pop();
     }
 
-    /// Reports what is read all the same.
+    /// Reports a warning: the line is read all the same.
     fn warn(&mut self, source: &Arc<Source>, at: Range<usize>, (message, help): (String, String)) {
         let mut found = Diagnostic::new(Severity::Warning, message, Arc::clone(source), at);
         found.help = Some(help);

@@ -6,7 +6,7 @@ use crate::config::DIAGNOSTICS_MAX;
 use crate::wire::kind::Type;
 use crate::wire::rdata::write_text;
 
-/// A zone directory, `zones`, that exists in the test only.
+/// A zone directory, `zones`, that exists only in the test.
 struct Directory(BTreeMap<&'static str, &'static str>);
 
 impl Files for Directory {
@@ -24,7 +24,7 @@ fn source(path: &Path, text: &str) -> Arc<Source> {
     Arc::new(Source::new(path, text, 0))
 }
 
-/// What reading `text` gave, records and diagnostics as people would see them.
+/// The result of reading a text: records and diagnostics as people would see them.
 struct Outcome {
     records: Vec<String>,
     mistakes: Vec<String>,
@@ -50,12 +50,12 @@ fn read_beside(
     Outcome { records: records.collect(), mistakes: diagnostics.iter().map(shown).collect() }
 }
 
-/// Reads `text` alone, with TTLs of an hour.
+/// Reads `text` alone, with a default TTL of an hour.
 fn read(text: &str) -> Outcome {
     read_beside(text, Ttl::from_secs(3600), &[])
 }
 
-/// `line:column `blamed`: message`, as an operator sees it.
+/// Formats a diagnostic as `line:column `blamed`: message`, as an operator sees it.
 fn shown(diagnostic: &Diagnostic) -> String {
     let Some((source, at)) = &diagnostic.place else { return diagnostic.message.clone() };
     let before = &source.text[..at.start];
@@ -120,7 +120,7 @@ fn a_record_without_a_ttl_takes_the_nearest_there_is() {
     assert_eq!(ttls("a A 192.0.2.1\na 9 A 192.0.2.2\nb A 192.0.2.1", Some(3)), ["3", "9", "9"]);
     assert_eq!(ttls(&format!("{soa}a A 192.0.2.1"), Some(3)), ["3", "3"]);
     assert_eq!(ttls(&format!("{soa}a A 192.0.2.1"), None), ["77", "77"]);
-    // Nothing at all: said once, not at every record.
+    // No TTL at all is reported once, not at every record.
     let outcome = read_beside("a A 192.0.2.1\nb A 192.0.2.1\n", None, &[]);
     assert_eq!(
         outcome.mistakes,
@@ -340,7 +340,7 @@ fn a_record_knows_where_it_is_written() {
     let source = source(Path::new("zones/x.zone"), text);
     let (mut records, mut diagnostics) = (Records::new(), Diagnostics::default());
     let files = Directory([("zones/y", "\n\nb TXT b\n")].into());
-    // Records from elsewhere come first: they have no place in the file.
+    // The first record comes from elsewhere and has no place in the file.
     let owner = records.owner(&Name::root()).unwrap();
     records.push(owner, Type::TXT, Ttl::MAX, b"\0").unwrap();
     let written = parse(&source, &Name::root(), None, &files, &mut records, &mut diagnostics);
@@ -387,7 +387,7 @@ proptest::proptest! {
                 proptest::strategy::Just("( \"".to_owned()),
             ], 0..12)
     ) {
-        // Every mistake's place is a piece of the text; `shown` would panic otherwise.
+        // The place of every mistake is a part of the text; otherwise `shown` would panic.
         let _ = read(&pieces.concat());
     }
 }

@@ -1,4 +1,4 @@
-//! Where records are written: an offset each, and the text itself for the rest.
+//! The places of records in their files: one offset each, and the text itself for the rest.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,19 +7,21 @@ use super::line::head_at;
 use crate::config::diagnostic::Source;
 use crate::zone::with_room;
 
-/// Where the records of a master file, and of those that it includes, are written.
+/// The places of the records of a master file and of the files that it includes.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// The number of the first of these records among all.
+    /// The number of the first of these records among all records.
     first: usize,
-    /// Where the line of each starts in its file.
+    /// For each record, the offset of its line in its file.
     starts: Vec<u32>,
-    /// Each file, and from which record on; one that includes another comes again after it.
+    /// For each file, the index of its first record. A file that includes another comes again after
+    /// it.
     files: Vec<(usize, Arc<Source>)>,
 }
 
 impl Written {
-    /// Places of the records from the number `first` on, those of a text of `len` octets.
+    /// Creates an empty table for the records from the number `first` on, with room for those of a
+    /// text of `len` octets.
     pub(super) fn from(first: usize, len: usize) -> Self {
         Self { first, starts: with_room(len / 16), files: Vec::new() }
     }
@@ -33,8 +35,8 @@ impl Written {
         self.starts.push(start as u32);
     }
 
-    /// The file of the record of this number, and the bytes from the owner, or what stands first
-    /// on the line, to the type; `None` for a record that no master file wrote.
+    /// Returns the file of the record of this number, and the bytes from the first word of its line
+    /// to the type. `None` if no master file wrote the record.
     pub fn place(&self, number: usize) -> Option<(Arc<Source>, Range<usize>)> {
         let at = number.checked_sub(self.first)?;
         let start = *self.starts.get(at)? as usize;

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use crate::config::decode::{Decoder, OneOrMany, Spanned};
 use crate::config::spec::server::{Listen, Socket, Tls};
 
-/// Where the server listens for encrypted queries; at least one address.
+/// The encrypted listeners, at least one address, and their certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncryptedConfig {
-    /// The file with the certificate, those that it is signed with behind it.
+    /// The file with the certificate, followed by those that signed it.
     pub certificate: PathBuf,
-    /// The file with its private key.
+    /// The file with the private key of the certificate.
     pub key: PathBuf,
     /// Addresses of DNS over TLS.
     pub tls: Vec<SocketAddr>,
@@ -21,18 +21,19 @@ pub struct EncryptedConfig {
     pub quic: Vec<SocketAddr>,
     /// Addresses of DNS over HTTPS in HTTP/3.
     pub h3: Vec<SocketAddr>,
-    /// The path of DNS over HTTPS; starts with a slash.
+    /// The path of DNS over HTTPS, which starts with a slash.
     pub https_path: String,
 }
 
 impl EncryptedConfig {
-    /// Returns every address that it listens on.
+    /// Returns all addresses of the listeners.
     pub fn addresses(&self) -> impl Iterator<Item = &SocketAddr> {
         [&self.tls, &self.https, &self.quic, &self.h3].into_iter().flatten()
     }
 }
 
-/// What `[listen]` and `[tls]` say together. `is_broken`: a table of the file could not be read.
+/// Reads the encrypted listeners from `[listen]` and `[tls]`. `is_broken` tells that a part of the
+/// file could not be read.
 pub(super) fn build(
     listen: Option<&Spanned<Listen>>,
     tls: Option<Spanned<Tls>>,
@@ -45,7 +46,7 @@ pub(super) fn build(
     let first = lists.iter().flatten().flatten().min_by_key(|list| list.span.start);
     let (listen, tls) = match (listen, first, tls) {
         (Some(listen), Some(_), Some(tls)) => (&listen.value, tls),
-        // What could not be read has been reported.
+        // A table that could not be read has been reported.
         (_, Some(_), None) if is_broken => return None,
         (_, Some(first), None) => {
             let without = "an encrypted listener needs a certificate, and there is no [tls]";

@@ -1,4 +1,4 @@
-//! Where clients are, as the operator says and databases know.
+//! The places of clients, from the operator and from databases.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -9,16 +9,16 @@ use crate::config::decode::{Decoder, Spanned};
 use crate::config::spec::server::{Geo, GeoNetwork};
 use crate::geo::{OwnNetwork, Place, continent_of};
 
-/// What says where clients are.
+/// The sources of clients' places.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GeoConfig {
-    /// Databases in MaxMind's format, the first that knows an address first.
+    /// Databases in MaxMind's format. The first that knows an address counts.
     pub databases: Vec<PathBuf>,
-    /// What the operator knows better.
+    /// The networks whose place or autonomous system the operator states.
     pub networks: Vec<OwnNetwork>,
 }
 
-/// What `[geo]` says.
+/// Reads `[geo]`.
 pub(super) fn build(geo: &Geo, decoder: &mut Decoder) -> GeoConfig {
     let databases = geo.databases.iter().flat_map(|list| &list.value.0);
     let networks = geo.networks.iter().flat_map(|list| &list.value.0);

@@ -10,81 +10,86 @@ use crate::config::decode::{
     Decode, Decoder, Int, List, Map, Node, OneOrMany, Period, Spanned, table, words,
 };
 
-/// From the start of one probe to the start of the next.
+/// The default time from the start of one probe to the start of the next.
 pub(crate) const INTERVAL_DEFAULT: Period = Period::secs(5);
-/// Probes begin when they are planned.
+/// The default delay of probes: none, each begins when it is planned.
 pub(crate) const JITTER_DEFAULT: Period = Period::secs(0);
-/// The longest default timeout; below it, half the interval.
+/// The upper bound of the default timeout, which is half the interval.
 pub(crate) const TIMEOUT_DEFAULT_MAX: Period = Period::secs(5);
-/// Passes in a row that turn a down endpoint up.
+/// The default number of passes in a row that turn a down endpoint up.
 pub(crate) const RISE_DEFAULT: u32 = 2;
-/// Fails in a row that turn an up endpoint down.
+/// The default number of fails in a row that turn an up endpoint down.
 pub(crate) const FALL_DEFAULT: u32 = 3;
-/// The most turns within [`FLAP_WINDOW_DEFAULT`].
+/// The default number of turns that are allowed within [`FLAP_WINDOW_DEFAULT`].
 pub(crate) const FLAP_TURNS_DEFAULT: u32 = 8;
-/// The time in which turns are counted.
+/// The default time in which turns are counted.
 pub(crate) const FLAP_WINDOW_DEFAULT: Period = Period::secs(600);
-/// How long an endpoint is held down that turns too often.
+/// The default time for which an endpoint that turns too often is held down.
 pub(crate) const FLAP_HOLD_DEFAULT: Period = Period::secs(300);
-/// Weights count at once.
+/// The default time in which weights climb: none, they count in full at once.
 pub(crate) const SLOW_START_DEFAULT: Period = Period::secs(0);
-/// A check over TLS fails when its certificate is over, not before.
+/// The default time before the end of a certificate at which the check fails: it fails at the end.
 pub(crate) const CERTIFICATE_FAIL_DEFAULT: Period = Period::secs(0);
-/// The request method of http and https checks.
+/// The default request method of http and https checks.
 pub(crate) const METHOD_DEFAULT: &str = "GET";
-/// The path of http and https checks.
+/// The default path of http and https checks.
 pub(crate) const PATH_DEFAULT: &str = "/";
-/// The script of fastcgi checks: what php-fpm's own configuration proposes for `ping.path`.
+/// The default script of fastcgi checks: the one that php-fpm's own configuration proposes for
+/// `ping.path`.
 pub(crate) const SCRIPT_DEFAULT: &str = "/ping";
-/// The user under whose name mysql and postgres checks begin.
+/// The default user of mysql and postgres checks.
 pub(crate) const USER_DEFAULT: &str = "waypost";
 
 table! {
-    /// One health-check definition.
+    /// A health check.
     pub(crate) struct Check {
-        /// What one probe does: an HTTP request, a TCP connection, a query… Needed unless the
-        /// check is made of others by `all`, `any`, `at_least`, `not` or `service`.
+        /// The action of one probe: an HTTP request, a TCP connection, a query… Required, unless
+        /// the check is made of others by `all`, `any`, `at_least`, `not` or `service`.
         kind: Kind;
-        /// Checks, by name or as tables, all of which must pass. Beside it stands nothing else.
+        /// Checks, by name or as tables, all of which must pass. No other key may stand beside it.
         all: List<CheckUse>;
-        /// Checks, any one of which must pass. Beside it stands nothing else.
+        /// Checks, by name or as tables, any one of which must pass. No other key may stand beside
+        /// it.
         any: List<CheckUse>;
-        /// Checks, some of which must pass. Beside it stands nothing else.
+        /// Checks, some of which must pass. No other key may stand beside it.
         at_least: AtLeast;
-        /// A check that must not pass. Beside it stands nothing else.
+        /// A check that must not pass. No other key may stand beside it.
         not: CheckUse;
-        /// A service of this zone, any endpoint of which must be up. Beside it stands nothing
-        /// else.
+        /// A service of this zone, any endpoint of which must be up. No other key may stand beside
+        /// it.
         service: String;
-        /// The port to probe. Default: the endpoint's port, else that of the kind.
+        /// The port to probe. Default: the endpoint's port, otherwise the port of the kind.
         port: Int<1, 65_535>;
-        /// The address to probe instead of the endpoint's, as behind a NAT.
+        /// The address to probe instead of the endpoint's, for example behind a NAT.
         address: Address;
         /// The address of this machine that probes come from, or a list of one IPv4 and one IPv6
         /// address. Default: the system chooses.
         source: OneOrMany<Address>;
-        /// From the start of one probe to the start of the next, 100ms to 1d.
+        /// The time from the start of one probe to the start of the next, 100ms to 1d.
         interval: Period = INTERVAL_DEFAULT;
-        /// How much later than that a probe may begin, at random, up to half of `interval`.
+        /// The longest random delay of a probe, up to half of `interval`.
         jitter: Period = JITTER_DEFAULT;
-        /// How long one probe may take, up to `interval`. Default: half the interval, 5s at most.
+        /// The longest duration of one probe, up to `interval`. Default: half the interval, 5s at
+        /// most.
         timeout: Period;
-        /// Kinds that connect: how long of the timeout it may take to connect, TLS included.
-        /// Default: all of it.
+        /// Kinds that connect: the part of the timeout in which the probe must be connected, TLS
+        /// included. Default: all of it.
         connect_timeout: Period;
         /// Passes in a row that turn a down endpoint up.
         rise: Int<1, 10> = RISE_DEFAULT;
         /// Fails in a row that turn an up endpoint down.
         fall: Int<1, 10> = FALL_DEFAULT;
-        /// From the start of one probe to the start of the next while verdicts contradict the
-        /// state, 100ms up to `interval`. Default: the interval.
+        /// The time from the start of one probe to the start of the next while verdicts contradict
+        /// the state, 100ms up to `interval`. Default: the interval.
         fast_interval: Period;
-        /// When an endpoint turns too often, and is held down for it; false: never.
+        /// The limit of turns above which an endpoint is held down: a table, or false for no limit.
+        /// Default: an empty table.
         flap: FlapUse;
-        /// For how long the weight of an endpoint climbs from a tenth that was down; up to 1d.
+        /// The time in which the weight of an endpoint that was down climbs, from a tenth on; up to
+        /// 1d.
         slow_start: Period = SLOW_START_DEFAULT;
-        /// http, https, tcp, tls: whether an endpoint may ask for less weight, or for none, in what
-        /// it replies: true, or a table. Default: false.
+        /// http, https, tcp, tls: whether the replies of an endpoint may ask for less weight or
+        /// none: true, or a table. Default: false.
         agent: AgentUse;
         /// http, https: the request method. Default: "GET".
         method: String;
@@ -96,68 +101,71 @@ table! {
         host: String;
         /// http, https: further request headers.
         headers: Map<String>;
-        /// http, https: the content of the request. Default: none.
+        /// http, https: the content of the request. Default: no content.
         body: String;
-        /// http: whether the connection is kept for the next probe.
+        /// http: whether the connection is kept for the next probe. Default: false.
         reuse: bool;
-        /// What the reply must be.
+        /// The conditions that the reply must meet.
         expect: Expect;
-        /// tcp, tls: what to send once connected. udp: the datagram.
+        /// tcp, tls: the text to send once connected. udp: the text of the datagram.
         send: String;
-        /// tcp, tls, udp: the same in hexadecimal digits, such as "05 01 00".
+        /// tcp, tls, udp: the octets to send, instead of `send`, in hexadecimal digits such as "05
+        /// 01 00".
         send_hex: Hex;
-        /// http, https, tcp, tls: the PROXY header that announces each connection, as servers
-        /// behind a proxy expect it. Default: none.
+        /// http, https, tcp, tls: the PROXY header that begins each connection, for servers that
+        /// expect a proxy before them. Default: no header.
         proxy: Proxy;
-        /// fastcgi: the absolute path of a Unix socket of this machine to probe instead of the
+        /// fastcgi: the absolute path of a Unix socket of this machine, to probe instead of the
         /// endpoint's address.
         socket: String;
         /// dns: the name, relative to the zone, and the type to ask for, such as "web A".
         query: String;
         /// grpc, grpcs: the service to ask about. Default: "", the server as a whole.
         grpc_service: String;
-        /// exec: the absolute path of a program, and what it is given word by word.
+        /// exec: the absolute path of a program, followed by its arguments.
         command: List<String>;
-        /// mysql, postgres: under which user's name to begin. Default: "waypost".
+        /// mysql, postgres: the name of the user that begins the session. Default: "waypost".
         user: String;
         /// https, tls, grpcs: whether the certificate must be valid. Default: true.
         verify: bool;
-        /// https, tls, grpcs: the name that the certificate must be for. Default: `host`, else the
-        /// address.
+        /// https, tls, grpcs: the name that the certificate must be for. Default: `host`, otherwise
+        /// the address.
         server_name: String;
-        /// https, tls, grpcs: a PEM file in the zone directory with the certificates of the
-        /// authorities to trust, relative to this file. Default: those of the system.
+        /// https, tls, grpcs: a PEM file in the zone directory, relative to this file, with the
+        /// certificates of the authorities to trust. Default: those of the system.
         ca: String;
         /// https, tls, grpcs: a PEM file in the zone directory with the certificate that the probe
-        /// shows where it is asked for one. Default: none.
+        /// presents if the server asks for one. Default: no certificate.
         client_certificate: String;
         /// https, tls, grpcs: a PEM file in the zone directory with the key of
         /// `client_certificate`. Default: that file.
         client_key: String;
-        /// https, tls, grpcs: when the end of the certificate counts as near.
+        /// https, tls, grpcs: the times before the end of the certificate at which Waypost warns,
+        /// and at which the check fails.
         certificate: Certificate;
     }
 }
 
 table! {
-    /// When an endpoint turns too often, and what then.
+    /// The limit of turns, and the time for which an endpoint that exceeds it is held down.
     pub(crate) struct Flap {
-        /// The most turns within `window`, up and down both counted.
+        /// The most turns within `window`; turns up and turns down both count.
         turns: Int<2, 100> = FLAP_TURNS_DEFAULT;
-        /// The time in which they are counted, from the first of them on; 1s to 1d.
+        /// The time in which turns are counted, from the first of them on; 1s to 1d.
         window: Period = FLAP_WINDOW_DEFAULT;
-        /// How long an endpoint is held down that turns once more; 1s to 1d.
+        /// The time for which an endpoint that turns once more is held down; 1s to 1d.
         hold: Period = FLAP_HOLD_DEFAULT;
     }
 }
 
 table! {
-    /// When the end of a certificate counts as near.
+    /// The times before the end of a certificate at which something happens.
     pub(crate) struct Certificate {
-        /// How long before its end a warning is logged, once a day, up to 3650d; 0s: never.
-        /// Default: two weeks, or the last fifth of a shorter life; never if it is not verified.
+        /// The time before the end at which a daily warning in the log begins, up to 3650d; 0s: no
+        /// warning. Default: two weeks, or the last fifth of a shorter life; no warning if the
+        /// certificate is not verified.
         warn: Period;
-        /// How long before its end the check fails.
+        /// The time before the end at which the check begins to fail, up to 3650d.
         fail: Period = CERTIFICATE_FAIL_DEFAULT;
     }
 }
@@ -167,16 +175,16 @@ table! {
     pub(crate) struct AtLeast {
         /// The checks, by name or as tables.
         of: List<CheckUse>, required;
-        /// How many of them must pass, 1 to all.
+        /// The number of them that must pass, from 1 to all.
         count: Int<1, 4096>, required;
     }
 }
 
 table! {
-    /// What an endpoint may ask for in what it replies.
+    /// The limits of the requests that an endpoint makes in its replies.
     pub(crate) struct Agent {
-        /// http, https: the response header that has its words. Default: the first 16 lines of the
-        /// body have.
+        /// http, https: the response header that holds the request. Default: one of the first 16
+        /// lines of the body holds it.
         header: String;
         /// The least part of its weight that it can ask for, in percent. Default: 0.
         weight_min: Int<0, 100>;
@@ -185,12 +193,12 @@ table! {
     }
 }
 
-/// Whether endpoints speak for themselves.
+/// Permission for endpoints to ask for less weight.
 #[derive(Clone, Debug)]
 pub(crate) enum AgentUse {
-    /// As by an empty table, or not at all.
+    /// `true`, which is the same as an empty table, or `false`: no permission.
     Plain(bool),
-    /// As the table says.
+    /// Permission within the limits of the table.
     Table(Box<Agent>),
 }
 
@@ -223,12 +231,12 @@ impl JsonSchema for AgentUse {
     }
 }
 
-/// What becomes of endpoints that turn too often.
+/// The treatment of endpoints that turn too often.
 #[derive(Clone, Debug)]
 pub(crate) enum FlapUse {
-    /// Nothing.
+    /// No limit of turns.
     Off,
-    /// They are held down.
+    /// A limit of turns and a time of holding down.
     Table(Box<Flap>),
 }
 
@@ -261,7 +269,7 @@ impl JsonSchema for FlapUse {
 }
 
 words! {
-    /// What one probe does.
+    /// The action of one probe.
     pub(crate) enum Kind {
         /// An HTTP request.
         Http = "http",
@@ -271,9 +279,9 @@ words! {
         Tcp = "tcp",
         /// A TCP connection with a TLS handshake.
         Tls = "tls",
-        /// A datagram, and one that comes back.
+        /// A datagram that is answered by a datagram.
         Udp = "udp",
-        /// A query over UDP; over TCP, if the response is cut.
+        /// A query over UDP, repeated over TCP if the response is truncated.
         Dns = "dns",
         /// A page of a FastCGI server, such as php-fpm's ping page.
         Fastcgi = "fastcgi",
@@ -281,13 +289,13 @@ words! {
         Redis = "redis",
         /// The handshake of MySQL or MariaDB.
         Mysql = "mysql",
-        /// The beginning of a session of PostgreSQL.
+        /// The beginning of a PostgreSQL session.
         Postgres = "postgres",
-        /// A call of gRPC's health service.
+        /// A call of the health service of gRPC.
         Grpc = "grpc",
-        /// The same over TLS.
+        /// A call of the health service of gRPC over TLS.
         Grpcs = "grpcs",
-        /// An echo request.
+        /// An ICMP echo request.
         Icmp = "icmp",
         /// A program of this machine.
         Exec = "exec",
@@ -297,9 +305,9 @@ words! {
 words! {
     /// The PROXY header that announces a connection.
     pub(crate) enum Proxy {
-        /// A line of text.
+        /// The header as a line of text.
         V1 = "v1",
-        /// Octets.
+        /// The header as octets.
         V2 = "v2",
     }
 }
@@ -307,11 +315,11 @@ words! {
 /// The check that a service or an endpoint uses.
 #[derive(Clone, Debug)]
 pub(crate) enum CheckUse {
-    /// The one of this name in `checks`.
+    /// The check of this name in `checks`.
     Named(String),
-    /// One of its own.
+    /// A check of its own.
     Inline(Box<Spanned<Check>>),
-    /// None.
+    /// No check.
     Off,
 }
 

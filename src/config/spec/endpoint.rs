@@ -10,46 +10,46 @@ use super::check::CheckUse;
 use crate::config::decode::{Decode, Decoder, Int, Node, OneOrMany, Spanned, table, words};
 use crate::zone::Override;
 
-/// The weight of an endpoint that writes none.
+/// The weight of an endpoint that sets none.
 pub(crate) const WEIGHT_DEFAULT: u16 = 1;
 
 table! {
-    /// One place that serves: an address, or the name of a server elsewhere.
+    /// One member of a pool: an address, the name of a server elsewhere, or another service.
     pub(crate) struct EndpointTable {
         /// Its name, unique in the service: letters, digits and hyphens. Its own address records
-        /// stand at this name below the service. Default: made from the address or target.
+        /// are at this name below the service. Default: made from the address or target.
         name: String;
         /// Its IPv4 or IPv6 address, or a list of one of each.
         address: OneOrMany<Address>;
-        /// The name of a server elsewhere, answered as CNAME; always absolute, the final dot may
-        /// be left out. Instead of `address`.
+        /// The name of a server elsewhere, answered as CNAME, instead of `address`. It is always
+        /// absolute; the final dot may be left out.
         target: String;
-        /// Another service of the zone, whose own steering decides which of its endpoints serves.
-        /// Instead of `address`; only `weight` stands beside it.
+        /// Another service of the zone, instead of `address`. Its own steering decides which of its
+        /// endpoints serves. Only `weight` may stand beside it.
         service: String;
         /// Its port, for SRV answers and checks. Default: the service's.
         port: Int<1, 65_535>;
-        /// Its share of the answers beside the other endpoints' weights. 0: only when nothing
-        /// else is up. Default: 1.
+        /// Its weight: its share of the answers in proportion to the other endpoints' weights. 0:
+        /// it serves only if nothing else is up. Default: 1.
         weight: Int<0, 65_535>;
-        /// Its check instead of the service's: a name, a table, or false for none.
+        /// Its check instead of the service's: a name, a table, or false for no check.
         check: CheckUse;
-        /// The state that it is to have whatever its check says: "up", "down", "drain", or "auto"
-        /// for what its check says. Default: the pool's.
+        /// Its state: "up", "down" or "drain" whatever its check says, or "auto" for the verdict of
+        /// its check. Default: the pool's.
         state: Wanted;
     }
 }
 
 words! {
-    /// The state that endpoints are to have.
+    /// The state that the operator sets for endpoints.
     pub(crate) enum Wanted {
-        /// What their checks say.
+        /// The verdict of the check decides.
         Auto = "auto",
         /// Up.
         Up = "up",
         /// Down.
         Down = "down",
-        /// Not named in new answers as long as anything else is up.
+        /// The endpoint is in no new answers as long as anything else is up.
         Drain = "drain",
     }
 }
@@ -65,17 +65,17 @@ impl From<Wanted> for Override {
     }
 }
 
-/// An endpoint as a table or as an address alone, which takes much less memory.
+/// An endpoint as a table, or as an address alone, which takes much less memory.
 #[derive(Clone, Debug)]
 pub(crate) enum Endpoint {
     /// An address alone.
     Address(Address),
-    /// All else.
+    /// Any other endpoint.
     Table(Box<EndpointTable>),
 }
 
 impl Endpoint {
-    /// The endpoint as the table that would say the same; `span` wrote it.
+    /// Returns the table that means the same as this endpoint; `span` is the text of the endpoint.
     pub(crate) fn table(&self, span: &Range<usize>) -> Cow<'_, EndpointTable> {
         match self {
             Self::Table(table) => Cow::Borrowed(table),
@@ -97,7 +97,8 @@ impl Endpoint {
         }
     }
 
-    /// Whether an answer is to name but one of those beside it: it has a weight, or is a service.
+    /// Returns whether the endpoint has a weight or is a service. By default an answer then names
+    /// only one of the endpoints.
     pub(crate) fn is_one_of_many(&self) -> bool {
         matches!(self, Self::Table(table) if table.weight.is_some() || table.service.is_some())
     }

@@ -1,8 +1,8 @@
-//! The language of the files: each TOML table is one struct here, and nowhere else.
+//! The language of the files: each TOML table is exactly one struct here.
 //!
-//! The doc comment of a field is what an editor shows and what the JSON Schema says; its type
-//! carries its range, and a constant beside it its default. Not here: what the values mean
-//! together (`build`, `server`).
+//! Editors and the JSON Schema show the doc comment of a field. The type of the field carries its
+//! range, and a constant beside it its default. Not here: what the values mean together (`build`,
+//! `server`).
 
 pub(crate) mod check;
 pub(crate) mod endpoint;

@@ -1,4 +1,4 @@
-//! Networks, wherever a table names clients.
+//! Networks, for every table that names clients.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -46,19 +46,19 @@ impl JsonSchema for Network {
     }
 }
 
-/// Resolvers whose client subnets count.
+/// The resolvers whose client subnets count.
 #[derive(Clone, Debug)]
 pub(crate) enum ClientSubnet {
-    /// None.
+    /// No resolver.
     Nobody,
-    /// All.
+    /// Every resolver.
     Everybody,
-    /// Those in these networks.
+    /// The resolvers in these networks.
     Of(Vec<IpNet>),
 }
 
 impl ClientSubnet {
-    /// Their networks.
+    /// Returns the networks of the resolvers.
     pub(crate) fn networks(&self) -> Vec<IpNet> {
         let everybody = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
         match self {
@@ -87,7 +87,7 @@ impl Decode for ClientSubnet {
 }
 
 impl Serialize for ClientSubnet {
-    /// For the schema's default.
+    /// Writes the default value for the schema: whether all resolvers are believed.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bool(matches!(self, Self::Everybody))
     }
@@ -108,7 +108,7 @@ impl JsonSchema for ClientSubnet {
     }
 }
 
-/// The networks of a key; none if it is not there.
+/// Returns the networks of a key, or an empty list if the key is absent.
 pub(crate) fn networks(key: Option<&Spanned<OneOrMany<Network>>>) -> Vec<IpNet> {
     key.map_or_else(Vec::new, |key| key.value.0.iter().map(|net| net.value.0).collect())
 }

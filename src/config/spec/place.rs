@@ -1,4 +1,4 @@
-//! Places: of clients, by code, and of pools, on the globe.
+//! Places: codes for those of clients, coordinates for those of pools.
 
 use std::borrow::Cow;
 
@@ -26,15 +26,15 @@ pub(crate) struct Country(pub(crate) Code);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subdivision(pub(crate) SubdivisionCode);
 
-/// Degrees, up to `MAX` either way.
+/// Degrees from `-MAX` to `MAX`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Degrees<const MAX: u8>(pub(crate) f64);
 
-/// Kilometres, up to half the way around the earth either way.
+/// Kilometres from `-BIAS_MAX` to `BIAS_MAX`, which is half the way around the earth.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bias(pub(crate) i32);
 
-/// The most a [`Bias`] can be.
+/// The largest [`Bias`] in either direction, in kilometres.
 const BIAS_MAX: i32 = 20_000;
 
 table! {
@@ -48,7 +48,7 @@ table! {
 }
 
 impl Location {
-    /// The point; `None` where one of the two is missing.
+    /// Returns the point; `None` if a coordinate is missing.
     pub(crate) fn coordinates(&self) -> Option<Coordinates> {
         let degrees = |lat: Degrees<90>, lon: Degrees<180>| Coordinates::new(lat.0, lon.0);
         let value = |key: &Option<Spanned<Degrees<90>>>| key.as_ref().map(|key| key.value);
@@ -91,7 +91,7 @@ impl Decode for Subdivision {
     }
 }
 
-/// The code of a country, an error and `None` for any other text.
+/// Reads the code of a country. Any other text is an error and gives `None`.
 fn country(text: &str, node: &Node<'_>, decoder: &mut Decoder) -> Option<Code> {
     if let Some(code) = Code::new(text).filter(|&code| country_name(code).is_some()) {
         return Some(code);
@@ -148,7 +148,7 @@ impl JsonSchema for Bias {
     }
 }
 
-/// The schema of a code, by its pattern.
+/// Returns the schema of a code with this pattern.
 fn code(pattern: &str, examples: [&str; 2]) -> Schema {
     json_schema!({ "type": "string", "pattern": pattern, "examples": examples })
 }

@@ -12,17 +12,17 @@ use crate::config::decode::{
 use crate::config::words::near_type;
 use crate::wire::kind::Type;
 
-/// The key that is no type.
+/// The only key of an owner's table that is no record type.
 const TTL: &str = "ttl";
 
 /// The static records of one name.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnerRecords {
-    /// Their TTL; `None`: the zone's.
+    /// The TTL of the records; `None` for the zone's.
     pub(crate) ttl: Option<Spanned<Period>>,
     /// The data of each type in presentation format, in file order.
     pub(crate) sets: Vec<(Spanned<Type>, OneOrMany<String>)>,
-    /// Whether some of it could not be read.
+    /// Whether a part of the table could not be read.
     pub(crate) broken: bool,
 }
 
@@ -53,7 +53,7 @@ impl Decode for OwnerRecords {
     }
 }
 
-/// Returns the way to write data that stands where a table belongs, if its type is plain.
+/// Returns a hint for `data` in the place of a table, if it is an address, whose type is plain.
 fn with_type(data: &str) -> Option<String> {
     let rtype = match data.parse::<IpAddr>().ok()? {
         IpAddr::V4(_) => "A",

@@ -1,4 +1,4 @@
-//! What the reply to a probe must be.
+//! The conditions that the reply to a probe must meet.
 
 use std::borrow::Cow;
 
@@ -8,33 +8,36 @@ use super::test::ExpectedRcode;
 use crate::config::decode::{Decode, Decoder, Int, Map, Node, OneOrMany, integer, table};
 use crate::zone::{Scalar, StatusRange};
 
-/// The statuses that pass.
+/// The default statuses that pass.
 pub(crate) const STATUS_DEFAULT: StatusRange = StatusRange { first: 200, last: 399 };
 
 table! {
-    /// What the reply to a probe must be. Redirects are not followed.
+    /// The conditions that the reply to a probe must meet. Redirects are not followed.
     pub(crate) struct Expect {
-        /// http, https, fastcgi: the statuses that pass: numbers, or ranges such as "200-299". Default:
-        /// "200-399".
+        /// http, https, fastcgi: the statuses that pass: numbers, or ranges such as "200-299".
+        /// Default: "200-399".
         status: OneOrMany<Status>;
         /// http, https, fastcgi: text that the first 16 KiB of the body must contain.
         body: String;
         /// http, https, fastcgi: a regular expression that the first 16 KiB of the body must match.
         body_regex: String;
-        /// http, https, fastcgi: headers that must be there with these values.
+        /// http, https, fastcgi: headers that must be present with these values.
         headers: Map<String>;
-        /// http, https, fastcgi: what must stand where in the body, by JSON Pointer: { "/status" = "ok" }.
+        /// http, https, fastcgi: the values that the body must hold as JSON, each at a JSON
+        /// Pointer: { "/status" = "ok" }.
         json: Map<JsonScalar>;
-        /// tcp, tls: text that the first 16 KiB received must contain; udp: the datagram. Default:
-        /// for udp any datagram passes.
+        /// tcp, tls: text that the first 16 KiB received must contain; udp: text that the datagram
+        /// must contain. Default: for tcp and tls, connecting is enough; for udp, any datagram
+        /// passes.
         text: String;
-        /// tcp, tls, udp: the same in hexadecimal digits, such as "05 00".
+        /// tcp, tls, udp: octets that must be contained, instead of `text`, in hexadecimal digits
+        /// such as "05 00".
         hex: Hex;
         /// exec: the exit statuses that pass. Default: 0.
         exit: OneOrMany<Int<0, 255>>;
         /// dns: the response code that passes. Default: "NOERROR".
         rcode: ExpectedRcode;
-        /// dns: the data of a record that must be in the answer, as dig shows it.
+        /// dns: the RDATA of a record that must be in the answer, as dig shows it.
         data: String;
     }
 }
@@ -48,7 +51,7 @@ impl Hex {
         let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let pair = |pair: &[u8]| {
             let digits = std::str::from_utf8(pair).ok().filter(|_| pair.len() == 2)?;
-            // The parser of numbers would take a sign.
+            // The number parser would accept a sign.
             let is_hex = pair.iter().all(u8::is_ascii_hexdigit);
             is_hex.then(|| u8::from_str_radix(digits, 16).ok()).flatten()
         };
@@ -81,7 +84,7 @@ impl JsonSchema for Hex {
     }
 }
 
-/// A string, a whole number, or true or false.
+/// A string, a whole number, `true` or `false`.
 #[derive(Clone, Debug)]
 pub(crate) struct JsonScalar(pub(crate) Scalar);
 
@@ -114,7 +117,7 @@ impl JsonSchema for JsonScalar {
     }
 }
 
-/// A status, or a range of them.
+/// A status or a range of statuses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Status(pub(crate) StatusRange);
 

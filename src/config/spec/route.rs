@@ -1,4 +1,4 @@
-//! Routes: which clients, and the `to` algebra.
+//! Routes: the choice of clients, and the `to` algebra.
 
 use std::borrow::Cow;
 
@@ -11,19 +11,20 @@ use crate::config::decode::{
 };
 
 table! {
-    /// Which clients go to which pools.
+    /// A choice of clients, and the pools that they go to.
     pub(crate) struct Route {
-        /// The clients. Default: everyone.
+        /// The clients. Default: all clients.
         from: From;
-        /// Where they go: a pool; a list, in which the next one serves when the one before is
-        /// down; a split by weight; the nearest or the fastest of several pools; or all of
-        /// several. Nested freely, eight deep.
+        /// The target of the clients: a pool; a list, of which the first usable member serves; a
+        /// split by weight; the nearest or the fastest of several pools; or all of several
+        /// together. Targets can be nested, eight deep.
         to: To, required;
     }
 }
 
 table! {
-    /// Clients, by what is known about them. All keys that are written must match; of a list, one.
+    /// Clients, by their known properties. All keys that are set must match, each by one of its
+    /// values.
     pub(crate) struct From {
         /// Networks, such as "10.0.0.0/8".
         net: OneOrMany<Network>;
@@ -38,24 +39,24 @@ table! {
     }
 }
 
-/// Where clients go.
+/// The target of a route.
 #[derive(Clone, Debug)]
 pub(crate) enum To {
     /// A pool.
     Pool(String),
-    /// The first usable one.
+    /// The first usable target.
     Failover(Vec<Spanned<To>>),
-    /// By weight.
+    /// A split by weight.
     Split(Vec<(Spanned<To>, Weight)>),
     /// The nearest of these pools.
     Nearest(Vec<Spanned<String>>),
     /// The fastest of these pools.
     Fastest(Vec<Spanned<String>>),
-    /// All of these together.
+    /// All of these targets together.
     All(Vec<Spanned<To>>),
 }
 
-/// The weight of a share; its range is that of endpoints.
+/// The weight of a share, with the range of endpoints' weights.
 pub(crate) type Weight = Int<0, 65_535>;
 
 impl Decode for To {
@@ -95,31 +96,31 @@ impl Decode for To {
 }
 
 table! {
-    /// One way of choosing among several.
+    /// One way to choose among several targets.
     struct ToTable {
         /// Shares by weight: { eu = 95, us = 5 }, or a list of { to = …, weight = … }.
         split: Shares;
-        /// The pool that is nearest to the client, the next nearest when it is down. Each has a
-        /// `location`. The order written where nobody knows where the client is.
+        /// Pools, each with a `location`. The nearest to the client serves, or the next nearest if
+        /// it is down. They serve in the written order if the client's place is unknown.
         nearest: List<String>;
-        /// The pool that the client reaches soonest, as `latencies` says, the next when it is down.
-        /// Those that nothing is known of come behind, the nearest first.
+        /// Pools. The one that the client reaches soonest by `latencies` serves, or the next if it
+        /// is down. Pools without a latency for the client come last, the nearest first.
         fastest: List<String>;
-        /// The endpoints of all of them that are usable, together.
+        /// Targets whose usable endpoints serve together.
         all: List<To>;
     }
 }
 
-/// What `split` divides: `{ eu = 95, us = 5 }`, or a list of shares.
+/// The shares of a split: `{ eu = 95, us = 5 }`, or a list of shares.
 #[derive(Clone, Debug)]
 struct Shares(Vec<(Spanned<To>, Weight)>);
 
 table! {
     /// One share of a split.
     struct ShareTable {
-        /// Where it goes.
+        /// The target of the share.
         to: To, required;
-        /// Its weight beside the others'.
+        /// The weight of the share, relative to the other weights.
         weight: Weight, required;
     }
 }

@@ -13,78 +13,79 @@ use crate::config::decode::{Decode, Decoder, Int, List, Node, OneOrMany, Period,
 use crate::config::listen::parse_listen;
 use crate::health::GuardPolicy;
 
-/// Where the server listens unless told otherwise.
+/// The default address for plain DNS.
 pub(crate) const LISTEN_DEFAULT: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5300));
-/// The directory of zone files.
+/// The default directory of zone files.
 pub(crate) const ZONES_DEFAULT: &str = "zones";
-/// How long the server waits for first verdicts before it answers.
+/// The default of the longest wait for the first verdicts.
 pub(crate) const START_WAIT_DEFAULT: Period = Period::secs(3);
-/// How old kept states may be.
+/// The default of the greatest age of kept states.
 pub(crate) const STATE_MAX_AGE_DEFAULT: Period = Period::secs(600);
-/// How long failures that begin all at once change nothing.
+/// The default of the longest time for which failures that begin all at once change nothing.
 pub(crate) const FREEZE_MAX_DEFAULT: Period = Period(GuardPolicy::FREEZE_MAX);
-/// The path of DNS over HTTPS: the one that every client's examples have.
+/// The default path of DNS over HTTPS: the one in every client's examples.
 pub(crate) const HTTPS_PATH_DEFAULT: &str = "/dns-query";
-/// Probes that run at one time.
+/// The default number of probes that may run at one time.
 pub(crate) const CONCURRENCY_DEFAULT: u32 = 1024;
-/// Probes of one IP address that run at one time.
+/// The default number of probes of one IP address that may run at one time.
 pub(crate) const CONCURRENCY_PER_ADDRESS_DEFAULT: u32 = 64;
-/// No zone file runs commands.
+/// The default permission to run commands of zone files: none.
 pub(crate) const EXEC_DEFAULT: bool = false;
-/// No symlink leads out of the zone directory.
+/// The default permission for symlinks that lead out of the zone directory: none.
 pub(crate) const OUTSIDE_SYMLINKS_DEFAULT: bool = false;
-/// TCP connections in all.
+/// The default number of connections in all, for each transport.
 pub(crate) const TCP_CONNECTIONS_DEFAULT: u32 = 1024;
-/// TCP connections from one source address.
+/// The default number of connections from one source, for each transport.
 pub(crate) const TCP_PER_SOURCE_DEFAULT: u32 = 32;
-/// How long a TCP connection may stay idle.
+/// The default of the longest time from one query of a connection to the end of the next.
 pub(crate) const TCP_IDLE_DEFAULT: Period = Period::secs(10);
-/// How long a new TCP connection may take to send its first query.
+/// The default of the longest time from the opening of a connection to its first query.
 pub(crate) const TCP_FIRST_QUERY_DEFAULT: Period = Period::secs(2);
 
-/// Responses a second over UDP to one source address.
+/// The default number of responses a second over UDP to one source address.
 pub(crate) const PER_SOURCE_DEFAULT: u32 = 1000;
-/// Responses a second over UDP to one network.
+/// The default number of responses a second over UDP to one network.
 pub(crate) const PER_NETWORK_DEFAULT: u32 = 32_000;
-/// Every how manieth response above the rate is sent cut.
+/// The default of `slip`: every response above the rate is sent truncated.
 pub(crate) const SLIP_DEFAULT: u32 = 1;
 
 table! {
-    /// The server's own file, `waypost.toml`. Every key may be left out; flags override it.
+    /// The server's own file, `waypost.toml`. Every key is optional; flags override it.
     pub(crate) struct ServerFile {
         /// The directory of zone files; a relative path starts at the server's working directory.
         zones: String = ZONES_DEFAULT;
         /// Whether files in the zone directory may be symlinks to files elsewhere. Symlinks within
         /// the directory are always followed.
         outside_symlinks: bool = OUTSIDE_SYMLINKS_DEFAULT;
-        /// Where the server listens.
+        /// The addresses of the server.
         listen: Listen;
-        /// How probes run.
+        /// The settings of probes.
         checks: Checks;
         /// The certificate of encrypted listeners.
         tls: Tls;
-        /// Where clients are.
+        /// The sources of clients' places.
         geo: Geo;
-        /// What clients may use up.
+        /// The limits on connections.
         limits: Limits;
-        /// What the server says of itself when asked.
+        /// The server's answers to questions about itself.
         identity: Identity;
-        /// Cookies: how clients show that they are where they say (RFC 7873).
+        /// Cookies, by which clients show that they are where they claim to be (RFC 7873).
         cookies: Cookies;
-        /// How much one source is sent over UDP, where sources can be forged.
+        /// The limits on responses to one source over UDP, where sources can be forged.
         rate_limit: RateLimit;
-        /// What is logged, and how.
+        /// The content and the form of the log.
         log: Log;
     }
 }
 
 table! {
-    /// Where the server listens.
+    /// The addresses of the server.
     pub(crate) struct Listen {
         /// Addresses with ports, UDP and TCP alike. Default: "127.0.0.1:5300".
         addresses: OneOrMany<Socket>;
-        /// UDP workers for each address, each a thread of its own. 0: one for each CPU core.
+        /// The number of UDP workers for each address, each a thread of its own. 0: one for each
+        /// CPU core.
         workers: Int<0, 1024> = 0;
         /// Addresses of DNS over TLS (RFC 7858); port 853 by custom. Default: none.
         tls: OneOrMany<Socket>;
@@ -100,40 +101,39 @@ table! {
 }
 
 table! {
-    /// How probes run.
+    /// The settings of probes.
     pub(crate) struct Checks {
-        /// How long the server waits for first verdicts before it answers, up to 1m.
+        /// The longest wait for the first verdicts before the server answers, up to 1m.
         start_wait: Period = START_WAIT_DEFAULT;
-        /// Probes that run at one time.
+        /// The most probes that run at one time.
         concurrency: Int<1, 65_535> = CONCURRENCY_DEFAULT;
-        /// Probes of one IP address, whatever the port, that run at one time.
+        /// The most probes of one IP address, whatever the port, that run at one time.
         concurrency_per_address: Int<1, 65_535> = CONCURRENCY_PER_ADDRESS_DEFAULT;
         /// Whether checks of kind exec may run the commands that zone files name.
         exec: bool = EXEC_DEFAULT;
         /// Networks that probes may go to although they lead to this machine or its surroundings.
-        /// Without it no probe goes to link-local addresses and to those at which clouds tell
-        /// machines their secrets, and none to the loopback unless the server listens on nothing
-        /// else.
+        /// Otherwise no probe goes to link-local addresses or to those at which clouds tell
+        /// machines their secrets. The loopback is open only if the server listens on nothing else.
         allow: OneOrMany<Network>;
-        /// The share of all that is probed, 0 to 1: when more than this begins to fail within one
+        /// A share of all probed targets, 0 to 1. If more than this share begins to fail within one
         /// interval, this machine is thought to be at fault, and failures change nothing. 1: never.
         /// Default: 0.7.
         freeze_share: Share;
-        /// How long they change nothing at the most, up to 1d.
+        /// The longest time for which failures change nothing, up to 1d.
         freeze_max: Period = FREEZE_MAX_DEFAULT;
-        /// A file in which states are kept, so that a restart begins with them. Its directory is
-        /// there and can be written. Default: the file `states` in the directory that systemd names
-        /// in `$STATE_DIRECTORY`, otherwise none.
+        /// A file that keeps states across a restart. Its directory must exist and be writable.
+        /// Default: the file `states` in the directory that systemd names in `$STATE_DIRECTORY`,
+        /// otherwise no file.
         state_file: String;
-        /// How old what it says may be, up to 1d; older states are not believed.
+        /// The greatest age of kept states, 1s to 1d; older states are not believed.
         state_max_age: Period = STATE_MAX_AGE_DEFAULT;
     }
 }
 
 table! {
-    /// The certificate of encrypted listeners; read again when a file changes.
+    /// The certificate of encrypted listeners. It is read again when a file changes.
     pub(crate) struct Tls {
-        /// The file with the certificate in PEM form, those that it is signed with behind it.
+        /// The file with the certificate in PEM form, followed by those that signed it.
         certificate: String, required;
         /// The file with its private key in PEM form, without a passphrase.
         key: String, required;
@@ -141,20 +141,21 @@ table! {
 }
 
 table! {
-    /// Where clients are, for routes that ask.
+    /// The sources of clients' places, which routes ask for.
     pub(crate) struct Geo {
-        /// Databases in MaxMind's format (GeoLite2, GeoIP2, DB-IP); read again when a file changes.
-        /// Of several that know where an address is the first counts; the same for its autonomous
-        /// system.
+        /// Databases in MaxMind's format (GeoLite2, GeoIP2, DB-IP). They are read again when a file
+        /// changes. The first that knows the place of an address counts, and likewise the first
+        /// that knows its autonomous system.
         databases: OneOrMany<String>;
-        /// What is known better than the databases know.
+        /// Networks whose place or autonomous system you state. They override the databases.
         networks: List<GeoNetwork>;
     }
 }
 
 table! {
-    /// What is known of some networks. Of several that hold an address the longest counts. What
-    /// is said of a place takes the place of all that databases say of it.
+    /// The place or autonomous system of some networks. Of several networks that hold an address
+    /// the longest prefix counts. A place stated here replaces everything that databases say of the
+    /// place.
     pub(crate) struct GeoNetwork {
         /// The networks.
         net: OneOrMany<Network>, required;
@@ -164,7 +165,7 @@ table! {
         country: Country;
         /// The part of the country, by ISO 3166-2: "US-CA".
         subdivision: Subdivision;
-        /// The point.
+        /// The coordinates of the networks.
         location: Location;
         /// The number of the autonomous system.
         asn: Asn;
@@ -172,67 +173,71 @@ table! {
 }
 
 table! {
-    /// What clients may use up.
+    /// The limits on connections.
     pub(crate) struct Limits {
-        /// Connections in all, of each of TCP, TLS, HTTPS, QUIC and HTTP/3.
+        /// The most connections in all, for each of TCP, TLS, HTTPS, QUIC and HTTP/3.
         tcp_connections: Int<1, 1_000_000> = TCP_CONNECTIONS_DEFAULT;
-        /// Connections from one source, an IPv4 address or an IPv6 /64, of each of them.
+        /// The most connections from one source, an IPv4 address or an IPv6 /64, for each of them.
         tcp_connections_per_source: Int<1, 1_000_000> = TCP_PER_SOURCE_DEFAULT;
-        /// Time from a query of a connection to the end of the next, 100ms to 1h (RFC 7766 §6.2.3).
+        /// The longest time from one query of a connection to the end of the next, 100ms to 1h (RFC
+        /// 7766 §6.2.3).
         tcp_idle: Period = TCP_IDLE_DEFAULT;
-        /// Time of a new connection to its first query, and for a handshake before it, 100ms to 1h.
+        /// The longest time from the opening of a connection to its first query, and for a
+        /// handshake before it, 100ms to 1h.
         tcp_first_query: Period = TCP_FIRST_QUERY_DEFAULT;
     }
 }
 
 table! {
-    /// What the server says of itself when asked. Without a key it says nothing.
+    /// The server's answers to questions about itself. It does not answer those whose key is
+    /// absent.
     pub(crate) struct Identity {
-        /// The name of this server, up to 255 octets: NSID (RFC 5001) and `id.server` and
-        /// `hostname.bind` in class CH (RFC 4892).
+        /// The name of this server, up to 255 octets: the answer to NSID (RFC 5001), and to
+        /// `id.server` and `hostname.bind` in class CH (RFC 4892).
         name: String;
-        /// What `version.bind` and `version.server` in class CH say, up to 255 octets.
+        /// The answer to `version.bind` and `version.server` in class CH, up to 255 octets.
         version: String;
     }
 }
 
 table! {
-    /// Cookies (RFC 7873, RFC 9018). Servers of one address, as with anycast, must have the same
-    /// secrets, or clients discard responses.
+    /// Cookies (RFC 7873, RFC 9018). Servers that share an address, as with anycast, must have the
+    /// same secrets; otherwise clients discard responses.
     pub(crate) struct Cookies {
         /// Whether clients that send a cookie get one. All servers of a zone should agree.
         enabled: bool = true;
-        /// One or two secrets, each 32 hexadecimal digits. Cookies are made with the first and
-        /// recognized with both. Default: one at random, anew at each start.
+        /// One or two secrets, each 32 hexadecimal digits. The first makes cookies, both recognize
+        /// them. Default: a random one at each start.
         secrets: OneOrMany<Secret>;
-        /// The longest response over UDP to a client without a cookie of ours, in octets; what is
-        /// longer is cut, so that a real client comes back over TCP. 0: as to anybody else.
+        /// The longest response over UDP to a client without a cookie of ours, in octets. A longer
+        /// one is truncated, so that a real client comes back over TCP. 0: no limit of its own.
         max_nocookie_response: Int<0, 1232> = 0;
     }
 }
 
 table! {
-    /// How much one source is sent over UDP, where sources can be forged. Clients that show a
-    /// cookie of ours, and streams, are not limited.
+    /// The limits on responses to one source over UDP, where sources can be forged. They do not
+    /// hold for clients that show a cookie of ours, nor for streams.
     pub(crate) struct RateLimit {
         /// Responses a second to one IPv4 address or IPv6 /64; 0: no limit.
         per_source: Int<0, 10_000_000> = PER_SOURCE_DEFAULT;
         /// Responses a second to one IPv4 /24 or IPv6 /56; 0: no limit.
         per_network: Int<0, 10_000_000> = PER_NETWORK_DEFAULT;
-        /// Every how manieth response above the limit is sent cut, so that a real client comes
-        /// back over TCP; 1: all of them, 0: none.
+        /// Of the responses above a limit, every `slip`-th is sent truncated, so that a real client
+        /// comes back over TCP, and the others are dropped. 1: all are truncated; 0: all are
+        /// dropped.
         slip: Int<0, 100> = SLIP_DEFAULT;
-        /// Networks that are not limited. Default: 127.0.0.0/8 and ::1.
+        /// Networks without these limits. Default: 127.0.0.0/8 and ::1.
         exempt: OneOrMany<Network>;
     }
 }
 
 table! {
-    /// What is logged, and how.
+    /// The content and the form of the log.
     pub(crate) struct Log {
         /// The form of log lines: text for people, or a JSON object a line. Default: "text".
         format: Format;
-        /// The least important lines that are still logged. Default: "info".
+        /// The level of the least important lines that are still logged. Default: "info".
         level: Level;
     }
 }
@@ -240,30 +245,30 @@ table! {
 words! {
     /// The form of log lines.
     pub(crate) enum Format {
-        /// For people.
+        /// Lines for people to read.
         Text = "text",
-        /// One JSON object a line.
+        /// One JSON object on each line.
         Json = "json",
     }
 }
 
 words! {
-    /// How important a log line is.
+    /// The importance of a log line.
     pub(crate) enum Level {
         /// Something failed.
         Error = "error",
-        /// Something is hardly as meant.
+        /// Something is likely not as meant.
         Warn = "warn",
-        /// Something turned: a state, a reload.
+        /// Something changed: a state, or what is loaded.
         Info = "info",
-        /// What the server does.
+        /// Each single action of the server.
         Debug = "debug",
-        /// All of it.
+        /// Everything.
         Trace = "trace",
     }
 }
 
-/// 32 hexadecimal digits.
+/// A cookie secret, written as 32 hexadecimal digits.
 #[derive(Clone)]
 pub(crate) struct Secret(pub(crate) [u8; 16]);
 
@@ -307,7 +312,7 @@ impl JsonSchema for Secret {
     }
 }
 
-/// An address and a port: `127.0.0.1:53`, `[::1]:53`; or a port of all addresses: `:53`.
+/// An address and a port: `127.0.0.1:53`, `[::1]:53`; or a port on all addresses: `:53`.
 #[derive(Clone, Debug)]
 pub(crate) struct Socket(pub(crate) Vec<SocketAddr>);
 

@@ -14,9 +14,9 @@ use crate::config::decode::{
 use crate::zone::MinUp;
 use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
 
-/// The TTL of steered answers.
+/// The default TTL of steered answers.
 pub(crate) const SERVICE_TTL_DEFAULT: Period = Period::secs(10);
-/// What a service answers when nothing is usable: as if everything were up.
+/// The default answer of a service when nothing is usable: as if everything were up.
 pub(crate) const ON_ALL_DOWN_DEFAULT: &str = "all";
 
 table! {
@@ -24,67 +24,72 @@ table! {
     pub(crate) struct Service {
         /// The TTL of every record that the service gives: whole seconds up to 1d.
         ttl: Period = SERVICE_TTL_DEFAULT;
-        /// The port of every endpoint that sets none; SRV answers carry it, checks probe it.
+        /// The port of every endpoint that sets none. SRV answers carry it, and checks probe it.
         port: Int<1, 65_535>;
-        /// Names that answer SRV, relative to the service: "_http._tcp", or a table that gives one a
-        /// port of its own.
+        /// Names that answer SRV, relative to the service: "_http._tcp", or tables that give a name
+        /// its own port.
         srv: OneOrMany<SrvName>;
-        /// The weights of SRV answers: "scaled", so that the greatest of a priority is 65,535, or
-        /// "written", as they stand here. Default: "scaled".
+        /// The weights of SRV answers: "scaled", so that the greatest of each priority is 65,535,
+        /// or "written", as in this file. Default: "scaled".
         srv_weights: SrvWeights;
-        /// The failover tiers of SRV answers: "all", by priority, or "current", the one in use
-        /// alone, for clients that pass over priorities. Default: "all".
+        /// The failover tiers of SRV answers: "all", by priority, or "current", only the one in
+        /// use, for clients that ignore priorities. Default: "all".
         srv_tiers: SrvTiers;
-        /// Whether the service answers HTTPS with hints of its addresses: true, or a table.
-        /// Default: false.
+        /// HTTPS answers of the service, with hints of its addresses: true, or a table. Default:
+        /// false.
         https: HttpsUse;
-        /// The text of a TXT record, or a list, one for each; as in `records`.
+        /// The text of a TXT record, or a list with one text for each record; written as in
+        /// `records`.
         txt: OneOrMany<String>;
         /// The check of every endpoint that sets none: the name of one in `checks`, or a table.
+        /// Default: no check.
         check: CheckUse;
-        /// The state that its endpoints are to have whatever their checks say: "up", "down",
-        /// "drain" or "auto"; pools and endpoints may set their own. Default: "auto".
+        /// The state of its endpoints: "up", "down" or "drain" whatever their checks say, or "auto"
+        /// for the verdicts of their checks. Pools and endpoints may set their own. Default:
+        /// "auto".
         state: Wanted;
-        /// The number of addresses in one answer: 1 to 64, or "all" (8 at most). Default:
-        /// 1 if any endpoint of the service writes a weight or is a service, else "all".
+        /// The number of addresses in one answer: 1 to 64, or "all" (8 at most). Default: 1 if any
+        /// endpoint of the service sets a weight or is a service, otherwise "all".
         answers: Answers;
-        /// The share of a pool's weight, 0 to 1, that must be up for the pool to be usable;
-        /// pools may set their own. Default: 0, one endpoint up is enough.
+        /// The share of a pool's weight, 0 to 1, that must be up for the pool to be usable. Pools
+        /// may set their own. Default: 0, one endpoint up is enough.
         min_up: Share;
-        /// What to answer when no pool of the route is usable: "all", as if everything were up;
-        /// "none", no data; or the name of a pool.
+        /// The answer when no pool of the route is usable: "all", as if everything were up; "none",
+        /// no data; or the name of a pool that answers instead.
         on_all_down: String = ON_ALL_DOWN_DEFAULT;
-        /// Whether a client, by the first 24 bits of its IPv4 address or the first 56 of its IPv6
-        /// address, gets the same endpoints as long as they may serve. Shares are then those of
-        /// clients, by weight, not of answers.
+        /// Whether a client gets the same endpoints as long as they may serve. A client is the
+        /// first 24 bits of an IPv4 address or the first 56 of an IPv6 address. Weights are then
+        /// shares of clients, not of answers.
         sticky: bool = false;
-        /// A file of the zone directory, relative to this one, that says how long clients take to
-        /// reach each pool: lines PREFIX,POOL,MILLISECONDS. For `fastest` in routes.
+        /// A file in the zone directory, relative to this one, with the times that clients take to
+        /// reach each pool, for `fastest` in routes. Each line is PREFIX,POOL,MILLISECONDS.
         latencies: String;
         /// The endpoints of a service that needs no pools.
         endpoints: List<Endpoint>;
-        /// Groups of endpoints, such as sites. Clients that no route matches go to the first
-        /// usable one in file order.
+        /// Groups of endpoints, such as sites. Clients that match no route go to the first usable
+        /// one in file order.
         pools: Map<Pool>;
-        /// Which clients go to which pools. The first that matches decides.
+        /// The routes of clients to pools. The first that matches a client decides.
         routes: List<Route>;
     }
 }
 
 table! {
-    /// A group of endpoints, such as a site. All have addresses, or all have a target.
+    /// A group of endpoints, such as a site. All have an address, all have a target, or all are
+    /// services.
     pub(crate) struct Pool {
-        /// The places that serve.
+        /// The members of the pool.
         endpoints: List<Endpoint>, required;
         /// The share of weight, 0 to 1, that must be up for the pool to be usable. Default: the
         /// service's.
         min_up: Share;
-        /// The state that its endpoints are to have whatever their checks say. Default: the
-        /// service's.
+        /// The state of its endpoints: "up", "down" or "drain" whatever their checks say, or "auto"
+        /// for the verdicts of their checks. Default: the service's.
         state: Wanted;
-        /// Where it is, for `nearest` and `fastest`.
+        /// The place of the pool, for `nearest` and `fastest`.
         location: Location;
-        /// How many kilometres nearer it counts than it is, for `nearest`; below 0: farther.
+        /// Kilometres by which the pool counts as nearer than it is, for `nearest`; below 0: as
+        /// farther.
         bias: Bias = Bias(0);
     }
 }
@@ -102,9 +107,9 @@ table! {
 words! {
     /// The weights of SRV answers.
     pub(crate) enum SrvWeights {
-        /// The greatest of a priority is 65,535.
+        /// Weights scaled so that the greatest of each priority is 65,535.
         Scaled = "scaled",
-        /// As the zone file writes them.
+        /// The weights of the zone file.
         Written = "written",
     }
 }
@@ -112,9 +117,9 @@ words! {
 words! {
     /// The failover tiers of SRV answers.
     pub(crate) enum SrvTiers {
-        /// All, by priority.
+        /// All tiers, by priority.
         All = "all",
-        /// The one in use.
+        /// The tier in use.
         Current = "current",
     }
 }
@@ -124,7 +129,7 @@ words! {
 pub(crate) enum SrvName {
     /// The name, relative to the service.
     Name(String),
-    /// With its port.
+    /// The name with its port.
     Table(Box<SrvTable>),
 }
 
@@ -159,22 +164,22 @@ impl JsonSchema for SrvName {
 }
 
 table! {
-    /// What the HTTPS record of a service says beside its addresses.
+    /// The parameters of the HTTPS record of a service, apart from its addresses.
     pub(crate) struct Https {
-        /// What its endpoints speak beside HTTP/1.1, by ALPN names, the first preferred. Default:
-        /// "h2".
+        /// The protocols that its endpoints speak besides HTTP/1.1, as ALPN names, the preferred
+        /// one first. Default: "h2".
         alpn: OneOrMany<AlpnName>;
-        /// The port that clients connect to, which is not the service's `port`. Default: 443.
+        /// The port that clients connect to; this is not the service's `port`. Default: 443.
         port: Int<1, 65_535>;
     }
 }
 
-/// Whether a service answers HTTPS, and how.
+/// The HTTPS answers of a service.
 #[derive(Clone, Debug)]
 pub(crate) enum HttpsUse {
-    /// As by an empty table, or not at all.
+    /// `true`, which is the same as an empty table, or `false`: no HTTPS answers.
     Plain(bool),
-    /// With what the table says.
+    /// HTTPS answers with the parameters of the table.
     Table(Box<Https>),
 }
 
@@ -244,12 +249,12 @@ impl JsonSchema for AlpnName {
     }
 }
 
-/// How many endpoints one answer names.
+/// The number of endpoints that one answer names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answers {
-    /// This many.
+    /// A fixed number.
     Count(u8),
-    /// All that may serve.
+    /// All endpoints that may serve.
     All,
 }
 

@@ -1,63 +1,64 @@
-//! What a zone must answer: its own tests.
+//! Tests of a zone, which state the answers that it must give.
 
 use super::network::Network;
 use super::service::Share;
 use crate::config::decode::{Map, OneOrMany, table, words};
 
-/// By how much a share may differ from what is expected.
+/// The default difference that is allowed between a share and its expected value.
 pub(crate) const WITHIN_DEFAULT: f64 = 0.01;
 
 table! {
-    /// A question and what must come of it. Tests are run by `check` and before every reload: if
-    /// one fails, what is served stays.
+    /// A question and its expected answers. `check` runs the tests, and so does the server before
+    /// every reload: if one fails, it keeps the zone that it serves.
     pub(crate) struct Test {
         /// A name, relative to the zone, and a type: "web AAAA"; without a type: A.
         query: String, required;
         /// The address that asks. Default: "127.0.0.1".
         client: Network;
-        /// The network that a resolver says its client is in (EDNS Client Subnet). It counts where
+        /// The network that a resolver names as its client's (EDNS Client Subnet). It counts if
         /// `client_subnet` believes `client`.
         subnet: Network;
-        /// What is held to be down: "web/fra1", an endpoint of a service, or "web", all of them.
-        /// Everything else is up.
+        /// The endpoints that the test takes as down: "web/fra1", an endpoint of a service, or
+        /// "web", all of its endpoints. All others are up.
         down: OneOrMany<String>;
-        /// What must come of it.
+        /// The expected answers.
         expect: Expect, required;
     }
 }
 
 table! {
-    /// What must hold of 1,000 answers, one after the other. All that is written must.
+    /// The conditions that 1,000 answers in a row must meet. All that are set must hold.
     pub(crate) struct Expect {
-        /// The response code, or NODATA: NOERROR and no answer.
+        /// The response code, or NODATA: NOERROR without an answer.
         rcode: ExpectedRcode;
-        /// The pools that answers may come from; no others.
+        /// The only pools that answers may come from.
         pool: OneOrMany<String>;
-        /// What every answer holds, and nothing else: addresses, or other data as dig shows it.
+        /// The data that every answer holds, and nothing else: addresses, or other data as dig
+        /// shows it.
         exactly: OneOrMany<String>;
-        /// What answers may hold: each some of it, and nothing else.
+        /// The data that answers may hold: each holds a part of it, and nothing else.
         among: OneOrMany<String>;
-        /// What no answer may hold.
+        /// The data that no answer may hold.
         never: OneOrMany<String>;
-        /// Endpoints, or pools, and the share of the answers, 0 to 1, that name them.
+        /// Endpoints or pools, each with the share of the answers, 0 to 1, that must name it.
         shares: Map<Share>;
-        /// By how much a share may differ, 0 to 1. Default: 0.01.
+        /// The difference that is allowed for a share, 0 to 1. Default: 0.01.
         within: Share;
     }
 }
 
 words! {
-    /// What a response says of the question.
+    /// The outcome that a response states.
     pub(crate) enum ExpectedRcode {
         /// There is an answer.
         NoError = "NOERROR",
-        /// There is the name, but nothing of the type.
+        /// The name exists, but has no records of the type.
         NoData = "NODATA",
-        /// There is no such name.
+        /// The name does not exist.
         NxDomain = "NXDOMAIN",
-        /// The client is not let in.
+        /// The client may not ask.
         Refused = "REFUSED",
-        /// A name became too long.
+        /// A DNAME made a name too long.
         YxDomain = "YXDOMAIN",
     }
 }

@@ -1,10 +1,10 @@
-//! What a check asks, kind by kind: what can be written, and what is said of what cannot.
+//! Checks, kind by kind: their keys, and the diagnostics for wrong ones.
 
 use super::mistakes::{check, check_service};
 use super::*;
 use crate::zone::{CheckKind, Expiry, HttpCheck, Scalar};
 
-/// The check of a service that writes this one; its endpoint has no port.
+/// Returns the check of a service with the check `written`; its endpoint has no port.
 fn check_of_service(written: &str) -> Arc<Check> {
     let text = format!("{HEAD}[services.web]\nendpoints = [\"192.0.2.1\"]\ncheck = {written}\n");
     let loaded = load(&text);

@@ -1,8 +1,8 @@
-//! Checks that are made of others.
+//! Checks that are made of other checks.
 
 use super::*;
 
-/// What is wrong with `checks`, of which a service with one endpoint uses `c`.
+/// Returns the diagnostics for `checks`, of which a service with one endpoint uses `c`.
 fn wrong(checks: &str) -> Vec<String> {
     mistakes_in(&format!(
         "[services.web]\nendpoints = [\"192.0.2.1\"]\ncheck = \"c\"\n[checks]\n\

@@ -1,4 +1,4 @@
-//! The examples of the design: zones that load, and one with eight mistakes.
+//! The examples of the design: zones that load, and a zone with eight mistakes.
 
 use super::*;
 use crate::wire::kind::Type;
@@ -12,14 +12,14 @@ pub(super) const SMALL: &str = include_str!("small.toml");
 pub(super) const LARGE: &str = include_str!("large.toml");
 pub(super) const EIGHT_MISTAKES: &str = include_str!("eight_mistakes.toml");
 
-/// The zone, which must have loaded without a word.
+/// Returns the zone, which must have loaded without a diagnostic.
 fn sound(loaded: Loaded) -> Zone {
     let diagnostics: Vec<String> = loaded.diagnostics.iter().map(shown).collect();
     assert_eq!(diagnostics, [""; 0]);
     loaded.zone.unwrap()
 }
 
-/// Every static record as a line of a master file.
+/// Returns every static record as a line of a master file.
 fn lines(zone: &Zone) -> Vec<String> {
     let mut lines = Vec::new();
     for rrset in zone.rrsets() {

@@ -1,8 +1,9 @@
-//! Zones that load but are hardly meant: each warning at its place, in the words of its language.
+//! Zones that load but likely not as meant: each warning at its place, with a hint in the language
+//! of its file.
 
 use super::*;
 
-/// The start of a master file; what is added starts at line 4.
+/// The start of a master file; the text that tests append starts at line 4.
 const MASTER: &str = "$TTL 3600\n@ SOA ns.example.net. h.example.net. 1 7200 900 1209600 300\n\
                       @ NS ns.example.net.\n";
 

@@ -1,16 +1,16 @@
-//! Each rule of a zone file: what breaks it, and where the diagnostic points.
+//! Each rule of a zone file: a text that breaks it, and the place that the diagnostic names.
 
 use super::*;
 
-/// Checks that each text, put behind [`HEAD`], gives just these diagnostics.
+/// Checks that each text, appended to [`HEAD`], gives exactly these diagnostics.
 pub(super) fn check(cases: &[(&str, &[&str])]) {
     for (text, expected) in cases {
         assert_eq!(&mistakes_in(text), expected, "{text}");
     }
 }
 
-/// Checks that each text, put into a service with one endpoint, gives just these diagnostics. Its
-/// first line is line 5 of the file.
+/// Checks that each text, put into a service with one endpoint, gives exactly these diagnostics.
+/// The first line of the text is line 5 of the file.
 pub(super) fn check_service(cases: &[(&str, &[&str])]) {
     for (text, expected) in cases {
         let text = format!("[services.web]\nendpoints = [\"192.0.2.1\"]\n{text}");
@@ -18,7 +18,7 @@ pub(super) fn check_service(cases: &[(&str, &[&str])]) {
     }
 }
 
-/// Checks texts put in place of the list of endpoints; they start at line 4, column 13.
+/// Checks texts in the place of the list of endpoints; they start at line 4, column 13.
 fn check_endpoints(cases: &[(&str, &[&str])]) {
     for (text, expected) in cases {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What an operator sees: zones that load, and every mistake at its place.
+//! The view of an operator: zones that load, and every mistake at its place.
 
 mod checks;
 mod composed;
@@ -20,8 +20,8 @@ use std::sync::Arc;
 use super::*;
 use crate::zone::{Asked, Check, Condition, Endpoint};
 
-/// A zone directory, `zones`, that exists in the test only; each file is a second newer than the
-/// one before it in the alphabet.
+/// A zone directory, `zones`, that exists only in the test. Each file is a second newer than the
+/// one before it in alphabetical order.
 struct Directory(BTreeMap<&'static str, String>);
 
 impl Files for Directory {
@@ -36,7 +36,7 @@ impl Files for Directory {
     }
 }
 
-/// The only check that guards an endpoint.
+/// Returns the check of an endpoint that has exactly one.
 fn check_of(endpoint: &Endpoint) -> Arc<Check> {
     match endpoint.guard.as_deref() {
         Some(Condition::Check(Asked { check, at: None })) => Arc::clone(check),
@@ -44,7 +44,7 @@ fn check_of(endpoint: &Endpoint) -> Arc<Check> {
     }
 }
 
-/// Loads the first of the files.
+/// Loads the first of the files, with the others beside it.
 fn load_beside(files: &[(&'static str, &str)]) -> Loaded {
     let directory = files.iter().map(|(path, text)| (*path, (*text).to_owned())).collect();
     load_zone(
@@ -59,7 +59,8 @@ fn load(text: &str) -> Loaded {
     load_beside(&[("zones/example.com.toml", text)])
 }
 
-/// `line:column `blamed`: message (help)`, with the file if it is another one.
+/// Formats a diagnostic as `line:column `blamed`: message (help)`, with the file if it is another
+/// one.
 fn shown(diagnostic: &Diagnostic) -> String {
     let Some((source, span)) = &diagnostic.place else { return diagnostic.message.clone() };
     let (line, column) = diagnostic.line_column().unwrap();
@@ -74,15 +75,15 @@ fn shown(diagnostic: &Diagnostic) -> String {
     format!("{warning}{file}{line}:{column} `{blamed}`: {message}{help}")
 }
 
-/// What is wrong with a zone file.
+/// Returns the diagnostics for a zone file.
 fn mistakes(text: &str) -> Vec<String> {
     load(text).diagnostics.iter().map(shown).collect()
 }
 
-/// The start of a sound zone file; the first line of what is added is line 3.
+/// The start of a sound zone file; the text that tests append starts at line 3.
 const HEAD: &str = "zone = \"example.com\"\nrecords = { \"@\" = { NS = \"ns.example.net.\" } }\n";
 
-/// What is wrong with a zone file that starts with [`HEAD`].
+/// Returns the diagnostics for a zone file that starts with [`HEAD`].
 fn mistakes_in(rest: &str) -> Vec<String> {
     mistakes(&format!("{HEAD}{rest}"))
 }

@@ -1,4 +1,5 @@
-//! Any text, and any text that was a zone a moment ago: read to its end, and never a silent no.
+//! Random texts, and random edits of zones: each is read to its end, and is never refused without
+//! an error.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 use super::fixtures::{LARGE, SMALL};
 use super::*;
 
-/// Loads the text, and checks what holds for any.
+/// Loads the text, and checks the properties that hold for every text.
 fn load_any(text: &str) {
     let loaded = load_beside(&[
         ("zones/example.com.toml", text),
@@ -20,7 +21,7 @@ fn load_any(text: &str) {
     assert!(render(&loaded.diagnostics, false).len() >= loaded.diagnostics.len());
 }
 
-/// `text` with some of its characters deleted, replaced or inserted.
+/// Deletes, replaces or inserts some characters of `text`.
 fn mutate(text: &str, edits: &[(prop::sample::Index, u8, String)]) -> String {
     let mut chars: Vec<char> = text.chars().collect();
     for (at, kind, piece) in edits {
@@ -74,10 +75,10 @@ fn deep_nesting_is_refused_and_does_not_exhaust_the_stack() {
 fn a_large_file_that_is_no_toml_at_all_is_known_by_its_beginning() {
     let (text, start) = ("; xxx\n".repeat(FILE_LEN_MAX / 6), Instant::now());
     let loaded = load_beside(&[("zones/example.com.toml", &text)]);
-    // Besides: how many more there are, and that reading ended.
+    // Two more say how many errors are not shown, and that reading ended early.
     assert_eq!(loaded.diagnostics.len(), DIAGNOSTICS_MAX + 2);
     assert!(loaded.zone.is_none());
-    // A whole parse takes a minute in a build without optimizations.
+    // To parse the whole text takes a minute in a build without optimizations.
     assert!(start.elapsed() < Duration::from_secs(20));
 }
 

@@ -1,4 +1,4 @@
-//! How diagnostics look to people.
+//! The form of diagnostics for people.
 
 use super::fixtures::EIGHT_MISTAKES;
 use super::*;

@@ -1,12 +1,12 @@
-//! Routes: which clients, where to, and what comes too late.
+//! Routes: their clients, their targets, and those that come too late.
 
 use super::*;
 
-/// Two pools, and the beginning of the routes: line 7, column 11.
+/// Two pools, and the key of the routes, whose value starts at line 7, column 11.
 const POOLS: &str = "[services.web.pools]\neu = { endpoints = [\"192.0.2.1\"] }\n\
                      us = { endpoints = [\"192.0.2.2\"] }\n[services.web]\nroutes = ";
 
-/// Checks that each list of routes gives just these diagnostics.
+/// Checks that each list of routes gives exactly these diagnostics.
 fn check(cases: &[(&str, &[&str])]) {
     for (routes, expected) in cases {
         assert_eq!(&mistakes_in(&format!("{POOLS}{routes}")), expected, "{routes}");

@@ -172,12 +172,12 @@ fn encrypted_listeners_and_their_certificate_need_each_other() {
     assert_eq!((config, mistakes.len()), (None, 2));
     assert!(mistakes.iter().any(|m| m.contains("expected a path, found \"dns\"")), "{mistakes:?}");
     assert!(mistakes.iter().any(|m| m.contains("certificate")), "{mistakes:?}");
-    // What is broken is not missing.
+    // A broken key is not reported as missing.
     let broken = server("[listen]\ntls = \"[::1]:853\"\n[tls]\ncertificate = 1\nkey = \"b\"\n").1;
     assert_eq!(broken.len(), 1, "{broken:?}");
 }
 
-/// `WAYPOST_BLESS=1` writes the file anew.
+/// Compares the schema with the committed file; `WAYPOST_BLESS=1` writes that file.
 #[test]
 fn the_schema_in_the_repository_is_the_one_of_the_structs() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/zone.schema.json");

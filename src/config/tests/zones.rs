@@ -1,4 +1,4 @@
-//! Plain master files as zones, checks in detail, and what a directory of zones must not hold.
+//! Plain master files as zones, checks in detail, and duplicates in a directory of zones.
 
 use super::*;
 use crate::wire::name::Name;
