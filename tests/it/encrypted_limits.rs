@@ -119,7 +119,7 @@ fn forged_initials_reflect_less_than_they_are_and_hold_up_nobody() {
     let stage = Stage::new("");
     for (transport, alpn) in [("QUIC", &b"doq"[..]), ("H3", b"h3")] {
         let address = stage.server.encrypted_address(transport);
-        // Each is half a handshake. All come from one address, whose share would be full first.
+        // Each is half a handshake. All come from one address, which would reach its limit first.
         let victim = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         victim.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
         let (mut sent, mut reflected) = (0, 0);

@@ -63,7 +63,7 @@ impl TestServer {
         self.address
     }
 
-    /// Returns the address at which it answers over `transport`, an encrypted one as the log names it.
+    /// Returns the address at which it answers over `transport`, named as in the log.
     pub(crate) fn encrypted_address(&self, transport: &str) -> SocketAddr {
         let line = self.wait_for_line(&format!(" over {transport}"), START_PATIENCE);
         address_in(&line).unwrap_or_else(|| panic!("no address in: {line}"))

@@ -38,7 +38,7 @@ fn transfers_are_refused(heard: &Heard, field: Field) -> bool {
 
 /// Explains that we follow aliases for RRSIG and NSEC as for every other type (RFC 1034 §4.3.2 step
 /// 3a). These types may stand beside a CNAME (RFC 4035 §2.5), so Knot DNS and BIND follow none for
-/// them, and NSD not always. In a zone that is not signed nothing stands there.
+/// them, and NSD not always. A zone that is not signed has none of them.
 fn signed_types_follow_aliases(heard: &Heard, field: Field) -> bool {
     let asked = ["RRSIG", "NSEC"].iter().any(|name| is_type(heard.asked.question.rtype, name));
     let nobody_does = heard.peers.iter().all(|peer| peer.data.answer.is_empty());
