@@ -84,7 +84,7 @@ fn clients_of_a_file_are_spread_by_what_each_part_of_a_network_gets() {
         let lines = shares.as_array().expect("a list").iter();
         lines.clone().find(|line| line["endpoint"] == endpoint).expect(endpoint)["share"].as_f64()
     };
-    // Each part is asked a hundred times.
+    // The command asks a hundred times for each part of a network.
     for (endpoint, expected) in [("web/a", 0.525), ("web/b", 0.175)] {
         let share = share(endpoint).expect("a number");
         assert!((share - expected).abs() < 0.01, "{endpoint} {share}");

@@ -69,7 +69,7 @@ struct Endpoint {
 enum Standing {
     Down,
     Drained,
-    /// Up, but with a weight of nothing.
+    /// Up, but with a weight of 0 %.
     Idle,
     Up,
 }

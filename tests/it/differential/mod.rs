@@ -4,7 +4,7 @@
 //!
 //! A failure prints the seed, the zones, the query and every answer.
 //! For more pairs: `WAYPOST_PEER_PAIRS=20000 cargo test --test it differential`.
-//! For one set of zones: `WAYPOST_PEER_SEED=2000003`; with both, for that many pairs from it on.
+//! For one set of zones: `WAYPOST_PEER_SEED=2000003`; with both, that many pairs from it on.
 
 mod compare;
 mod kept;

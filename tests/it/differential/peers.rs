@@ -16,7 +16,7 @@ use crate::presentation::type_number;
 /// The time a peer has to answer from every zone, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Starts of a peer: another process may take its free port before it does.
+/// The number of attempts to start a peer: another process may take its port before it does.
 const ATTEMPTS: usize = 3;
 
 /// A name server to compare with.
