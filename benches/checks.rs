@@ -1,8 +1,8 @@
-//! What checks cost: `cargo bench --bench checks`.
+//! Measures the cost of checks: `cargo bench --bench checks`.
 //!
-//! A process of its own answers every request with 200, at any address of 127.0.0.0/8; this one
-//! probes it as `waypost serve` does, and prints what a probe costs, how late probes begin, and
-//! how much memory each address takes. Linux only.
+//! Another process answers every request with 200, at any address of 127.0.0.0/8. This process
+//! probes it as `waypost serve` does, and prints the cost of a probe, how late probes begin, and
+//! the memory of each endpoint. Linux only.
 
 #![allow(clippy::print_stdout, reason = "figures are its purpose")]
 
@@ -23,10 +23,10 @@ use waypost::zone::{
 
 use target::{Outcome, Target};
 
-/// How long a case runs before it is measured: first probes come all at once.
+/// The time a case runs before it is measured, because all first probes come at once.
 const WARM_UP: Duration = Duration::from_secs(5);
 const MEASURED: Duration = Duration::from_secs(20);
-/// Ticks a second in which Linux counts the time of a process.
+/// Ticks in a second; Linux counts the CPU time of a process in ticks.
 const TICKS: f64 = 100.0;
 
 struct Case {
@@ -37,7 +37,7 @@ struct Case {
 }
 
 const CASES: [Case; 4] = [
-    // First: what is resident is told best of a process that has done nothing yet.
+    // First, because resident memory is measured best in a process that has done nothing yet.
     Case {
         about: "tcp, 100,000 endpoints every 30 s",
         endpoints: 100_000,
@@ -119,7 +119,7 @@ async fn run(case: &Case, port: u16) -> Outcome<()> {
         bound(0.99),
         now.1 - counted.1,
         match (resident()? - before) / u64::from(case.endpoints) {
-            // It lives in what the case before has left.
+            // The memory that the case before has left was enough.
             0 => "-".to_owned(),
             octets => octets.to_string(),
         },
@@ -128,7 +128,7 @@ async fn run(case: &Case, port: u16) -> Outcome<()> {
     Ok(())
 }
 
-/// Endpoint `at` is an address of its own in 127.0.0.0/8.
+/// Returns the bindings of the case's endpoints, each at its own address in 127.0.0.0/8.
 fn bindings(case: &Case, port: u16) -> Arc<[Binding]> {
     let timeout = case.interval.min(Duration::from_secs(2)) / 2;
     let check = Arc::new(Check { interval: case.interval, timeout, ..Check::new((case.kind)()) });
@@ -164,23 +164,23 @@ fn tcp() -> CheckKind {
     CheckKind::Tcp(TcpCheck { send: None, expect: None })
 }
 
-/// Probes so far, and how many of them failed.
+/// Returns the number of probes so far, and how many of them failed.
 fn total(checker: &Checker) -> (u64, u64) {
     let counted = checker.counted();
     let failed = counted.iter().map(|counted| counted.failed).sum::<u64>();
     (counted.iter().map(|counted| counted.passed).sum::<u64>() + failed, failed)
 }
 
-/// What this process has used of the cores, user and system.
+/// Returns the CPU time that this process has used, user and system, in seconds.
 fn cpu_seconds() -> Outcome<f64> {
     let stat = fs::read_to_string("/proc/self/stat")?;
-    // Behind the name, which may have spaces: state is field 3, utime 14, stime 15.
+    // After the name, which may have spaces: state is field 3, utime 14, stime 15.
     let fields = stat.rsplit_once(')').ok_or("no name")?.1.split_whitespace();
     let ticks: Vec<f64> = fields.skip(11).take(2).flat_map(str::parse).collect();
     Ok(ticks.iter().sum::<f64>() / TICKS)
 }
 
-/// What is resident of this process, in octets.
+/// Returns the resident memory of this process, in octets.
 fn resident() -> Outcome<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

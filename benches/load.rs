@@ -1,8 +1,8 @@
-//! What large zones cost to load: `cargo bench --bench load`.
+//! Measures the cost of loading large zones: `cargo bench --bench load`.
 //!
 //! Writes zones into a temporary directory, serves them with the release binary on one core, and
-//! prints how long it takes until it listens, what is resident then (now, and at the worst so
-//! far), and what a reload of one changed file costs. Linux only; needs `taskset` (util-linux).
+//! prints the time until it listens, its resident memory then (now, and the peak so far), and the
+//! cost of a reload after one file changed. Linux only; needs `taskset` (util-linux).
 
 #![allow(clippy::print_stdout, reason = "figures are its purpose")]
 
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long after a load memory is looked at: the parts that are not needed any more are gone.
+/// The pause after a load before memory is read: what is not needed any more is freed by then.
 const REST: Duration = Duration::from_secs(4);
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -22,7 +22,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// A directory of zones, and the file in it that changes.
 struct Case {
     about: &'static str,
-    /// The zones are of this many parts, for the memory of each.
+    /// The number of parts in the zones, and the name of a part: memory is printed for each.
     parts: (u64, &'static str),
     changes: &'static str,
     write: fn(&Path) -> Outcome<()>,
@@ -94,7 +94,7 @@ fn report(case: &Case, what: &str, took: Duration, server: &Server) -> Outcome<(
     Ok(())
 }
 
-/// The `n`th address of 10.0.0.0/8.
+/// Returns the `n`th address of 10.0.0.0/8.
 fn address(n: u32) -> String {
     format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255)
 }
@@ -131,8 +131,8 @@ fn small_zones(zones: &Path, count: u32) -> Outcome<()> {
     Ok(())
 }
 
-/// Services that ask where clients are, and beside `zones` a database of `v4` and `v6` networks in
-/// 20,000 places, no two neighbours in one place.
+/// Writes services that ask where clients are, and, beside `zones`, a database of `v4` IPv4 and
+/// `v6` IPv6 networks in 20,000 places. No two neighbours are in one place.
 fn located(zones: &Path, v4: u32, v6: u32) -> Outcome<()> {
     const PLACES: u32 = 20_000;
     const COUNTRIES: [(&str, &str); 5] =
@@ -151,7 +151,7 @@ fn located(zones: &Path, v4: u32, v6: u32) -> Outcome<()> {
             "location": { "latitude": latitude, "longitude": f64::from(n % 359) - 179.0 },
         }))?);
     }
-    // Within an IPv6 database IPv4 lies in ::/96.
+    // An IPv6 database has the IPv4 addresses in ::/96.
     let v4 = (0..v4).map(|n| (u128::from((1 << 24) + (n << 8)), 120));
     let v6 = (0..u128::from(v6)).map(|n| ((0x2001 << 112) + (n << 80), 48));
     for (n, (start, len)) in v4.chain(v6).enumerate() {
@@ -180,7 +180,7 @@ fn located(zones: &Path, v4: u32, v6: u32) -> Outcome<()> {
     Ok(fs::write(zones.join("example.com.toml"), text)?)
 }
 
-/// The release binary, on one core.
+/// The release binary, running on one core.
 struct Server {
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
@@ -205,7 +205,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Appends a comment to `file`, and has the zones read again; says how long that took.
+    /// Appends an empty line to `file` and sends SIGHUP; returns the time until the reload is done.
     fn reload(&mut self, file: &Path) -> Outcome<Duration> {
         let started = Instant::now();
         fs::OpenOptions::new().append(true).open(file)?.write_all(b"\n")?;
@@ -235,7 +235,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It has ended already if this fails.
+        // This fails only if it has ended already.
         let _ = self.child.kill().and_then(|()| self.child.wait());
     }
 }

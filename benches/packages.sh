@@ -1,8 +1,8 @@
-# Packages that a benchmark needs.
+# Installs the packages that a benchmark needs.
 # shellcheck shell=bash
 
-# install_packages ARGUMENTS...: what `missing_packages ARGUMENTS...` of the script prints, without
-# starting the servers in it: this machine may have a port 53 in use. `die` is the script's own, too.
+# install_packages ARGUMENTS...: installs what `missing_packages ARGUMENTS...` of the script prints,
+# without starting the servers in it: this machine may use port 53. `die` is the script's own, too.
 install_packages() {
     local missing as_root=() policy=/usr/sbin/policy-rc.d
     missing=$(missing_packages "$@")

@@ -1,13 +1,13 @@
-//! What one call of `Responder::respond` costs, by kind of answer.
+//! Measures the cost of one call of `Responder::respond`, by kind of answer.
 //!
 //! ```text
 //! cargo bench --bench respond              nanoseconds a call, for each kind
 //! benches/instructions                     instructions a call, exactly, under valgrind
-//! respond KIND CALLS                       the calls alone: what the script above runs
+//! respond KIND CALLS                       the calls alone: the script above runs this
 //! ```
 //!
-//! The zone below is what a small site has, among a thousand other names. What a kind claims to be
-//! is checked before it is measured.
+//! The zone below is that of a small site, among a thousand other names. The bench checks that
+//! each kind is what it claims before it measures it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing figures is its purpose")]
 
@@ -26,10 +26,10 @@ use waypost::wire::kind::Type;
 use waypost::wire::message::{Message, write_query};
 use waypost::wire::name::Name;
 
-/// Other names in the zone: an index of one entry would flatter the look-ups.
+/// Other names in the zone, because an index of one entry would flatter the look-ups.
 const OTHERS: usize = 1_000;
 
-/// Calls for a wall-clock figure; a fraction of a second.
+/// Calls for a wall-clock figure; they take a fraction of a second.
 const CALLS: u64 = 500_000;
 
 const ZONE: &str = r#"
@@ -96,7 +96,7 @@ const FORMERR: u8 = 1;
 const NXDOMAIN: u8 = 3;
 const REFUSED: u8 = 5;
 
-/// In the order in which the table has them. All but one ask with EDNS, as resolvers do.
+/// The kinds, in the order of the table. All but one ask with EDNS, as resolvers do.
 const KINDS: &[Kind] = &[
     kind("static-a", "www.example.com.", Type::A, NOERROR, 1),
     Kind { edns: false, ..kind("static-a-plain", "www.example.com.", Type::A, NOERROR, 1) },
@@ -116,7 +116,7 @@ const KINDS: &[Kind] = &[
     kind("formerr", FORMERR_QNAME, Type::A, FORMERR, 0),
 ];
 
-/// The name whose query is cut short.
+/// The name of the query that is cut short.
 const FORMERR_QNAME: &str = "cut.example.com.";
 
 fn main() -> ExitCode {
@@ -148,7 +148,7 @@ fn report(kind: &Kind) {
     println!("{:16} {nanoseconds:7.1} ns", kind.name);
 }
 
-/// Checks that `kind` is what it says, then answers it `calls` times.
+/// Checks that `kind` is what it says, then answers its query `calls` times.
 fn run(kind: &Kind, calls: u64) {
     let mut responder = responder();
     let query = query(kind);
@@ -156,12 +156,12 @@ fn run(kind: &Kind, calls: u64) {
     let len = responder.respond(&query, client(), &mut out).len().expect("a response");
     let answers = u16::from_be_bytes([out[6], out[7]]);
     assert_eq!((out[3] & 0xf, answers), kind.expected, "{}", kind.name);
-    // A bare header is no whole message to read; everything else is.
+    // FORMERR comes as a bare header, which is no whole message; everything else is one.
     assert!(kind.expected.0 == FORMERR || Message::read(&out[..len]).is_ok(), "{}", kind.name);
     measured(&mut responder, &query, &mut out, calls);
 }
 
-/// The part that is counted: its name is what `benches/instructions` looks for.
+/// Makes the calls that are counted: `benches/instructions` looks for this function's name.
 #[inline(never)]
 fn measured(responder: &mut Responder, query: &[u8], out: &mut [u8], calls: u64) {
     for _ in 0..calls {
@@ -189,7 +189,7 @@ fn query(kind: &Kind) -> Vec<u8> {
 /// The length of an OPT record without options.
 const OPT_LEN: usize = 11;
 
-/// Where the header's count of additional records has its low octet.
+/// The index of the low octet of the header's count of additional records.
 const ARCOUNT_LOW: usize = 11;
 
 fn responder() -> Responder {
@@ -208,7 +208,7 @@ fn responder() -> Responder {
 
 const PATH: &str = "zones/example.com.toml";
 
-/// The zone directory: one file.
+/// A zone directory of one file.
 struct Text(String);
 
 impl Files for Text {

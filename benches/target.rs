@@ -1,5 +1,5 @@
-//! A process that answers every request with 200, at any address of 127.0.0.0/8: the probed side
-//! of benches.
+//! A process that answers every request with 200, at any address of 127.0.0.0/8: benches probe
+//! it.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -10,19 +10,19 @@ use socket2::{Domain, Socket, Type};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// How a bench is told to be the target, and at which port.
+/// The environment variable that makes a bench the target; its value is the port.
 const TARGET: &str = "WAYPOST_BENCH_TARGET";
-/// Connections that wait to be taken: what Linux allows unless told otherwise.
+/// Connections that may wait to be accepted: the limit of Linux unless configured otherwise.
 const BACKLOG: i32 = 4096;
 
-/// The process; ends with this value.
+/// The running process; it ends with this value.
 pub(crate) struct Target {
     pub(crate) process: Child,
     pub(crate) port: u16,
 }
 
 impl Target {
-    /// Starts it at `port`; 0: at one that is free.
+    /// Starts the process at `port`, or at a free port if that is 0.
     pub(crate) fn start(port: u16) -> Outcome<Self> {
         let mut process = Command::new(std::env::current_exe()?)
             .env(TARGET, port.to_string())
@@ -44,13 +44,14 @@ impl Drop for Target {
     }
 }
 
-/// What `main` begins with: if this process is to be the target, it is that until it ends.
+/// Runs as the target until this process ends, if it was started as one; otherwise returns `None`.
+/// `main` begins with this.
 pub(crate) fn run_if_told() -> Option<Outcome<()>> {
     let port = std::env::var(TARGET).ok()?;
     Some(port.parse().map_err(Into::into).and_then(|port| Ok(answer(port)?)))
 }
 
-/// Answers requests, one connection after the other, until its input ends.
+/// Answers requests, one connection after the other, until stdin ends.
 fn answer(port: u16) -> io::Result<()> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_reuse_address(true)?;
@@ -65,7 +66,7 @@ fn answer(port: u16) -> io::Result<()> {
     });
     let mut buffer = [0; 1024];
     for stream in listener.incoming() {
-        // Whoever leaves early has its reasons.
+        // A client that left early is no error.
         let Ok(mut stream) = stream else { continue };
         if matches!(stream.read(&mut buffer), Ok(1..)) {
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n");

@@ -1,4 +1,4 @@
-//! No query allocates: every kind of answer, counted by an allocator that counts.
+//! No query allocates: a counting allocator watches every kind of answer.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,10 +17,10 @@ use waypost::wire::kind::Type;
 use waypost::wire::message::write_query;
 use waypost::wire::name::Name;
 
-/// One of everything that an answer can be made of.
+/// A zone with one of everything that an answer can be made of.
 const ZONE: &str = include_str!("../fuzz/bodies/zone.toml");
 
-/// What a service of it knows of its clients.
+/// The latencies of clients that a service of the zone knows.
 const LATENCIES: &str = include_str!("../fuzz/bodies/placed.csv");
 
 struct Given(String);
@@ -53,7 +53,7 @@ fn responder(policy: Policy) -> Responder {
     responder
 }
 
-/// A zone that is large, and looked ahead in.
+/// Makes a responder whose zone is so large that it looks ahead in it.
 fn large() -> Responder {
     let host = |at| format!("host-{at} = {{ A = \"192.0.2.1\" }}\n");
     let hosts: String = (0..20_000).map(host).collect();
@@ -97,10 +97,11 @@ fn client(over: Over) -> Client {
     Client { source: SocketAddr::from(([192, 0, 2, 1], 5353)), over }
 }
 
-/// Answers the query a few times, then counts; returns the last outcome.
+/// Answers the query a few times, then checks that no more answers allocate; returns the last
+/// outcome.
 fn outcome_without_allocation(responder: &mut Responder, query: &[u8], over: Over) -> Outcome {
     let mut out = vec![0; 65_535];
-    // The first answers of a service fill what its draws remember.
+    // The first answers of a service fill the memory of its draws.
     for _ in 0..3 {
         responder.respond(query, client(over), &mut out);
     }

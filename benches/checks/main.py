@@ -17,7 +17,7 @@ from machine import commit, cpu_model  # noqa: E402
 from settings import LOAD_CORE, SERVER_CORE  # noqa: E402
 
 TARGETS = 2000
-# gdnsd's shortest.
+# Seconds: the shortest interval of gdnsd.
 INTERVAL = 2
 WARM_UP, MEASURED, ROUNDS = 6, 8, 3
 PORTS = {"http": 8080, "tcp": 8080, "https": 8443}

@@ -1,29 +1,29 @@
-//! The endpoints: two processes that fail and return when they are told to.
+//! The endpoints: two processes that fail and return on command.
 
 use std::process::{Command, Stdio};
 
 use crate::target::{Outcome, Target};
 
-/// What happens to them.
+/// An event that endpoints meet.
 #[derive(Clone, Copy)]
 pub(crate) enum Event {
     Nothing,
-    /// Nobody listens any more.
+    /// The processes of this part end: connections are refused.
     Refuse(Part),
-    /// Nobody answers any more, all of them.
+    /// All processes stop: nobody answers any more.
     Hang,
     Return,
 }
 
-/// Which of them.
+/// The endpoints that an event concerns.
 #[derive(Clone, Copy)]
 pub(crate) enum Part {
-    /// Fewer than the guard's share.
+    /// The marked ones: fewer than the guard's share.
     Marked,
     All,
 }
 
-/// One process for the marked ones and one for the others.
+/// One process for the marked endpoints and one for the others.
 pub(crate) struct Endpoints {
     ports: [u16; 2],
     running: [Option<Target>; 2],
@@ -36,7 +36,7 @@ impl Endpoints {
         Ok(Self { ports, running: running.map(Some) })
     }
 
-    /// Where marked ones are probed, and the others.
+    /// Returns the port of the marked endpoints, and that of the others.
     pub(crate) fn ports(&self) -> [u16; 2] {
         self.ports
     }
@@ -67,7 +67,7 @@ impl Endpoints {
     }
 }
 
-/// Runs a command that is to succeed; what it prints is of no use.
+/// Runs a command that must succeed, and discards what it prints to stdout.
 pub(crate) fn run(command: &mut Command) -> Outcome<()> {
     match command.stdout(Stdio::null()).status()?.success() {
         true => Ok(()),

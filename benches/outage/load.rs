@@ -1,4 +1,4 @@
-//! Queries that leave at their time, whatever comes back, and what became of them.
+//! A load generator: sends queries at a fixed rate, whatever comes back, and counts the outcomes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,25 +9,25 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::stamped::Stamped;
 
-/// As many clients. Ids of one come around after five seconds at 50,000 queries a second.
+/// Sockets, one for each client. Its ids repeat after five seconds at 50,000 queries a second.
 const SOCKETS: usize = 4;
 const IDS: usize = 1 << 16;
-/// How long the generator rests when nothing is due.
+/// The pause of the generator after each turn of sending and receiving.
 const REST: Duration = Duration::from_micros(20);
-/// How long the last responses may take.
+/// The time that the last responses have to arrive.
 const LATE: Duration = Duration::from_secs(2);
-/// Latencies are counted by the microsecond, up to this many.
+/// Counters of latencies, one for each microsecond; the last one counts all longer ones, too.
 const MICROS: usize = 20_000;
 
-/// What became of the queries of one second.
+/// The outcomes of the queries of one second, or of several.
 #[derive(Clone)]
 pub(crate) struct Seen {
     pub(crate) sent: u64,
-    /// Queries without a response, or with one that is not NOERROR with an answer.
+    /// Queries without a response, or with a response other than NOERROR with an answer.
     pub(crate) lost: u64,
-    /// Of the responses that name an endpoint: all, and those that name a marked one.
+    /// Responses that name an endpoint: all of them, and those that name a marked one.
     pub(crate) named: (u64, u64),
-    /// How many responses took how many microseconds.
+    /// The number of responses by latency in microseconds.
     micros: Vec<u32>,
 }
 
@@ -38,7 +38,7 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// What became of all queries of some seconds.
+    /// Adds up the outcomes of some seconds.
     pub(crate) fn sum<'s>(all: impl Iterator<Item = &'s Self>) -> Self {
         all.fold(Self::default(), |mut sum, one| {
             sum.sent += one.sent;
@@ -49,7 +49,7 @@ impl Seen {
         })
     }
 
-    /// The latency that a share of the responses kept to, in microseconds.
+    /// Returns the latency that this share of the responses kept to, in microseconds.
     pub(crate) fn micros_of(&self, share: f64) -> usize {
         let all: u64 = self.micros.iter().map(|&count| u64::from(count)).sum();
         let (wanted, mut seen) = ((all as f64 * share) as u64, 0);
@@ -67,10 +67,10 @@ pub(crate) struct Query {
     pub(crate) is_checked: bool,
 }
 
-/// Whether the address in a response is that of a marked endpoint.
+/// A function that tells whether the address in a response is that of a marked endpoint.
 pub(crate) type IsMarked = fn([u8; 4]) -> bool;
 
-/// The running generator, a thread.
+/// The running generator, which is a thread.
 pub(crate) struct Load {
     second: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
@@ -78,7 +78,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Sends `rate` queries a second, taking turns through `queries`, in second 0 of `seconds`.
+    /// Starts sending `rate` queries a second, from `queries` in turn. They count in second 0 of
+    /// `seconds` until [`Load::enter`] is called.
     pub(crate) fn start(
         server: SocketAddr,
         rate: u64,
@@ -94,12 +95,12 @@ impl Load {
         Ok(Self { second, stop, generator })
     }
 
-    /// What is sent from now on belongs to `second`.
+    /// Counts what is sent from now on in `second`.
     pub(crate) fn enter(&self, second: usize) {
         self.second.store(second, Ordering::SeqCst);
     }
 
-    /// Stops sending, waits for the last responses, and tells what became of each second.
+    /// Stops sending, waits for the last responses, and returns the outcomes of each second.
     pub(crate) fn finish(self) -> io::Result<Vec<Seen>> {
         self.stop.store(true, Ordering::SeqCst);
         self.generator.join().map_err(|_| io::Error::other("the generator broke off"))?
@@ -113,10 +114,10 @@ struct Generator {
     seen: Vec<Seen>,
 }
 
-/// One socket and what is under way on it.
+/// One socket and the queries under way on it.
 struct Lane {
     socket: Stamped,
-    /// By id: when it left, its second, and which query it is.
+    /// By id: when the query left, its second, and its index in the queries.
     waiting: Vec<Option<(u64, usize, usize)>>,
 }
 
@@ -171,7 +172,7 @@ impl Generator {
                 let seen = &mut seen[second];
                 let micros = at.saturating_sub(left) / 1000;
                 seen.micros[(micros as usize).min(MICROS - 1)] += 1;
-                // Behind the question is the answer: a pointer to the name, ten octets, an address.
+                // The answer follows the question: a pointer to the name, ten octets, an address.
                 let query = &queries[query];
                 let address = query.octets.len() + 12;
                 let is_answer = response[3] & 15 == 0 && response[7] > 0;
@@ -189,7 +190,7 @@ impl Generator {
     }
 }
 
-/// Nanoseconds of the system's clock, which arrivals are stamped with, too.
+/// Returns the system's clock in nanoseconds; the kernel stamps arrivals with it, too.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.map_or(0, |now| now.as_nanos() as u64)

@@ -1,9 +1,10 @@
-//! Queries while all that is probed fails at once, and returns: `cargo bench --bench outage`.
+//! Measures answers while all endpoints fail at once, and return: `cargo bench --bench outage`.
 //!
-//! A server with 10,000 checked endpoints has one core; the other asks it 50,000 queries a second
-//! and answers its probes. Latency is from before a query is sent to the arrival of the response at
-//! the client's socket, by the kernel's clock. Ends with an error if a query is lost, or if the
-//! guard does not do what docs/operations.md says. Linux, two cores, and `taskset`.
+//! The server, with 10,000 checked endpoints, has one core. The other core sends 50,000 queries a
+//! second and answers the probes. A latency runs from just before a query is sent to the arrival
+//! of the response at the client's socket, by the kernel's clock. The bench ends with an error if
+//! a query is lost, or if the guard does not do what docs/operations.md says. Needs Linux, two
+//! cores, and `taskset`.
 
 #![allow(clippy::print_stdout, reason = "figures are its purpose")]
 
@@ -30,20 +31,20 @@ use target::Outcome;
 /// Queries a second.
 const RATE: u64 = 50_000;
 const INTERVAL: &str = "5s";
-/// Every phase once in each.
+/// The number of rounds; each has every phase once.
 const ROUNDS: usize = 3;
 const LOAD_CORE: &str = "0";
 const SERVER_CORE: &str = "1";
-/// How long the server answers before it is measured: first probes come all at once.
+/// The time the server answers before it is measured, because all first probes come at once.
 const WARM_UP: Duration = Duration::from_secs(10);
 
 struct Phase {
     about: &'static str,
     event: Event,
     seconds: usize,
-    /// Endpoints that are to turn down, and up, by the end.
+    /// Endpoints that must turn down, and up, by the end.
     turns: (usize, usize),
-    /// The share of the answers, of those that name endpoints, that names marked ones by the end.
+    /// Of the answers that name endpoints, the share that names marked ones by the end.
     marked: f64,
     freezes: bool,
 }
@@ -70,7 +71,7 @@ fn main() -> Outcome<()> {
     if let Some(ended) = target::run_if_told() {
         return ended;
     }
-    // What is started from here on inherits it.
+    // Processes that start from here on inherit the core.
     let this = std::process::id().to_string();
     endpoints::run(Command::new("taskset").args(["-p", "-c", LOAD_CORE, &this]))?;
     let mut endpoints = Endpoints::start()?;

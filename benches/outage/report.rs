@@ -1,11 +1,11 @@
-//! The table of all phases, and whether it is as documented.
+//! The table of all phases, and the check that they went as documented.
 
 use crate::load::Seen;
 use crate::target::Outcome;
 use crate::{PHASES, Phase};
 
-/// Seconds in which the server's core did more for others, in ticks of 10 ms, are not in the
-/// latencies.
+/// Ticks of 10 ms that the server's core may spend on others in a second; a second with more is
+/// not in the latencies.
 const OTHERS_MAX: u64 = 1;
 
 /// One phase of one round.
@@ -13,18 +13,18 @@ pub(crate) struct Happened {
     pub(crate) phase: &'static Phase,
     /// Its first second.
     pub(crate) first: usize,
-    /// What the server's core did for others in each of its seconds.
+    /// Ticks that the server's core spent on others in each of its seconds.
     pub(crate) others: Vec<u64>,
     /// Endpoints that turned down, and up.
     pub(crate) turned: (usize, usize),
     pub(crate) has_frozen: bool,
 }
 
-/// What it comes to.
+/// The figures of one phase of one round.
 struct Figures {
     sent: u64,
     lost: u64,
-    /// Of those that name endpoints, the share that names marked ones, in its last second.
+    /// Of the answers that name endpoints, the share that names marked ones, in the last second.
     marked: f64,
     kept: usize,
     micros: [usize; 3],
@@ -49,7 +49,7 @@ impl Happened {
 /// Prints a line for each phase.
 ///
 /// # Errors
-/// A query was lost, or the guard did not do as documented.
+/// Fails if a query was lost, or if the guard, the turns or the shares were not as documented.
 pub(crate) fn report(seconds: &[Seen], happened: &[Happened]) -> Outcome<()> {
     println!(
         "\n| phase | queries | lost | calm seconds | p50, µs | p99, µs | p99.9, µs | p99 ÷ quiet | \
@@ -70,7 +70,7 @@ pub(crate) fn report(seconds: &[Seen], happened: &[Happened]) -> Outcome<()> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ").into()) }
 }
 
-/// Medians of the rounds, and of what counts the extremes.
+/// Prints the line of one phase: sums, medians of the rounds, and the extremes of the ratio.
 fn row(phase: &Phase, rounds: &[&Figures], mut ratios: Vec<f64>) {
     let [p50, p99, p999] = [0, 1, 2].map(|at| {
         let calm = rounds.iter().filter(|figures| figures.kept > 0);
@@ -95,7 +95,7 @@ fn row(phase: &Phase, rounds: &[&Figures], mut ratios: Vec<f64>) {
     );
 }
 
-/// Adds what is not as docs/operations.md says.
+/// Adds to `wrong` what is not as docs/operations.md says.
 fn judge(happened: &Happened, figures: &Figures, wrong: &mut Vec<String>) {
     let Happened { phase, turned, has_frozen, .. } = happened;
     let about = phase.about;

@@ -1,4 +1,4 @@
-//! The release binary with its zone, and what it logs.
+//! The release binary, its zone, and its log.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -13,20 +13,20 @@ use tempfile::TempDir;
 use crate::load::Query;
 use crate::target::Outcome;
 
-/// Services of ten endpoints each: six of the larger part, whose addresses are marked.
+/// Services of ten endpoints each, six of which are of the larger part, with marked addresses.
 pub(crate) const SERVICES: u32 = 1000;
 const MARKED: u32 = 6;
 const EACH: u32 = 10;
-/// The octet that tells marked endpoints from the others.
+/// The second octet of the addresses of marked endpoints.
 const MARK: u8 = 1;
-/// How long it may take to start.
+/// The time the server has to start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn is_marked(address: [u8; 4]) -> bool {
     address[1] == MARK
 }
 
-/// Four of five ask for a service, one for a name that no check concerns.
+/// Returns the queries: four of five ask for a service, one for a name that no check concerns.
 pub(crate) fn queries() -> Vec<Query> {
     let all = (0..SERVICES).flat_map(|number| {
         let checked = (0..4).map(move |_| (format!("s{number}"), true));
@@ -35,7 +35,7 @@ pub(crate) fn queries() -> Vec<Query> {
     all.map(|(label, is_checked)| Query { octets: query(&label), is_checked }).collect()
 }
 
-/// A query for the addresses of `label` in the zone, without EDNS.
+/// Writes a query for the A records of `label` in the zone, without EDNS.
 fn query(label: &str) -> Vec<u8> {
     let mut octets = vec![0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in [label, "example", "com"] {
@@ -46,21 +46,21 @@ fn query(label: &str) -> Vec<u8> {
     octets
 }
 
-/// What the log said so far.
+/// The facts in the log so far.
 #[derive(Clone, Default)]
 pub(crate) struct Said {
-    /// Endpoints that turned.
+    /// Endpoints that turned down.
     pub(crate) down: usize,
     pub(crate) up: usize,
-    /// How often states froze.
+    /// The number of times that states froze.
     pub(crate) frozen: usize,
-    /// Of the guard, since the lines were last taken.
+    /// The lines of the guard since they were last taken.
     pub(crate) guard: Vec<String>,
     listening: Option<SocketAddr>,
     ended: bool,
 }
 
-/// The server, on a core of its own; ends with this value.
+/// The running server, on a core of its own; it ends with this value.
 pub(crate) struct Served {
     process: Child,
     said: Arc<Mutex<Said>>,
@@ -68,7 +68,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Starts it with endpoints at the port of marked ones and at that of the others.
+    /// Starts the server, with the marked endpoints at the first port and the others at the second.
     pub(crate) fn start(core: &str, ports: [u16; 2], interval: &str) -> Outcome<Self> {
         let directory = tempfile::tempdir()?;
         let zones = directory.path().join("zones");
@@ -98,7 +98,7 @@ impl Served {
         self.process.id()
     }
 
-    /// Where it listens, once it does.
+    /// Waits until the server listens, and returns its address.
     pub(crate) fn address(&self) -> Outcome<SocketAddr> {
         let started = Instant::now();
         while started.elapsed() < PATIENCE && !self.said().ended {
@@ -110,7 +110,7 @@ impl Served {
         Err("the server does not start".into())
     }
 
-    /// What the log said so far, with the lines of the guard that were not taken before.
+    /// Returns the facts so far, with the lines of the guard that were not taken before.
     pub(crate) fn said(&self) -> Said {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         let guard = std::mem::take(&mut said.guard);

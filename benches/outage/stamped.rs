@@ -1,5 +1,5 @@
-//! UDP with the kernel's own times of arrival: how long the load generator takes to look is not in
-//! them. For 64-bit Linux.
+//! UDP with the kernel's own times of arrival, which do not depend on when the load generator
+//! looks. For 64-bit Linux.
 
 #![allow(unsafe_code, reason = "no safe interface of the dependencies has them")]
 
@@ -13,12 +13,12 @@ use std::ptr;
 const BATCH: usize = 32;
 /// The longest datagram that is expected, in octets.
 const LENGTH: usize = 512;
-/// What to ask of the kernel for queues, in octets.
+/// The size of the receive queue to ask the kernel for, in octets.
 const QUEUE: usize = 4 << 20;
-/// A header of one control message, 16 octets, and a `timespec` behind it.
+/// The length of a control message: a header of 16 octets, and the `timespec` after it.
 const STAMP: u64 = 32;
 
-/// A socket that is connected and does not block.
+/// A connected socket that does not block.
 pub(crate) struct Stamped {
     socket: UdpSocket,
     buffers: Box<[[u8; LENGTH]; BATCH]>,
@@ -53,7 +53,8 @@ impl Stamped {
         self.socket.send(datagram)
     }
 
-    /// Shows `look` all that has arrived, and when it did: nanoseconds of the system's clock.
+    /// Passes every datagram that has arrived to `look`, with its time of arrival in nanoseconds of
+    /// the system's clock.
     pub(crate) fn receive(&mut self, mut look: impl FnMut(&[u8], u64)) -> io::Result<()> {
         loop {
             let taken = match self.take() {
@@ -74,7 +75,7 @@ impl Stamped {
         }
     }
 
-    /// The lengths of what one call took.
+    /// Takes what has arrived with one call, and returns the lengths.
     fn take(&mut self) -> io::Result<[Option<usize>; BATCH]> {
         let mut vectors = self.buffers.each_mut().map(|buffer| libc::iovec {
             iov_base: buffer.as_mut_ptr().cast(),
@@ -84,7 +85,7 @@ impl Stamped {
         let mut headers = vectors.each_mut().map(|vector| {
             let control = self.controls[slot].as_mut_ptr();
             slot += 1;
-            // SAFETY: of these integers and pointers all bits may be zero.
+            // SAFETY: these integers and pointers may be all zero.
             let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;

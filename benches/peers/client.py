@@ -42,7 +42,7 @@ def address(port, label, source, subnet=None):
     """The address in a response with one answer; `None` if there is no such response."""
     sent = query(label, subnet)
     response = exchange(port, sent, source)
-    # The answer is behind the question; its owner is compressed, or as long as there.
+    # The answer follows the question. Its owner is compressed, or as long as in the question.
     question = len(query(label)) - 11
     for owner in (2, question - 16):
         fixed = question + owner

@@ -13,7 +13,7 @@ def start(addresses):
     listeners = [socket.create_server((ip, CHECKED_PORT), backlog=64) for ip in addresses]
     pid = os.fork()
     if pid == 0:
-        # No signal of the terminal ends it before the servers that watch it.
+        # A signal of the terminal must not end it before the servers that watch it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.sched_setaffinity(0, {LOAD_CORE})

@@ -13,7 +13,7 @@ import servers
 from table import table
 from workloads import WORKLOADS
 
-# Queries a second of the first of the two loads: all but PowerDNS carry it.
+# Queries a second in the first of the two loads; all servers but PowerDNS carry it.
 RATE = 40_000
 
 
@@ -58,7 +58,7 @@ def measure(workload, given):
 
 def main():
     given = arguments()
-    # An end from outside takes the servers along, as Ctrl-C does.
+    # An end from outside ends the servers, too, as Ctrl-C does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     try:
         description = machine.description(given.peer)

@@ -14,9 +14,9 @@ class Sample:
 
     user: float
     system: float
-    cpu: float  # both, measured finer
+    cpu: float  # user and system, measured finer
     rate: float  # answers a second
-    lost: float  # the part of (well-formed) queries that got no answer
+    lost: float  # the share of (well-formed) queries without an answer
 
 
 def dnsperf(port, queries, seconds, rate):

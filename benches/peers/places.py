@@ -19,11 +19,11 @@ COUNTRIES = {
     "BR": "SA", "JP": "AS", "IN": "AS", "AU": "OC", "ZA": "AF",
 }
 
-# Of the load generator, and of another client on loopback: (network, country).
+# The networks of the load generator and of another client on loopback: (network, country).
 LOOPBACK = ((0x7F00_0000, "DE"), (0x7F80_0000, "US"))
 
 SEED = 20_261_123
-# How likely a network between /16 and /24 is in two halves; makes the million.
+# The probability that a network between /16 and /24 is split in two; it makes the million.
 HALVED = 0.64
 # The types of fields in the format.
 TEXT, UINT16, UINT32, MAP, UINT64, LIST = 2, 5, 6, 7, 9, 11

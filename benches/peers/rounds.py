@@ -13,7 +13,7 @@ import servers
 from settings import FIRST_PORT, START_LIMIT
 from workloads import ENDPOINTS, write_queries
 
-# Networks in several countries, to see that servers tell them apart.
+# Networks in several countries, which show whether servers tell them apart.
 SUBNETS = [f"{first}.{first % 7}.{first % 5}.0" for first in range(1, 120, 7)]
 
 
@@ -31,7 +31,7 @@ class Stage:
         self.octets = None
         write_queries(workload, self.queries)
         self.label = workload.asked()[0]
-        # Real servers first: one of their answers says how long that of the padded echo is.
+        # Real servers come first: one of their answers gives the length of the padded echo's.
         for name in sorted(names, key=lambda name: name == "echo"):
             self.start(name)
         floors = [name for name in ("echo", "padded echo") if name in self.running]

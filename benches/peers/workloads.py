@@ -34,8 +34,8 @@ class Service:
     label: str
     endpoints: tuple  # of (address, weight)
     every: bool = False
-    # With pools, clients go to that of their continent, by places.py, or if it is down to the next;
-    # those of other continents to the first, whose endpoints are those of the service.
+    # With pools, clients go to that of their continent (places.py), or to the next if it is down.
+    # Clients of other continents go to the first, whose endpoints are those of the service.
     pools: tuple = ()
 
     def pool_of(self, continent):
@@ -57,9 +57,9 @@ class Workload:
     hosts: object = dict  # a function: label → addresses
     services: object = tuple  # a function: services
     expected: tuple = (NOERROR, 1)
-    # A part of all packets that is no well-formed query.
+    # The share of all packets that are no well-formed queries.
     malformed: float = 0.0
-    # Each query tells another network of its client: EDNS Client Subnet, /24, at random.
+    # Whether each query names another client network: EDNS Client Subnet, /24, at random.
     subnets: bool = False
 
     def located(self):

@@ -1,4 +1,4 @@
-//! The machines behind the service: HTTP servers, each on an address of its own.
+//! The backends of the service: HTTP servers, each on an address of its own.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// How many ports to try before giving up finding one that is free on every address.
+/// Ports to try until one is free on every address.
 const PORTS_MAX: usize = 50;
 
 /// An HTTP server that answers every request with 200 and its name.
@@ -63,7 +63,7 @@ impl Backend {
     pub(crate) fn kill(&mut self) {
         if let Some(Running { stop, thread }) = self.running.take() {
             stop.store(true, Ordering::SeqCst);
-            // Wakes the thread; what becomes of this connection does not matter.
+            // Wakes the thread; the outcome of this connection does not matter.
             drop(TcpStream::connect(self.address));
             drop(thread.join());
         }
@@ -91,7 +91,7 @@ fn run(name: &'static str, listener: TcpListener) -> Running {
             if stopped.load(Ordering::SeqCst) {
                 return;
             }
-            // A client that went away is its own problem.
+            // A client that went away is no error.
             let _ = stream.and_then(|stream| answer(stream, name));
         }
     });

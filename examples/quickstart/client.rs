@@ -1,5 +1,5 @@
-//! A DNS client over UDP. hickory-proto writes its queries and reads the responses, so what the
-//! server says is understood by code that shares nothing with it.
+//! A DNS client over UDP. hickory-proto writes its queries and reads the responses: code that
+//! shares nothing with the server understands what it says.
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -9,10 +9,10 @@ use std::time::Duration;
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
 
-/// How long one response may take. There are no retries: every lost query is a failure.
+/// The time one response may take. There are no retries: every lost query is a failure.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Asks one server for one name.
+/// A client of one server, and the name that it asks for.
 pub(crate) struct Client {
     socket: UdpSocket,
     name: Name,
@@ -27,7 +27,7 @@ impl Client {
         Ok(Self { socket, name: Name::from_str(name)?, asked: 0 })
     }
 
-    /// How many times [`Client::ask`] has been answered.
+    /// Returns how many times [`Client::ask`] has been answered.
     pub(crate) fn asked(&self) -> u32 {
         self.asked
     }
@@ -42,7 +42,7 @@ impl Client {
         }
     }
 
-    /// Asks for the SRV records of `name`, heaviest first, as lines for people.
+    /// Asks for the SRV records of `name`, and returns them as readable lines, heaviest first.
     pub(crate) fn ask_srv(&self, name: &str) -> Result<Vec<String>, Box<dyn Error>> {
         let response = self.exchange(&Name::from_str(name)?, RecordType::SRV)?;
         let mut records: Vec<_> = response

@@ -1,4 +1,4 @@
-//! Keeps the server's log lines about health, to be shown at the right moment.
+//! The server's log lines about health, kept until the right moment to show them.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -9,10 +9,10 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How long lines may take to come: a state turns an instant before its line is written.
+/// The time to wait for lines: a state turns an instant before its line is written.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The lines since they were last taken.
+/// The lines logged since they were last taken.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<(Mutex<Vec<String>>, Condvar)>);
 
@@ -24,7 +24,7 @@ impl Log {
         log
     }
 
-    /// The lines, oldest first, once there are `count`; they are gone from here then.
+    /// Takes the lines, oldest first, once there are `count`; after [`PATIENCE`] those there are.
     pub(crate) fn take(&self, count: usize) -> Vec<String> {
         let (lines, grown) = &*self.0;
         let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);

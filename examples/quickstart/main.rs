@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Everything is real and on loopback: three HTTP servers, a zone file, the server with its health
-//! checks, and a DNS client that shares no code with it. Each act says what it expects; the first
-//! expectation that fails ends the program with a sentence that says which, and exit code 1.
+//! checks, and a DNS client that shares no code with it. Each act says what it expects. The first
+//! expectation that fails ends the program with a sentence that names it, and exit code 1.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "narrating is its purpose")]
 
@@ -35,10 +35,10 @@ const BACKENDS: [(&str, u32); 3] = [("alpha", 3), ("beta", 2), ("gamma", 1)];
 /// The name that is asked for.
 const NAME: &str = "web.example.com.";
 
-/// Queries an act counts shares over; the weights divide it.
+/// Queries over which an act counts shares; the sums of the weights divide it.
 const QUERIES: u32 = 600;
 
-/// How far a share may be from exact, in answers.
+/// Answers by which a share may differ from exact.
 const TOLERANCE: u32 = 2;
 
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -46,10 +46,10 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 const RISE: u32 = 2;
 const FALL: u32 = 2;
 
-/// What a turned state may take to reach the answers, and a busy machine to notice.
+/// The time for a turned state to reach the answers, and for a busy machine to notice.
 const SLACK: Duration = Duration::from_millis(100);
 
-/// What the play needs on every page of it.
+/// The result of a part of the play.
 type Outcome = Result<(), Box<dyn Error>>;
 
 fn main() -> ExitCode {
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The whole play.
+/// Plays all acts.
 fn play(stage: &mut Stage) -> Outcome {
     stage.title("Waypost quickstart", "three backends, one name, and one of them dies");
     let log = Log::start();
@@ -182,7 +182,7 @@ fn show_srv(stage: &mut Stage, client: &Client) -> Outcome {
     }
 }
 
-/// Closes alpha's port, and asks on until alpha is out of the answers for good.
+/// Closes alpha's port, and keeps asking until alpha is out of the answers for good.
 fn die(stage: &mut Stage, client: &mut Client, backends: &mut [Backend], log: &Log) -> Outcome {
     let limit = INTERVAL * FALL + TIMEOUT + SLACK;
     stage.act("alpha dies", &format!("its port closes. It must be gone within {limit:?}."));
@@ -190,7 +190,7 @@ fn die(stage: &mut Stage, client: &mut Client, backends: &mut [Backend], log: &L
     let address = alpha.address().ip();
     alpha.kill();
     let started = Instant::now();
-    // Of three answers in a row, alpha's weight gives it at least one as long as it is up.
+    // While alpha is up, its weight gives it at least one of any three answers in a row.
     let (mut last, mut others, mut asked) = (started, 0, 0);
     while others < 12 {
         let answered = client.ask()? == address;

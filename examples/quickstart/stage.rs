@@ -1,4 +1,4 @@
-//! What a person sees: acts, tables with bars, and what held. Colour on a terminal only.
+//! The output that a person sees: acts, tables with bars, and what held. Colour on a terminal only.
 
 use std::io::IsTerminal;
 use std::net::IpAddr;
@@ -12,20 +12,20 @@ const RED: &str = "31";
 const GREEN: &str = "32";
 const CYAN: &str = "36";
 
-/// Where the play takes place.
+/// The output of the play, act by act.
 pub(crate) struct Stage {
     colour: bool,
     acts: u32,
 }
 
-/// One backend's part of the answers.
+/// One backend's share of the answers.
 pub(crate) struct Tally<'a> {
     pub(crate) name: &'a str,
     pub(crate) address: IpAddr,
     pub(crate) alive: bool,
     /// Answers that named it.
     pub(crate) count: u32,
-    /// Answers that its weight makes its own.
+    /// Answers that its weight gives it, exactly.
     pub(crate) exact: u32,
 }
 
@@ -43,7 +43,7 @@ impl Stage {
         println!("  {} {fact}", self.paint(CYAN, &format!("{what:<10}")));
     }
 
-    /// A command that the reader can type.
+    /// Prints a command that the reader can type.
     pub(crate) fn hint(&self, command: &str) {
         println!("  {:<10} {}\n", "", self.paint(DIM, &format!("$ {command}")));
     }
@@ -59,14 +59,14 @@ impl Stage {
         println!("    {line}");
     }
 
-    /// Log lines of the server, as they were written.
+    /// Prints log lines of the server as they were written.
     pub(crate) fn log(&self, lines: &[String]) {
         for line in lines {
             println!("    {}", self.paint(DIM, &format!("log: {line}")));
         }
     }
 
-    /// A share for each backend, with bars.
+    /// Prints a share for each backend, with bars.
     pub(crate) fn table(&self, tallies: &[Tally<'_>], queries: u32) {
         let heading =
             format!("{:<6} {:<10}  {:>7}  {:>5}  {:>7}", "", "", "answers", "exact", "share");
@@ -82,7 +82,7 @@ impl Stage {
         println!();
     }
 
-    /// Something that was expected and is so.
+    /// Prints an expectation that held.
     pub(crate) fn holds(&self, what: &str) {
         println!("    {} {what}", self.paint(GREEN, "✓"));
     }

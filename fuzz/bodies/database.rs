@@ -2,7 +2,7 @@
 
 use waypost::geo::Database;
 
-/// Any octets as a database: either one, or an error.
+/// Reads any octets as a database: the result is a database, or an error that says something.
 pub(crate) fn run(data: &[u8]) {
     if let Err(error) = Database::read("places.mmdb", data) {
         assert!(!error.is_empty());

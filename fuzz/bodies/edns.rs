@@ -1,4 +1,4 @@
-//! OPT records of any kind behind a question that is in order.
+//! OPT records of any kind after a valid question.
 
 use std::net::SocketAddr;
 
@@ -15,12 +15,12 @@ const QUESTIONS: [&[u8]; 8] = [
     b"\x05_http\x04_tcp\x06placed\x07example\x03com\0\0\x21\0\x01",
 ];
 
-/// The first octet chooses question and transport, the next six are class and TTL of the OPT
-/// record, the rest is its RDATA.
+/// Builds a query and checks its response. The first octet chooses question and transport, the
+/// next six are the class and TTL of the OPT record, and the rest is its RDATA.
 pub(crate) fn run(data: &[u8]) {
     let Some((&[choice, fixed @ ..], rdata)) = data.split_first_chunk::<7>() else { return };
     let question = QUESTIONS[usize::from(choice & 3 | choice >> 2 & 4)];
-    // With a question or, to fetch a cookie, without.
+    // With a question, or without one to fetch a cookie.
     let questions = u8::from(choice & 0x80 == 0);
     let mut query = vec![0x12, 0x34, 1, 0, 0, questions, 0, 0, 0, 0, 0, 1];
     if questions == 1 {

@@ -34,7 +34,7 @@ impl Files for Given<'_> {
     }
 }
 
-/// Any text as a table: either a zone, or mistakes that point into the text.
+/// Reads any text as a table: the result is a zone, or mistakes that point into the text.
 pub(crate) fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let loaded = load_zone(Path::new("zones/example.com.toml"), &Given(text), &Allowed::default());

@@ -1,5 +1,5 @@
-//! What holds for any input at all: the bodies of the fuzz targets, which the tests replay every
-//! file of `fuzz/corpus` through.
+//! Properties that hold for any input at all: the bodies of the fuzz targets. The tests replay
+//! every file of `fuzz/corpus` through them.
 
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 

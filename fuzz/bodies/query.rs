@@ -5,7 +5,7 @@ use waypost::wire::name::Name;
 use waypost::wire::qname::Qname;
 use waypost::wire::query::{Query, read_without_question};
 
-/// What is read lies inside the message, and reads the same when it is written anew.
+/// Checks that what is read lies inside the message, and that the name reads the same again.
 pub(crate) fn run(data: &[u8]) {
     let Some(header) = Header::read(data) else { return assert!(data.len() < 12) };
     let mut qname = Qname::new();

@@ -1,4 +1,4 @@
-//! The waist: octets in, octets out.
+//! The responder: octets in, octets out.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -16,10 +16,10 @@ use waypost::snapshot::{Access, Snapshot, Zone};
 use waypost::steering::RouteTables;
 use waypost::wire::message::Message;
 
-/// One of everything that an answer can be made of.
+/// A zone with one of everything that an answer can be made of.
 const ZONE: &str = include_str!("zone.toml");
 
-/// What a service of it knows of its clients.
+/// The latencies of clients that a service of the zone knows.
 const LATENCIES: &str = include_str!("placed.csv");
 
 struct Given;
@@ -44,8 +44,8 @@ static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
 
 const OVERS: [Over; 6] = [Over::Udp, Over::Tcp, Over::Tls, Over::Https, Over::Quic, Over::H3];
 
-/// The first octet chooses how the query comes, the second from where and when, the rest is the
-/// query.
+/// Checks the response to a query. The first octet chooses the transport, the second the client's
+/// address and port; the rest is the query.
 pub(crate) fn run(data: &[u8]) {
     let [over, from, query @ ..] = data else { return };
     let ip = match from & 1 {
@@ -65,7 +65,7 @@ pub(crate) fn check(query: &[u8], client: Client) {
         name: Text::new("ns1"),
         version: Text::new("waypost"),
         cookies: Some(Cookies::new(&[[1; 16], [2; 16]])),
-        // A table of its own for each query would cost more than all the rest.
+        // A new table for every query would cost more than all the rest.
         rates: (query.len() % 64 == 63).then(|| Arc::new(Rates::new(limit, [3; 16]))),
         stream_idle: 100,
     };
@@ -87,8 +87,8 @@ pub(crate) fn check(query: &[u8], client: Client) {
         _ => assert!(!truncated, "a stream has room"),
     }
     let message = Message::read(response).expect("a readable response");
-    // A client that wants not to be known may name no family of addresses, and gets that back
-    // (RFC 7871 §7.1.2); not everyone can read it.
+    // A client that hides its address may send family 0, and gets it back (RFC 7871 §7.1.2);
+    // hickory-proto does not read that.
     let mut options = message.options.iter();
     let of_no_family = options.any(|(number, data)| *number == 8 && data.starts_with(&[0, 0]));
     match Independent::from_vec(response) {
@@ -107,7 +107,7 @@ pub(crate) fn check(query: &[u8], client: Client) {
     assert!(!is_answer || !message.answer.is_empty());
 }
 
-/// What is not answered has a reason.
+/// Checks that a query that is dropped has a reason.
 fn check_drop(query: &[u8], client: Client, outcome: Outcome) {
     match outcome {
         Outcome::Drop(Dropped::Short) => assert!(query.len() < 12),

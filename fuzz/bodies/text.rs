@@ -1,4 +1,4 @@
-//! Files that are given as text.
+//! Zones that are given as text.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use waypost::steering::RouteTables;
 use waypost::wire::kind::Type;
 use waypost::wire::message::write_query;
 
-/// One file, and one that it may include.
+/// One file; those that it may name are in [`BESIDE`].
 struct Given<'a> {
     path: &'a str,
     text: &'a str,
 }
 
-/// What `include` and `records_file` may name, and `latencies`.
+/// The files that `include`, `records_file` and `latencies` may name.
 const BESIDE: [(&str, &str); 2] = [
     ("zones/beside.zone", "ns2 A 192.0.2.54\n"),
     ("zones/beside.csv", "10.0.0.0/8,a,1\n10.0.0.0/8,b,2\n"),
@@ -37,8 +37,8 @@ impl Files for Given<'_> {
     }
 }
 
-/// Loads `text` as the file at `path`: either there is a zone that answers, or an error that points
-/// into the text; and what is said of it is safe to print.
+/// Loads `text` as the file at `path`, and checks the outcome: a zone that answers, or errors. All
+/// diagnostics point into their text, and are safe to print.
 pub(crate) fn load(path: &str, text: &str) {
     let loaded = load_zone(
         Path::new(path),
@@ -63,6 +63,6 @@ pub(crate) fn load(path: &str, text: &str) {
     let mut responder = Responder::new(Arc::new(snapshot), 1);
     let client = Client { source: ([10, 0, 0, 1], 5353).into(), over: Over::Tcp };
     let outcome = responder.respond(&query, client, &mut vec![0; 65_535]);
-    // Only `clients` may keep the zone from answering for itself.
+    // Only `clients` may make the zone refuse a query for its SOA.
     assert!(matches!(outcome, Outcome::Answer(_) | Outcome::Refused(_)), "{outcome:?}");
 }

@@ -1,5 +1,5 @@
 #![no_main]
-//! Feeds the fuzzer's octets to what `cargo test` replays the corpus through.
+//! Runs the body with the octets of the fuzzer; `cargo test` runs it with the corpus.
 
 #[path = "../bodies/mod.rs"]
 mod bodies;

@@ -1,4 +1,5 @@
-# Where the server listens: both families on one port, rivals, addresses that come later; and signals.
+# The addresses of the server: both families on one port, rivals, addresses that come later; and
+# signals.
 # shellcheck shell=bash
 
 mkdir "$work/addresses"
@@ -6,14 +7,14 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 
     -keyout "$work/addresses/key.pem" -out "$work/addresses/cert.pem" 2>"$work/openssl.log" ||
     fail_now "openssl: $(cat "$work/openssl.log")"
 
-# The zone's checks probe loopback, which a server that others reach must be allowed to.
+# The zone's checks probe loopback, which must be allowed to a server that others can reach.
 printf '[checks]\nallow = "127.0.0.0/8"\n' >"$work/reach.toml"
 
 answers() { # answers SERVER [ARGUMENTS]...
     prints '^192\.0\.2\.80$' \
         kdig "@$1" +norecurse +time=2 +retry=0 +short "${@:2}" static.example.com A
 }
-# soon COMMAND...: an address needs a moment until it can be used.
+# soon COMMAND...: tries until it succeeds, because an address needs a moment until it can be used.
 soon() { wait_until 10 "$@" >/dev/null || "$@"; }
 says() { wait_until 10 grep -qE -- "$1" "$work/waypost.log" || { cat "$work/waypost.log"; false; }; }
 # serve_at ADDRESS:PORT...: serves the zone of the client tests there.
@@ -38,7 +39,7 @@ for order in '0.0.0.0:53 [::]:53' '[::]:53 0.0.0.0:53'; do
     end waypost
 done
 
-# A server of another kind on an IPv4 address, with the socket option that lets others in beside it.
+# A server of another kind on an IPv4 address, with the socket option that lets others share it.
 start rival php -r '$u = stream_socket_server("udp://127.0.0.1:53", $e, $m, STREAM_SERVER_BIND,
     stream_context_create(["socket" => ["so_reuseport" => true]])); echo "ready\n"; sleep(100);'
 wait_until 10 grep -q ready "$work/rival.log" || fail_now "no rival: $(cat "$work/rival.log")"
@@ -82,7 +83,7 @@ done
 test_that "192.0.2.1 has come, and answers over https" answers 192.0.2.1 +https
 end waypost
 
-# IPv6 addresses are tentative for a second until duplicates have answered.
+# An IPv6 address is tentative for a second, in which a duplicate would answer.
 ip address add 2001:db8::2/64 dev late0
 serve_at '[2001:db8::2]:53'
 test_that "an address that was tentative at the start answers" soon answers 2001:db8::2
@@ -100,7 +101,7 @@ test_that "SIGUSR1 logs all states" says \
     'web\.example\.com\./alpha is (up|down|unknown) for .* by its http check of 127\.0\.0\.11:8080: .+'
 test_that "and it lives on" answers 127.0.0.1
 
-# Its memory is root's: a user that is not root, which it runs as here, may not read it.
+# Its memory belongs to root: even the user that it runs as here, who is not root, may not read it.
 chmod 755 "$work"
 cp "$WAYPOST" "$work/waypost"
 start unprivileged setpriv --reuid=65534 --regid=65534 --clear-groups \

@@ -1,11 +1,11 @@
-# What checks domains of the real Internet finds nothing wrong: Zonemaster and DNSViz.
+# Programs that check domains of the real Internet find nothing wrong: Zonemaster and DNSViz.
 # shellcheck shell=bash
 
 # shellcheck source=tests/clients/internet/stage.sh
 . "$here/internet/stage.sh"
 
-# The zone that comes with Waypost, by another name, and the one that `waypost init` writes, with two
-# name servers.
+# The zone that comes with Waypost, under another name, and the zone that `waypost init` writes,
+# with two name servers.
 zones=$work/checkers
 mkdir "$zones"
 sed 's/example\.com/stock.test/g' zones/example.com.toml >"$zones/stock.test.toml"
@@ -16,8 +16,8 @@ sed -e 's/^nameservers = .*/nameservers = ["ns1", "ns2"]/' \
     "$work/init/zones/readme.test.toml" >"$zones/readme.test.toml"
 build_internet "$zones"
 
-# by_zonemaster ZONE: every test ran, and nothing is worse than a notice. The profile passes over
-# one thing, that the servers' addresses are reserved ones: here they must be.
+# by_zonemaster ZONE: every test ran, and nothing is worse than a notice. The profile overlooks one
+# thing, that the servers' addresses are reserved ones: here they must be.
 by_zonemaster() {
     local output
     output=$(env -C "$internet" timeout 90 zonemaster-cli --hints root.hints --level INFO \
@@ -27,8 +27,8 @@ by_zonemaster() {
     ! grep -qE ' (WARNING|ERROR|CRITICAL) ' <<<"$output"
 }
 
-# by_dnsviz NAME...: from the root down, no error and no warning. -E asks with all that EDNS may
-# bring; -P: the addresses are reserved ones.
+# by_dnsviz NAME...: from the root down, no error and no warning. -E tests EDNS in many ways; -P
+# permits reserved addresses.
 by_dnsviz() {
     local output probe=$internet/probe.json
     timeout 90 dnsviz probe -A -E -a . -x .:a.root=203.0.113.1 -o "$probe" "$@" || return 1

@@ -1,11 +1,11 @@
-# Resolvers and proxies in between, each set up by its block of docs/ask-from-here.md: what they make of a
+# Resolvers and proxies in between, each set up by its block of docs/ask-from-here.md: they follow a
 # zone of `waypost init`, while a server is there and after it has died.
 # shellcheck shell=bash
 
 page=docs/ask-from-here.md
 files=$work/consumers
 mkdir -p "$files"
-# Writes each block after `<!-- file: NAME -->` to its file.
+# Writes each block after `<!-- file: NAME -->` to the file of that name.
 awk -v out="$files" '
     /^<!-- file: .* -->$/ { file = out "/" $3; next }
     /^```/ { if (inside) { inside = 0; file = "" } else if (file) inside = 1; next }
@@ -16,7 +16,7 @@ backend one 11
 backend two 12
 serve --zones "$files/zones" --workers 1
 
-# Servers of the tests run as who started them: there is nobody else in some namespaces.
+# Servers of the tests run as the user who started them: some namespaces have no other.
 start_dnsmasq() {
     start dnsmasq dnsmasq --keep-in-foreground --conf-file="$files/dnsmasq.conf" --no-resolv --no-hosts \
         --listen-address=127.0.0.1 --bind-interfaces --user=root --pid-file= --stop-dns-rebind
@@ -34,7 +34,8 @@ server:
 CONF
     start unbound unbound -d -c "$files/unbound-whole.conf"
 }
-# It talks to nobody while the machine has loopback alone, and wants a user and directories of its own.
+# systemd-resolved asks nobody while the machine has only loopback, and it wants a user and
+# directories of its own.
 start_resolved() {
     ip link add up0 type veth peer name up1
     ip link set up1 up
@@ -75,7 +76,7 @@ http {
     include $files/nginx.conf;
 }
 CONF
-    # Its workers would be nobody, who may not be here.
+    # Its workers would run as nobody, a user who may not exist here.
     ((EUID != 0)) || sed -i '1i user root;' "$files/nginx-whole.conf"
     start nginx nginx -p "$files" -c "$files/nginx-whole.conf"
 }
@@ -87,7 +88,7 @@ start_caddy() {
 
 looks_up() { dig @"${2:-127.0.0.1}" +short +time=1 +tries=1 web.example.com | grep -qE "^127\.0\.0\.$1\$"; }
 calls() { curl -s -m 3 "http://127.0.0.1:$1/" | grep -qE "^$2\$"; }
-# twenty COMMAND...: it succeeds twenty times.
+# twenty COMMAND...: the command succeeds twenty times.
 twenty() {
     local i
     for ((i = 1; i <= 20; i++)); do "$@" || { echo "not the ${i}th time"; return 1; }; done
@@ -115,7 +116,7 @@ end one
 is_gone() { ! dig @127.0.0.1 -p 5300 +short web.example.com | grep -q '127.0.0.11'; }
 gone_for_good() { wait_until 15 grep -q 's1 is down' "$work/waypost.log" && is_gone; }
 test_that "Waypost notices that a server died" gone_for_good
-# A TTL of 10 s on the way, where there is a cache.
+# A cache on the way may keep an answer for its TTL of 10 s.
 for proxy in haproxy:8000 nginx:8001 caddy:8002; do
     alone() { twenty calls "${proxy#*:}" two; }
     test_that "${proxy%:*} leaves the dead server" wait_until 20 alone

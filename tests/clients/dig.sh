@@ -53,7 +53,7 @@ for client in dig kdig; do
     test_that "$how: over IPv6" prints '192\.0\.2\.80' "$client" @::1 +norecurse static.example.com A
 done
 
-# kdig asks in lower case, whatever it is told.
+# kdig asks in lower case, whatever case it is given.
 for over in notcp tcp; do
     test_that "dig +$over: the case of the name comes back" prints '^;StAtIc\.eXaMpLe\.CoM\.' \
         dig @127.0.0.1 "+$over" +norecurse StAtIc.eXaMpLe.CoM A
@@ -73,7 +73,7 @@ test_that "dig: an unknown opcode is NOTIMP" prints 'status: NOTIMP' \
 test_that "dig: several queries on one connection" prints '192\.0\.2\.25' \
     dig @127.0.0.1 +tcp +keepopen +short static.example.com A mail.example.com A
 
-# No backend listens yet: everything is down, and the answers go on (fail open), by weight.
+# No backend listens yet: all endpoints are down, and the answers go on (fail open), by weight.
 for ((i = 0; i < 600; i++)); do echo 'web.example.com A'; done >"$work/queries"
 timeout 60 dig @127.0.0.1 +norecurse +short -f "$work/queries" >"$work/answers"
 for expected in 11:300 12:200 13:100; do

@@ -1,11 +1,11 @@
-# What the documentation says: commands are typed, zones are loaded.
+# The documentation, tried: its commands are typed, its zones are loaded.
 # shellcheck shell=bash
 #
-# Behind the line `<!-- run -->` a `console` block is typed command by command: `$ command`, then the lines
-# that it must print; and a `sh` block line by line. All commands of a document go into one shell, as a
-# reader types them: directories, variables and jobs stay. Of what must be printed, a line `…` stands for
-# any number of lines, and `…` in a line for any text. A `toml` block that starts with a `zone` key is a
-# whole zone and must load without a warning.
+# After the line `<!-- run -->`, a `console` block is typed command by command (`$ command`, then
+# the lines that it must print), and a `sh` block line by line. All commands of a document go into
+# one shell, as a reader types them: directories, variables and jobs stay. Among the lines that must
+# be printed, a line `…` stands for any number of lines, and `…` in a line for any text. A `toml`
+# block with a `zone` key is a whole zone and must load without a warning.
 
 documents=(docs/*.md docs/steering/*.md examples/php/README.md zones/README.md)
 PATH=$(dirname "$WAYPOST"):$PATH
@@ -23,8 +23,8 @@ run_blocks() { # run_blocks FILE: writes each command to its own pair of files, 
     ' "$1"
 }
 
-# Types the commands into one shell, whose home is empty. After a program that goes on in the background it
-# waits as long as a person would.
+# Types the commands into one shell, whose home is empty. After a command that goes on in the
+# background it waits for two seconds, as a person would.
 typist='
     for command in "$1".*.command; do
         name=${command%.command}
@@ -45,7 +45,7 @@ says() { # says NAME: the command succeeded, and printed what is expected
     status=$(cat "$1.status" 2>/dev/null) || status='never, it was not reached'
     [[ $status == 0 ]] || { cat "$1.actual"; printf '(it ended with %s)\n' "$status"; return 1; }
     [[ -s $1.expected ]] || return 0
-    # Which settings were read depends on the directory, and no document shows it.
+    # The settings that were read depend on the directory, and no document shows them.
     sed -i '/^settings: /d' "$1.actual"
     php "$here/matches.php" "$1.expected" "$1.actual"
 }
@@ -61,7 +61,7 @@ test_document() {
     done
 }
 
-# The first page in a fresh directory and with nothing running, as its reader has it.
+# README.md is the first, with an empty home and nothing running, as its reader has it.
 no_block_is_left_out() {
     awk '/^```(console|sh)$/ && last !~ /^<!-- (run|not run: .*) -->$/ { print NR ": " $0; bad = 1 }
         { last = $0 } END { exit bad }' README.md

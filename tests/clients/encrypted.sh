@@ -1,8 +1,8 @@
-# kdig over TLS, HTTPS and QUIC, curl and Chromium over HTTPS; a certificate that is renewed under
-# them.
+# kdig over TLS, HTTPS and QUIC, curl and Chromium over HTTPS, and a certificate that is renewed
+# meanwhile.
 # shellcheck shell=bash
 
-# issue NAME: a certificate of localhost in NAME.pem, which signs itself, and its key.
+# issue NAME: writes a self-signed certificate of localhost to NAME.pem, and its key to NAME.key.
 issue() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -days 30 \
         -subj "/CN=$1" -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' \
@@ -10,7 +10,7 @@ issue() {
         fail_now "openssl: $(cat "$work/openssl.log")"
 }
 
-# present NAME: puts it in the place that the server reads.
+# present NAME: puts a certificate and its key in the place that the server reads.
 present() {
     install -m 644 "$work/$1.pem" "$work/cert.new" && mv "$work/cert.new" "$work/cert.pem"
     install -m 600 "$work/$1.key" "$work/key.new" && mv "$work/key.new" "$work/key.pem"
@@ -66,7 +66,7 @@ test_that "kdig refuses a certificate that it does not know" fails_with 'certifi
 test_that "kdig +https-get" prints '192\.0\.2\.80' \
     kdig @127.0.0.1 +https-get +norecurse +time=3 static.example.com A
 
-# A query for static.example.com A, as octets and in base64url; the longest message and one more.
+# A query for static.example.com A, as octets and in base64url; and one octet more than the longest.
 printf '\0\0\0\0\0\1\0\0\0\0\0\0\6static\7example\3com\0\0\1\0\1' >"$work/query"
 dns=AAAAAAABAAAAAAAABnN0YXRpYwdleGFtcGxlA2NvbQAAAQAB
 head -c 65536 /dev/zero >"$work/long"
@@ -81,7 +81,7 @@ for version in 2 1.1; do
     test_that "curl: so is a GET, whatever it accepts" \
         prints "^$version 200 application/dns-message\$" "${web[@]}" "--http$version" "$url?dns=$dns"
     test_that "curl: the answer is in it" prints 'c0 00 02 50$' od -An -tx1 -w1024 "$work/answer"
-    # status CURL...: what the server says of a request.
+    # status CODE CURL...: the server answers a request with this status.
     status() { prints "^$version $1 text/plain; charset=utf-8\$" "${@:2}" "--http$version"; }
     test_that "curl: another path is 404" status 404 "${web[@]}" "https://localhost/other?dns=$dns"
     test_that "curl: another method is 405" status 405 "${web[@]}" -X PUT "$url"
@@ -100,7 +100,7 @@ test_that "curl: it may be kept as long as its TTL" \
     prints '^cache-control: max-age=3600' "${headers[@]}" "$url?dns=$dns"
 test_that "curl: 405 says which methods there are" prints '^allow: GET, POST' "${headers[@]}" -X PUT "$url"
 
-# Names that only we know: a resolver of the system has no part in it.
+# Only we know these names: the system's resolver has no part in it.
 backend home 80
 doh=(curl --silent --show-error --max-time 10 --doh-url "$url" --resolve localhost:443:127.0.0.1)
 test_that "curl --doh-url finds a name" \
@@ -108,12 +108,12 @@ test_that "curl --doh-url finds a name" \
 test_that "curl --doh-url refuses a server that it does not trust" \
     fails_with 'resolve' "${doh[@]}" http://home.example.com:8080/
 
-# A browser that asks us and nobody else, by the policy of its administrator.
+# A browser that asks only us, by the policy of its administrator.
 mkdir -p "$work/chromium/policies/managed" "$work/home/.pki/nssdb"
 mount --bind "$work/chromium" /etc/chromium
 certutil -d "sql:$work/home/.pki/nssdb" -N --empty-password
 certutil -d "sql:$work/home/.pki/nssdb" -A -t CP,, -n waypost -i "$work/old.pem"
-# browse TEMPLATE: the page of home.example.com, as Chromium has it.
+# browse TEMPLATE: prints the page of home.example.com, as Chromium has it.
 browse() {
     printf '{"DnsOverHttpsMode": "secure", "DnsOverHttpsTemplates": "%s"}' "$1" \
         >"$work/chromium/policies/managed/dns.json"
@@ -142,7 +142,7 @@ test_that "a renewed certificate is read by itself" \
 test_that "kdig meets the new one" prints '^192\.0\.2\.80$' "${trust_new[@]}"
 test_that "kdig meets the old one no more" fails_with 'certificate' "${trust_old[@]}"
 
-# What is no TLS at all costs nobody anything.
+# Octets that are no TLS do no harm.
 for port in 853 443; do
     for ((i = 0; i < 20; i++)); do head -c $((i * 50)) /dev/urandom >"/dev/tcp/127.0.0.1/$port" || true; done
 done 2>/dev/null

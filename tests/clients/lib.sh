@@ -1,14 +1,14 @@
-# Instruments of the client tests: processes with an end, expectations, deadlines.
+# Tools of the client tests: processes with an end, expectations, deadlines.
 # shellcheck shell=bash
 
-# fail_now REASON: ends the run where going on makes no sense.
+# fail_now REASON: ends the run if it makes no sense to go on.
 fail_now() {
     printf 'not ok  %s\n' "$*"
     failed=$((failed + 1))
     total
 }
 
-# total: the last lines of a run, and its exit code.
+# total: prints the last lines of a run, and exits with its code.
 total() {
     if ((failed)) && [[ -s $work/waypost.log ]]; then
         printf "\n# the last lines of the server's log\n"
@@ -22,7 +22,7 @@ total() {
 start() {
     local name=$1
     shift
-    # Emptied first: nobody must read the log of a program before this one.
+    # Emptied first, so that nobody reads the log of an earlier program.
     : >"$work/$name.log"
     "$@" >>"$work/$name.log" 2>&1 &
     running[$name]=$!
@@ -63,7 +63,7 @@ backend() {
         fail_now "no backend on 127.0.0.$2: $(cat "$work/$1.log")"
 }
 
-# wait_until SECONDS COMMAND...: tries again and again; false if it never came true.
+# wait_until SECONDS COMMAND...: tries again and again; fails if the command never succeeded.
 wait_until() {
     local deadline=$((SECONDS + $1))
     shift
@@ -73,7 +73,7 @@ wait_until() {
     done
 }
 
-# test_that SENTENCE COMMAND...: one test; shows the command's output only if it fails.
+# test_that SENTENCE COMMAND...: runs one test; shows the command's output only if it fails.
 test_that() {
     local sentence=$1 output
     shift
@@ -114,7 +114,7 @@ fails_with() {
     grep -qE -- "$text" <<<"$output"
 }
 
-# near COUNT EXACT TOLERANCE
+# near COUNT EXACT TOLERANCE: COUNT is within TOLERANCE of EXACT.
 near() {
     printf '%d, expected %d within %d\n' "$1" "$2" "$3"
     (($1 - $2 <= $3 && $2 - $1 <= $3))

@@ -33,15 +33,15 @@ test_that "curl reaches the endpoint picked by SRV" \
 test_that "a stream reaches a backend by its plain name" prints '^(alpha|beta|gamma)$' \
     php -r 'echo file_get_contents("http://web.example.com:8080/");'
 
-# gone and back, as one long-lived PHP process sees them.
-within() { # within MILLISECONDS watch.php arguments
+# Times by which a long-lived PHP process sees an address gone or back.
+within() { # within MILLISECONDS ARGUMENTS...: runs watch.php with the arguments
     local most=$1 took
     shift
     took=$(timeout 30 php "$here/watch.php" "$@") || return 1
     printf 'after %d ms, at most %d\n' "$took" "$most"
     ((took <= most))
 }
-outcome() { # outcome CODE FILE: what was run before, and what it printed
+outcome() { # outcome CODE FILE: the exit code and the output of an earlier run
     cat "$2"
     return "$1"
 }
@@ -63,12 +63,12 @@ test_that "SRV does not name it either" prints_not 'alpha' \
     php $php/resolve_srv.php _http._tcp.web.example.com
 test_that "the log says so" prints 'web\.example\.com\./alpha is down' cat "$work/waypost.log"
 backend alpha 11
-# 200 ms × 2 and 200 ms; PHP started its web server before we began to count.
+# 200 ms × 2 and 200 ms; PHP had started its web server before we began to count.
 test_that "PHP follows: a backend that returns is back in time" \
     within 600 web.example.com 127.0.0.11 back 10
 
-# Workers that live long, as they come and as docs/php.md makes them. The promise is the same as above, and half
-# a second for a busy machine.
+# Long-lived workers, as they come and as docs/php.md makes them. The promise is the one above, and
+# half a second for a busy machine.
 mkdir -p "$work/php"
 awk -v out="$work/php" '
     /^<!-- file: .* -->$/ { file = out "/" $3; next }
@@ -76,7 +76,8 @@ awk -v out="$work/php" '
     inside { print >file }
 ' docs/php.md
 declare -A host=([alpha]=11 [beta]=12 [gamma]=13)
-# worker KIND [FILE]: the server that it called first dies; leaves "LATE late, ALL in all" in the worker's log.
+# worker KIND [FILE]: runs a worker, of which the first server that it called dies; leaves "LATE
+# late, ALL in all" in the worker's log.
 worker() {
     local first
     start worker php "$here/worker.php" "$1" http://web.example.com:8080/ 4 1200 "${@:2}"
@@ -92,7 +93,7 @@ worker() {
 fails_on() { worker "$1" && grep -qE '^[1-9][0-9]* late' "$work/worker.log"; }
 recovers() { worker "$1" "$work/php/$1.php" && grep -qE '^0 late, [1-9]' "$work/worker.log"; }
 for client in curl guzzle symfony; do
-    # `test_that` runs it in a subshell, which must not own the backends.
+    # `test_that` runs its command in a subshell, which must not own the backends.
     fails_on "$client" >"$work/failing" 2>&1 && failing=0 || failing=$?
     test_that "a worker with $client as it comes stays with a dead server" \
         outcome "$failing" "$work/failing"

@@ -1,5 +1,5 @@
-# Checks of every kind at real servers: that work, that are killed, that hang, that accept and
-# never answer, that reset; what is said of them, and when.
+# Checks of every kind at real servers that work, that are killed, that hang, that accept and never
+# answer, or that reset; the reasons that are given, and the times.
 # shellcheck shell=bash
 
 # shellcheck source=tests/clients/probed/servers.sh
@@ -7,7 +7,7 @@
 # shellcheck source=tests/clients/probed/calm.sh
 . "$here/probed/calm.sh"
 
-# A machine that is busy with other things is late, which is not what is tried here.
+# Milliseconds that a busy machine may be late, which is not what is tested here.
 SLACK=500
 INTERVAL=500 TIMEOUT=400
 until_down=$((INTERVAL * 2 + TIMEOUT + SLACK)) until_up=$((INTERVAL * 2 + SLACK))
@@ -45,10 +45,10 @@ cp "$probed/ca.pem" "$zones/"
 expect = { json = { \"/status\" = \"ok\", \"/checks/0/errors\" = 0 } }"
     service exec 127.0.2.2 \
         'kind = "exec", command = ["/usr/bin/redis-cli", "-h", "127.0.2.2", "ping"]'
-    # What always passes here.
+    # These always pass here.
     service icmp 127.0.2.9 'kind = "icmp"'
     service near-end 127.0.2.1 "kind = \"https\", port = 445, $tls, path = \"/healthz\""
-    # What never passes.
+    # These never pass.
     service too-near 127.0.2.1 \
         "kind = \"https\", port = 445, $tls, path = \"/healthz\", certificate = { fail = \"7d\" }"
     service no-value 127.0.2.1 \
@@ -65,7 +65,7 @@ expect = { json = { \"/status\" = \"ok\", \"/checks/0/errors\" = 0 } }"
 } >"$zones/probed.test.toml"
 services=(http https tls tcp redis mysql postgres dns grpc grpcs json exec)
 
-# serve_probed TOML: with this in [checks].
+# serve_probed TOML: serves with TOML in [checks].
 serve_probed() {
     printf '[listen]\naddresses = ["127.0.0.1:53"]\nworkers = 1\n[log]\nformat = "json"\n[checks]\n%s\n' \
         "$1" >"$work/probed.toml"
@@ -74,8 +74,8 @@ serve_probed() {
 
 now() { date +%s%3N; }
 
-# turned SERVICE STATE MILLISECONDS REASON: its real endpoint turned since $since, no later than so,
-# for a reason that is as the regular expression.
+# turned SERVICE STATE MILLISECONDS REASON: its real endpoint has turned since $since, no later than
+# MILLISECONDS after it, for a reason that matches the regular expression.
 turned() {
     local took reason line
     line=$(php "$here/probed/turned.php" "$work/waypost.log" "$since" "$1.probed.test./real" "$2") ||
@@ -85,12 +85,12 @@ turned() {
     ((took <= $3)) && grep -qE -- "^($4)$" <<<"$reason"
 }
 
-# Its real endpoint is among the answers, or is not.
+# The real endpoint of a service is among the answers, or is not.
 is_answered() { dig +short @127.0.0.1 "$1.probed.test" A | grep -q '^127\.0\.2\.'; }
 is_not_answered() { ! is_answered "$1"; }
 
-# all_turn WHAT STATE MILLISECONDS REASON [SERVICE=REASON]...: a test of every service, some of
-# which turn for reasons of their own.
+# all_turn WHAT STATE MILLISECONDS REASON [SERVICE=REASON]...: tests every service; some of them
+# turn for reasons of their own.
 all_turn() {
     local service reason own answered=is_answered
     [[ $2 == up ]] || answered=is_not_answered
@@ -149,7 +149,7 @@ signal_servers CONT
 all_turn "a server that goes on" up "$until_up" "$well"
 
 kill_servers
-# impostor MANNER: in the place of all servers.
+# impostor MANNER: starts an impostor in the place of all servers.
 impostor() {
     # shellcheck disable=SC2086 # lists of words
     start impostor php "$here/probed/impostor.php" "$1" \
@@ -157,7 +157,7 @@ impostor() {
         "udp:${listens[unbound]}"
     wait_until 5 grep -q ready "$work/impostor.log" || fail_now "no impostor: $(cat "$work/impostor.log")"
 }
-# What is down turns no more; only a server that starts says why again.
+# An endpoint that is down turns no more; only a server that starts says the reason again.
 end waypost
 for manner in silent reset; do
     impostor "$manner"
@@ -173,8 +173,8 @@ for manner in silent reset; do
     end impostor
 done
 
-# Everything that works at once, with the guard: this machine is thought to be at fault. Of all that
-# is probed that is 12 of 25, and 11 of 25 fail from the start on.
+# All that works fails at once, with the guard, which then blames this machine. These are 12 of the
+# 25 probed endpoints; 11 of the 25 fail from the start.
 start_servers
 serve_probed $'freeze_share = 0.46\nexec = true'
 since=0

@@ -1,5 +1,5 @@
 # Real resolvers walk the delegation to us: unbound, whose queries are in random case (0x20), and
-# BIND, which has no such option: its queries are in the case of those who ask it.
+# BIND, which has no such option: its queries are in the case of its client.
 # shellcheck shell=bash
 
 # shellcheck source=tests/clients/internet/stage.sh
@@ -9,10 +9,11 @@ zones=$work/resolvers
 mkdir "$zones"
 cp "$here"/internet/{shop,near}.test.toml "$zones"
 
-# now: milliseconds.
+# now: prints the time in milliseconds.
 now() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 
-# leaves ADDRESS NAME MILLISECONDS COMMAND...: how long after the command the name loses the address.
+# leaves ADDRESS NAME MILLISECONDS COMMAND...: the name loses the address no later than so after the
+# command.
 leaves() {
     local address=$1 name=$2 most=$3 began took
     shift 3
@@ -24,7 +25,7 @@ leaves() {
     ((took <= most))
 }
 has() { "${ask[@]}" +short "$2" A | grep -qxF "$1"; }
-# There must be an answer, but without it.
+# There must be an answer, but without the address.
 lacks() {
     local answer
     answer=$("${ask[@]}" +short "$2" A) && [[ -n $answer ]] && ! grep -qxF "$1" <<<"$answer"
@@ -35,7 +36,7 @@ srv_without() {
         [[ $answer == *beta* && $answer != *"$1"* ]]
 }
 
-# each_kind: one question for each kind of answer.
+# each_kind: tests one question for each kind of answer.
 each_kind() {
     test_that "$how: A" prints '^static\.shop\.test\.\s.*\sA\s+192\.0\.2\.80$' \
         "${ask[@]}" static.shop.test A
@@ -72,15 +73,15 @@ each_kind() {
     test_that "$how: the target of SRV" prints '\sA\s+127\.0\.0\.11$' "${ask[@]}" alpha.web.shop.test A
 }
 
-# Clients behind the resolver that tells their networks, and what they must get: whoever has no
-# route gets the rest.
+# Clients of the resolver that tells their networks, and the address that each must get. A client
+# without a route gets the rest.
 declare -A address_for=(
     [198.51.100.7]=192.0.2.101 [203.0.113.7]=192.0.2.102 [192.0.2.7]=192.0.2.100
     # Another client of a network that has asked.
     [198.51.100.8]=192.0.2.101
 )
 
-# each_its_own NAME CLIENT...: whoever asks gets what is for its network.
+# each_its_own NAME CLIENT...: each client gets the address for its network.
 each_its_own() {
     local name=$1 client answer
     shift
@@ -146,7 +147,7 @@ end ns2
 for resolver in unbound:127.0.0.2 bind:127.0.0.3; do
     how=${resolver%:*}
     ask=(dig "@${resolver#*:}" +time=5 +tries=2)
-    # Where 0x20 meets a silent server, unbound at times tries all of them three times over.
+    # If 0x20 meets a silent server, unbound at times tries all servers three times over.
     test_that "$how: one of the two servers is enough" \
         wait_until 60 has 192.0.2.81 "$how.wild.shop.test"
 done

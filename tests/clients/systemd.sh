@@ -1,4 +1,4 @@
-# The unit file: its command line by itself, and all of it under a systemd that is PID 1 of namespaces
+# The unit file: its command line alone, and all of it under a systemd that is PID 1 of namespaces
 # of its own.
 # shellcheck shell=bash
 
@@ -8,13 +8,13 @@ unit=contrib/systemd/waypost.service
 system=$work/systemd
 mkdir "$system"
 
-# The command line, in the directory that the unit says, where waypost.toml decides where it listens.
+# The command line, in the directory that the unit names, where waypost.toml has the addresses.
 command_line=$(sed -n 's/^ExecStart=//p' "$unit")
 read -ra command_line <<<"$command_line"
 test_that "the unit runs waypost serve" test "${command_line[*]}" = "/usr/local/bin/waypost serve"
 mkdir "$system/etc"
 cp contrib/systemd/waypost.toml "$system/etc/"
-# Its checks probe loopback, which a server that others reach must be allowed to.
+# The zone's checks probe loopback, which must be allowed to a server that others can reach.
 allowed='[checks]
 allow = "127.0.0.0/8"'
 echo "$allowed" >>"$system/etc/waypost.toml"
@@ -33,7 +33,7 @@ for server in 127.0.0.1 ::1; do
 done
 end waypost
 
-# Prepares a machine with the unit in it, and becomes its systemd. Nothing of it is seen outside.
+# Prepares a machine with the unit in it, and becomes its systemd. Nothing of it is visible outside.
 cat >"$system/boot" <<'END'
 #!/bin/bash
 set -eu
@@ -50,12 +50,12 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /var/lib /var/log /var/tmp /etc/systemd/system/waypost.service.d
 install -m 755 "$WAYPOST" /usr/local/bin/waypost
 install -m 644 "$UNIT" /etc/systemd/system/waypost.service
-# Its log is read from outside, so it goes into a file.
+# The log is read from outside, so it goes into a file.
 printf '[Service]\nStandardError=append:%s\n' "$LOG" >/etc/systemd/system/waypost.service.d/log.conf
 for target in sysinit basic shutdown umount final network-online multi-user; do
     printf '[Unit]\nDefaultDependencies=no\n' >"/etc/systemd/system/$target.target"
 done
-# Credentials are mounted in a namespace of their own, and seen here as systemd would have it.
+# systemd mounts credentials in another namespace; shared mounts make them visible here.
 mount --make-rshared /
 exec env -i PATH="$PATH" container=waypost-test SYSTEMD_UNIT_PATH=/etc/systemd/system \
     /lib/systemd/systemd --system --unit=multi-user.target --log-target=console
@@ -66,7 +66,7 @@ log=$work/unit.log
 cat >"$system/machine" <<'END'
 #!/bin/bash
 unshare --mount --cgroup --pid --ipc --uts --fork --kill-child "$@" &
-# It takes no other signal, and its systemd goes along.
+# unshare takes no other signal; with --kill-child its systemd ends, too.
 trap 'kill -KILL $!' TERM
 wait
 END
@@ -75,7 +75,7 @@ start systemd env WAYPOST="$WAYPOST" UNIT="$PWD/$unit" LOG="$log" "$system/machi
 
 has_begun() { init=$(pgrep -P "$(pgrep -P "${running[systemd]}")"); }
 wait_until 20 has_begun || fail_now "no namespace for systemd: $(cat "$work/systemd.log")"
-# What runs a command on that machine.
+# The command that runs others on that machine.
 inside=(timeout 60 nsenter --target "$init" --mount --pid --cgroup --uts --ipc --)
 is_running() { [[ $("${inside[@]}" systemctl is-system-running 2>&1) == running ]]; }
 wait_until 20 is_running || fail_now "systemd does not start: $(cat "$work/systemd.log")"
@@ -139,7 +139,7 @@ test_that "systemctl reload reads the zones again" "${inside[@]}" systemctl relo
 test_that "and serves them" wait_until 10 changed
 test_that "and it is still active" is ActiveState active
 
-# Nothing listens where the zone's endpoints are: all of them turn down.
+# Nothing listens at the addresses of the zone's endpoints: all of them turn down.
 test_that "endpoints are found down" log_has 'web\.example\.com\./alpha is down'
 test_that "it stops in time" "${inside[@]}" timeout 6 systemctl stop waypost
 test_that "and well" is Result success
@@ -149,7 +149,7 @@ test_that "with the states that it had, unasked" log_has 'states? (resumed|.*res
 states=/var/lib/waypost/states
 test_that "which are kept in its state directory" "${inside[@]}" test -s "$states"
 
-# A crash is followed by a start, however often.
+# A start follows every crash, however many there are.
 crash() {
     local before
     before=$(property MainPID)

@@ -1,5 +1,5 @@
-//! The probes of ISC's DNS compliance tests (`genreport`, which ednscomp.isc.org runs), by their
-//! names there. Each asks for the SOA of the zone unless its line says more.
+//! The probes of ISC's DNS compliance tests (`genreport`, which ednscomp.isc.org runs), under
+//! their names there. Each asks for the SOA of the zone unless its line says otherwise.
 
 use std::ops::RangeInclusive;
 
@@ -9,10 +9,10 @@ use super::message::{
 };
 
 const CLIENT_COOKIE: &[u8] = &[1, 2, 3, 4, 5, 6, 7, 8];
-/// Family 1, source and scope prefix length 0.
+/// A client subnet of family 1, with source and scope prefix lengths of 0.
 const ANYWHERE: &[u8] = &[0, 1, 0, 0];
 
-/// From A to CAA, AVC and DOA; DLV; and one that nobody has taken.
+/// The types from A to CAA, AVC and DOA; DLV; and 1000, which is not assigned.
 const TYPES: &[RangeInclusive<u16>] = &[
     1..=30,
     33..=33,
@@ -35,7 +35,7 @@ fn edns(version: u8) -> Query {
     soa().edns(version)
 }
 
-/// Asks each over UDP and TCP (`tcp`, `ednstcp`) and names the probe that fails.
+/// Sends each probe over UDP and TCP (`tcp`, `ednstcp`), and names the one that fails.
 fn run(probes: &[(&str, Query)], check: impl Fn(&Query, &Response)) {
     let subject = Subject::start();
     for (name, query) in probes {
@@ -46,7 +46,7 @@ fn run(probes: &[(&str, Query)], check: impl Fn(&Query, &Response)) {
     }
 }
 
-/// Whatever flags a query has, it is answered; without EDNS there is none in the response.
+/// Expects an answer whatever flags a query has, and no EDNS in the response to a query without.
 #[test]
 fn dns_aa_ad_cd_ra_rd_tc_zflag_and_tcp() {
     let probes = [
@@ -66,8 +66,8 @@ fn dns_aa_ad_cd_ra_rd_tc_zflag_and_tcp() {
     });
 }
 
-/// EDNS is answered with EDNS 0, whatever options and flags come with it; unknown ones do not
-/// come back.
+/// Expects EDNS 0 in the response, whatever options and flags come with the query; unknown ones do
+/// not come back.
 #[test]
 fn edns_and_its_options_and_flags() {
     let all = edns(0).option(NSID, b"").option(CLIENT_SUBNET, ANYWHERE);
@@ -90,7 +90,7 @@ fn edns_and_its_options_and_flags() {
     });
 }
 
-/// DO is copied, and with it set there is nothing else to see in a zone that is not signed.
+/// Expects DO to be copied, and to change nothing else: the zone is not signed.
 #[test]
 fn do_and_docd() {
     let probes = [
@@ -105,7 +105,7 @@ fn do_and_docd() {
     });
 }
 
-/// What dig sends by itself.
+/// Sends the query that dig makes by default.
 #[test]
 fn dig11() {
     let query = edns(0).payload(4096).flags(RD | AD).option(COOKIE, CLIENT_COOKIE);
@@ -115,7 +115,7 @@ fn dig11() {
     });
 }
 
-/// A small payload and DO: the response fits, and says EDNS.
+/// Expects a response with EDNS and DO that fits into a small payload.
 #[test]
 fn edns_at_512() {
     let query = Query::new("example.com.", DNSKEY).edns(0).payload(512).edns_flags(DO);
@@ -126,7 +126,7 @@ fn edns_at_512() {
     });
 }
 
-/// Any other version is BADVERS, whatever comes with it.
+/// Expects BADVERS for any other version, whatever comes with it.
 #[test]
 fn edns1_and_its_options_and_flags() {
     let probes = [
@@ -149,7 +149,7 @@ fn edns1_and_its_options_and_flags() {
     });
 }
 
-/// An unknown opcode is NOTIMP; a header is all that such a message is sure to have.
+/// Expects NOTIMP for an unknown opcode: only the header of such a message has a known form.
 #[test]
 fn opcode_and_opcodeflg() {
     let header = soa().without_question().opcode(15);
@@ -164,7 +164,7 @@ fn opcode_and_opcodeflg() {
     });
 }
 
-/// Types that nobody has heard of are no error.
+/// Expects no error for types that nobody has heard of.
 #[test]
 fn type666_and_every_type_there_is() {
     let types = TYPES.iter().cloned().flatten().chain([666]);

@@ -1,4 +1,4 @@
-//! Queries with any bit set, the server that they go to, and responses read octet by octet.
+//! Queries with any bit set, the server that gets them, and responses read octet by octet.
 
 use std::net::UdpSocket;
 
@@ -38,7 +38,7 @@ pub(super) const KEEPALIVE: u16 = 11;
 pub(super) const PADDING: u16 = 12;
 pub(super) const EXTENDED_ERROR: u16 = 15;
 
-/// The zone of these tests; its apex has no TXT, and `big` has more of it than UDP carries.
+/// The zone of these tests. Its apex has no TXT, and `big` has more TXT than UDP carries.
 const ZONE: &str = r#"
 zone = "example.com"
 nameservers = ["ns1", "ns2"]
@@ -50,7 +50,7 @@ big = { TXT = ["1 BIG", "2 BIG", "3 BIG", "4 BIG", "5 BIG", "6 BIG", "7 BIG", "8
 middle = { TXT = ["1 BIG", "2 BIG", "3 BIG", "4 BIG"] }
 "#;
 
-/// What the server says of itself.
+/// The settings of the server: its name, version and idle timeout.
 const SETTINGS: &str = "[identity]\nname = \"ns1-fra\"\nversion = \"waypost\"\n\
     [limits]\ntcp_idle = \"7s\"\n";
 
@@ -82,7 +82,7 @@ impl Subject {
         Response::read(query, &wire, &reply)
     }
 
-    /// Asks over UDP from that socket.
+    /// Asks over UDP, from `socket`.
     pub(super) fn udp_from(&self, socket: &UdpSocket, query: &Query) -> Response {
         let wire = query.encode(fastrand::u16(..));
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -101,7 +101,7 @@ impl Subject {
         Response::read(query, &wire, &reply)
     }
 
-    /// Asks over both.
+    /// Asks over UDP, then over TCP.
     pub(super) fn both(&self, query: &Query) -> [Response; 2] {
         [self.udp(query), self.tcp(query)]
     }
@@ -115,13 +115,13 @@ pub(super) struct Query {
     class: u16,
     /// The second 16 bits of the header: flags and opcode.
     flags: u16,
-    /// Whether there is more than a header.
+    /// Whether it has a question.
     question: bool,
-    /// Its OPT records: none, one, or more than there may be.
+    /// The OPT records: none, one, or more than there may be.
     opts: Vec<Opt>,
 }
 
-/// An OPT record, of a query or a response.
+/// An OPT record of a query or a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Opt {
     pub(super) payload: u16,
@@ -133,7 +133,7 @@ pub(super) struct Opt {
 }
 
 impl Query {
-    /// Without EDNS and with no flag set.
+    /// Makes a query without EDNS and without flags.
     pub(super) fn new(name: &str, rtype: u16) -> Self {
         Self { name: name.into(), rtype, class: 1, flags: 0, question: true, opts: vec![] }
     }
@@ -160,7 +160,7 @@ impl Query {
         Self { question: false, ..self }
     }
 
-    /// Adds EDNS of that version, announcing 1,232 octets.
+    /// Adds EDNS of this version, with a payload of 1,232 octets.
     pub(super) fn edns(mut self, version: u8) -> Self {
         self.opts.push(Opt { payload: 1232, rcode: 0, version, flags: 0, options: vec![] });
         self
@@ -213,7 +213,7 @@ impl Query {
 /// A record of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Record {
-    /// In wire format, not compressed.
+    /// The owner name in wire format, not compressed.
     pub(super) owner: Vec<u8>,
     pub(super) rtype: u16,
     pub(super) class: u16,
@@ -224,11 +224,11 @@ pub(super) struct Record {
 /// A response.
 #[derive(Clone, Debug)]
 pub(super) struct Response {
-    /// What it answers, for whoever reads why a test failed.
+    /// The query that it answers, for the reader of a failed test.
     pub(super) asked: String,
     /// The second 16 bits of the header.
     pub(super) flags: u16,
-    /// The whole RCODE, with what OPT adds to it.
+    /// The whole RCODE, with the bits that OPT adds to it.
     pub(super) rcode: u16,
     pub(super) has_question: bool,
     pub(super) answer: Vec<Record>,
@@ -238,8 +238,8 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// Reads a response to `query`, to the last octet, and checks what holds for every one: it
-    /// has the query's id, opcode, RD and, if any, question; RA and Z are clear.
+    /// Reads a response to `query` to the last octet, and checks what holds for every response: the
+    /// id, opcode, RD and, if any, question are those of the query; RA and Z are clear.
     fn read(asked: &Query, query: &[u8], wire: &[u8]) -> Self {
         let word = |at: usize| u16::from_be_bytes([wire[at], wire[at + 1]]);
         assert_eq!(wire[..2], query[..2], "the id");
@@ -274,14 +274,14 @@ impl Response {
         }
     }
 
-    /// NOERROR, authoritative, with an answer all of this type.
+    /// Asserts NOERROR, AA, and an answer section all of this type.
     pub(super) fn assert_answer(&self, rtype: u16) {
         assert_eq!((self.rcode, self.flags & (AA | TC)), (NOERROR, AA), "{self:?}");
         assert!(!self.answer.is_empty(), "{self:?}");
         assert!(self.answer.iter().all(|record| record.rtype == rtype), "{self:?}");
     }
 
-    /// NOERROR, authoritative, no answer, the SOA of the zone (RFC 2308 §2.2).
+    /// Asserts NOERROR, AA, an empty answer section, and the SOA of the zone (RFC 2308 §2.2).
     pub(super) fn assert_no_data(&self) {
         assert_eq!((self.rcode, self.flags & (AA | TC)), (NOERROR, AA), "{self:?}");
         assert_eq!((self.answer.len(), self.authority.len()), (0, 1), "{self:?}");
@@ -289,18 +289,18 @@ impl Response {
         assert_eq!(self.authority[0].owner, name_wire("example.com."), "{self:?}");
     }
 
-    /// BADVERS of version 0, and no answer (RFC 6891 §6.1.3).
+    /// Asserts BADVERS of version 0, and no answer (RFC 6891 §6.1.3).
     pub(super) fn assert_bad_version(&self) {
         assert_eq!((self.rcode, self.opt().version), (BADVERS, 0), "{self:?}");
         assert_eq!((self.answer.len(), self.flags & AA), (0, 0), "{self:?}");
     }
 
-    /// The OPT record, which must be there.
+    /// Returns the OPT record, which must be there.
     pub(super) fn opt(&self) -> &Opt {
         self.opt.as_ref().unwrap_or_else(|| panic!("no OPT: {self:?}"))
     }
 
-    /// The data of the option, if OPT has it.
+    /// Returns the data of the option `code`, if OPT has it.
     pub(super) fn option(&self, code: u16) -> Option<&[u8]> {
         self.opt().options.iter().find(|option| option.0 == code).map(|option| &option.1[..])
     }
@@ -322,7 +322,7 @@ impl Opt {
     }
 }
 
-/// The name that starts at `at`, expanded, and where it ends there.
+/// Reads the name that starts at `at`; returns it expanded, and the index after its end there.
 fn read_name(wire: &[u8], mut at: usize) -> (Vec<u8>, usize) {
     let (mut name, mut end) = (Vec::new(), None);
     loop {

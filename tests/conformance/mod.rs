@@ -1,7 +1,7 @@
-//! What the standards demand of an authoritative server, asked of the running binary over UDP and
-//! TCP: a module for each document, a test for each demand, which stands in one line above it.
+//! The demands of the standards on an authoritative server, checked on the running binary over UDP
+//! and TCP. Each document has a module, and each demand a test, with the demand above it.
 //!
-//! `message` is the instrument: queries with any bit set, and responses read octet by octet.
+//! `message` has the tools: queries with any bit set, and responses read octet by octet.
 
 mod ednscomp;
 mod message;

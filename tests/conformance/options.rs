@@ -1,4 +1,4 @@
-//! What else a server says of itself and of its refusals: RFC 5001, 7828, 7830, 8914 and 4892.
+//! The rest of what a server says of itself and its refusals: RFC 5001, 7828, 7830, 8914 and 4892.
 
 use super::message::{
     A, AA, COOKIE, EXTENDED_ERROR, KEEPALIVE, NOERROR, NSID, NXDOMAIN, PADDING, Query, REFUSED,
@@ -12,7 +12,7 @@ fn soa() -> Query {
     Query::new("example.com.", SOA).edns(0)
 }
 
-/// RFC 5001 §2.1: an empty NSID option asks for the server's name; §2.3: the operator chose it.
+/// Expects, for an empty NSID option, the name that the operator chose (RFC 5001 §2.1, §2.3).
 #[test]
 fn rfc_5001_nsid_is_given_to_who_asks() {
     let subject = Subject::start();
@@ -25,7 +25,7 @@ fn rfc_5001_nsid_is_given_to_who_asks() {
     }
 }
 
-/// RFC 5001 §2.1: NSID tells who answered also where the answer is an error.
+/// Expects NSID also where the response is an error (RFC 5001 §2.1).
 #[test]
 fn rfc_5001_nsid_comes_with_errors_too() {
     let subject = Subject::start();
@@ -36,7 +36,7 @@ fn rfc_5001_nsid_comes_with_errors_too() {
     }
 }
 
-/// RFC 7828 §3.2.1: over UDP the option must not be sent, and is ignored.
+/// Expects keepalive to be ignored over UDP, where it must not be sent (RFC 7828 §3.2.1).
 #[test]
 fn rfc_7828_keepalive_means_nothing_over_udp() {
     let response = Subject::start().udp(&soa().option(KEEPALIVE, b""));
@@ -44,7 +44,7 @@ fn rfc_7828_keepalive_means_nothing_over_udp() {
     assert_eq!(response.option(KEEPALIVE), None);
 }
 
-/// RFC 7828 §3.3.2: over TCP the idle timeout, in units of 100 ms, for who asks.
+/// Expects the idle timeout over TCP, in units of 100 ms, if the query asks (RFC 7828 §3.3.2).
 #[test]
 fn rfc_7828_keepalive_tells_the_idle_timeout_over_tcp() {
     let subject = Subject::start();
@@ -53,7 +53,7 @@ fn rfc_7828_keepalive_tells_the_idle_timeout_over_tcp() {
     assert_eq!(subject.tcp(&soa()).option(KEEPALIVE), None);
 }
 
-/// RFC 7830 §6: padding is of no use where everyone can read along, and is not sent there.
+/// Expects no padding where nothing is encrypted: it would be of no use there (RFC 7830 §6).
 #[test]
 fn rfc_7830_what_is_not_encrypted_is_not_padded() {
     for response in Subject::start().both(&soa().option(PADDING, &[0; 64])) {
@@ -62,7 +62,8 @@ fn rfc_7830_what_is_not_encrypted_is_not_padded() {
     }
 }
 
-/// RFC 8914 §4.21: Not Authoritative (20); §4.22: Not Supported (21); §4.19: Prohibited (18).
+/// Expects Not Authoritative (20), Not Supported (21) and Prohibited (18): RFC 8914 §4.21, §4.22
+/// and §4.19.
 #[test]
 fn rfc_8914_refusals_say_why() {
     let subject = Subject::start();
@@ -82,7 +83,7 @@ fn rfc_8914_refusals_say_why() {
     }
 }
 
-/// RFC 8914 §3: an extended error has no bearing on answers that are as they should be.
+/// Expects no extended error in answers that are as they should be (RFC 8914 §3).
 #[test]
 fn rfc_8914_answers_have_no_extended_error() {
     let subject = Subject::start();
@@ -93,8 +94,8 @@ fn rfc_8914_answers_have_no_extended_error() {
     }
 }
 
-/// RFC 4892 §2.1: ID.SERVER, and the names that BIND gave rise to: TXT in class CH, what the
-/// operator wrote.
+/// Expects the operator's texts, as TXT in class CH, for ID.SERVER and the names that BIND
+/// introduced (RFC 4892 §2.1).
 #[test]
 fn rfc_4892_the_server_tells_its_name_and_version() {
     let subject = Subject::start();

@@ -6,8 +6,8 @@ fn soa() -> Query {
     Query::new("example.com.", SOA)
 }
 
-/// "If a query message with more than one OPT RR is received, a FORMERR (RCODE=1) MUST be
-/// returned."
+/// Expects FORMERR: "If a query message with more than one OPT RR is received, a FORMERR (RCODE=1)
+/// MUST be returned."
 #[test]
 fn section_6_1_1_two_opts_are_an_error() {
     for response in Subject::start().both(&soa().edns(0).edns(0)) {
@@ -15,8 +15,8 @@ fn section_6_1_1_two_opts_are_an_error() {
     }
 }
 
-/// A query with OPT "MUST" be answered with OPT, whatever else the response says; one without,
-/// never (§7).
+/// Expects OPT in every response to a query with OPT (a "MUST"), whatever else it says, and never
+/// in a response to a query without (§7).
 #[test]
 fn sections_6_1_1_and_7_opt_answers_opt() {
     let subject = Subject::start();
@@ -38,7 +38,7 @@ fn sections_6_1_1_and_7_opt_answers_opt() {
     }
 }
 
-/// Options that are not understood "MUST be ignored", however many there are.
+/// Expects options that are not understood to be ignored (a "MUST"), however many there are.
 #[test]
 fn section_6_1_2_unknown_options_are_ignored() {
     let many = (65_001..65_535).fold(soa().edns(0), |query, code| query.option(code, b"?"));
@@ -48,8 +48,8 @@ fn section_6_1_2_unknown_options_are_ignored() {
     }
 }
 
-/// "If a responder does not implement the VERSION level of the request, then it MUST respond with
-/// RCODE=BADVERS."
+/// Expects BADVERS: "If a responder does not implement the VERSION level of the request, then it
+/// MUST respond with RCODE=BADVERS."
 #[test]
 fn section_6_1_3_versions() {
     let subject = Subject::start();
@@ -61,7 +61,7 @@ fn section_6_1_3_versions() {
     }
 }
 
-/// "Values lower than 512 MUST be treated as equal to 512."
+/// Expects a lower bound: "Values lower than 512 MUST be treated as equal to 512."
 #[test]
 fn section_6_2_3_small_payloads_are_512() {
     let subject = Subject::start();
@@ -74,7 +74,7 @@ fn section_6_2_3_small_payloads_are_512() {
     assert!(cut.wire.len() <= 512);
 }
 
-/// A response is as long as the requestor takes, and no longer than what we advertise.
+/// Expects a response no longer than the requestor takes, and no longer than we advertise.
 #[test]
 fn section_6_2_4_the_payload_bounds_the_response() {
     let subject = Subject::start();

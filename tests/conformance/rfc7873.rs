@@ -14,7 +14,7 @@ fn cookie(response: &Response) -> Vec<u8> {
     response.option(COOKIE).unwrap_or_else(|| panic!("no cookie: {response:?}")).to_vec()
 }
 
-/// Without a COOKIE option the response is that of a server that knows none.
+/// Expects no COOKIE option in the response to a query without.
 #[test]
 fn section_5_2_1_no_option_in_no_option_out() {
     for response in Subject::start().both(&Query::new("example.com.", SOA).edns(0)) {
@@ -23,7 +23,7 @@ fn section_5_2_1_no_option_in_no_option_out() {
     }
 }
 
-/// An option of a length that no cookie has is malformed: FORMERR.
+/// Expects FORMERR for an option of a length that no cookie has.
 #[test]
 fn section_5_2_2_malformed_cookies() {
     let subject = Subject::start();
@@ -34,7 +34,7 @@ fn section_5_2_2_malformed_cookies() {
     }
 }
 
-/// A client cookie alone comes back with a server cookie; RFC 9018 §4: 16 octets, version 1.
+/// Expects a client cookie back with a server cookie of 16 octets, version 1 (RFC 9018 §4).
 #[test]
 fn section_5_2_3_only_a_client_cookie() {
     for response in Subject::start().both(&with_cookie(&CLIENT)) {
@@ -45,7 +45,7 @@ fn section_5_2_3_only_a_client_cookie() {
     }
 }
 
-/// A server cookie that is not ours is as none: the query is answered, and gets one of ours.
+/// Expects an answer, and one of our cookies, for a server cookie that is not ours.
 #[test]
 fn section_5_2_4_an_invalid_server_cookie() {
     let subject = Subject::start();
@@ -58,7 +58,7 @@ fn section_5_2_4_an_invalid_server_cookie() {
     }
 }
 
-/// A valid server cookie is kept while it is young (RFC 9018 §4.3), on every transport alike.
+/// Expects a valid server cookie back while it is young (RFC 9018 §4.3), on every transport.
 #[test]
 fn section_5_2_5_a_valid_server_cookie() {
     let subject = Subject::start();
@@ -69,7 +69,7 @@ fn section_5_2_5_a_valid_server_cookie() {
     }
 }
 
-/// RFC 9018 §4.4: the client's address goes into the cookie, so that another cannot use it.
+/// Expects another cookie for another address: the address goes into it (RFC 9018 §4.4).
 #[test]
 fn rfc_9018_section_4_4_a_cookie_is_for_one_address() {
     let subject = Subject::start();
@@ -80,7 +80,7 @@ fn rfc_9018_section_4_4_a_cookie_is_for_one_address() {
     assert_ne!(cookie(&response)[16..], given[16..]);
 }
 
-/// A query without a question and with a cookie fetches one: NOERROR, empty.
+/// Expects an empty NOERROR with a cookie for a query with a cookie and without a question.
 #[test]
 fn section_5_4_fetching_a_cookie() {
     let subject = Subject::start();
@@ -93,7 +93,7 @@ fn section_5_4_fetching_a_cookie() {
     }
 }
 
-/// Of several only the first, the one closest to the header, counts.
+/// Expects only the first of several cookies to count, the one closest to the header.
 #[test]
 fn section_5_2_the_first_of_two() {
     for response in Subject::start().both(&with_cookie(&CLIENT).option(COOKIE, &[9; 8])) {

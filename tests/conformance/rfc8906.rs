@@ -1,4 +1,4 @@
-//! RFC 8906 §8: what a zone's operator asks to see whether a server communicates.
+//! RFC 8906 §8: queries by which a zone's operator sees whether a server communicates.
 
 use super::message::{
     A, AA, AD, CD, CLIENT_SUBNET, COOKIE, DNSKEY, DO, EXPIRE, NOTIMP, NSID, Query, RD, REFUSED,
@@ -9,20 +9,20 @@ fn soa() -> Query {
     Query::new("example.com.", SOA)
 }
 
-/// The SOA, AA, no OPT.
+/// Asserts the SOA, AA, no AD and no OPT.
 fn assert_plain(response: &Response) {
     response.assert_answer(SOA);
     assert_eq!((&response.opt, response.flags & AD), (&None, 0));
 }
 
-/// The SOA, AA, OPT of version 0 with these flags.
+/// Asserts the SOA, AA, no AD, and OPT of version 0 with these flags.
 fn assert_edns(response: &Response, flags: u16) {
     response.assert_answer(SOA);
     assert_eq!((response.opt().version, response.opt().flags), (0, flags), "{response:?}");
     assert_eq!(response.flags & AD, 0);
 }
 
-/// "expect: the SOA record to be present in the answer section", AA, and no OPT.
+/// Expects "the SOA record to be present in the answer section", AA, and no OPT.
 #[test]
 fn section_8_1_1_the_server_is_configured_for_the_zone() {
     for response in Subject::start().both(&soa()) {
@@ -30,7 +30,7 @@ fn section_8_1_1_the_server_is_configured_for_the_zone() {
     }
 }
 
-/// Type 1000 at the apex: NOERROR, an empty answer section, AA.
+/// Expects NOERROR, an empty answer section and AA for type 1000 at the apex.
 #[test]
 fn section_8_1_2_unknown_types() {
     for response in Subject::start().both(&Query::new("example.com.", 1000)) {
@@ -39,7 +39,7 @@ fn section_8_1_2_unknown_types() {
     }
 }
 
-/// A query with CD set is answered.
+/// Expects an answer to a query with CD.
 #[test]
 fn section_8_1_3_1_cd() {
     for response in Subject::start().both(&soa().flags(CD)) {
@@ -47,7 +47,7 @@ fn section_8_1_3_1_cd() {
     }
 }
 
-/// A query with AD set is answered, and AD is clear unless the data is authenticated.
+/// Expects an answer to a query with AD, and AD clear: the data is not authenticated.
 #[test]
 fn section_8_1_3_2_ad() {
     for response in Subject::start().both(&soa().flags(AD)) {
@@ -55,16 +55,16 @@ fn section_8_1_3_2_ad() {
     }
 }
 
-/// A query with the reserved bit set is answered, and the bit does not come back.
+/// Expects an answer to a query with the reserved bit, which does not come back.
 #[test]
 fn section_8_1_3_3_the_reserved_bit() {
-    // That it is clear is checked for every response.
+    // `Response::read` checks of every response that the bit is clear.
     for response in Subject::start().both(&soa().flags(Z)) {
         assert_plain(&response);
     }
 }
 
-/// A query with RD set is answered, and RD comes back; RA does not.
+/// Expects an answer to a query with RD; RD comes back, and RA does not.
 #[test]
 fn section_8_1_3_4_rd() {
     for response in Subject::start().both(&soa().flags(RD)) {
@@ -73,7 +73,7 @@ fn section_8_1_3_4_rd() {
     }
 }
 
-/// "expect: status: NOTIMP", no SOA, no AA; a message of opcode 15 is nothing but a header.
+/// Expects "status: NOTIMP", no SOA and no AA for a message that is nothing but a header.
 #[test]
 fn section_8_1_4_unknown_opcodes() {
     let subject = Subject::start();
@@ -86,13 +86,13 @@ fn section_8_1_4_unknown_opcodes() {
     }
 }
 
-/// Queries over TCP work.
+/// Expects an answer over TCP.
 #[test]
 fn section_8_1_5_tcp() {
     assert_plain(&Subject::start().tcp(&soa()));
 }
 
-/// "expect: the OPT record to be present", version 0.
+/// Expects "the OPT record to be present", of version 0.
 #[test]
 fn section_8_2_1_minimal_edns() {
     for response in Subject::start().both(&soa().edns(0)) {
@@ -101,7 +101,7 @@ fn section_8_2_1_minimal_edns() {
     }
 }
 
-/// Version 1 is BADVERS, without the SOA and without AA, and OPT says version 0.
+/// Expects BADVERS for version 1, without the SOA and without AA, and OPT of version 0.
 #[test]
 fn section_8_2_2_version_negotiation() {
     for response in Subject::start().both(&soa().edns(1)) {
@@ -109,7 +109,7 @@ fn section_8_2_2_version_negotiation() {
     }
 }
 
-/// Option 100 is ignored: "expect: OPT=100 to NOT be present".
+/// Expects option 100 to be ignored: "expect: OPT=100 to NOT be present".
 #[test]
 fn section_8_2_3_unknown_options() {
     for response in Subject::start().both(&soa().edns(0).option(100, b"")) {
@@ -118,7 +118,7 @@ fn section_8_2_3_unknown_options() {
     }
 }
 
-/// Unknown flags are ignored and do not come back.
+/// Expects unknown flags to be ignored, and not to come back.
 #[test]
 fn section_8_2_4_unknown_flags() {
     let subject = Subject::start();
@@ -129,7 +129,7 @@ fn section_8_2_4_unknown_flags() {
     }
 }
 
-/// Version 1 with an unknown flag is BADVERS, and the flag does not come back.
+/// Expects BADVERS for version 1 with an unknown flag, which does not come back.
 #[test]
 fn section_8_2_5_version_negotiation_with_unknown_flags() {
     for response in Subject::start().both(&soa().edns(1).edns_flags(0x40)) {
@@ -138,7 +138,7 @@ fn section_8_2_5_version_negotiation_with_unknown_flags() {
     }
 }
 
-/// Version 1 with an unknown option is BADVERS, and the option does not come back.
+/// Expects BADVERS for version 1 with an unknown option, which does not come back.
 #[test]
 fn section_8_2_6_version_negotiation_with_unknown_options() {
     for response in Subject::start().both(&soa().edns(1).option(100, b"")) {
@@ -147,7 +147,7 @@ fn section_8_2_6_version_negotiation_with_unknown_options() {
     }
 }
 
-/// A response that is cut has OPT too; over TCP there is all of it.
+/// Expects OPT also in a truncated response, and the whole response over TCP.
 #[test]
 fn section_8_2_7_truncated_responses() {
     let subject = Subject::start();
@@ -163,7 +163,7 @@ fn section_8_2_7_truncated_responses() {
     assert!(keys.opt.is_some());
 }
 
-/// DO is copied into the response.
+/// Expects DO to be copied into the response.
 #[test]
 fn section_8_2_8_dnssec() {
     for response in Subject::start().both(&soa().edns(0).edns_flags(DO)) {
@@ -171,7 +171,7 @@ fn section_8_2_8_dnssec() {
     }
 }
 
-/// Version 1 with DO is BADVERS, and has DO as the response of version 0 has.
+/// Expects BADVERS for version 1 with DO, and DO to be copied as for version 0.
 #[test]
 fn section_8_2_9_version_negotiation_with_dnssec() {
     for response in Subject::start().both(&soa().edns(1).edns_flags(DO)) {
@@ -180,7 +180,7 @@ fn section_8_2_9_version_negotiation_with_dnssec() {
     }
 }
 
-/// NSID, a cookie, EXPIRE and a client subnet in one query are no reason not to answer it.
+/// Expects an answer to one query with NSID, a cookie, EXPIRE and a client subnet.
 #[test]
 fn section_8_2_10_several_defined_options() {
     let query = soa().edns(0).option(COOKIE, &[7; 8]).option(NSID, b"").option(EXPIRE, b"");
@@ -189,7 +189,7 @@ fn section_8_2_10_several_defined_options() {
     }
 }
 
-/// A name outside of every zone is answered too: silence makes others ask again and again.
+/// Expects REFUSED for a name outside of every zone: silence makes clients ask again and again.
 #[test]
 fn section_3_1_names_that_are_not_ours() {
     for response in Subject::start().both(&Query::new("example.net.", A)) {

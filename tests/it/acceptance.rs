@@ -1,4 +1,4 @@
-//! What the product promises, seen from outside: the real binary, real sockets, real backends.
+//! The promises of the product, seen from outside: the real binary, real sockets, real backends.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
@@ -18,10 +18,10 @@ use crate::server::TestServer;
 
 const HEAD: &str =
     "zone = \"example.com\"\nnameservers = [\"ns1\"]\n[records]\nns1 = { A = \"192.0.2.53\" }\n";
-/// The traffic that the promises are made for.
+/// The queries a second that the promises are made for.
 const RATE: u64 = 20_000;
 
-/// Writes a zone file the way editors do: beside it, then over it.
+/// Writes a zone file as editors do: a new file beside it, then renamed over it.
 fn write(directory: &Path, text: &str) {
     let (new, file) = (directory.join("new"), directory.join("example.com.toml"));
     std::fs::write(&new, text).expect("the directory is ours");
@@ -75,7 +75,7 @@ fn six_thousand_answers_keep_the_weights_three_two_one() {
     }
 }
 
-/// What the load saw of the endpoint that is killed.
+/// The times at which the load saw the endpoint that is killed.
 #[derive(Default)]
 struct Sightings(Mutex<Vec<Instant>>);
 
@@ -162,7 +162,7 @@ fn with_everything_down_each_form_answers_as_documented() {
          [services.last.pools.sorry]\nendpoints = [\"127.0.0.24\"]\n\
          [[services.last.routes]]\nto = [\"main\"]\n"
     );
-    // Every first verdict comes before the first answer.
+    // The first verdicts come before the first answer.
     let (_directory, server) = serve(&zone, 1);
     let udp = Udp::connect(server.address());
     let ask = |name: &str| udp.ask(&Question::new(name, "A")).data;
@@ -174,7 +174,8 @@ fn with_everything_down_each_form_answers_as_documented() {
     assert!(last.len() == 1 && last[0].ends_with(" 127.0.0.24"), "{last:?}");
 }
 
-/// One of two versions of a zone: every record has the version's TTL, every address its network.
+/// Returns one of two versions of a zone. All records have the version's TTL, and the addresses of
+/// `set` and `web` are in the version's network.
 fn version(number: u32) -> String {
     let (ttl, net) = if number == 1 { (100, "192.0.2") } else { (200, "198.51.100") };
     format!(
@@ -186,7 +187,7 @@ fn version(number: u32) -> String {
     )
 }
 
-/// A response is torn when two of its records come from different versions.
+/// Checks that a response is not torn: no two of its records come from different versions.
 fn is_whole(reply: &[u8]) -> Result<(), String> {
     let message = Message::from_vec(reply).map_err(|error| format!("{error}: {reply:02x?}"))?;
     let ttl = message.answers.first().map_or(0, |record| record.ttl);
@@ -235,11 +236,11 @@ fn wait_for_second_version(server: &TestServer) {
 
 #[test]
 fn a_changed_file_is_noticed_without_a_signal() {
-    // As editors do that write a new file and rename it.
+    // Some editors write a new file and rename it.
     let (directory, server) = serve(&version(1), 1);
     write(directory.path(), &version(2));
     wait_for_second_version(&server);
-    // And as those do that write the file itself.
+    // Others write the file itself.
     let (directory, server) = serve(&version(1), 1);
     std::fs::write(directory.path().join("example.com.toml"), version(2)).expect("ours");
     wait_for_second_version(&server);
@@ -247,7 +248,7 @@ fn a_changed_file_is_noticed_without_a_signal() {
 
 #[test]
 fn a_swapped_symlink_above_the_file_is_noticed() {
-    // As Kubernetes mounts a ConfigMap: file → ..data/file, ..data → a directory with a date.
+    // Kubernetes mounts a ConfigMap so: file → ..data/file, ..data → a directory with a date.
     let directory = tempfile::tempdir().expect("a directory");
     let root = directory.path();
     for number in [1, 2] {
@@ -366,7 +367,7 @@ fn random_octets_leave_it_alive_and_its_memory_flat() {
     assert!(panics.is_empty(), "{panics:?}");
 }
 
-/// Random octets, and real queries with a few octets changed.
+/// Returns random octets, or a real query with a few octets changed.
 fn noise(rng: &mut fastrand::Rng) -> Vec<u8> {
     if rng.bool() {
         return (0..rng.usize(..600)).map(|_| rng.u8(..)).collect();

@@ -1,6 +1,6 @@
-//! The engine in process, the `query` command and both sockets against the naive model.
+//! The engine in process, the `query` command and both sockets, compared with the naive model.
 //!
-//! A failure prints the seed, the zones, the query and both answers. More pairs:
+//! A failure prints the seed, the zones, the query and both answers. For more pairs:
 //! `WAYPOST_PAIRS=100000 cargo test --test it agreement`.
 
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ use crate::model::{self, ModelZone};
 use crate::presentation::{name_wire, type_text, wire};
 use crate::server::TestServer;
 
-/// Queries to one set of zones.
+/// The number of queries to one set of zones.
 const QUERIES: usize = 200;
 
 fn pairs(default: usize) -> usize {
@@ -54,7 +54,7 @@ fn respond(responder: &mut Responder, query: &[u8], over: Over) -> Response {
     Response::decode(&out[..len])
 }
 
-/// Fails with everything that is needed to see why.
+/// Fails unless `got` is as expected, and prints everything that is needed to see why.
 fn agree(seed: u64, zones: &[ModelZone], query: &str, who: &str, got: &Answer, expected: &Answer) {
     if got == expected {
         return;
@@ -84,7 +84,7 @@ fn the_engine_agrees_with_the_model() {
             let datagram = respond(&mut responder, &message, Over::Udp);
             assert!(datagram.wire.len() <= 1232, "{asked}");
             if !datagram.tc && datagram.data != expected {
-                // What may be missing without TC: additional records that did not fit.
+                // Without TC only additional records that did not fit may be missing.
                 let short = Answer { additional: vec![], ..expected.clone() };
                 let got = Answer { additional: vec![], ..datagram.data.clone() };
                 assert!(whole.wire.len() > 1232, "nothing was too long: {asked}");

@@ -1,4 +1,4 @@
-//! The machines behind a service: tiny HTTP servers on loopback that die and come back.
+//! The backends of a service: tiny HTTP servers on loopback that die and come back.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -20,7 +20,7 @@ struct Running {
 }
 
 impl Backend {
-    /// Serves on `ip` (any address of 127/8) and `port`; 0: a free one.
+    /// Serves on `ip` (any address of 127/8) and `port`, or a free port if that is 0.
     pub(crate) fn start(ip: IpAddr, port: u16) -> Self {
         let listener = TcpListener::bind((ip, port)).expect("an address of loopback");
         let address = listener.local_addr().expect("a bound address");
@@ -33,7 +33,7 @@ impl Backend {
         self.address
     }
 
-    /// How many requests it has answered.
+    /// Returns the number of connections it has served.
     pub(crate) fn served(&self) -> u32 {
         self.served.load(Ordering::SeqCst)
     }
@@ -42,7 +42,7 @@ impl Backend {
     pub(crate) fn kill(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop.store(true, Ordering::SeqCst);
-            // Wakes the accept; what it says does not matter.
+            // Wakes the accept; its outcome does not matter.
             let _ = TcpStream::connect(self.address);
             running.thread.join().expect("the backend's thread ends");
         }

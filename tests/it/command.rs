@@ -1,4 +1,4 @@
-//! The commands as a person or a script meets them: what they print, and their exit codes.
+//! The output and the exit codes of the commands, as a person or a script meets them.
 
 use std::process::{Command, Output, Stdio};
 
@@ -58,7 +58,7 @@ fn clients_of_a_file_are_spread_by_what_each_part_of_a_network_gets() {
                 [[services.web.routes]]\nto = \"eu\"\n";
     let directory = tempfile::tempdir().expect("a directory");
     let population = directory.path().join("population");
-    // A quarter of the first network goes overseas.
+    // A quarter of the first network goes to `us`.
     let lines = "10.0.0.0/8 8\n\n# nobody\n10.64.1.2   # weighs one\n2001:db8::1 1\n";
     std::fs::write(&population, lines).expect("the directory is ours");
     let path = population.to_str().expect("a path of letters");
@@ -84,7 +84,7 @@ fn clients_of_a_file_are_spread_by_what_each_part_of_a_network_gets() {
         let lines = shares.as_array().expect("a list").iter();
         lines.clone().find(|line| line["endpoint"] == endpoint).expect(endpoint)["share"].as_f64()
     };
-    // Each part is asked a hundred times.
+    // The command asks a hundred times for each part of a network.
     for (endpoint, expected) in [("web/a", 0.525), ("web/b", 0.175)] {
         let share = share(endpoint).expect("a number");
         assert!((share - expected).abs() < 0.01, "{endpoint} {share}");

@@ -1,5 +1,5 @@
-//! `waypost demo` as a person and as a pipe meet it: backends die and return, the terminal and the
-//! temporary directory are left as they were.
+//! `waypost demo` on a terminal and in a pipe: backends die and return, and the demo leaves the
+//! terminal and the temporary directory as they were.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::UdpSocket;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// The longest that anything here may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running demo; its output is read as it comes.
+/// A running demo, whose output is read as it comes.
 struct Demo {
     child: Child,
     input: Option<ChildStdin>,
@@ -40,7 +40,7 @@ impl Demo {
         Self { child, input, pieces, seen: String::new() }
     }
 
-    /// Waits until what was printed since the last call has `text`.
+    /// Waits for `text` in the output after the last text that was found.
     fn until(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         let found = loop {
@@ -65,7 +65,7 @@ impl Demo {
         self.input = None;
     }
 
-    /// Whether it ends by itself, and well.
+    /// Returns whether the demo ends by itself, and with success.
     fn ends_well(mut self) -> bool {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -98,7 +98,7 @@ fn is_empty(directory: &Path) -> bool {
 #[test]
 fn without_a_terminal_lines_kill_and_revive_and_the_end_of_the_input_ends_it() {
     let temporary = tempfile::tempdir().expect("a directory");
-    // Whether this test or another program has the first port: it is taken.
+    // The first port is taken, by this test or by another program.
     let _taken = UdpSocket::bind(("127.0.0.1", 5300));
     let mut demo = Demo::start(demo(temporary.path()));
     demo.until("Port 5300 is taken: Waypost answers on ");
@@ -134,7 +134,7 @@ fn sigterm_ends_it() {
 fn on_a_terminal_keys_kill_and_ctrl_c_leaves_the_terminal_as_it_was() {
     let temporary = tempfile::tempdir().expect("a directory");
     let program = env!("CARGO_BIN_EXE_waypost");
-    // The shell gets the signal of Ctrl-C too, and is to go on.
+    // The shell gets the signal of Ctrl-C, too, and must go on.
     let line = format!("trap : INT; stty -a >before; {program} demo; echo code $?; stty -a >after");
     for (end, code) in [("\u{3}", 0), ("q", 0), ("\u{4}", 0)] {
         let mut command = Command::new("script");

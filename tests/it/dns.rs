@@ -1,5 +1,5 @@
-//! A DNS client for tests: queries out, responses read by hickory-proto, a codec that shares
-//! nothing with the server.
+//! A DNS client for tests. hickory-proto, a codec that shares nothing with the server, reads the
+//! responses.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 
 use crate::presentation::{canonical_line, name_wire, record_line, type_number, type_text};
 
-/// How long a test waits for one response.
+/// The time a test waits for one response.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A query as a test writes it.
@@ -21,26 +21,26 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Question {
     pub(crate) name: String,
     pub(crate) rtype: u16,
-    /// The payload size that EDNS announces; `None`: no EDNS.
+    /// The payload size that EDNS announces; `None` means no EDNS.
     pub(crate) payload: Option<u16>,
     /// The second 16 bits of the header; RD by default.
     pub(crate) flags: u16,
 }
 
 impl Question {
-    /// With EDNS and 1,232 octets, as resolvers ask today.
+    /// Makes a query with EDNS and 1,232 octets, as resolvers ask today.
     pub(crate) fn new(name: &str, rtype: &str) -> Self {
         let name = name.to_owned();
         Self { name, rtype: type_number(rtype), payload: Some(1232), flags: 0x0100 }
     }
 
-    /// With another payload size, or without EDNS.
+    /// Sets another payload size, or removes EDNS.
     pub(crate) fn payload(mut self, payload: Option<u16>) -> Self {
         self.payload = payload;
         self
     }
 
-    /// The message; the name's octets go out as they are written, case included.
+    /// Writes the message; the name's octets go out as they are written, case included.
     pub(crate) fn encode(&self, id: u16) -> Vec<u8> {
         let mut message = id.to_be_bytes().to_vec();
         let additional = u16::from(self.payload.is_some());
@@ -59,8 +59,8 @@ impl Question {
     }
 }
 
-/// What of a response the data decides: comparable between a socket, the `query` command and the
-/// naive model. Records are sorted lines.
+/// The part of a response that the data decides, comparable between a socket, the `query` command
+/// and the naive model. Records are sorted lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) rcode: String,
@@ -115,11 +115,11 @@ pub(crate) struct Response {
     pub(crate) flags: u16,
     pub(crate) tc: bool,
     pub(crate) data: Answer,
-    /// The lines of the answer section in the order they came.
+    /// The lines of the answer section, in the order in which they came.
     pub(crate) ordered: Vec<String>,
     /// The payload size of its OPT record, if it has one.
     pub(crate) payload: Option<u16>,
-    /// DO in its OPT record.
+    /// Whether its OPT record has DO.
     pub(crate) dnssec_ok: bool,
     /// The scope of its client subnet, if it has one.
     pub(crate) scope: Option<u8>,
@@ -128,7 +128,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// Reads a message; a test fails here when hickory cannot.
+    /// Reads a message; fails the test if hickory cannot.
     pub(crate) fn decode(wire: &[u8]) -> Self {
         let message = Message::from_vec(wire)
             .unwrap_or_else(|error| panic!("hickory cannot read it: {error}\n{wire:02x?}"));
@@ -157,7 +157,7 @@ impl Response {
         }
     }
 
-    /// The question section's octets, type and class left out.
+    /// Returns the octets of the question section without type and class.
     pub(crate) fn question_name(&self) -> &[u8] {
         let len = self.wire[12..].iter().position(|&octet| octet == 0).expect("a root label");
         &self.wire[12..=12 + len]
@@ -170,7 +170,7 @@ fn sorted(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     lines
 }
 
-/// A record as hickory understood it, names expanded.
+/// Writes a record as hickory understood it, with its names expanded.
 fn line(record: &Record) -> String {
     let emit = |data: &dyn Fn(&mut BinEncoder<'_>)| {
         let mut wire = Vec::new();
@@ -195,7 +195,7 @@ fn rcode_text(rcode: u16) -> String {
     }
 }
 
-/// A UDP client; one socket, so one source port.
+/// A UDP client with one socket, and so with one source port.
 pub(crate) struct Udp(UdpSocket);
 
 impl Udp {
@@ -208,7 +208,7 @@ impl Udp {
         Self(socket)
     }
 
-    /// Sends octets and waits `patience` for a reply; `None`: none came.
+    /// Sends octets and waits `patience` for a reply; returns `None` if none came.
     pub(crate) fn exchange(&self, message: &[u8], patience: Duration) -> Option<Vec<u8>> {
         self.0.set_read_timeout(Some(patience)).expect("a timeout");
         self.0.send(message).expect("loopback takes a datagram");
@@ -218,7 +218,7 @@ impl Udp {
         Some(buffer)
     }
 
-    /// Asks; fails the test when no response comes or it is not to this query.
+    /// Asks; fails the test if no response comes, or one that is not to this query.
     pub(crate) fn ask(&self, question: &Question) -> Response {
         let query = question.encode(fastrand::u16(..));
         let reply = self.exchange(&query, PATIENCE);
@@ -227,7 +227,7 @@ impl Udp {
     }
 }
 
-/// A TCP client: one connection, messages with a length in front (RFC 1035 §4.2.2).
+/// A TCP client with one connection; each message has its length in front (RFC 1035 §4.2.2).
 pub(crate) struct Tcp(TcpStream);
 
 impl Tcp {
@@ -235,7 +235,7 @@ impl Tcp {
         Self::over(TcpStream::connect(server).expect("loopback accepts"))
     }
 
-    /// A client of a connection that stands.
+    /// Makes a client of an open connection.
     pub(crate) fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("TCP_NODELAY");
@@ -249,7 +249,7 @@ impl Tcp {
         self.0.write_all(&framed).expect("the server reads");
     }
 
-    /// Reads one framed message; `None`: the server closed or kept silent.
+    /// Reads one framed message; returns `None` if the server closed or kept silent.
     pub(crate) fn receive(&mut self) -> Option<Vec<u8>> {
         let mut len = [0; 2];
         self.0.read_exact(&mut len).ok()?;
@@ -266,8 +266,8 @@ impl Tcp {
     }
 }
 
-/// Decodes a response after the checks that hold for every one: id, QR, opcode, RD and question
-/// echoed octet by octet (RFC 1034 §3.7.1, RFC 1035 §4.1.1).
+/// Decodes a response and checks what holds for every one: it has the id, opcode and RD of the
+/// query, and QR, and echoes the question octet by octet (RFC 1034 §3.7.1, RFC 1035 §4.1.1).
 pub(crate) fn checked(query: &[u8], reply: &[u8]) -> Response {
     let response = Response::decode(reply);
     assert_eq!(response.id, u16::from_be_bytes([query[0], query[1]]), "the id is the query's");

@@ -1,4 +1,4 @@
-//! Clients of every transport behind one face, and certificates for their servers.
+//! One client for every transport, and certificates for the servers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,14 +18,14 @@ use crate::server::TestServer;
 /// The transports, as log lines name them.
 pub(crate) const TRANSPORTS: [&str; 6] = ["UDP", "TCP", "TLS", "HTTPS", "QUIC", "H3"];
 
-/// A certificate of `localhost` that signs itself.
+/// A self-signed certificate of `localhost`.
 pub(crate) struct Issued {
     certificate: CertificateDer<'static>,
     pem: [String; 2],
 }
 
 impl Issued {
-    /// A new one.
+    /// Makes a new certificate.
     pub(crate) fn new() -> Self {
         let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
         let issued = issued.expect("a certificate");
@@ -42,7 +42,7 @@ impl Issued {
         }
     }
 
-    /// A client that trusts this certificate and no other.
+    /// Configures a client that trusts this certificate and no other.
     fn trusting(&self, alpn: &[u8]) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).expect("a certificate");
@@ -58,7 +58,7 @@ impl Issued {
 }
 
 impl Issued {
-    /// Begins a handshake of QUIC with `address`; the connection then sends a PING every 100 ms.
+    /// Begins a QUIC handshake with `address`; the connection then sends a PING every 100 ms.
     ///
     /// Must be called inside a runtime.
     pub(crate) fn dial(
@@ -76,10 +76,10 @@ impl Issued {
         (endpoint, connecting)
     }
 
-    /// Speaks TLS with `address`.
+    /// Connects to `address` over TLS.
     ///
     /// # Errors
-    /// What the handshake says.
+    /// Returns the error of the connection or of the handshake.
     pub(crate) fn over_tls(
         &self,
         address: SocketAddr,
@@ -95,10 +95,10 @@ impl Issued {
         Ok(stream)
     }
 
-    /// Speaks TLS over `stream`.
+    /// Makes a TLS handshake over `stream`.
     ///
     /// # Errors
-    /// What the handshake says.
+    /// Returns the error of the handshake.
     pub(crate) async fn secure(
         &self,
         stream: tokio::net::TcpStream,
@@ -109,8 +109,8 @@ impl Issued {
     }
 }
 
-/// Serves `zones` over every transport; `settings` is more of waypost.toml. The certificate is
-/// read from `directory`.
+/// Serves `zones` over every transport, with the certificate in `directory`; `settings` is more of
+/// waypost.toml.
 pub(crate) fn serve(zones: &Path, directory: &Path, settings: &str) -> TestServer {
     let config = directory.join("waypost.toml");
     let file = |name| directory.join(name).display().to_string();
@@ -124,9 +124,9 @@ pub(crate) fn serve(zones: &Path, directory: &Path, settings: &str) -> TestServe
     TestServer::start_with(zones, &["--workers", "1", "--config", &config.display().to_string()])
 }
 
-/// A connection over one transport, whichever it is.
+/// A connection over one of the transports.
 pub(crate) struct Client {
-    /// Ends after what runs on it.
+    /// Ends before the runtime that it runs on.
     link: Link,
     runtime: Runtime,
 }
@@ -141,10 +141,10 @@ enum Link {
 }
 
 impl Client {
-    /// Connects to where `server` answers over `transport`.
+    /// Connects to the address at which `server` answers over `transport`.
     ///
     /// # Errors
-    /// What the handshake says, one that the client does not trust the server for example.
+    /// Returns the error of the handshake, for example that the client does not trust the server.
     pub(crate) fn connect(
         server: &TestServer,
         transport: &str,
@@ -170,7 +170,7 @@ impl Client {
     /// Sends a message and waits for the response to it.
     ///
     /// # Errors
-    /// What went wrong, or that nothing came.
+    /// Says what went wrong, or that nothing came.
     pub(crate) fn exchange(&mut self, query: &[u8]) -> Result<Vec<u8>, String> {
         let silence = || "no response".to_owned();
         match &mut self.link {
@@ -191,7 +191,7 @@ impl Client {
     /// Sends a request without content over HTTPS or HTTP/3 and returns the status of the response.
     ///
     /// # Errors
-    /// What went wrong, or that nothing came.
+    /// Says what went wrong, or that nothing came.
     pub(crate) fn status(
         &mut self,
         method: &str,
@@ -219,7 +219,7 @@ impl Client {
     }
 }
 
-/// What comes of an exchange that may not take longer than a test waits.
+/// Awaits an exchange, but no longer than a test waits.
 async fn soon<T>(exchange: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err("no response".to_owned()))
 }
@@ -320,5 +320,5 @@ async fn over_h3(
     Ok(message)
 }
 
-/// How long the server may take to notice that a file has changed.
+/// The time the server has to notice that a file has changed.
 pub(crate) const NOTICE: Duration = Duration::from_secs(10);

@@ -1,5 +1,5 @@
-//! Clients of HTTPS, QUIC and HTTP/3 that mean harm, or behave as if: what they take is bounded in
-//! count and time, and others do not notice.
+//! Clients of HTTPS, QUIC and HTTP/3 that are hostile, or behave as if they were: what they take is
+//! bounded in number and time, and other clients do not notice.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 use crate::encrypted::{Client, Issued, serve};
 use crate::server::TestServer;
 
-/// Time within which a client that behaves is served, however busy this machine is.
+/// The time within which a well-behaved client is served, however busy this machine is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const ZONE: &str = "zone = \"example.com\"\nnameservers = [\"ns1\"]\n\n[records]\n\
@@ -22,7 +22,7 @@ const ZONE: &str = "zone = \"example.com\"\nnameservers = [\"ns1\"]\n\n[records]
 /// A query for www.example.com A, with the id 0.
 const QUERY: &[u8] = b"\0\0\0\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03com\0\0\x01\0\x01";
 
-/// A server of [`ZONE`], and of a name whose answer has 60 KB: `big.example.com TXT`.
+/// A server of [`ZONE`], and of `big.example.com TXT`, whose answer has 60 KB.
 struct Stage {
     server: TestServer,
     issued: Issued,
@@ -60,7 +60,7 @@ fn write(directory: &Path, zone: &str) {
     std::fs::write(directory.join("example.com.toml"), zone).expect("the directory is ours");
 }
 
-/// A TCP connection from 127.2.0.`source`.
+/// Opens a TCP connection from 127.2.0.`source`.
 fn connect_from(source: u8, server: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let local = Ipv4Addr::new(127, 2, 0, source);
@@ -69,7 +69,7 @@ fn connect_from(source: u8, server: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// Whether the server has closed the connection, or does within `patience`.
+/// Returns whether the server has closed the connection, or closes it within `patience`.
 fn is_closed(mut stream: &TcpStream, patience: Duration) -> bool {
     stream.set_read_timeout(Some(patience)).expect("a timeout");
     let mut buffer = [0; 4096];
@@ -84,7 +84,7 @@ fn is_closed(mut stream: &TcpStream, patience: Duration) -> bool {
     }
 }
 
-/// First datagrams of so many QUIC clients, as anybody can send them from any address.
+/// Returns the first datagrams of `count` QUIC clients; anybody can send such from any address.
 fn initials(count: usize, issued: &Issued, alpn: &[u8]) -> Vec<Vec<u8>> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let nobody = UdpSocket::bind("127.0.0.1:0").expect("a socket");
@@ -102,7 +102,7 @@ fn initials(count: usize, issued: &Issued, alpn: &[u8]) -> Vec<Vec<u8>> {
 #[test]
 fn silent_and_stalled_clients_hold_up_nobody_and_are_gone_in_time() {
     let stage = Stage::new("[limits]\ntcp_first_query = \"1s\"\n");
-    // The beginning of a ClientHello, and nothing at all.
+    // Every other one sends the beginning of a ClientHello, the rest send nothing at all.
     let mut connections: Vec<TcpStream> =
         (0..120).map(|at| connect_from(1 + at / 30, stage.https())).collect();
     for stream in connections.iter_mut().step_by(2) {
@@ -119,7 +119,7 @@ fn forged_initials_reflect_less_than_they_are_and_hold_up_nobody() {
     let stage = Stage::new("");
     for (transport, alpn) in [("QUIC", &b"doq"[..]), ("H3", b"h3")] {
         let address = stage.server.encrypted_address(transport);
-        // Half a handshake each. From one address, so that it would be the first to be full.
+        // Each is half a handshake. All come from one address, which would reach its limit first.
         let victim = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         victim.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
         let (mut sent, mut reflected) = (0, 0);
@@ -158,14 +158,14 @@ fn a_source_and_all_together_get_no_more_than_their_share() {
         }
         let refused = Client::connect(&stage.server, transport, &stage.issued).err();
         assert!(refused.is_some(), "the fifth connection over {transport}");
-        // A seat given back can be had again.
+        // A connection that is given back can be had again.
         drop(held);
         let begin = Instant::now();
         while Client::connect(&stage.server, transport, &stage.issued).is_err() {
             assert!(begin.elapsed() < PATIENCE, "{transport} takes nobody any more");
         }
     }
-    // One more than there are seats: the idlest goes.
+    // With more connections than the limit, the idlest go.
     let others: Vec<TcpStream> = (2..12).map(|at| connect_from(at, stage.https())).collect();
     assert!(others[0].peer_addr().is_ok());
     stage.serves("HTTPS");
@@ -196,7 +196,7 @@ fn headers_and_contents_that_trickle_in_are_cut_off() {
     stage.serves("HTTPS");
 }
 
-/// HTTP/2 to `server`, with so much room for each response.
+/// Opens HTTP/2 to the server of `stage`, with a window of `window` octets for each response.
 async fn http2(
     stage: &Stage,
     window: u32,
@@ -261,7 +261,7 @@ fn a_client_that_takes_no_response_is_given_few_and_then_cut_off() {
     stage.serves("HTTPS");
 }
 
-/// Fails the test if 20 connections, each of which asks for 4 MB, cost much.
+/// Fails the test if 20 connections, each of which asks for 4 MB, cost 24 MiB or more.
 fn stage_is_calm(stage: &Stage, before: u64) {
     let grown = stage.server.resident_kib().saturating_sub(before);
     assert!(grown < 24 * 1024, "{grown} KiB more");
@@ -305,7 +305,7 @@ fn an_idle_connection_is_closed_whatever_keeps_it_alive() {
         for alpn in [&b"doq"[..], b"h3"] {
             let transport = if alpn == b"h3" { "H3" } else { "QUIC" };
             let address = stage.server.encrypted_address(transport);
-            // It sends a PING every 100 ms.
+            // The client sends a PING every 100 ms.
             let (_endpoint, connecting) = stage.issued.dial(address, alpn);
             let connection = connecting.await.expect("a handshake");
             let closed = tokio::time::timeout(PATIENCE, connection.closed()).await;

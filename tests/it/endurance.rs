@@ -1,7 +1,8 @@
-//! A long day in short: traffic while files, databases and endpoints change every second.
+//! A long day in short: traffic while files and endpoints change every second, and the database
+//! every five.
 //!
-//! Twenty seconds by default. `WAYPOST_ENDURANCE=900 cargo test --test it endurance` lasts as many
-//! seconds as it says, for a look at memory before a release.
+//! Lasts twenty seconds by default. `WAYPOST_ENDURANCE=900 cargo test --test it endurance` lasts
+//! 900 seconds, for a look at memory before a release.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use crate::server::TestServer;
 
 /// Queries a second.
 const RATE: u64 = 2_000;
-/// Endpoints of the service that is checked.
+/// The number of endpoints of the checked service.
 const BACKENDS: u8 = 4;
 /// Growth of resident memory that still counts as flat, in KiB.
 const GROWTH_MAX_KIB: u64 = 6 << 10;
@@ -32,7 +33,7 @@ fn length() -> Duration {
     Duration::from_secs(seconds.map_or(20, |text| text.parse().expect("a number of seconds")))
 }
 
-/// The files of the server, and the machines that it checks.
+/// The files of the server, and the backends that it checks.
 struct Stage {
     directory: tempfile::TempDir,
     backends: Vec<Backend>,
@@ -67,7 +68,7 @@ impl Stage {
         self.directory.path().join(name)
     }
 
-    /// Writes a file as editors and tools do: beside its place, then over it.
+    /// Writes a file as editors and tools do: beside its place, then renamed over it.
     fn replace(&self, name: &str, octets: &[u8]) {
         let path = self.path(name);
         let beside = path.with_extension("new");
@@ -91,14 +92,14 @@ impl Stage {
         )
     }
 
-    /// Changes what changes in second `second`.
+    /// Makes the changes of second `second`.
     fn change(&mut self, second: usize) {
         self.replace("zones/changing.example.toml", changing(second).as_bytes());
         self.replace("zones/mended.example.toml", mended(second.is_multiple_of(2)).as_bytes());
         if second % 5 == 4 {
             self.replace("places.mmdb", &database(second));
         }
-        // One machine at a time is dead, so that the guard has no reason to doubt it.
+        // One backend at a time is dead, so that the guard has no reason to doubt its failure.
         let dead = second / 2 % self.backends.len();
         if second.is_multiple_of(2) {
             self.backends[dead].kill()
@@ -108,7 +109,7 @@ impl Stage {
     }
 }
 
-/// Makes a database that has loopback in Germany; `edition` makes its octets differ.
+/// Makes a database that has 127.0.0.0/8 in Germany; `edition` makes its octets differ.
 fn database(edition: usize) -> Vec<u8> {
     let mut writing = Database::default();
     writing.metadata.database_type = format!("Test-Country-{edition}");
@@ -120,7 +121,7 @@ fn database(edition: usize) -> Vec<u8> {
     writing.write_to(Vec::new()).expect("a database")
 }
 
-/// Returns a zone of which the TTL and both addresses belong together.
+/// Returns a zone whose TTL and two addresses belong together.
 fn changing(edition: usize) -> String {
     let (ttl, net) = if edition.is_multiple_of(2) { (100, "192.0.2") } else { (200, "198.51.100") };
     format!(
@@ -129,7 +130,7 @@ fn changing(edition: usize) -> String {
     )
 }
 
-/// Returns a zone that is right, or the same with a mistake and another address.
+/// Returns a zone that is right, or the same zone with a mistake and another address.
 fn mended(is_right: bool) -> String {
     let head = "zone = \"mended.example\"\nnameservers = [\"ns.example.net.\"]\n[records]\n";
     match is_right {
@@ -138,7 +139,7 @@ fn mended(is_right: bool) -> String {
     }
 }
 
-/// Checks one reply by what its name may say at any moment of the run.
+/// Checks a reply against all that its name may answer during the run.
 fn is_right(reply: &[u8]) -> Result<(), String> {
     let message = Message::from_vec(reply).map_err(|error| format!("{error}: {reply:02x?}"))?;
     let name = message.queries.first().map_or(String::new(), |query| query.name.to_string());

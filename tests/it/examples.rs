@@ -23,7 +23,7 @@ fn every_example_passes_its_own_tests() {
             .expect("the binary runs");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        // The first line says which waypost.toml was read, where there is one.
+        // The first line names the waypost.toml that was read, if there is one.
         let said_first = errors.lines().take_while(|line| line.starts_with("settings: ")).count();
         let warned = errors.lines().skip(said_first).collect::<Vec<_>>().join("\n");
         assert!(output.status.success() && warned.is_empty(), "{example:?}: {warned}");

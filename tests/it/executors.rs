@@ -1,6 +1,6 @@
 //! The scenarios, run twice: in process with a manual clock, and over real sockets.
 //!
-//! Another folder: `WAYPOST_SCENARIOS=DIR cargo test --test it scenarios`.
+//! For another folder: `WAYPOST_SCENARIOS=DIR cargo test --test it executors`.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,7 +20,7 @@ use crate::dns::{Question, Response, Tcp, Udp, checked};
 use crate::scenario::{Ask, Block, Section, Step, Target, read, share_key};
 use crate::server::TestServer;
 
-/// The file beside the zone directory that is the server's own.
+/// The server's own file, beside the zone directory.
 const SETTINGS: &str = "waypost.toml";
 
 fn folder() -> PathBuf {
@@ -28,12 +28,12 @@ fn folder() -> PathBuf {
     std::env::var_os("WAYPOST_SCENARIOS").map_or(default, PathBuf::from)
 }
 
-/// Whatever the steps are run against.
+/// A server that the steps are run against.
 trait Subject {
     fn ask(&mut self, ask: &Ask) -> Response;
-    /// The files have changed.
+    /// Reads the files again, which have changed.
     fn reload(&mut self);
-    /// It ended in good order, and begins again with what it kept.
+    /// Ends in good order, and begins again with what it kept.
     fn restart(&mut self);
     fn verdict(&mut self, at: Target, pass: bool, says: Option<&str>);
     fn set_override(&mut self, about: &About, wanted: Option<Override>);
@@ -102,7 +102,7 @@ fn take(subject: &mut impl Subject, step: &Step) -> Result<(), String> {
     }
 }
 
-/// The engine without sockets, checks without probes.
+/// The engine without sockets, and checks without probes.
 pub(crate) struct InProcess {
     loader: Loader,
     publisher: Publisher,
@@ -116,7 +116,7 @@ impl InProcess {
         Self::start_with(directory, Table::new(GuardPolicy::default()))
     }
 
-    /// The same with a table of nothing that may know something from before.
+    /// Starts with `table`, which has no endpoints yet but may know states from before.
     pub(crate) fn start_with(directory: &Path, table: Table) -> Self {
         let publisher = Publisher::new(Arc::default());
         let mut subject = Self {
@@ -131,7 +131,7 @@ impl InProcess {
         subject
     }
 
-    /// The files have changed; those with errors change nothing.
+    /// Reads the files again; if they have errors, nothing changes.
     pub(crate) fn read_again(&mut self) {
         let load = self.loader.load();
         let Some(zones) = load.zones else { return };
@@ -140,12 +140,12 @@ impl InProcess {
         self.responder.adopt(Arc::clone(&published.snapshot));
     }
 
-    /// The answer to one question, from a stranger over UDP.
+    /// Answers one question from a stranger over UDP.
     pub(crate) fn respond(&mut self, question: &Question) -> Response {
         self.respond_to(question, [192, 0, 2, 200].into())
     }
 
-    /// The answer to one question, from this client over UDP.
+    /// Answers one question from `client` over UDP.
     pub(crate) fn respond_to(&mut self, question: &Question, client: IpAddr) -> Response {
         let (query, mut out) = (question.encode(fastrand::u16(..)), vec![0; 4096]);
         let client = Client { source: SocketAddr::new(client, 5353), over: Over::Udp };
@@ -154,7 +154,7 @@ impl InProcess {
     }
 }
 
-/// What `settings` says of where clients are, if it is there.
+/// Reads where `settings` places clients, if there is such a file.
 fn geo(settings: &Path) -> Arc<Geo> {
     if !settings.exists() {
         return Arc::default();
@@ -213,7 +213,7 @@ impl Subject for InProcess {
     }
 }
 
-/// The real binary.
+/// The running binary.
 struct OverSockets {
     server: TestServer,
     udp: Udp,
@@ -227,8 +227,8 @@ impl OverSockets {
         Self { server, udp, reloads: 0 }
     }
 
-    /// Whether a section can be run over sockets: nothing in it comes from an address that we do
-    /// not have, waits for time to pass, or would be probed.
+    /// Returns whether a section can be run over sockets: nothing in it comes from an address that
+    /// we do not have, waits for time to pass, or would be probed.
     fn can_run(section: &Section) -> bool {
         section.blocks.iter().all(|block| match block {
             Block::File { name, text } => name != SETTINGS && !text.contains("check"),

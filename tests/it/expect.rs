@@ -1,4 +1,4 @@
-//! `[[tests]]` of a zone file: run by `check` and before a reload, told apart from other mistakes.
+//! `[[tests]]` of a zone file: `check` and a reload run them, and tell failures from mistakes.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -33,12 +33,12 @@ to = { split = { eu = 9, us = 1 } }
 to = ["eu", "us"]
 "#;
 
-/// What `check` says of the zone with these tests: whether all is well, and its output.
+/// Returns whether `check` finds the zone right with these tests, and its output.
 fn check(tests: &str) -> (bool, String) {
     check_zone(&format!("{ZONE}{tests}"))
 }
 
-/// Returns what `check` says of `zone`.
+/// Returns whether `check` finds `zone` right, and its output.
 fn check_zone(zone: &str) -> (bool, String) {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("example.com.toml"), zone).expect("the directory is ours");
@@ -98,7 +98,7 @@ fn what_is_as_expected_passes() {
             "client = \"198.51.100.9\"\nexpect = { pool = [\"eu\", \"us\"], \
              shares = { us = 0.1, eu = 0.9, fra1 = 0.675 } }",
         ),
-        // The resolver at 203.0.113.53 is believed, others are not.
+        // The resolver at 203.0.113.53 is believed in its client subnet; others are not.
         (
             "web A",
             "client = \"203.0.113.53\"\nsubnet = \"198.51.100.0/24\"\n\
@@ -162,7 +162,7 @@ fn what_is_not_as_expected_says_what_came_and_why() {
             assert!(is_there, "{more}: no {part:?} in\n{output}");
         }
     }
-    // What one test holds to be down is up in the next one.
+    // An endpoint that one test holds to be down is up in the next one.
     let down = test("web A", "down = \"web\"\nexpect = { pool = \"eu\" }");
     let up = test("web A", "expect = { pool = \"us\" }");
     let (_, output) = check(&format!("{down}{up}"));

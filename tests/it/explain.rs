@@ -1,4 +1,4 @@
-//! `waypost explain`: every answer has a reason, and it is the answer that a query gets.
+//! `waypost explain`: every answer has a reason, and is the answer that a query gets.
 
 use std::process::{Command, Stdio};
 
@@ -44,7 +44,7 @@ location = { lat = 52.5, lon = 13.4 }
 asn = 64500
 "#;
 
-/// What a command prints about the zone above.
+/// Runs a command on the zone above, and returns its output.
 fn waypost(arguments: &[&str]) -> String {
     let directory = tempfile::tempdir().expect("a directory");
     let zones = directory.path().join("zones");
@@ -94,7 +94,8 @@ answer     fra1; TTL 10 s, the same for all of the client's /24
 
 "#;
     let text = text.split(";; ->>HEADER<<-").next().expect("some text");
-    // Which endpoint comes first is up to the draws; what is far is far whatever the globe's shape.
+    // The draws decide which endpoint comes first. Distances depend on the shape of the globe, and
+    // are left out.
     let settled = |text: &str| {
         let words = text.replace("◀ answered", "").replace("ams1;", "fra1;");
         let lines = words.lines().filter(|line| !line.contains("km away"));

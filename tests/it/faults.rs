@@ -1,4 +1,4 @@
-//! Faults of this machine's own, and restarts: what was known stays known.
+//! Faults of the server's own machine, and restarts: known states stay known.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::server::TestServer;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The zone `example.com` with a service of these endpoints.
+/// Returns the zone `example.com`, with a service of these endpoints.
 fn zone(endpoints: &[SocketAddr], check: &str) -> String {
     let endpoint =
         |at: &SocketAddr| format!("{{ address = \"{}\", port = {} }}", at.ip(), at.port());
@@ -41,7 +41,7 @@ fn answers(server: &TestServer) -> Vec<String> {
     answers
 }
 
-/// How many endpoints the log last said to be down.
+/// Returns how many endpoints the log last said to be down.
 fn down_now(server: &TestServer) -> usize {
     let mut states = HashMap::new();
     for line in server.lines() {
@@ -79,7 +79,7 @@ fn a_restart_begins_with_the_states_that_were_kept() {
     server.signal("TERM");
     server.wait_for_end(PATIENCE);
 
-    // Nothing is probed anew within the hour: what is known comes from the file.
+    // No probe comes again within the hour: the states come from the file.
     let mut server = serve(directory.path(), &zone, &checks);
     server.wait_for_line("resumed 2 states", PATIENCE);
     assert_eq!(answers(&server), ["127.0.0.1"]);
@@ -135,7 +135,7 @@ fn when_everything_fails_at_once_it_is_not_believed_for_a_while() {
     std::thread::sleep(Duration::from_secs(2));
     let are_down = || down_now(&server);
     assert_eq!(are_down(), 0, "nothing turns while it holds");
-    // Eleven return, one is gone for good: which is believed at once.
+    // Eleven return, and one is gone for good: that is believed at once.
     let back: Vec<TcpListener> =
         places[1..].iter().map(|at| TcpListener::bind(at).expect("it is free")).collect();
     server.wait_for_line("states follow the probes again: enough of them pass", PATIENCE);

@@ -1,5 +1,5 @@
-//! Every input of `fuzz/corpus` through the body of its fuzz target: what once broke something, and
-//! one of each thing that an input can be.
+//! Runs every input of `fuzz/corpus` through the body of its fuzz target. The inputs are those that
+//! once broke something, and one of each kind.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use std::path::Path;
 mod bodies;
 
 #[allow(clippy::print_stdout, reason = "the last line says which input it was")]
-/// Runs each file of a corpus; says which one it was if one fails.
+/// Runs each file of a corpus; if one fails, the last line of the output names it.
 fn replay(target: &str, run: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let entries = std::fs::read_dir(&corpus).expect("a corpus").map(|entry| entry.expect("entry"));

@@ -1,5 +1,5 @@
-//! What `--down` holds to be down is answered like what probes found down: every set of endpoints,
-//! by the command and by a table that had the verdicts.
+//! Endpoints that `--down` holds to be down are answered like those that probes found down: every
+//! set of endpoints is tried with the command, and with a table that got the verdicts.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -54,10 +54,10 @@ const QUESTIONS: [(&str, &str); 4] = [
     ("top.example.com.", "A"),
     ("_http._tcp.api.example.com.", "SRV"),
 ];
-/// How often each is asked: by then every endpoint that may be named has been.
+/// The number of times each is asked: by then every endpoint that may be named has been.
 const TIMES: usize = 40;
 
-/// All that was answered to each question.
+/// All answers to each question.
 type Answers = [BTreeSet<Vec<String>>; QUESTIONS.len()];
 
 fn by_the_command(directory: &Path, client: IpAddr, down: &[&str]) -> Answers {
@@ -85,7 +85,7 @@ fn by_the_command(directory: &Path, client: IpAddr, down: &[&str]) -> Answers {
     answers
 }
 
-/// What stands behind name, TTL, class and type.
+/// Returns the part of a record after name, TTL, class and type.
 fn rdata(record: &str) -> String {
     record.splitn(5, ' ').last().expect("a record").to_owned()
 }

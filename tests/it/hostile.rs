@@ -1,4 +1,5 @@
-//! Clients that mean harm, or behave as if: what they take is bounded, and others do not notice.
+//! Clients that are hostile, or behave as if they were: what they take is bounded, and others do
+//! not notice.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
@@ -10,11 +11,11 @@ use socket2::{Domain, Socket, Type};
 use crate::dns::{Question, Tcp, Udp};
 use crate::server::TestServer;
 
-/// Connections at one time, from so many sources that the limit of each is not reached.
+/// Connections at one time, from so many sources that none reaches its limit.
 const CONNECTIONS: usize = 10_000;
 const PER_SOURCE: usize = 25;
 
-/// UDP queries for one measurement.
+/// The number of UDP queries for one measurement.
 const SAMPLES: usize = 3_000;
 
 const ZONE: &str = "zone = \"example.com\"\nnameservers = [\"ns1\"]\n\n[records]\n\
@@ -27,7 +28,7 @@ fn server() -> (tempfile::TempDir, TestServer) {
     (zones, server)
 }
 
-/// A connection from 127.0.`source`; `None` if the server did not take it in time.
+/// Connects from an address of 127.1.0.0/16; `None` if the server did not accept in time.
 fn connect_from(source: usize, server: SocketAddr) -> Option<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let local = Ipv4Addr::new(127, 1, (source / 250) as u8, (source % 250 + 1) as u8);
@@ -36,7 +37,7 @@ fn connect_from(source: usize, server: SocketAddr) -> Option<TcpStream> {
     Some(socket.into())
 }
 
-/// The 99th percentile of the time that UDP queries take.
+/// Returns the 99th percentile of the time that UDP queries take.
 fn udp_p99(server: SocketAddr) -> Duration {
     let (client, question) = (Udp::connect(server), Question::new("www.example.com.", "A"));
     let mut times: Vec<Duration> = (0..SAMPLES)
@@ -54,7 +55,7 @@ fn open_files(pid: u32) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/fd")).expect("our own child").count()
 }
 
-/// User and system time of the process so far, in clock ticks of 10 ms.
+/// Returns the user and system time of the process so far, in clock ticks of 10 ms.
 fn cpu_ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("our own child");
     let fields = stat.rsplit(')').next().expect("fields behind the name").split_whitespace();
@@ -72,7 +73,7 @@ fn ten_thousand_idle_connections_and_dribblers_harm_nobody_else() {
     let mut connections: Vec<TcpStream> =
         (0..CONNECTIONS).filter_map(|at| connect_from(at / PER_SOURCE, server.address())).collect();
     assert!(connections.len() > CONNECTIONS * 9 / 10, "{}", connections.len());
-    // Half of them dribble: an octet of a length now, and one of a message while we measure.
+    // Half of them send an octet of a length now; 20 of the others do so while we measure.
     for stream in connections.iter_mut().step_by(2) {
         let _ = stream.write(&[1]);
     }
@@ -124,7 +125,7 @@ fn without_descriptors_it_answers_over_udp_does_not_spin_and_recovers() {
     assert!(limited.success());
     let crowd: Vec<_> = (0..40).filter_map(|at| connect_from(at, address)).collect();
     server.wait_for_line("cannot accept connections", Duration::from_secs(5));
-    // Whoever holds all connections does not keep an operator from changing a zone.
+    // A crowd that holds all descriptors does not keep an operator from changing a zone.
     std::fs::write(zones.path().join("other.example.zone"), "nonsense\n")
         .expect("the directory is ours");
     server.wait_for_line("other.example.zone is refused", Duration::from_secs(30));
@@ -143,11 +144,11 @@ fn without_descriptors_it_answers_over_udp_does_not_spin_and_recovers() {
 
 /// Responses a second that the flood's victim may be sent whole.
 const RATE: u32 = 500;
-/// Queries a second that claim to be the victim's, and for how long.
+/// Queries a second that claim to be the victim's, and the duration of the flood.
 const FLOOD: u32 = 100_000;
 const FLOOD_TIME: Duration = Duration::from_secs(4);
 
-/// What a flood of queries brought its victim.
+/// The traffic that a flood of queries brought its victim.
 #[derive(Default)]
 struct Reflected {
     asked: u64,
@@ -157,7 +158,7 @@ struct Reflected {
     time: Duration,
 }
 
-/// Sends queries in the name of `victim` for as long as the flood takes, and sees what it is sent.
+/// Sends queries in the name of `victim` for [`FLOOD_TIME`], and counts what the victim is sent.
 fn flood(server: SocketAddr, victim: UdpSocket) -> Reflected {
     let mut query = Question::new("www.example.com.", "A").encode(7);
     let mut reply = [0; 4096];
@@ -172,18 +173,18 @@ fn flood(server: SocketAddr, victim: UdpSocket) -> Reflected {
             seen.octets_asked += query.len() as u64;
             while let Ok(len) = victim.recv(&mut reply) {
                 seen.octets += len as u64;
-                // Not cut.
+                // TC is clear.
                 seen.whole += u64::from(reply[2] & 2 == 0);
             }
         }
     }
-    // On a busy machine it takes longer than it is meant to.
+    // On a busy machine the flood takes longer than it should.
     seen.time = begin.elapsed();
     seen
 }
 
-/// Resolves as resolvers do, from the victim's own address: over UDP, three times if need be, and
-/// over TCP where it is told so.
+/// Resolves as a resolver does, from the victim's own address: over UDP, three times if need be,
+/// and over TCP if the response is truncated. Returns whether it got an answer.
 fn resolves(server: SocketAddr, victim: Ipv4Addr, id: u16) -> bool {
     let query = Question::new("www.example.com.", "A").encode(id);
     let socket = UdpSocket::bind((victim, 0)).expect("an address of loopback");
@@ -209,8 +210,8 @@ fn resolves(server: SocketAddr, victim: Ipv4Addr, id: u16) -> bool {
     }
 }
 
-/// Returns how many datagrams to `server` the system has thrown away because the server had not
-/// read those before yet.
+/// Returns how many datagrams to `server` the system has dropped because the server had not yet
+/// read earlier ones.
 fn overrun(server: SocketAddr) -> u64 {
     let table = std::fs::read_to_string("/proc/net/udp").expect("Linux tells");
     let port = format!(":{:04X}", server.port());
@@ -219,7 +220,7 @@ fn overrun(server: SocketAddr) -> u64 {
     of_server.filter_map(|row| row.last()?.parse::<u64>().ok()).sum()
 }
 
-/// A server with so many workers and these rates, which hold for loopback too.
+/// Starts a server with so many workers and with these rates, which hold for loopback, too.
 fn limited(workers: usize, rates: &str) -> (tempfile::TempDir, TestServer) {
     let directory = tempfile::tempdir().expect("a directory");
     let config = directory.path().join("waypost.toml");
@@ -246,7 +247,7 @@ fn a_flood_in_a_resolvers_name_is_not_reflected_and_does_not_silence_it() {
         let before = overrun(address);
         match resolves(address, victim, tried) {
             true => resolved += 1,
-            // The flood came faster than this machine reads: the server never saw the queries.
+            // The flood came faster than this machine reads: the server never saw the query.
             false if overrun(address) > before => overran += 1,
             false => {}
         }
@@ -262,18 +263,18 @@ fn a_flood_in_a_resolvers_name_is_not_reflected_and_does_not_silence_it() {
             seen.octets as f64 / seen.octets_asked as f64
         );
     }
-    // One second's worth may come at once.
+    // The responses of one second may come at once.
     let most = f64::from(RATE) * (seen.time.as_secs_f64() + 1.0) * 1.1;
     assert!((seen.whole as f64) < most, "{} answers reflected, at most {most}", seen.whole);
     assert!(seen.octets * 10 <= seen.octets_asked * 11, "more came out than went in");
-    // The number of tries depends on the machine, which carries the flood beside them.
+    // The number of tries depends on the machine, which also carries the flood.
     assert!(resolved >= 10, "it resolved {resolved} of {tried}");
     let held_back = tried - resolved - overran;
     assert!(held_back == 0, "{held_back} of {tried} were held back, {resolved} resolved");
 }
 
-/// Floods `server` from each of `hosts` and 64 ports for as long as a flood takes; returns how many
-/// responses came whole and the time in which they were sent.
+/// Floods `server` from 64 ports, spread over `hosts`, for [`FLOOD_TIME`]; returns how many
+/// responses came whole, and the time in which they were sent.
 fn flood_from(server: SocketAddr, hosts: &[Ipv4Addr]) -> (u64, Duration) {
     let query = Question::new("www.example.com.", "A").encode(7);
     let socket = |at: usize| {
@@ -297,7 +298,7 @@ fn flood_from(server: SocketAddr, hosts: &[Ipv4Addr]) -> (u64, Duration) {
             whole += read(socket);
         }
     }
-    // What the server still holds is answered, and counts as time too.
+    // The server still answers the queries that it holds; that time counts, too.
     let mut quiet = Instant::now();
     while quiet.elapsed() < Duration::from_millis(300) {
         let more: u64 = sockets.iter().map(read).sum();

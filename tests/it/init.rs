@@ -1,4 +1,4 @@
-//! `waypost init`: what it writes works at once, and nothing that is there is lost.
+//! `waypost init`: the zone that it writes works at once, and no file that exists is lost.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -16,10 +16,10 @@ const LAYERS: &[&[&str]] = &[
     &["server", "cli"],
 ];
 
-/// The imports inside one layer that are meant.
+/// The imports inside one layer that are intended.
 const SIDEWAYS: &[(&str, &str)] = &[("health", "zone"), ("zone", "geo"), ("cli", "server")];
 
-/// What the modules of L0, L1, L3 and L4, and steering, must not name: I/O, time, threads.
+/// Names of I/O, threads and logs. No module below L5 may use them, but for `clock` and `config`.
 const OUTSIDE: &[&str] = &[
     "std::fs",
     "std::io",
@@ -36,7 +36,7 @@ const OUTSIDE: &[&str] = &[
 /// The files that may have `unsafe` code.
 const UNSAFE: &[&str] = &["src/transport/udp/batch.rs", "src/server/memory.rs"];
 
-/// Every Rust file below `directory`, sorted.
+/// Returns every Rust file below `directory`, sorted.
 pub(crate) fn rust_files(directory: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)];
@@ -54,14 +54,14 @@ pub(crate) fn rust_files(directory: &str) -> Vec<PathBuf> {
     found
 }
 
-/// The file's path as people write it, and its module directly below `src/`.
+/// Returns the file's path as people write it, and its module directly below `src/`.
 fn place(path: &Path) -> (String, String) {
     let inside = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("inside the package");
     let module = inside.iter().nth(1).expect("a file below src").to_string_lossy();
     (inside.display().to_string(), module.trim_end_matches(".rs").to_owned())
 }
 
-/// The lines of a file that are neither comments nor inline tests.
+/// Returns the lines of a file that are neither comments nor inline tests, with their numbers.
 fn code(path: &Path) -> Vec<(usize, String)> {
     let text = std::fs::read_to_string(path).expect("UTF-8");
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.to_owned()));
@@ -77,7 +77,7 @@ fn layer_of(module: &str) -> Option<usize> {
     LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
-/// The modules that a line names after `crate::`, inside braces too.
+/// Returns the modules that a line names after `crate::`, inside braces, too.
 fn imports(line: &str) -> BTreeSet<String> {
     let word = |text: &str| -> String {
         text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
@@ -143,7 +143,7 @@ fn no_lower_layer_reads_the_clock_and_two_files_are_unsafe() {
     let mut found = Vec::new();
     for path in rust_files("src").into_iter().filter(|path| !is_test_file(path)) {
         let (file, module) = place(&path);
-        // The outside world sets its timers by the runtime's clock.
+        // These modules set their timers by the runtime's clock.
         let has_timers = matches!(module.as_str(), "transport" | "checker" | "server" | "cli");
         for (number, line) in code(&path) {
             let clock = line.contains("Instant::now(") || line.contains("SystemTime::now(");

@@ -1,4 +1,4 @@
-//! Traffic: paced UDP queries from a few sockets, every reply looked at, bounded in time.
+//! Traffic: UDP queries at a steady rate from a few sockets, every reply checked, bounded in time.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How many sockets, each with its own thread.
+/// The number of sockets, each with its own thread.
 const SOCKETS: usize = 4;
-/// How often a thread sends what is due.
+/// The interval at which a thread sends what is due.
 const TICK: Duration = Duration::from_millis(1);
-/// How long after its query a reply may come; later it is lost.
+/// The time to wait for the last replies; those that come later are lost.
 const LATE: Duration = Duration::from_secs(2);
-/// The longest that a load may last, whatever a test does.
+/// The longest time that a load lasts, whatever a test does.
 const DURATION_MAX: Duration = Duration::from_secs(3600);
 
-/// What became of the queries.
+/// The outcomes of the queries.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) sent: u64,
@@ -27,13 +27,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Queries that no reply came to.
+    /// Returns the number of queries without a reply.
     pub(crate) fn lost(&self) -> u64 {
         self.sent - self.answered
     }
 }
 
-/// A check of one reply and of when it came.
+/// A check of a reply and of the time at which it came.
 pub(crate) type Look = dyn Fn(&[u8], Instant) -> Result<(), String> + Send + Sync;
 
 /// Running traffic.
@@ -43,8 +43,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Sends `rate` queries a second to `server`, taking turns through `queries` (their ids are
-    /// overwritten), and lets `look` see every reply.
+    /// Sends `rate` queries a second to `server`, from `queries` in turn (their ids are
+    /// overwritten), and shows every reply to `look`.
     pub(crate) fn start(
         server: SocketAddr,
         rate: u64,
@@ -64,7 +64,7 @@ impl Load {
         Self { stop, senders }
     }
 
-    /// Stops sending, waits for the last replies, and adds up.
+    /// Stops sending, waits for the last replies, and adds up the outcomes.
     pub(crate) fn finish(self) -> Tally {
         self.stop.store(true, Ordering::SeqCst);
         let mut total = Tally::default();
@@ -79,11 +79,11 @@ impl Load {
     }
 }
 
-/// One socket and the queries that are under way on it.
+/// One socket and the queries under way on it.
 struct Sender {
     socket: UdpSocket,
     queries: Arc<Vec<Vec<u8>>>,
-    /// By id: when the query was sent, if no reply has come.
+    /// By id: the time at which the query was sent, if no reply has come.
     waiting: Vec<Option<Instant>>,
     tally: Tally,
 }
@@ -100,7 +100,7 @@ impl Sender {
     fn run(mut self, rate: u64, stop: &AtomicBool, look: &Look) -> Tally {
         let start = Instant::now();
         while !stop.load(Ordering::SeqCst) && start.elapsed() < DURATION_MAX {
-            // A late start of this thread is not made up for in one burst.
+            // A thread that starts late does not catch up in one burst.
             let due = start.elapsed().as_micros() as u64 * rate / 1_000_000;
             let burst = due.saturating_sub(self.tally.sent).min(rate / 50);
             for _ in 0..burst {

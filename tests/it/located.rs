@@ -27,7 +27,7 @@ to = "de"
 to = "rest"
 "#;
 
-/// A database that has loopback in `country`.
+/// Makes a database that has 127.0.0.0/8 in `country`.
 fn database(country: &str) -> Vec<u8> {
     let mut writing = Database::default();
     writing.metadata.database_type = "Test-Country".to_owned();
@@ -39,7 +39,7 @@ fn database(country: &str) -> Vec<u8> {
     writing.write_to(Vec::new()).expect("a database")
 }
 
-/// Puts a file in its place as tools that update databases do.
+/// Replaces a file by a rename, as tools that update databases do.
 fn replace(path: &Path, octets: &[u8]) {
     let beside = path.with_extension("new");
     std::fs::write(&beside, octets).expect("the directory is ours");

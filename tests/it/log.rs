@@ -1,4 +1,4 @@
-//! The log as a process writes it: nobody need read it, and programs can.
+//! The log of a running process: nobody needs to read it, and programs can.
 
 use std::fs;
 use std::io::{BufRead, BufReader, PipeReader, Write, pipe};
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The longest time that the server may take to end.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
-/// The octets that a pipe holds (pipe(7)).
+/// The number of octets that a pipe holds (pipe(7)).
 const PIPE: usize = 64 << 10;
 
 /// Probes that make more lines than the server keeps: 1 MiB, at some 150 octets a line.
@@ -37,8 +37,8 @@ struct Unread {
 impl Unread {
     fn start(zones: &Path) -> Self {
         let address = {
-            // The server cannot say which port it has. At an address of its own no other test takes
-            // the port meanwhile.
+            // The server cannot say which port it has. No other test takes the port meanwhile,
+            // because none uses this address.
             let free = UdpSocket::bind((OWN, 0)).expect("loopback");
             free.local_addr().expect("bound")
         };
@@ -84,7 +84,7 @@ impl Drop for Unread {
     }
 }
 
-/// A zone whose hundred endpoints are probed on `port` all the time.
+/// Returns a zone whose hundred endpoints are probed at `port` all the time.
 fn zone(port: u16, address: &str) -> String {
     let endpoints: Vec<String> = (1..=100).map(|at| format!("\"127.0.1.{at}\"")).collect();
     format!(
@@ -129,7 +129,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
     assert!(lines.any(|line| line.contains("probed")), "it does not go on");
     drop(lines);
 
-    // Long enough for the pipe to be full once more.
+    // Waits long enough for the pipe to be full once more.
     let seen = probes.load(Ordering::Relaxed);
     while probes.load(Ordering::Relaxed) < seen + PROBES / 4 {
         thread::sleep(Duration::from_millis(20));

@@ -1,9 +1,9 @@
 //! The integration tests: one binary, one module per subject.
 //!
-//! `dns`, `encrypted`, `presentation`, `server`, `backend` and `load` are the instruments: DNS
-//! clients that share no code with the server, the server as a process, the machines behind it, and
-//! traffic. The other modules are the tests. `tests/scenarios/*.md` is the specification they run;
-//! `tests/conformance` asks for what the standards demand.
+//! `dns`, `encrypted`, `presentation`, `server`, `backend` and `load` are the tools: DNS clients
+//! that share no code with the server, the server as a process, the backends of its services, and
+//! traffic. The other modules are the tests. They run the specification in `tests/scenarios/*.md`;
+//! `tests/conformance` checks what the standards demand.
 
 mod acceptance;
 mod agreement;

@@ -1,5 +1,5 @@
 //! A naive model of an authoritative server, straight from RFC 1034 §4.3.2, RFC 2308, RFC 4592
-//! and RFC 6672: lists of lines, searched from end to end, nothing precomputed.
+//! and RFC 6672: lists of lines, searched from end to end, with nothing precomputed.
 //!
 //! It shares no code with the server. Where the two differ, one of them is wrong.
 
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::dns::Answer;
 use crate::presentation::{canonical_name, name_wire, type_number, type_text};
 
-/// How many aliases are followed; one more may be written.
+/// The number of aliases that are followed; the answer may have one more.
 const ALIASES_MAX: usize = 16;
 
 /// A static record: names in canonical form, RDATA as text.
@@ -30,7 +30,7 @@ impl Record {
         Self { owner, ttl: ttl.parse().expect("a TTL"), rtype: type_number(rtype), rdata }
     }
 
-    /// The record in the form that tests compare, at `owner`.
+    /// Writes the record in the form that tests compare, at `owner`.
     pub(crate) fn line_at(&self, owner: &str) -> String {
         format!("{owner} {} IN {} {}", self.ttl, type_text(self.rtype), self.rdata)
     }
@@ -39,8 +39,8 @@ impl Record {
         self.rdata.split(' ').nth(at).expect("the RDATA has this word")
     }
 
-    /// The name in the RDATA whose addresses help (RFC 1035 §3.3.9 and §3.3.11, RFC 1183 §1,
-    /// RFC 2230 §3, RFC 2782, RFC 9460 §4.1).
+    /// Returns the name in the RDATA whose addresses help (RFC 1035 §3.3.9 and §3.3.11, RFC 1183
+    /// §1, RFC 2230 §3, RFC 2782, RFC 9460 §4.1).
     pub(crate) fn target(&self) -> Option<String> {
         match type_text(self.rtype).as_str() {
             "NS" => Some(self.word(0).to_owned()),
@@ -59,8 +59,8 @@ impl Record {
 #[derive(Clone, Debug)]
 pub(crate) struct ModelZone {
     pub(crate) origin: String,
-    /// As they are written: some twice, some with other TTLs than the rest of their RRset, which
-    /// stands together.
+    /// The records as they are written: some twice, some with another TTL than the rest of their
+    /// RRset. The records of an RRset stand together.
     pub(crate) records: Vec<Record>,
 }
 
@@ -76,7 +76,7 @@ fn parent(name: &str) -> &str {
     name.split_once('.').map(|(_, rest)| if rest.is_empty() { "." } else { rest }).expect("a label")
 }
 
-/// `name` and everything above it down to `origin`, the origin first.
+/// Returns `origin` and every name from there down to `name`, the origin first.
 fn path<'a>(origin: &str, name: &'a str) -> Vec<&'a str> {
     let mut path = vec![name];
     while path[path.len() - 1] != origin {
@@ -87,7 +87,7 @@ fn path<'a>(origin: &str, name: &'a str) -> Vec<&'a str> {
 }
 
 impl ModelZone {
-    /// The RRset; of different TTLs the lowest counts for all of it (RFC 2181 §5.2).
+    /// Returns the RRset; if its TTLs differ, the lowest counts for all of it (RFC 2181 §5.2).
     fn at(&self, owner: &str, rtype: &str) -> Vec<Record> {
         let rtype = type_number(rtype);
         let records = self.records.iter().filter(|r| r.owner == owner && r.rtype == rtype);
@@ -99,12 +99,12 @@ impl ModelZone {
         self.records.iter().any(|record| record.owner == name)
     }
 
-    /// Names exist when they or anything below them has data (RFC 4592 §2.2.2).
+    /// Returns whether the name exists: it, or a name below it, has data (RFC 4592 §2.2.2).
     fn exists(&self, name: &str) -> bool {
         self.records.iter().any(|record| is_at_or_below(&record.owner, name))
     }
 
-    /// RFC 2308 §3: the SOA, with the lesser of its TTL and its MINIMUM.
+    /// Returns the SOA, with the lesser of its TTL and its MINIMUM (RFC 2308 §3).
     fn soa(&self) -> Vec<String> {
         let soa = &self.at(&self.origin, "SOA")[0];
         let minimum: u32 = soa.word(6).parse().expect("MINIMUM");
@@ -112,8 +112,8 @@ impl ModelZone {
         vec![soa.line_at(&self.origin)]
     }
 
-    /// Where the data of `name` stands: there, or at the wildcard right below its closest encloser
-    /// and no other (RFC 4592 §3.3.1).
+    /// Returns the owner of the data of `name`: the name itself, or the wildcard right below its
+    /// closest encloser, and no other (RFC 4592 §3.3.1).
     pub(crate) fn source(&self, name: &str) -> Option<String> {
         if self.exists(name) {
             return Some(name.to_owned());
@@ -126,7 +126,7 @@ impl ModelZone {
         Some(format!("*.{encloser}")).filter(|wildcard| self.exists(wildcard))
     }
 
-    /// The zone without the data below its DNAMEs (RFC 6672 §2.4).
+    /// Returns the zone without the data below its DNAMEs (RFC 6672 §2.4).
     pub(crate) fn without_renamed(&self) -> Self {
         let dnames = || self.records.iter().filter(|r| r.rtype == type_number("DNAME"));
         let is_renamed = |r: &&Record| dnames().any(|dname| is_below(&r.owner, &dname.owner));
@@ -134,7 +134,7 @@ impl ModelZone {
         Self { origin: self.origin.clone(), records: records.collect() }
     }
 
-    /// Whether a delegation stands at or above `name`, or a DNAME above it.
+    /// Returns whether a delegation stands at or above `name`, or a DNAME above it.
     fn is_cut_off(&self, name: &str) -> bool {
         path(&self.origin, name).into_iter().any(|here| {
             let cut = here != self.origin && !self.at(here, "NS").is_empty();
@@ -142,7 +142,7 @@ impl ModelZone {
         })
     }
 
-    /// Whether a DNAME stands above `name`, and no delegation above the DNAME.
+    /// Returns whether a DNAME stands above `name`, and no delegation above the DNAME.
     fn is_renamed(&self, name: &str) -> bool {
         let path = path(&self.origin, name);
         let mut ends = path.into_iter().take_while(|here| *here != name).filter_map(|here| {
@@ -153,8 +153,8 @@ impl ModelZone {
         ends.next().unwrap_or(false)
     }
 
-    /// The addresses that this zone has for the names in `records`: its own, those that it would
-    /// synthesise, and for name servers glue (RFC 1034 §4.2.1).
+    /// Returns the addresses that this zone has for the names in `records`: its own, those that it
+    /// would synthesise, and glue for name servers (RFC 1034 §4.2.1).
     fn addresses_for(&self, records: &[Record]) -> Vec<String> {
         let mut lines = BTreeSet::new();
         for record in records {
@@ -178,7 +178,7 @@ impl ModelZone {
     }
 }
 
-/// What one name came to.
+/// The result of a visit to one name.
 enum Step {
     Done,
     Follow(String),
@@ -191,7 +191,7 @@ struct Walk<'a> {
     answer: Answer,
 }
 
-/// What the zones answer to `qname`, `qtype`.
+/// Returns the zones' answer to `qname` and `qtype`.
 pub(crate) fn answer(zones: &[ModelZone], qname: &str, qtype: u16) -> Answer {
     let refusal = match type_text(qtype).as_str() {
         "AXFR" | "IXFR" => Some("REFUSED"),
@@ -228,7 +228,7 @@ pub(crate) fn answer(zones: &[ModelZone], qname: &str, qtype: u16) -> Answer {
 }
 
 impl<'a> Walk<'a> {
-    /// The closest zone at or above `name`; for DS the one strictly above, if there is one
+    /// Finds the closest zone at or above `name`; for DS, the closest one above it, if there is one
     /// (RFC 4035 §3.1.4.1).
     fn zone_of(&self, name: &str) -> Option<&'a ModelZone> {
         let closest = |fits: &dyn Fn(&str) -> bool| {
@@ -261,7 +261,7 @@ impl<'a> Walk<'a> {
         Step::Done
     }
 
-    /// Step 3b.
+    /// Refers to a delegation (step 3b).
     fn refer(&mut self, zone: &ModelZone, cut: &str) -> Step {
         let ns = zone.at(cut, "NS");
         self.answer.authority = ns.iter().map(|record| record.line_at(cut)).collect();
@@ -269,7 +269,7 @@ impl<'a> Walk<'a> {
         Step::Done
     }
 
-    /// RFC 6672 §3.2 step 3c: substitution, with a CNAME of the DNAME's TTL.
+    /// Substitutes the name, with a CNAME of the DNAME's TTL (RFC 6672 §3.2 step 3c).
     fn rename(&mut self, dname: &Record, name: &str) -> Step {
         self.answer.aa = true;
         self.answer.answer.push(dname.line_at(&dname.owner));
@@ -282,12 +282,12 @@ impl<'a> Walk<'a> {
             return Step::Done;
         }
         self.answer.answer.push(format!("{name} {} IN CNAME {renamed}", dname.ttl));
-        // The CNAME made is the answer, as one in the zone would be.
+        // The synthesised CNAME is the answer, as one in the zone would be.
         let matches = ["CNAME", "ANY"].map(type_number).contains(&self.qtype);
         if matches { Step::Done } else { Step::Follow(renamed) }
     }
 
-    /// Step 3a and the second half of 3c: the data at `node`, given under the name `owner`.
+    /// Gives the data at `node` under the name `owner` (step 3a and the second half of 3c).
     fn give(&mut self, zone: &ModelZone, node: &str, owner: &str) -> Step {
         let records = zone.at(node, &type_text(self.qtype));
         if !records.is_empty() {

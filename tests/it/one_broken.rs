@@ -1,4 +1,5 @@
-//! Each zone by itself: a mistake in one file holds up no other, whatever happens to the process.
+//! Each zone stands by itself: a mistake in one file does not hold up the others, whatever happens
+//! to the process.
 
 use std::fs;
 use std::io::Write as _;
@@ -10,8 +11,8 @@ use crate::server::TestServer;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A zone `a.example` to `c.example` whose `www` is at `address`; its records stand in a file of
-/// their own.
+/// Writes the zone of `letter`, such as `a.example`, with `www` at `address`; its records are in
+/// a file of their own.
 fn write_zone(zones: &Path, letter: char, address: &str) {
     let records = format!("www A {address}\n");
     replace(&zones.join(format!("{letter}.records")), &records);
@@ -32,7 +33,7 @@ fn ask(server: &TestServer, name: &str) -> Response {
     Udp::connect(server.address()).ask(&Question::new(name, "A"))
 }
 
-/// Whether `www` of the zone is answered with `address`.
+/// Returns whether `www` of the zone is answered with `address`.
 fn answers(server: &TestServer, letter: char, address: &str) -> bool {
     let response = ask(server, &format!("www.{letter}.example."));
     response.data.answer.iter().any(|record| record.ends_with(address))
@@ -46,7 +47,7 @@ fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Serves `zones`, with states and zones kept beside it.
+/// Serves `zones`, and keeps states and zones beside it.
 fn serve(zones: &Path) -> TestServer {
     let config = zones.with_file_name("waypost.toml");
     let states = zones.with_file_name("states");
@@ -70,7 +71,7 @@ fn the_other_zones_reload_and_start_and_the_broken_one_is_served_as_it_was() {
         })
     });
 
-    // Neither its name nor its records can be read any more.
+    // Neither the name nor the records of this zone can be read any more.
     replace(&zones.join("c.toml"), "zone = \n[records");
     replace(&zones.join("c.records"), "www A 192.0.2\n");
     server.wait_for_line("is refused: the zone is served as it was", PATIENCE);
@@ -115,7 +116,7 @@ fn a_zone_that_never_was_good_answers_servfail_and_says_why() {
         assert!(response.wire.windows(6).any(|octets| octets == error), "{name}: no reason");
     }
     assert_eq!(ask(&server, "d.example.").data.rcode, "REFUSED");
-    // Two files with one zone: neither counts, and what was served stays.
+    // If two files have the same zone, neither counts, and the zone is served as it was.
     fs::copy(zones.join("a.toml"), zones.join("again.toml")).expect("the directory is ours");
     server.wait_for_line("hold the same zone", PATIENCE);
     assert!(answers(&server, 'a', "192.0.2.1"));
@@ -138,7 +139,7 @@ fn a_file_is_read_once_its_writer_has_closed_it() {
     let path = zones.join("a.records");
     let mut file = fs::File::create(&path).expect("the directory is ours");
     file.write_all(b"; the first half\n").expect("the file is ours");
-    // Something else changes meanwhile, and is served.
+    // Another zone changes meanwhile, and is served.
     write_zone(&zones, 'b', "192.0.2.2");
     wait_for("the other zone reloads", || answers(&server, 'b', "192.0.2.2"));
     let until = Instant::now() + Duration::from_secs(5);

@@ -1,14 +1,14 @@
 //! RDATA as text and as octets, for tests only: slow, small and unrelated to `waypost::wire`.
 //!
-//! Both the server's sockets and its `query` command are read through this one reader, so a
-//! record compares equal however it was written. Names are put in lower case: their case is
-//! compared where a test is about case.
+//! This one reader reads both the server's sockets and its `query` command, so a record compares
+//! equal however it was written. Names are put in lower case: their case is compared where a test
+//! is about case.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// The layout of each type's RDATA, one letter a field: `n` name, `b` `h` `w` numbers of 8, 16
-/// and 32 bits, `4` `6` addresses, `s` one character-string, `S` all the rest of them, `x` the
-/// rest as hexadecimal digits, `g` a tag without quotes, `t` the rest as one text, `P` service
+/// The layout of each type's RDATA, one letter for each field: `n` a name, `b` `h` `w` numbers of
+/// 8, 16 and 32 bits, `4` `6` addresses, `s` one character-string, `S` all the remaining ones, `x`
+/// the rest as hexadecimal digits, `g` a tag without quotes, `t` the rest as one text, `P` service
 /// parameters, `L` a location.
 const LAYOUTS: &[(&str, u16, &str)] = &[
     ("A", 1, "4"),
@@ -49,20 +49,20 @@ const LAYOUTS: &[(&str, u16, &str)] = &[
     ("CAA", 257, "bgt"),
 ];
 
-/// The number of a type by its mnemonic or `TYPE12345`.
+/// Returns the number of a type, by its mnemonic or `TYPE12345`.
 pub(crate) fn type_number(text: &str) -> u16 {
     let known = LAYOUTS.iter().find(|(name, ..)| *name == text).map(|&(_, number, _)| number);
     let numbered = || text.strip_prefix("TYPE").and_then(|digits| digits.parse().ok());
     known.or_else(numbered).unwrap_or_else(|| panic!("tests do not know the type {text}"))
 }
 
-/// The mnemonic of a type, or `TYPE12345`.
+/// Returns the mnemonic of a type, or `TYPE12345`.
 pub(crate) fn type_text(number: u16) -> String {
     let known = LAYOUTS.iter().find(|&&(_, n, _)| n == number);
     known.map_or_else(|| format!("TYPE{number}"), |(name, ..)| (*name).to_owned())
 }
 
-/// An absolute name in wire format; the final dot may be left out.
+/// Writes an absolute name in wire format; the final dot may be left out.
 pub(crate) fn name_wire(text: &str) -> Vec<u8> {
     let mut wire = Vec::new();
     let mut label = Vec::new();
@@ -97,7 +97,7 @@ pub(crate) fn name_wire(text: &str) -> Vec<u8> {
     wire
 }
 
-/// Reads an uncompressed name at the start of `wire`: lower-case text, and its length.
+/// Reads an uncompressed name at the start of `wire`; returns it in lower case, and its length.
 pub(crate) fn name_text(wire: &[u8]) -> (String, usize) {
     let (mut text, mut at) = (String::new(), 0);
     loop {
@@ -124,12 +124,12 @@ pub(crate) fn name_text(wire: &[u8]) -> (String, usize) {
     (text, at)
 }
 
-/// A name in the one form that tests compare: lower case, absolute, plain escapes.
+/// Returns a name in the one form that tests compare: lower case, absolute, escapes as `\DDD`.
 pub(crate) fn canonical_name(text: &str) -> String {
     name_text(&name_wire(text)).0
 }
 
-/// One record in the one form that tests compare.
+/// Returns one record in the one form that tests compare.
 pub(crate) fn record_line(owner: &str, ttl: u32, rtype: u16, rdata: &[u8]) -> String {
     format!("{} {ttl} IN {} {}", canonical_name(owner), type_text(rtype), text(rtype, rdata))
 }
@@ -148,7 +148,7 @@ fn layout(rtype: u16) -> Option<&'static str> {
     LAYOUTS.iter().find(|&&(_, number, _)| number == rtype).map(|&(.., layout)| layout)
 }
 
-/// RDATA as octets from presentation format; every name in it is absolute.
+/// Writes RDATA as octets from presentation format; every name in it is absolute.
 pub(crate) fn wire(rtype: u16, text: &str) -> Vec<u8> {
     let words = words(text);
     let mut rest = words.iter().map(|(word, _)| word.as_slice());
@@ -190,7 +190,7 @@ fn unhex(digits: &[u8]) -> Vec<u8> {
     (0..digits.len() / 2).map(|at| digit(2 * at) << 4 | digit(2 * at + 1)).collect()
 }
 
-/// Splits at blanks; quotes group, escapes are resolved inside quotes only (names keep theirs).
+/// Splits at blanks. Quotes group, and escapes are resolved only inside quotes (names keep theirs).
 fn words(text: &str) -> Vec<(Vec<u8>, bool)> {
     let mut words: Vec<(Vec<u8>, bool)> = Vec::new();
     let (mut word, mut open, mut quoted) = (Vec::new(), false, false);
@@ -232,7 +232,7 @@ fn words(text: &str) -> Vec<(Vec<u8>, bool)> {
     words
 }
 
-/// One service parameter of SVCB (RFC 9460 §2.1): `alpn`, `port`, `ipv4hint`.
+/// Writes one service parameter of SVCB (RFC 9460 §2.1): `alpn`, `port`, `ipv4hint`, `ipv6hint`.
 fn parameter(word: &[u8], out: &mut Vec<u8>) {
     let text = String::from_utf8_lossy(word);
     let (key, value) = text.split_once('=').expect("a parameter with a value");
@@ -259,7 +259,7 @@ fn parameter(word: &[u8], out: &mut Vec<u8>) {
     out.extend(data);
 }
 
-/// A location (RFC 1876 §2 and §3) with all of its fields written.
+/// Writes a location (RFC 1876 §2 and §3) that has all of its fields.
 fn location(words: &[String]) -> Vec<u8> {
     let meters = |text: &str| text.trim_end_matches('m').parse::<f64>().expect("meters");
     let angle = |w: &[String]| {
@@ -280,7 +280,8 @@ fn location(words: &[String]) -> Vec<u8> {
     out
 }
 
-/// RDATA as text; types without a layout, and those whose text says too little, as RFC 3597.
+/// Writes RDATA as text. Types without a layout, and those with a location or service parameters,
+/// are written as RFC 3597 has it.
 pub(crate) fn text(rtype: u16, wire: &[u8]) -> String {
     let generic = || {
         let digits: String = wire.iter().map(|octet| format!("{octet:02x}")).collect();

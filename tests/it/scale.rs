@@ -1,4 +1,4 @@
-//! Many names and many zones: all of them are answered, and one that changes costs itself only.
+//! Many names and many zones: all of them are answered, and one that changes costs only itself.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,7 +16,7 @@ fn addresses(response: &Response) -> Vec<String> {
     response.data.answer.iter().map(address).collect()
 }
 
-/// The numbers below `count`, each once, far from in order. `count` has no factor 7919.
+/// Returns the numbers below `count`, each once and far from in order. `count` has no factor 7919.
 fn scattered(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(move |n| n * 7919 % count)
 }
@@ -33,7 +33,7 @@ fn twenty_thousand_names_in_no_order_are_all_answered() {
         let deep = if n % 4 == 0 { format!(".Site{}", n % 64) } else { String::new() };
         writeln!(text, "h{n}{deep} A {}", address(n)).expect("memory");
     }
-    // Half of them have a second address, far from the first.
+    // A quarter of them have a second address, far from the first.
     for n in (0..NAMES).filter(|n| n % 4 == 1) {
         writeln!(text, "h{n} A 192.0.2.1").expect("memory");
     }
@@ -56,7 +56,7 @@ fn twenty_thousand_names_in_no_order_are_all_answered() {
     }
 }
 
-/// A zone with three endpoints that take turns, and `records` records for its size.
+/// Returns a zone with three endpoints that take turns, and `records` records for its size.
 fn zone(number: usize, records: usize) -> String {
     let mut text = format!(
         "zone = \"z{number}.example\"\nnameservers = [\"ns.example.net.\"]\n[services.web]\n\
@@ -69,13 +69,13 @@ fn zone(number: usize, records: usize) -> String {
 }
 
 fn write(directory: &Path, number: usize, text: &str) {
-    // Renamed, so that no reload sees half of it.
+    // A rename, so that no reload sees half of the file.
     fs::write(directory.join(".new"), text).expect("ours");
     let path = directory.join(format!("z{number}.example.toml"));
     fs::rename(directory.join(".new"), path).expect("ours");
 }
 
-/// How many octets the server has read from files so far.
+/// Returns how many octets the server has read so far.
 fn octets_read(server: &TestServer) -> u64 {
     let io = fs::read_to_string(format!("/proc/{}/io", server.pid())).expect("our own child");
     let line = io.lines().find(|line| line.starts_with("rchar:")).expect("rchar");
@@ -96,7 +96,7 @@ fn a_zone_that_changes_leaves_the_others_alone() {
     (0..ZONES).for_each(|number| write(directory.path(), number, &zone(number, 200)));
     let server = TestServer::start_with(directory.path(), &["--workers", "1"]);
     let udp = Udp::connect(server.address());
-    // Its draws go on where they were: whatever is reloaded, every share is kept within two.
+    // The draws of z1 go on where they were: every share stays within two, whatever is reloaded.
     let mut drawn: BTreeMap<String, f64> = BTreeMap::new();
     for count in 1..=120 {
         reload(directory.path(), &server, count);
@@ -105,7 +105,7 @@ fn a_zone_that_changes_leaves_the_others_alone() {
         let share = count as f64 / 3.0;
         assert!(drawn.values().all(|n| (n - share).abs() <= 2.0), "after {count}: {drawn:?}");
     }
-    // Nor are its files read again, once they are old enough for their metadata to tell.
+    // Nor are the other files read again, once they are old enough for their metadata to tell.
     let all: u64 = (0..ZONES).map(|number| zone(number, 200).len() as u64).sum();
     let deadline = Instant::now() + PATIENCE;
     for count in 121.. {

@@ -1,5 +1,5 @@
-//! The language of `tests/scenarios/*.md`: prose for people, `toml` blocks that are zone files,
-//! `dns` blocks of steps for the runner. `tests/scenarios/README.md` describes it.
+//! The language of `tests/scenarios/*.md`: prose for people, `toml`, `zone` and `csv` blocks that
+//! are files, and `dns` blocks of steps for the runner. `tests/scenarios/README.md` describes it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -12,10 +12,10 @@ use waypost::zone::Override;
 use crate::dns::{Question, Response};
 use crate::presentation::{canonical_name, text, type_number, type_text, wire};
 
-/// One `##` section of a scenario file: its own zones, its own server.
+/// One `##` section of a scenario file, with its own zones and its own server.
 #[derive(Debug)]
 pub(crate) struct Section {
-    /// `file.md: heading`.
+    /// The title, as `file.md: heading`.
     pub(crate) title: String,
     pub(crate) blocks: Vec<Block>,
 }
@@ -23,9 +23,9 @@ pub(crate) struct Section {
 /// A fenced block.
 #[derive(Debug)]
 pub(crate) enum Block {
-    /// A zone file to write.
+    /// A file to write, mostly a zone file.
     File { name: String, text: String },
-    /// A step, with the place it stands at.
+    /// A step, and its place in the scenario file.
     Step { place: String, step: Step },
 }
 
@@ -41,7 +41,7 @@ pub(crate) enum Step {
     Restart,
 }
 
-/// What a verdict is on: whatever is probed at an address, or at a port of it.
+/// The target of a verdict: all that is probed at an address, or at one port of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) address: IpAddr,
@@ -58,18 +58,18 @@ impl Target {
     }
 }
 
-/// What is asked, and how.
+/// A question, and the way it is asked.
 #[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) question: Question,
     pub(crate) from: Option<IpAddr>,
-    /// For whom, as an EDNS client subnet.
+    /// The EDNS client subnet that it carries.
     pub(crate) subnet: Option<IpNet>,
     pub(crate) tcp: bool,
 }
 
 impl Ask {
-    /// The message.
+    /// Writes the message.
     pub(crate) fn encode(&self, id: u16) -> Vec<u8> {
         let mut message = self.question.encode(id);
         let Some(subnet) = self.subnet else { return message };
@@ -79,7 +79,7 @@ impl Ask {
         };
         let octets = &octets[..usize::from(subnet.prefix_len()).div_ceil(8)];
         let data = [&[0, family, subnet.prefix_len(), 0], octets].concat();
-        // The OPT record is the last one, and has no option yet.
+        // The OPT record comes last, and has no option yet.
         let rdlength = message.len() - 2;
         message[rdlength..].copy_from_slice(&(data.len() as u16 + 4).to_be_bytes());
         message.extend([0, 8, 0, data.len() as u8]);
@@ -88,7 +88,7 @@ impl Ask {
     }
 }
 
-/// What a response must be.
+/// The demands on a response.
 #[derive(Debug, Default)]
 pub(crate) struct Expect {
     rcode: String,
@@ -96,7 +96,7 @@ pub(crate) struct Expect {
     clauses: Vec<(String, String)>,
 }
 
-/// Every section of every `.md` file in `directory` that has steps, in order of file name.
+/// Reads every section that has blocks from the `.md` files in `directory`, in order of file name.
 pub(crate) fn read(directory: &Path) -> Vec<Section> {
     let mut paths: Vec<_> = std::fs::read_dir(directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
@@ -204,7 +204,7 @@ fn number(text: &str) -> Result<usize, String> {
     text.trim().parse().map_err(|_| format!("`{text}` is not a number"))
 }
 
-/// `VALUE COUNT`.
+/// Parses `VALUE COUNT`.
 fn share(item: &str) -> Result<(String, usize), String> {
     let (value, count) = item.rsplit_once(' ').ok_or("VALUE COUNT")?;
     Ok((value.to_owned(), number(count)?))
@@ -266,7 +266,8 @@ fn items(text: &str) -> Vec<String> {
     parts.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
-/// `RDATA`, or `TYPE RDATA` where the type is not the one asked for, in canonical form.
+/// Returns an item in canonical form, as `TYPE RDATA`. It is written so, or as `RDATA` alone if it
+/// has the type asked for.
 fn canonical_item(item: &str, asked: u16) -> String {
     let known = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase());
     let (rtype, rdata) = match item.split_once(' ') {
@@ -276,14 +277,15 @@ fn canonical_item(item: &str, asked: u16) -> String {
     format!("{} {}", type_text(rtype), text(rtype, &wire(rtype, rdata)))
 }
 
-/// Owner, TTL, and `TYPE RDATA` of a line.
+/// Splits a line into owner, TTL, and `TYPE RDATA`.
 fn parts(line: &str) -> (&str, u32, &str) {
     let mut words = line.splitn(4, ' ');
     let (owner, ttl) = words.next().zip(words.next()).expect("a record");
     (owner, ttl.parse().expect("a TTL"), words.nth(1).expect("type and RDATA"))
 }
 
-/// The value of a response for `share`: the RDATA of the first record of the type asked for.
+/// Returns the value of a response for `share`: the RDATA of the first record of the type asked
+/// for, or `none`.
 pub(crate) fn share_key(ask: &Ask, response: &Response) -> String {
     let wanted = format!("{} ", type_text(ask.question.rtype));
     let values = response.data.answer.iter().map(|line| parts(line).2);
@@ -291,7 +293,7 @@ pub(crate) fn share_key(ask: &Ask, response: &Response) -> String {
 }
 
 impl Expect {
-    /// What of the response is not as it should be.
+    /// Checks a response; the error says what is not as it should be.
     pub(crate) fn check(&self, ask: &Ask, response: &Response) -> Result<(), String> {
         let data = &response.data;
         if data.rcode != self.rcode {

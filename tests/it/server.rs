@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the server may take to say that it listens.
+/// The time the server has to say that it listens.
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server; it ends with this value.
@@ -31,7 +31,7 @@ impl TestServer {
         Self::start_with(zones, &["--workers", &workers.to_string()])
     }
 
-    /// As [`Self::start`], with other arguments.
+    /// Starts the server as [`Self::start`] does, with other arguments.
     pub(crate) fn start_with(zones: &Path, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_waypost"))
             .args(["serve", "--listen", "127.0.0.1:0", "--zones"])
@@ -58,33 +58,34 @@ impl TestServer {
         server
     }
 
-    /// Where it answers.
+    /// Returns the address at which it answers.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it answers over an encrypted transport, by its name in log lines.
+    /// Returns the address at which it answers over `transport`, named as in the log.
     pub(crate) fn encrypted_address(&self, transport: &str) -> SocketAddr {
         let line = self.wait_for_line(&format!(" over {transport}"), START_PATIENCE);
         address_in(&line).unwrap_or_else(|| panic!("no address in: {line}"))
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Every line so far.
+    /// Returns every line so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.log.lines.lock().expect("the log").clone()
     }
 
-    /// The first line that holds `text`; fails the test after `patience`.
+    /// Waits for a line that holds `text`, and returns the first; fails the test after `patience`.
     pub(crate) fn wait_for_line(&self, text: &str, patience: Duration) -> String {
         self.wait_for_lines(text, 1, patience).remove(0)
     }
 
-    /// The first `count` lines that hold `text`; fails the test after `patience`.
+    /// Waits for `count` lines that hold `text`, and returns all such lines so far; fails the test
+    /// after `patience`.
     pub(crate) fn wait_for_lines(
         &self,
         text: &str,
@@ -119,12 +120,12 @@ impl TestServer {
         assert!(status.success(), "kill -{name} of our own child");
     }
 
-    /// Whether it still runs.
+    /// Returns whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("our own child").is_none()
     }
 
-    /// Waits until it has ended by itself; fails the test after `patience`.
+    /// Waits until it has ended by itself, and returns its status; fails the test after `patience`.
     pub(crate) fn wait_for_end(&mut self, patience: Duration) -> ExitStatus {
         let deadline = Instant::now() + patience;
         loop {
@@ -136,7 +137,7 @@ impl TestServer {
         }
     }
 
-    /// Its resident memory in KiB.
+    /// Returns its resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
             .expect("the process is there");
@@ -160,7 +161,7 @@ impl Drop for TestServer {
     }
 }
 
-/// The first `ADDRESS:PORT` of loopback in a log line.
+/// Finds the first `127.0.0.1:PORT` in a log line.
 fn address_in(line: &str) -> Option<SocketAddr> {
     let at = line.find("127.0.0.1:")?;
     let end = line[at..].find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'));

@@ -1,20 +1,20 @@
-//! Files of hostile shapes: whatever they hold, what reading them costs stays in bounds.
+//! Files of hostile shapes: the cost of reading one stays in bounds, whatever it holds.
 
 use std::process::{Command, Stdio};
 
-/// The most processor time that one file may take, in seconds. The slowest takes a tenth of it,
-/// built for tests; what grows by the square of a file takes far more.
+/// The most processor time that one file may take, in seconds. The slowest takes a tenth of it in
+/// a build for tests; a cost that grows by the square of a file takes far more.
 const CPU_MAX: u64 = 30;
 
-/// The most memory that one file may take, beside sixteen times its size.
+/// The most memory that one file may take, in octets, beside sixteen times its size.
 const MEMORY_MAX: u64 = 1 << 30;
 
-/// The longest that what is printed about one file may get, in octets.
+/// The longest text that may be printed about one file, in octets.
 const PRINTED_LEN_MAX: usize = 128 << 10;
 
 const HEAD: &str = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n";
 
-/// Names of files, with what they hold.
+/// Returns names of files, with their contents.
 fn shapes() -> Vec<(&'static str, String)> {
     let many =
         |count: usize, line: fn(usize) -> String| -> String { (0..count).map(line).collect() };

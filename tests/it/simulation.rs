@@ -1,13 +1,13 @@
 //! The way from a verdict to an answer, by seeds: outages, words of agents, wishes of the operator,
-//! slow starts, checks made of others, reloads, restarts and jumps of time, and a model beside it.
+//! slow starts, combined checks, reloads, restarts and jumps of time, compared with a model.
 //!
 //! After every step:
 //! - no answer is empty;
-//! - nobody is named who is down while somebody else is up or drained, and nobody who is drained
-//!   while somebody else is up.
+//! - no endpoint that is down is named while another one is up or drained, and none that is drained
+//!   while another one is up.
 //!
-//! `WAYPOST_SEED=N cargo test --test it simulation` runs one seed again; more of them:
-//! `WAYPOST_SEEDS=10000`.
+//! `WAYPOST_SEED=N cargo test --test it simulation` runs one seed again; `WAYPOST_SEEDS=10000` runs
+//! more of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -26,12 +26,12 @@ use crate::executors::InProcess;
 
 const SEEDS: u64 = 1000;
 const STEPS: usize = 120;
-/// Questions after each step.
+/// The number of questions after each step.
 const QUESTIONS: usize = 3;
-/// The ports of the checks: of the first and of the second.
+/// The ports of the first and of the second check.
 const PORTS: [u16; 2] = [80, 81];
 
-/// The rules by which endpoints are guarded, as zone files write them.
+/// The checks of endpoints, as zone files write them.
 const RULES: [&str; 6] = [
     r#""first""#,
     r#"{ all = ["first", "second"] }"#,
@@ -41,7 +41,7 @@ const RULES: [&str; 6] = [
     r#""none""#,
 ];
 
-/// What the model knows of one probed address.
+/// The model's knowledge of one probed address.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     state: State,
@@ -64,12 +64,12 @@ struct Endpoint {
     written: Override,
 }
 
-/// What may be said of an endpoint in an answer.
+/// The standing of an endpoint, which decides whether an answer may name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Down,
     Drained,
-    /// Up, but nothing of its weight counts.
+    /// Up, but with a weight of 0 %.
     Idle,
     Up,
 }
@@ -81,13 +81,13 @@ struct Simulation {
     endpoints: Vec<Endpoint>,
     rise: u8,
     fall: u8,
-    /// The interval that the zone file writes; another with each reload, so that every address is
-    /// probed by another check.
+    /// The interval that the zone file writes, in seconds. It differs after each reload, so that
+    /// another check probes every address.
     interval: u64,
     engine: InProcess,
     known: HashMap<(u8, u16), Known>,
     wishes: BTreeMap<String, Override>,
-    /// How likely each endpoint passes.
+    /// The probability that each endpoint passes.
     health: Vec<f64>,
 }
 
@@ -144,7 +144,7 @@ impl Simulation {
         (0..QUESTIONS).for_each(|_| self.ask());
     }
 
-    /// A round of verdicts on some.
+    /// Applies a round of verdicts to some of the probed addresses.
     fn probe(&mut self) {
         let mut probed: Vec<Probed> =
             self.engine.table.probed().map(|(probed, _)| probed.clone()).collect();
@@ -176,7 +176,7 @@ impl Simulation {
         }
     }
 
-    /// The operator wants something of somebody, or no longer.
+    /// Sets an override of the operator on a service, a pool or an endpoint, or takes it back.
     fn wish(&mut self) {
         let at = self.rng.usize(..self.endpoints.len());
         let pool = self.endpoints[at].pool;
@@ -195,8 +195,8 @@ impl Simulation {
         };
     }
 
-    /// The same endpoints by checks of another pace: an endpoint of one check keeps its state,
-    /// and its next verdict decides.
+    /// Reloads the same endpoints with checks of another interval. An endpoint of one check keeps
+    /// its state, and its next verdict decides.
     fn reload(&mut self) {
         self.interval = 5 + (self.interval - 4) % 20;
         write_zone(self.directory.path(), &self.endpoints, (self.rise, self.fall), self.interval);
@@ -212,7 +212,7 @@ impl Simulation {
         }
     }
 
-    /// Another process, which has read what this one kept, or found nothing.
+    /// Starts another process, which resumes the states that this one kept, or finds none.
     fn restart(&mut self) {
         let kept = self.engine.table.known();
         let resumes = self.rng.bool();
@@ -221,7 +221,7 @@ impl Simulation {
             table.resume(kept);
         }
         self.engine = InProcess::start_with(self.directory.path(), table);
-        // What comes later is not that old.
+        // Addresses that are bound later resume nothing.
         self.engine.table.resume(Vec::new());
         for known in self.known.values_mut() {
             let is_kept = resumes && !known.is_new && known.shown() != State::Unknown;
@@ -245,7 +245,7 @@ impl Simulation {
             4 => (down(&first) || up(&second), vec![first]),
             _ => (false, vec![]),
         };
-        // Nothing is known of it that the operator could overrule.
+        // Such an endpoint has no state that the operator could overrule.
         if endpoint.rule == 5 && endpoint.written == Override::Auto {
             return Standing::Up;
         }
@@ -283,7 +283,7 @@ impl Simulation {
 }
 
 impl Known {
-    /// The state that what it says of itself leaves.
+    /// Returns the state, which the endpoint's own words may turn to down.
     fn shown(&self) -> State {
         match self.spoken.readiness {
             Readiness::Down | Readiness::Maintenance => State::Down,
@@ -304,7 +304,7 @@ impl Known {
     }
 }
 
-/// The endpoint, and the port, of what is probed.
+/// Returns the endpoint and the port of a probed address.
 fn key(address: SocketAddr) -> (u8, u16) {
     let host = address.to_string();
     let host = host.split(':').next().and_then(|ip| ip.rsplit('.').next()?.parse().ok());

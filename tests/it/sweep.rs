@@ -1,10 +1,9 @@
 //! Every kind of header and question is answered or dropped by table, and nothing panics.
 //!
 //! The whole space (65,536 types × 7 classes × 16 opcodes × 128 flags × 5 counts) has 4.7 × 10⁹
-//! points. Opcode, flags and count are decided before type and class are looked at, so two
-//! slices cover it: every type and class with a plain header, and every header with a set of
-//! types that holds one of each row of the table. That they do is tried at random points of the
-//! whole, anew each time.
+//! points. The engine looks at opcode, flags and count before type and class, so two slices cover
+//! it: every type and class with a plain header, and every header with a set of types that holds
+//! one of each row of the table. Random points of the whole, new ones each time, test that they do.
 
 use std::sync::Arc;
 
@@ -33,12 +32,12 @@ const FORMERR: u8 = 1;
 const NOTIMP: u8 = 4;
 const REFUSED: u8 = 5;
 
-/// The flag bits that are neither QR, opcode nor RCODE: AA TC RD RA Z AD CD.
+/// Puts seven bits at the flags that are neither QR, opcode nor RCODE: AA TC RD RA Z AD CD.
 fn flags(seven: u16) -> u16 {
     (seven & 0b111_1000) << 4 | (seven & 0b111) << 4
 }
 
-/// The table: what RCODE a query for an existing name gets.
+/// Returns the RCODE that a query for an existing name gets: the table.
 fn expected(opcode: u16, count: u16, rtype: u16, class: u16) -> u8 {
     match (opcode, count, class, rtype) {
         (1.., ..) => NOTIMP,
@@ -51,7 +50,7 @@ fn expected(opcode: u16, count: u16, rtype: u16, class: u16) -> u8 {
     }
 }
 
-/// Asks, and checks the reply by table; says what is wrong with it.
+/// Asks, and fails the test, with the query, if the reply is not as the table has it.
 fn check(responder: &mut Responder, query: &[u8], rcode: u8, out: &mut [u8]) {
     let outcome = responder.respond(query, CLIENT, out);
     let len = outcome.len().unwrap_or_else(|| panic!("dropped: {query:02x?}"));
@@ -64,7 +63,7 @@ fn check(responder: &mut Responder, query: &[u8], rcode: u8, out: &mut [u8]) {
     assert_eq!(reply[3] & 0xf0, 0, "{query:02x?}");
 }
 
-/// Asks for the apex, which has SOA and NS.
+/// Writes a query for the apex, which has SOA and NS.
 fn message(id: u16, flags: u16, count: u16, rtype: u16, class: u16) -> Vec<u8> {
     let question = Question { name: "example.com.".to_owned(), rtype, payload: None, flags };
     let mut query = question.encode(id);
@@ -115,7 +114,7 @@ fn any_header_with_any_question_is_answered_by_table() {
     let mut responder = responder(&zones(&mut fastrand::Rng::with_seed(4)));
     let mut out = vec![0; 1232];
     let mut random = fastrand::Rng::new();
-    // `check` prints the query, which is all there is to repeat.
+    // `check` prints the query, which is all that is needed to repeat a failure.
     for _ in 0..20_000_000 {
         let (opcode, seven) = (random.u16(0..16), random.u16(0..128));
         let count = random.choice(COUNTS).expect("some");

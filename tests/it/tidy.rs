@@ -1,4 +1,4 @@
-//! What a reader may rely on: sizes, names, and documents that say what is there.
+//! Rules that a reader may rely on: sizes, names, and documents that name what exists.
 
 use std::path::Path;
 
@@ -50,7 +50,7 @@ fn files_and_lines_are_short() {
     fail_if_any(found);
 }
 
-/// The name of the function that starts on this line, as rustfmt writes it.
+/// Returns the name of the function that starts on this line, as rustfmt writes it.
 fn function_name(line: &str) -> Option<&str> {
     let mut rest = line.trim_start();
     for word in ["pub ", "pub(crate) ", "pub(super) ", "const ", "async ", "unsafe "] {
@@ -84,7 +84,7 @@ fn functions_fit_on_a_screen() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    // Put together here, so that this file does not find itself.
+    // The words are put together here, so that this file does not find itself.
     let later = [["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["todo", "!("], ["unimpl", "emented!("]]
         .map(|parts| parts.concat());
     let ignored = ["#[ign", "ore"].concat();

@@ -1,5 +1,5 @@
-//! The same questions over every transport: the same header, sections and EDNS. One engine answers,
-//! and this is how to find out that nothing on the way changes what it says.
+//! Every transport gives the same header, sections and EDNS to the same question. One engine
+//! answers, and these tests find out whether anything on the way changes its answers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,7 +56,7 @@ to = "inside"
 to = "outside"
 "#;
 
-/// The OPT record of a query: version, DO, options.
+/// Writes the OPT record of a query: version, DO, options.
 fn opt(version: u8, flags: u16, options: &[u8]) -> Vec<u8> {
     let mut opt = vec![0, 0, 41, 0x04, 0xd0, 0, version];
     opt.extend(flags.to_be_bytes());
@@ -65,7 +65,7 @@ fn opt(version: u8, flags: u16, options: &[u8]) -> Vec<u8> {
     opt
 }
 
-/// A query without its id, which is each transport's own matter.
+/// Writes a query without its id, which each transport chooses.
 fn query(flags: u16, names: &[(&str, &str, u16)], opt: &[u8]) -> Vec<u8> {
     let mut query = Vec::new();
     for number in [flags, names.len() as u16, 0, 0, u16::from(!opt.is_empty())] {
@@ -80,7 +80,7 @@ fn query(flags: u16, names: &[(&str, &str, u16)], opt: &[u8]) -> Vec<u8> {
     query
 }
 
-/// Every kind of answer that there is, and every kind of refusal.
+/// Returns a query for every kind of answer and every kind of refusal.
 fn questions() -> Vec<(String, Vec<u8>)> {
     let (plain, recursion, edns) = (0, 0x0100, opt(0, 0, &[]));
     let mut table: Vec<(String, Vec<u8>)> = [
@@ -145,7 +145,7 @@ fn questions() -> Vec<(String, Vec<u8>)> {
     table
 }
 
-/// All of a response but its id and the order of records.
+/// Describes a response, all but its id and the order of its records.
 fn seen(reply: &[u8]) -> String {
     let response = Response::decode(reply);
     let message = Message::from_vec(reply).expect("it was read once");
@@ -166,11 +166,12 @@ fn ask(client: &mut Client, transport: &str, query: &[u8]) -> Vec<u8> {
     reply
 }
 
-/// A server of [`ZONE`] over every transport, with the directory of its certificate.
+/// Starts a server of [`ZONE`] over every transport, with the directories of its zones and its
+/// certificate.
 fn start(issued: &Issued) -> (TestServer, tempfile::TempDir, tempfile::TempDir) {
     let (zones, certificate) = (tempfile::tempdir(), tempfile::tempdir());
     let (zones, certificate) = (zones.expect("a directory"), certificate.expect("a directory"));
-    // Some 20 KiB: far beyond a datagram, and beyond what pointers can compress.
+    // Some 20 KiB: far beyond a datagram, and beyond the reach of compression pointers.
     let texts: Vec<String> = (0..100).map(|n| format!("\"{n} {}\"", "x".repeat(200))).collect();
     let big = format!("{ZONE}\n[records.big]\nTXT = [{}]\n", texts.join(","));
     std::fs::write(zones.path().join("example.com.toml"), big).expect("the directory is ours");
@@ -189,7 +190,7 @@ fn every_transport_says_the_same() {
         let mut client = Client::connect(&server, transport, &issued).expect("a connection");
         for (what, query) in &questions {
             let now = seen(&ask(&mut client, transport, query));
-            // What a datagram cannot hold is cut, and says so: the only difference there is.
+            // The only difference: UDP truncates what a datagram cannot hold, and sets TC.
             if transport == "UDP" && what.starts_with("big") {
                 assert!(now.starts_with("8600"), "{now}");
                 continue;

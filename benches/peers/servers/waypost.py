@@ -20,7 +20,7 @@ def note(_workload):
 def write(workload, directory, port, workers):
     zones = directory / "zones"
     zones.mkdir()
-    # A zone file names its plain records in a master file; without services that is all of it.
+    # A master file has the plain records of a zone file; without services it is the whole zone.
     with open(zones / f"{ORIGIN}.zone", "w") as file:
         file.writelines(master_lines(workload, services_too=False))
     services = workload.services()
@@ -52,7 +52,7 @@ def service_text(service):
         f"{{ from = {{ continent = {list(pool.continents)} }}, to = {service.order_of(pool)} }}"
         for pool in service.pools
     ]
-    # Those of no continent above take the pools in this order, too.
+    # Clients of no continent above take the pools in this order, too.
     return text + f"routes = [{', '.join(routes)}]\n"
 
 

@@ -4,10 +4,10 @@
 
 calm=$work/calm
 PROBES=1000
-# Probes of one server that may be late on a busy machine, and end in the middle: that is not what is
-# tried here. What is wrong with a probe shows a thousand times.
+# The number of probes of one server that may be late on a busy machine, and end in the middle. That
+# is not what is tested here: a fault of a probe shows a thousand times.
 LATE_MAX=10
-# What is probed: its address, with the check.
+# The probed servers: the address of each, with its check.
 declare -A calm_checks=(
     [nginx]='127.0.3.1|kind = "http", port = 8080, path = "/healthz", expect = { body = "well" }'
     [nginx-status]='127.0.3.1|kind = "http", port = 8081, path = "/large"'
@@ -25,7 +25,7 @@ declare -A calm_checks=(
 prepare_calm() {
     mkdir -p "$calm/www" "$calm/zones"
     echo 'all is well' >"$calm/www/healthz"
-    # More than is read before the verdict, and less than is read in all.
+    # More than a probe reads before the verdict, and less than it reads in all.
     head -c 15000 /dev/zero | tr '\0' x >"$calm/www/large"
     cp "$probed/ca.pem" "$calm/zones/"
     cat >"$calm/nginx.conf" <<END
@@ -102,7 +102,7 @@ freeze_share = 1
 END
 }
 
-# start_calm: the servers, and a Waypost that probes them from now on.
+# start_calm: starts the servers, and a Waypost that probes them from now on.
 start_calm() {
     local fpm
     fpm=$(compgen -G '/usr/sbin/php-fpm*' | head -n 1)
@@ -125,17 +125,17 @@ start_calm() {
             fail_now "nobody listens on $address: $(tail -n 5 "$work"/calm-*.log)"
     done
     wait_until 20 test -S "$calm/fpm.sock" || fail_now "no php-fpm: $(cat "$work/calm-fpm.log")"
-    # What these attempts have left in logs is not the probes'.
+    # Traces of these attempts in the logs are not those of probes.
     : >"$work/calm-python.log"
     : >"$work/calm-python-tcp.log"
     RUST_LOG=info,waypost::checker=debug start calm "$WAYPOST" serve --zones "$calm/zones" \
         --config "$calm/waypost.toml"
 }
 
-# probes ADDRESS PATTERN: how many were logged that are as the pattern.
+# probes ADDRESS PATTERN: prints how many probes in the log match the pattern.
 probes() { grep -F "\"address\":\"$1\"" "$work/calm.log" | grep -cE -- "$2" || true; }
 
-# logged_address NAME: as the log writes it.
+# logged_address NAME: prints the address of a server as the log writes it.
 logged_address() {
     local address=${calm_checks[$1]%%|*} check=${calm_checks[$1]#*|} port
     port=$(grep -oE 'port = [0-9]+' <<<"$check" | grep -oE '[0-9]+' || true)
@@ -153,7 +153,7 @@ are_probed_enough() {
     done
 }
 
-# never_fails NAME: none of its probes but for a few that were late.
+# never_fails NAME: none of its probes failed, but for a few that were late.
 never_fails() {
     local address failed late
     address=$(logged_address "$1")
@@ -164,9 +164,8 @@ never_fails() {
     ((failed == late && late <= LATE_MAX))
 }
 
-# logs_no_error FILE NAME...: no lines of errors, aborts and their like, but for those of the probes
-# of these that were late and so ended in the middle, which may leave a trace of four lines each:
-# none where none was late.
+# logs_no_error FILE NAME...: the file has no lines of errors, aborts and their like. Only probes of
+# NAME... that were late, and so ended in the middle, may leave a trace of four lines each.
 logs_no_error() {
     local lines late=0 name
     lines=$(grep -iE 'error|abort|reset|traceback|broken pipe|eof|fail|crit|alert' "$1" || true)
@@ -179,10 +178,10 @@ logs_no_error() {
 
 no_499() { ! grep -E '" 499 ' "$calm/nginx-access.log"; }
 
-# end_calm: waits until all are probed enough, and looks at what was found.
+# end_calm: waits until all servers are probed enough, and tests what was found.
 end_calm() {
     local name deadline=$((SECONDS + PROBES / 10 + 60))
-    # Not oftener: the log is long, and the probes share the machine.
+    # Not more often: the log is long, and the probes share the machine.
     until are_probed_enough; do
         ((SECONDS < deadline)) || fail_now "too few probes in time"
         sleep 1

@@ -1,17 +1,18 @@
-# The servers of Debian that checks are tried at, each with its files in $work and on an address of
-# its own, and a session of its own, so that all of its processes can be signalled.
+# The servers of Debian that the checks probe. Each has its files in $work, an address of its own,
+# and a session of its own, so that all of its processes can be signalled.
 # shellcheck shell=bash
 
 PATH=$PATH:$(printf '%s:' /usr/lib/postgresql/*/bin)
 probed=$work/probed
-# What: "address:port..."; the first tells that it is there. DNS is UDP.
+# The addresses of each server; the first one tells that it is there. unbound listens over UDP.
 declare -A listens=(
     [nginx]="127.0.2.1:80 127.0.2.1:443" [grpc]="127.0.2.6:50051 127.0.2.6:50052"
     [redis]="127.0.2.2:6379"
     [mariadb]="127.0.2.3:3306" [postgres]="127.0.2.4:5432" [unbound]="127.0.2.5:53"
 )
 
-# certificate NAME SUBJECT FIRST LAST: NAME.pem, issued by the authority for a time, and its key.
+# certificate NAME SUBJECT FIRST LAST: writes NAME.pem, which the authority issues for that time,
+# and its key.
 certificate() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -noenc -subj "/CN=$2" \
         -addext "subjectAltName=DNS:$2" -keyout "$probed/$1.key" -out "$probed/$1.csr" &&
@@ -102,7 +103,7 @@ server:
 EOF
 }
 
-# What PostgreSQL takes for its user: it refuses to run as root.
+# Runs a command as a user that PostgreSQL takes: it refuses to run as root.
 as_a_user=(unshare --user --map-user=1000 --map-group=1000)
 
 prepare_servers() {
@@ -112,7 +113,7 @@ prepare_servers() {
         "${as_a_user[@]}" initdb --no-sync -A trust -U postgres "$probed/postgres"
 }
 
-# A server by its name, in the place of this shell.
+# run_server NAME: becomes that server, in the place of this shell.
 run_server() {
     case $1 in
         nginx) exec setsid nginx -e stderr -c "$probed/nginx.conf" ;;
@@ -125,7 +126,7 @@ run_server() {
             exec setsid "${as_a_user[@]}" postgres -D "$probed/postgres" -h 127.0.2.4 \
                 -k "$probed" -c fsync=off ;;
         grpc)
-            # Debian's own, which has its library.
+            # Debian's Python, which has the library of gRPC.
             exec setsid /usr/bin/python3 "$here/probed/health.py" 127.0.2.6 50051 50052 \
                 "$probed/good.pem" "$probed/good.key" ;;
         unbound) exec setsid unbound -c "$probed/unbound.conf" ;;
@@ -150,7 +151,7 @@ start_servers() {
     done
 }
 
-# signal_servers SIGNAL: to every process of every server.
+# signal_servers SIGNAL: signals every process of every server.
 signal_servers() {
     local name
     for name in "${!listens[@]}"; do kill "-$1" -- "-${running[$name]}"; done
@@ -160,7 +161,7 @@ kill_servers() {
     local name
     signal_servers KILL
     for name in "${!listens[@]}"; do end "$name"; done
-    # PostgreSQL's children see for themselves that they are alone.
+    # PostgreSQL's children notice by themselves that they are alone.
     wait_until 10 postgres_is_gone || fail_now "PostgreSQL does not die"
 }
 

@@ -1,4 +1,4 @@
-//! One query to every server, and where the answers differ.
+//! One query to every server, and the comparison of the responses.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use crate::generate;
 use crate::model::{self, ModelZone};
 use crate::presentation::{type_number, type_text};
 
-/// Types that no query of a sound client has; the peers never agree on them, and `sweep` says what
-/// we answer.
+/// Types that no query of a sound client has. The peers never agree on them, and `sweep` has our
+/// answers.
 const META: [&str; 5] = ["MAILA", "MAILB", "OPT", "TKEY", "TSIG"];
 
-/// A query and how it goes out.
+/// A query, and the way it goes out.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) question: Question,
@@ -24,7 +24,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Something that has a fair chance to meet something, asked in one of many ways.
+    /// Draws a query that has a fair chance to meet something, asked in one of many ways.
     pub(super) fn random(zones: &[ModelZone], rng: &mut Rng) -> Self {
         let meant = |&(_, rtype): &(String, u16)| !META.contains(&type_text(rtype).as_str());
         let (name, rtype) = std::iter::repeat_with(|| generate::query(zones, rng))
@@ -42,14 +42,14 @@ impl Asked {
         Self { question, dnssec_ok: payload.is_some() && rng.bool(), stream: rng.u8(..4) == 0 }
     }
 
-    /// Whether a response takes three quarters of what it may: a server that compresses less well
-    /// may have to truncate it.
+    /// Returns whether a response takes more than three quarters of its limit: a server that
+    /// compresses less well may have to truncate it.
     fn is_nearly_full(&self, response: &Response) -> bool {
         let limit = self.question.payload.unwrap_or(512).clamp(512, 1232);
         response.wire.len() * 4 > usize::from(limit) * 3
     }
 
-    /// The message. DO stands in the first octet of the last four of an OPT record.
+    /// Writes the message. An OPT record ends it, and has DO in the first of its last four octets.
     fn encode(&self, id: u16) -> Vec<u8> {
         let mut message = self.question.encode(id);
         let flags = message.len() - 4;
@@ -98,12 +98,12 @@ impl Link {
     }
 }
 
-/// Links to the peers, in the order of [`SOFTWARE`].
+/// Connects to the peers, in the order of [`SOFTWARE`].
 pub(super) fn links(peers: &[Peer]) -> Vec<Link> {
     peers.iter().map(|peer| Link::new(peer.address)).collect()
 }
 
-/// What is compared, one by one.
+/// A part of a response, compared on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Field {
     Rcode,
@@ -128,7 +128,7 @@ pub(super) const FIELDS: [Field; 7] = [
 const SECTIONS: [Field; 3] = [Field::Answer, Field::Authority, Field::Additional];
 
 impl Field {
-    /// Whether two responses say the same here.
+    /// Returns whether two responses are the same in this field.
     fn is_same(self, a: &Response, b: &Response) -> bool {
         match self {
             Self::Rcode => a.data.rcode == b.data.rcode,
@@ -147,7 +147,7 @@ pub(super) fn aliases(response: &Response) -> impl Iterator<Item = &String> {
     response.data.answer.iter().filter(|line| line.contains(" IN CNAME "))
 }
 
-/// What all said to one query.
+/// The responses of all servers to one query.
 pub(super) struct Heard<'a> {
     pub(super) asked: &'a Asked,
     pub(super) ours: Response,
@@ -155,10 +155,10 @@ pub(super) struct Heard<'a> {
 }
 
 impl Heard<'_> {
-    /// Whether the peers bind us in `field`: all say the same, and not by chance.
+    /// Returns whether the peers bind us in `field`: all say the same, and not by chance.
     ///
-    /// What is left in a truncated message is no one's business, nor whether a message is truncated
-    /// that is another one for each, or that only just fits. RCODE, authority and additional
+    /// The records of a truncated message bind nobody. Nor does truncation where each peer has
+    /// another message, or where the message only just fits. RCODE, authority and additional
     /// records are those of the last name reached (RFC 6604 §3): where the peers follow aliases to
     /// different ends, as their authority sections tell, each means another name.
     pub(super) fn is_agreed(&self, field: Field) -> bool {
@@ -179,9 +179,9 @@ impl Heard<'_> {
             }
     }
 
-    /// Returns the peers that say in `field` what we say, if the peers differ and nobody truncates.
+    /// Returns the peers that agree with us in `field`, if the peers differ and nobody truncates.
     ///
-    /// Over UDP the additional section has what fits, which is not compared.
+    /// Over UDP the additional section has only what fits, and is not compared.
     pub(super) fn side(&self, field: Field) -> Option<Vec<&'static str>> {
         let differ = self.peers.windows(2).any(|p| !field.is_same(&p[0], &p[1]));
         let is_whole = field != Field::Additional || self.asked.stream;
@@ -191,8 +191,8 @@ impl Heard<'_> {
         (differ && is_whole && !self.is_truncated()).then(|| side().map(|(_, name)| name).collect())
     }
 
-    /// Returns the fields in which no peer says what we say, and in which the peers agree or each
-    /// response is whole.
+    /// Returns the fields in which no peer agrees with us, if the peers agree with each other or
+    /// each response is whole.
     pub(super) fn disagreements(&self) -> Vec<Field> {
         let differs = |field: &Field| match self.side(*field) {
             Some(side) => side.is_empty(),
@@ -201,8 +201,8 @@ impl Heard<'_> {
         FIELDS.into_iter().filter(differs).collect()
     }
 
-    /// Returns the fields in which the peers differ, and we differ from the model: its reading of
-    /// the RFCs decides whose side we take.
+    /// Returns the fields in which the peers differ and we differ from the model, whose reading of
+    /// the RFCs decides between the peers.
     pub(super) fn differences_from(&self, expected: &Answer) -> Vec<Field> {
         let ours = &self.ours.data;
         let differs = |field: &Field| match field {
@@ -234,8 +234,8 @@ impl fmt::Display for Heard<'_> {
     }
 }
 
-/// Takes out of NSD's response what no option of it does: to every positive answer it adds the
-/// NS of the zone, and the addresses of these name servers.
+/// Removes from NSD's response what no option of NSD turns off: it adds the NS of the zone, and
+/// the addresses of these name servers, to every positive answer.
 pub(super) fn without_courtesy(mut response: Response, zones: &[ModelZone]) -> Response {
     let Answer { aa, answer, authority, additional, .. } = &mut response.data;
     let is_apex_ns = |line: &String| {
@@ -259,7 +259,7 @@ pub(super) fn without_courtesy(mut response: Response, zones: &[ModelZone]) -> R
     response
 }
 
-/// Whether `rtype` is the type of this name.
+/// Returns whether `rtype` is the type of this name.
 pub(super) fn is_type(rtype: u16, name: &str) -> bool {
     rtype == type_number(name)
 }

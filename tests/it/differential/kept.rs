@@ -3,10 +3,10 @@
 use super::compare::{Field, Heard, aliases, is_type};
 use crate::dns::Response;
 
-/// A kind of difference that is meant.
+/// A kind of difference that is intended.
 pub(super) struct Rule {
     pub(super) name: &'static str,
-    /// Whether it is this rule that makes the difference in the field.
+    /// Whether this rule makes the difference in the field.
     pub(super) explains: fn(&Heard, Field) -> bool,
 }
 
@@ -17,8 +17,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule { name: "aliases-are-followed", explains: aliases_are_followed },
 ];
 
-/// RFC 8482 §4.2 (`docs/decisions/0009-any-is-hinfo.md`): one HINFO in place of everything, and of
-/// the truncation that everything may need.
+/// Explains one HINFO in place of all records, and of the truncation that these may need (RFC 8482
+/// §4.2, `docs/decisions/0009-any-is-hinfo.md`).
 fn any_is_hinfo(heard: &Heard, field: Field) -> bool {
     let hinfo = " 3600 IN HINFO \"RFC8482\" \"\"";
     is_type(heard.asked.question.rtype, "ANY")
@@ -26,8 +26,9 @@ fn any_is_hinfo(heard: &Heard, field: Field) -> bool {
         && matches!(field, Field::Answer | Field::Tc)
 }
 
-/// We transfer no zone to anybody, whether it is one of ours or not. The peers do for some, say
-/// NOTAUTH (RFC 5936 §2.2.1), 9, of a name that is no apex, and NOTIMP over UDP.
+/// Explains REFUSED for a transfer: we transfer no zone to anybody, be it one of ours or not. The
+/// peers transfer some, and otherwise say NOTAUTH (9, RFC 5936 §2.2.1) for a name that is no apex,
+/// and NOTIMP over UDP.
 fn transfers_are_refused(heard: &Heard, field: Field) -> bool {
     let transfer = ["AXFR", "IXFR"].iter().any(|name| is_type(heard.asked.question.rtype, name));
     let no = ["RCODE9", "NOTIMP", "REFUSED"];
@@ -35,17 +36,17 @@ fn transfers_are_refused(heard: &Heard, field: Field) -> bool {
     transfer && nobody_does && heard.ours.data.rcode == "REFUSED" && field == Field::Rcode
 }
 
-/// RRSIG and NSEC may stand beside a CNAME (RFC 4035 §2.5), so Knot DNS and BIND follow none for
-/// them, and NSD not always. In a zone that is not signed nothing stands there: we follow, as for
-/// every other type (RFC 1034 §4.3.2 step 3a).
+/// Explains that we follow aliases for RRSIG and NSEC as for every other type (RFC 1034 §4.3.2 step
+/// 3a). These types may stand beside a CNAME (RFC 4035 §2.5), so Knot DNS and BIND follow none for
+/// them, and NSD not always. A zone that is not signed has none of them.
 fn signed_types_follow_aliases(heard: &Heard, field: Field) -> bool {
     let asked = ["RRSIG", "NSEC"].iter().any(|name| is_type(heard.asked.question.rtype, name));
     let nobody_does = heard.peers.iter().all(|peer| peer.data.answer.is_empty());
     asked && nobody_does && aliases(&heard.ours).next().is_some() && field != Field::Tc
 }
 
-/// We follow up to 16 aliases, into every zone of ours (RFC 1034 §4.3.2 step 3a). Each peer stops
-/// earlier, and they differ in where: at the end of a zone, or after another number of aliases.
+/// Explains that we follow up to 16 aliases, into every zone of ours (RFC 1034 §4.3.2 step 3a).
+/// Each peer stops earlier, at the end of a zone or after another number of aliases.
 fn aliases_are_followed(heard: &Heard, field: Field) -> bool {
     let ours = &heard.ours.data.answer;
     let stops = |peer: &Response| peer.data.answer.iter().all(|line| ours.contains(line));

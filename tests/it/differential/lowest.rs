@@ -1,8 +1,9 @@
-//! The TTL of an RRset whose records are written with different ones.
+//! The TTL of an RRset whose records are written with different TTLs.
 //!
-//! NSD gives each record its own, BIND the first to all of them, Knot DNS the last; Waypost gives
-//! the lowest, as RFC 2181 §5.2 has it. Responses of the peers are settled so: all but the TTL is
-//! compared, and a TTL of ours that is not the lowest differs from all of theirs.
+//! NSD gives each record its own TTL, BIND gives all of them the first, Knot DNS the last; Waypost
+//! gives them the lowest, as RFC 2181 §5.2 has it. The responses of the peers are settled to the
+//! lowest, too: then all but the TTL is compared, and a TTL of ours that is not the lowest differs
+//! from all of theirs.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +16,11 @@ pub(super) struct Lowest<'a> {
     sets: Vec<Mixed<'a>>,
 }
 
-/// One RRset, by one of its records.
+/// One record of such an RRset.
 struct Mixed<'a> {
     zone: &'a ModelZone,
     record: &'a Record,
-    /// Its lowest TTL.
+    /// The lowest TTL of the RRset.
     ttl: u32,
 }
 
@@ -40,7 +41,7 @@ impl<'a> Lowest<'a> {
         Self { zones, sets }
     }
 
-    /// Gives the records of such RRsets in a response their lowest TTL.
+    /// Gives the records of such RRsets in `response` their lowest TTL.
     pub(super) fn settle(&self, response: &mut Response) {
         let data = &mut response.data;
         for section in [&mut data.answer, &mut data.authority, &mut data.additional] {
@@ -56,7 +57,7 @@ impl<'a> Lowest<'a> {
 }
 
 impl Mixed<'_> {
-    /// Whether `record`, of a response, is this one, or is made from it at a wildcard.
+    /// Returns whether `record`, from a response, is this one or was made from it by a wildcard.
     fn is_source(&self, record: &Record) -> bool {
         let Self { zone, record: written, .. } = self;
         (written.rtype, &written.rdata) == (record.rtype, &record.rdata)

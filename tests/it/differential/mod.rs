@@ -1,10 +1,10 @@
-//! Waypost against NSD, Knot DNS and BIND, on the same master files: where the three agree, it
-//! has to agree with them; where they differ, with the model and one of them. The exceptions are
-//! the rules in `kept`. `README.md` says how and why.
+//! Waypost against NSD, Knot DNS and BIND, on the same master files. Where the three agree, it must
+//! agree with them; where they differ, with the model and one of them. The exceptions are the
+//! rules in `kept`. `README.md` says how and why.
 //!
 //! A failure prints the seed, the zones, the query and every answer.
-//! More pairs: `WAYPOST_PEER_PAIRS=20000 cargo test --test it differential`.
-//! One set of zones again: `WAYPOST_PEER_SEED=2000003`; with both, that many pairs from there on.
+//! For more pairs: `WAYPOST_PEER_PAIRS=20000 cargo test --test it differential`.
+//! For one set of zones: `WAYPOST_PEER_SEED=2000003`; with both, that many pairs from it on.
 
 mod compare;
 mod kept;
@@ -26,16 +26,16 @@ use crate::generate::{file_name, master_file, zones};
 use crate::model::{self, ModelZone};
 use crate::server::TestServer;
 
-/// Queries to one set of zones.
+/// The number of queries to one set of zones.
 const QUERIES: usize = 250;
 
-/// The first seed; other tests count from others.
+/// The first seed; other tests count from other seeds.
 const SEED: u64 = 2_000_000;
 
-/// From so many pairs on, every rule must have been needed.
+/// The number of pairs from which on every rule must have been needed.
 const LONG: usize = 20_000;
 
-/// How many disagreements a failure shows.
+/// The number of disagreements that a failure shows.
 const SHOWN: usize = 5;
 
 fn number(variable: &str) -> Option<u64> {
@@ -43,26 +43,26 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")))
 }
 
-/// What a run has found.
+/// The findings of a run.
 #[derive(Default)]
 struct Tally {
     pairs: usize,
     /// Pairs in which the peers agree in every field.
     unanimous: usize,
-    /// In how many pairs the peers agree in a field.
+    /// The number of pairs in which the peers agree, by field.
     agreed: BTreeMap<Field, usize>,
-    /// What we said, by kind.
+    /// The number of our responses, by kind.
     said: BTreeMap<String, usize>,
-    /// In how many pairs the peers differ in a field, by those that say what we say.
+    /// The number of pairs in which the peers differ, by field and by the peers that agree with us.
     sides: BTreeMap<(Field, Vec<&'static str>), usize>,
-    /// Pairs by the rule that explains a difference in them.
+    /// The number of pairs with a difference that a rule explains, by rule.
     kept: BTreeMap<&'static str, usize>,
     disagreements: usize,
     shown: String,
 }
 
 impl Tally {
-    /// `expected`: what the model says.
+    /// Counts a pair; `expected` is the answer of the model.
     fn count(&mut self, seed: u64, heard: &Heard<'_>, expected: &Answer) {
         self.pairs += 1;
         for kind in kinds(&heard.ours) {
@@ -120,7 +120,7 @@ impl Tally {
     }
 }
 
-/// What kinds of response one is.
+/// Returns the kinds of a response.
 fn kinds(response: &Response) -> Vec<String> {
     let (data, mut kinds) = (&response.data, vec![response.data.rcode.clone()]);
     let has_soa = data.authority.iter().any(|line| line.contains(" IN SOA "));
@@ -151,7 +151,7 @@ fn respelled(text: &str, rng: &mut Rng) -> String {
     respelled
 }
 
-/// Asks every server of one set of zones.
+/// Starts every server on one set of zones, and compares their responses.
 fn compare(seed: u64, tally: &mut Tally) {
     let mut rng = Rng::with_seed(seed);
     let zones = zones(&mut rng);
@@ -185,7 +185,7 @@ fn compare(seed: u64, tally: &mut Tally) {
             let heard = hear(&lowest, &asked, &mut ours, &mut theirs, rng.u16(..));
             let expected = model::answer(&zones, &asked.question.name, asked.question.rtype);
             tally.count(seed, &heard, &expected);
-            // As a resolver would.
+            // A resolver would ask again over TCP.
             let truncated = heard.ours.tc || heard.peers.iter().any(|peer| peer.tc);
             if !truncated || asked.stream {
                 break;
@@ -207,7 +207,7 @@ fn hear<'a>(
 ) -> Heard<'a> {
     let ours = ours.ask(asked, id);
     let mut peers: Vec<_> = theirs.iter_mut().map(|link| link.ask(asked, id)).collect();
-    // NSD is the first.
+    // NSD is the first peer.
     let nsd = peers.remove(0);
     peers.insert(0, without_courtesy(nsd, lowest.zones));
     peers.iter_mut().for_each(|peer| lowest.settle(peer));

@@ -1,5 +1,5 @@
-//! NSD, Knot DNS and BIND as processes, each with a configuration that takes away what is a
-//! matter of taste. `README.md` gives the reason for every setting.
+//! NSD, Knot DNS and BIND as processes, each with a configuration that removes matters of taste.
+//! `README.md` gives the reason for every setting.
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -13,10 +13,10 @@ use crate::generate::file_name;
 use crate::model::ModelZone;
 use crate::presentation::type_number;
 
-/// How long a peer may take to answer from every zone, and to end.
+/// The time a peer has to answer from every zone, and to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Another process may take a free port before the peer does.
+/// The number of attempts to start a peer: another process may take its port before it does.
 const ATTEMPTS: usize = 3;
 
 /// A name server to compare with.
@@ -54,17 +54,17 @@ pub(super) const SOFTWARE: [Software; 3] = [
     },
 ];
 
-/// Directories of master files: those with all that a zone has, and those without what stands below
-/// its DNAMEs, for who does not load that.
+/// Directories of master files: with all that a zone has, and without what is below its DNAMEs,
+/// for servers that do not load that.
 pub(super) struct Files {
     pub(super) whole: PathBuf,
     pub(super) without_renamed: PathBuf,
 }
 
-/// What a configuration depends on.
+/// The facts that a configuration depends on.
 struct Site<'a> {
     port: u16,
-    /// Where the peer may write.
+    /// The directory that the peer may write to.
     directory: &'a str,
     /// The directory of the master files.
     files: &'a str,
@@ -78,8 +78,8 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Starts `software` on the master files of `zones`; it may write below `scratch`. Whether it
-    /// answers, [`Peer::wait`] says.
+    /// Starts `software` on the master files of `zones`, with a directory below `scratch` to write
+    /// to. [`Peer::wait`] tells whether it answers.
     fn start(software: &Software, scratch: &Path, files: &Files, zones: &[ModelZone]) -> Self {
         let Files { whole, without_renamed } = files;
         let files = if software.loads_renamed { whole } else { without_renamed };
@@ -104,7 +104,7 @@ impl Peer {
         Self { child, address: ([127, 0, 0, 1], port).into() }
     }
 
-    /// Waits until every zone is answered with its own SOA; `false`: it will not be.
+    /// Waits until every zone is answered with its own SOA; returns `false` if that never happens.
     fn wait(&mut self, zones: &[ModelZone]) -> bool {
         let deadline = Instant::now() + PATIENCE;
         for zone in zones {
@@ -121,7 +121,7 @@ impl Peer {
 }
 
 impl Drop for Peer {
-    /// SIGTERM first: NSD has children of its own to end.
+    /// Sends SIGTERM first, because NSD has children of its own to end.
     fn drop(&mut self) {
         let terminate = format!("kill -TERM {}", self.child.id());
         let _ = Command::new("sh").args(["-c", &terminate]).status();
@@ -137,7 +137,7 @@ impl Drop for Peer {
     }
 }
 
-/// Starts all peers side by side and waits for them; fails the test, with the peer's log, if one
+/// Starts all peers side by side and waits for them. Fails the test, with the peer's log, if one
 /// does not come to serve every zone.
 pub(super) fn start_all(scratch: &Path, files: &Files, zones: &[ModelZone]) -> Vec<Peer> {
     let start = |software: &Software| Peer::start(software, scratch, files, zones);
@@ -155,7 +155,7 @@ pub(super) fn start_all(scratch: &Path, files: &Files, zones: &[ModelZone]) -> V
     peers
 }
 
-/// Where a program is; those of name servers are often not on the PATH of who is not root.
+/// Finds a program; those of name servers are often not on the PATH of a user other than root.
 fn path_of(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path);
@@ -166,8 +166,8 @@ fn path_of(program: &str) -> PathBuf {
     })
 }
 
-/// A copy of a program, because AppArmor confines what runs from the path of the original. Made by
-/// `cp`: a file that this process had open for writing might be so in a child of another test.
+/// Copies a program, because AppArmor confines what runs from the path of the original. `cp` makes
+/// the copy: a child of another test might inherit a file that this process has open for writing.
 fn copied(program: &str, directory: &Path) -> PathBuf {
     let copy = directory.join(program);
     if !copy.exists() {
@@ -177,7 +177,7 @@ fn copied(program: &str, directory: &Path) -> PathBuf {
     copy
 }
 
-/// A port of loopback that is free for UDP and TCP at the moment.
+/// Returns a port of loopback that is free for UDP and TCP at the moment.
 fn free_port() -> u16 {
     for _ in 0..100 {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket on loopback");
@@ -189,7 +189,7 @@ fn free_port() -> u16 {
     panic!("no port of 127.0.0.1 is free for both UDP and TCP");
 }
 
-/// Whether `address` answers with the SOA of `zone`, which no other test's zone has.
+/// Returns whether `address` answers with the SOA of `zone`, which no other test's zone has.
 fn serves(address: SocketAddr, zone: &ModelZone) -> bool {
     let question = Question::new(&zone.origin, "SOA");
     let query = question.encode(1);
@@ -201,7 +201,7 @@ fn serves(address: SocketAddr, zone: &ModelZone) -> bool {
     response.data.answer.first() == expected.as_ref()
 }
 
-/// The lines of `zones`, each made by `line` from the zone's name and the path of its file.
+/// Writes a line for each zone; `line` makes it from the zone's name and the path of its file.
 fn zone_lines(site: &Site<'_>, line: impl Fn(&str, &str) -> String) -> String {
     let mut text = String::new();
     for zone in site.zones {

@@ -7,8 +7,8 @@ use super::plan::Plan;
 use super::{Targets, record};
 use crate::model::Record;
 
-/// The types that a name with plain data may have, with some RDATA each; `%` is a name like
-/// those that aliases lead to.
+/// The types that a name with plain data may have, with some RDATA each; `%` stands for a name
+/// such as aliases lead to.
 const DATA: &[(&str, &[&str])] = &[
     ("A", &["192.0.2.1", "192.0.2.2", "198.51.100.3"]),
     ("AAAA", &["2001:db8::1", "2001:db8::2"]),
@@ -77,7 +77,7 @@ impl Writing<'_> {
         }
     }
 
-    /// Adds an RRset around the sizes at which UDP truncates.
+    /// Adds an RRset of about the size at which UDP truncates.
     pub(super) fn large(&mut self, owner: &str, ttl: u32, rng: &mut Rng) {
         if rng.bool() {
             for number in 0..rng.usize(20..=100) {
@@ -134,7 +134,7 @@ impl Writing<'_> {
             let digest = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
             self.add(owner, ttl, "DS", &format!("12345 13 2 {digest}"));
         }
-        // Whatever else stands at a delegated name is the child's to answer.
+        // The child answers for any other data at a delegated name.
         if rng.u8(..3) == 0 {
             self.data(owner, ttl, rng);
         }

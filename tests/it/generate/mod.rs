@@ -18,7 +18,7 @@ use names::{is_short, join, label, name_below};
 use plan::{Kind, Plan};
 pub(crate) use query::query;
 
-/// Origins of zones that one server has: some are parents of others.
+/// Origins of the zones of one server; some are parents of others.
 const ORIGINS: [&[&str]; 4] = [
     &["example.com.", "sub.example.com.", "example.org."],
     &["example.com.", "sub.example.com.", "example.org."],
@@ -49,7 +49,7 @@ pub(crate) fn zones(rng: &mut Rng) -> Vec<ModelZone> {
 /// The names that aliases and the like lead to.
 struct Targets {
     origins: &'static [&'static str],
-    /// Those in every zone.
+    /// The owner names in all zones.
     owners: Vec<String>,
 }
 
@@ -101,8 +101,8 @@ fn zone(plan: &Plan, targets: &Targets, rng: &mut Rng) -> ModelZone {
     ModelZone { origin: origin.to_owned(), records: with_ttls(records, rng) }
 }
 
-/// Gives every RRset one TTL (RFC 2181 §5.2), except a few. RRsets stand together, each in a random
-/// order.
+/// Gives every RRset one TTL (RFC 2181 §5.2), except a few. The records of an RRset stand together,
+/// in a random order.
 fn with_ttls(records: BTreeSet<Record>, rng: &mut Rng) -> Vec<Record> {
     let mut ttls = BTreeMap::new();
     let mut records: Vec<Record> = records.into_iter().collect();

@@ -4,7 +4,7 @@ use fastrand::Rng;
 
 use crate::presentation::name_wire;
 
-/// In canonical form, as everything here: a dot and a zero octet inside of labels are escaped.
+/// Labels in canonical form, like all names here: a dot and a zero octet in them are escaped.
 pub(super) const LABELS: [&str; 8] = ["a", "b", "c", "deep", "x-1", "_srv", "dot\\046dot", "\\000"];
 
 /// Returns the name of `labels` in front of `name`.
@@ -21,7 +21,7 @@ pub(super) fn label(rng: &mut Rng) -> &'static str {
     LABELS[rng.usize(..LABELS.len())]
 }
 
-/// Whether `name` fits into a message.
+/// Returns whether `name` fits into a message.
 pub(super) fn is_short(name: &str) -> bool {
     name_wire(name).len() <= 255
 }
@@ -36,7 +36,7 @@ pub(super) fn name_below(origin: &str, rng: &mut Rng, stars: bool) -> String {
         0..=2 if stars => join("*", &name),
         3 if stars => join("*", origin),
         4 if stars => join(&format!("{}.*", label(rng)), &name),
-        // An empty non-terminal stands between this name and the wildcard, which may be one too.
+        // An empty non-terminal stands between this name and the wildcard, which may itself be one.
         5 if stars => join(&format!("{}.{}.*", label(rng), label(rng)), &name),
         6 if stars => join("*.*", &name),
         7 if stars => join(&format!("*.{}.*", label(rng)), &name),
@@ -57,7 +57,7 @@ pub(super) fn name_near(owner: &str, origin: &str, rng: &mut Rng) -> String {
         9 => join(&format!("{}.{}", "z".repeat(40), "w".repeat(40)), owner),
         10 => join("*", owner),
         11 if owner != origin => join("*", parent(owner)),
-        // What a wildcard stands for.
+        // A name that a wildcard stands for.
         _ => instance(owner, rng),
     };
     if is_short(&name) { name } else { origin.to_owned() }

@@ -26,7 +26,7 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(origin: &'static str, rng: &mut Rng) -> Self {
         let mut owners: BTreeMap<String, Kind> = BTreeMap::new();
-        // Sometimes a whole zone is renamed, and nothing below its apex is answered.
+        // Sometimes a DNAME renames a whole zone, and nothing below its apex is answered.
         if matches!(origin, "." | "example.org.") && rng.u8(..8) == 0 {
             owners.insert(origin.to_owned(), Kind::Rename);
         }
@@ -82,14 +82,14 @@ impl Plan {
         self.owners.iter().filter(|(_, kind)| **kind == Kind::Cut).map(|(owner, _)| owner).collect()
     }
 
-    /// Whether a DNAME stands above `owner`.
+    /// Returns whether a DNAME stands above `owner`.
     pub(super) fn is_renamed(&self, owner: &str) -> bool {
         let mut renames = self.owners.iter().filter(|(_, kind)| **kind == Kind::Rename);
         renames.any(|(dname, _)| is_below(owner, dname))
     }
 }
 
-/// No NS stands at a wildcard: BIND does not load it (RFC 4592 §4.2).
+/// Draws the kind of an owner. No NS stands at a wildcard: BIND does not load it (RFC 4592 §4.2).
 fn kind(owner: &str, rng: &mut Rng) -> Kind {
     match rng.u8(..20) {
         0..=3 => Kind::Alias,

@@ -6,7 +6,7 @@ use super::names::name_near;
 use crate::model::ModelZone;
 use crate::presentation::{type_number, type_text};
 
-/// Types that are asked for; beside these, the types that the names asked for have.
+/// Types that are asked for, beside the types at the names that are asked for.
 const QTYPES: &[&str] = &[
     "A",
     "A",
@@ -52,9 +52,9 @@ pub(crate) fn query(zones: &[ModelZone], rng: &mut Rng) -> (String, u16) {
     let name = mixed.collect();
     let leads_to_an_apex = zones.iter().any(|zone| zone.origin == record.rdata);
     let qtype = match type_text(record.rtype).as_str() {
-        // Whose the DS of an apex is, is a question of its own (RFC 4035 §3.1.4.1).
+        // The DS of an apex needs queries of its own: the parent has it (RFC 4035 §3.1.4.1).
         "CNAME" if leads_to_an_apex && rng.bool() => "DS",
-        // Who asks for a CNAME does not follow it.
+        // A query for the CNAME does not follow it.
         "CNAME" => QTYPES[rng.usize(..QTYPES.len())],
         _ if rng.bool() => return (name, record.rtype),
         _ => QTYPES[rng.usize(..QTYPES.len())],
