@@ -33,7 +33,7 @@ pub struct Service {
     pub sticky: bool,
     /// The pools, at least one: its own in file order, then those of nested services.
     pub pools: Vec<Pool>,
-    /// The latencies from clients to its pools, for [`Target::Fastest`](super::Target::Fastest).
+    /// The latencies from clients to its pools, for [`Target::Fastest`].
     pub latencies: Option<Arc<Latencies>>,
     /// The routes, tried in order. A client that none takes goes to the pools in file order.
     pub routes: Vec<Route>,
@@ -128,7 +128,7 @@ pub struct Pool {
     pub name: String,
     /// The share of weight that must be up for the pool to be usable.
     pub min_up: MinUp,
-    /// The place of the pool; each pool that a [`Target::Nearest`](super::Target::Nearest) names
+    /// The place of the pool; each pool that a [`Target::Nearest`] names
     /// has one.
     pub location: Option<PoolLocation>,
     /// The endpoints, at least one; a pool of services has none.
