@@ -29,7 +29,7 @@ pub(super) struct Asking {
     /// otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Who asks: the address that routes see
+    /// The client that asks: the address that routes see
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     client: IpAddr,
     /// For whom it asks, as resolvers say by EDNS Client Subnet: a network such as 198.51.100.0/24

@@ -27,7 +27,7 @@ pub(super) struct Explain {
     qtype: Type,
     #[command(flatten)]
     asking: Asking,
-    /// How to print it
+    /// The form in which it is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

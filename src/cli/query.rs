@@ -41,7 +41,7 @@ pub(super) struct Query {
     /// standard input; each is asked for `--count` times [default: 100]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["batch", "client", "subnet"])]
     clients: Option<PathBuf>,
-    /// How to print answers [default: dig, with --batch json]
+    /// The form in which answers are printed [default: dig, with --batch json]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Answer each line `NAME TYPE` of a file, `-` for standard input

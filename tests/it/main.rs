@@ -43,3 +43,4 @@ mod simulation;
 mod sweep;
 mod tidy;
 mod transports;
+mod words;

@@ -10,7 +10,7 @@ use rustls::CertificateError;
 use crate::zone::{Pointer, StatusRange};
 
 /// The reason why a probe passed or failed. Its text holds nothing that a peer chose, except a
-/// number, a [`Code`] or the time left of a certificate.
+/// number, a `Code` or the time left of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Passed: this HTTP status (and body) was wanted.

@@ -2,9 +2,7 @@
 
 use super::Builder;
 use crate::config::decode::{List, OneOrMany, Spanned, one_of};
-use crate::config::spec::test::{
-    Expect as ExpectSpec, ExpectedRcode, Test as TestSpec, WITHIN_DEFAULT,
-};
+use crate::config::spec::test::{ExpectedRcode, Test as TestSpec, TestExpect, WITHIN_DEFAULT};
 use crate::config::words::near_type;
 use crate::wire::kind::Type;
 use crate::zone::{Down, Expect, Service, Test};
@@ -101,7 +99,7 @@ impl Builder<'_> {
         Some(Down { service: label.to_owned(), endpoint: endpoint.map(str::to_owned) })
     }
 
-    fn expect(&mut self, expect: &Spanned<ExpectSpec>, services: &[Service]) -> Expect {
+    fn expect(&mut self, expect: &Spanned<TestExpect>, services: &[Service]) -> Expect {
         let Spanned { value: spec, span } = expect;
         let pools = services.iter().flat_map(|service| &service.pools);
         let pools: Vec<&str> = pools.flat_map(|pool| and_those_around(&pool.name)).collect();

@@ -22,13 +22,13 @@ table! {
         /// "web", all of its endpoints. All others are up.
         down: OneOrMany<String>;
         /// The expected answers.
-        expect: Expect, required;
+        expect: TestExpect, required;
     }
 }
 
 table! {
     /// The conditions that 1,000 answers in a row must meet. All that are set must hold.
-    pub(crate) struct Expect {
+    pub(crate) struct TestExpect {
         /// The response code, or NODATA: NOERROR without an answer.
         rcode: ExpectedRcode;
         /// The only pools that answers may come from.

@@ -188,6 +188,30 @@ fn the_schema_in_the_repository_is_the_one_of_the_structs() {
     assert!(kept == schema(), "run the tests with WAYPOST_BLESS=1 to write {}", path.display());
 }
 
+/// Checks that no two tables share a name: in the schema they would be one.
+#[test]
+fn every_table_of_the_schema_has_a_name_of_its_own() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let of_tests = &schema["$defs"]["Test"]["properties"]["expect"]["$ref"];
+    let of_checks = &schema["$defs"]["Check"]["properties"]["expect"]["$ref"];
+    assert_ne!(of_tests, of_checks);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/spec");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut names: Vec<String> = files
+        .filter(|path| !path.ends_with("server.rs"))
+        .flat_map(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let tables =
+                text.lines().filter_map(|line| line.strip_prefix("    pub(crate) struct "));
+            tables.map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert!(count > 10 && names.len() == count, "{names:?}");
+}
+
 #[test]
 fn the_schema_describes_every_key() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
