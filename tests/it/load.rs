@@ -12,6 +12,9 @@ const SOCKETS: usize = 4;
 const TICK: Duration = Duration::from_millis(1);
 /// The time to wait for the last replies; those that come later are lost.
 const LATE: Duration = Duration::from_secs(2);
+/// The most queries under way from one socket. The server's socket has room for those of all: a
+/// machine that is too slow for the rate sends less, and loses nothing.
+const UNDER_WAY_MAX: u64 = 48;
 /// The longest time that a load lasts, whatever a test does.
 const DURATION_MAX: Duration = Duration::from_secs(3600);
 
@@ -100,10 +103,10 @@ impl Sender {
     fn run(mut self, rate: u64, stop: &AtomicBool, look: &Look) -> Tally {
         let start = Instant::now();
         while !stop.load(Ordering::SeqCst) && start.elapsed() < DURATION_MAX {
-            // A thread that starts late does not catch up in one burst.
             let due = start.elapsed().as_micros() as u64 * rate / 1_000_000;
-            let burst = due.saturating_sub(self.tally.sent).min(rate / 50);
-            for _ in 0..burst {
+            let burst = due.saturating_sub(self.tally.sent);
+            let room = UNDER_WAY_MAX.saturating_sub(self.tally.lost());
+            for _ in 0..burst.min(room) {
                 self.send();
             }
             self.receive(look);
