@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use day::date;
-pub use seldom::{Seldom, and_more};
+pub use seldom::{LogThrottle, and_more};
 
 /// A point in time, as the time since the clock was made. Monotonic: wall-clock jumps do not move
 /// it.

@@ -44,7 +44,7 @@ pub mod checker;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod expect;
+pub mod trial;
 pub mod explain;
 pub mod geo;
 pub mod health;

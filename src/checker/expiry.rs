@@ -11,7 +11,7 @@ use crate::zone::Expiry;
 
 /// The certificates that the operator was told of, each with the day since 1970.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<HashMap<Probed, i64>>);
+pub(super) struct DailyNotices(Mutex<HashMap<Probed, i64>>);
 
 /// Returns the reason if the certificate ends too soon, at `now` in seconds since 1970.
 pub(super) fn fails(expiry: Expiry, validity: Validity, now: i64) -> Option<Reason> {
@@ -21,7 +21,7 @@ pub(super) fn fails(expiry: Expiry, validity: Validity, now: i64) -> Option<Reas
     is_near.then(|| Reason::ExpiresIn(validity.left(now)))
 }
 
-impl Told {
+impl DailyNotices {
     /// Returns in words how long the certificate of `probed` is still valid, if its end is near and
     /// the operator was not told today.
     pub(super) fn news(
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_operator_is_told_once_a_day_as_long_as_it_is_near() {
-        let told = Told::default();
+        let told = DailyNotices::default();
         let check = Arc::new(Check::new(CheckKind::Redis));
         let probed = Probed { address: SocketAddr::from(([192, 0, 2, 1], 443)), check };
         let news = |warn, day: i64, hour: i64| {

@@ -1,7 +1,7 @@
 //! The active checks: they probe everything that the table holds, and give it the verdicts.
 //!
 //! ```text
-//! Table::probed ─ sync ─▶ Plan ─ a future for each probe ─▶ Report ─▶ Table::apply ─▶ log line
+//! Table::probed ─ sync ─▶ Schedule ─ a future for each probe ─▶ Report ─▶ Table::apply ─▶ log line
 //!                          ▲ └ Seats                      │
 //!                          └─────────── finish ───────────┘
 //! ```
@@ -38,14 +38,14 @@ pub use counters::{Counted, Times};
 pub use plan::Limits;
 pub use probe::{Reason, TlsFailure};
 
-use crate::clock::{Clock, Seldom};
+use crate::clock::{Clock, LogThrottle};
 use crate::health::{AgentReply, Probed, Spoken, State, Table, Verdict};
 use crate::x509::Validity;
 use crate::zone::{Agent, Reach};
 use counters::{Ending, Histogram};
-use expiry::Told;
+use expiry::DailyNotices;
 use idle::IdleWords;
-use plan::{Finish, Plan, Start, Watch};
+use plan::{Finish, Schedule, Start, Watch};
 use probe::{Outlets, Parting, Passed, Prober};
 use stall::Stalls;
 
@@ -110,10 +110,10 @@ struct Shared {
     /// The delays between the planned and the real starts of probes.
     lateness: Histogram,
     /// The limiter of log lines on probes that this machine could not carry out.
-    complaints: Mutex<Seldom>,
+    complaints: Mutex<LogThrottle>,
     stalls: Stalls,
     /// The certificates that end soon and that the operator was told of.
-    expiring: Told,
+    expiring: DailyNotices,
     /// The words of agents that have no effect.
     idle: IdleWords,
 }
@@ -123,7 +123,7 @@ impl Checker {
     /// at a time as `limits` allow, and nothing beyond `reach`.
     pub fn new(clock: Clock, table: Arc<Mutex<Table>>, limits: Limits, reach: Reach) -> Self {
         let shared = Shared {
-            complaints: Mutex::new(Seldom::new(clock.clone())),
+            complaints: Mutex::new(LogThrottle::new(clock.clone())),
             clock,
             table,
             outlets: Outlets::new(reach),
@@ -133,7 +133,7 @@ impl Checker {
             watches: Mutex::default(),
             lateness: Histogram::default(),
             stalls: Stalls::new(),
-            expiring: Told::default(),
+            expiring: DailyNotices::default(),
             idle: IdleWords::default(),
         };
         Self { shared: Arc::new(shared), limits, tasks: JoinSet::new() }
@@ -200,7 +200,7 @@ impl Checker {
 impl Shared {
     /// Begins probes as planned, and carries them out, for as long as it is polled.
     async fn run(self: Arc<Self>, limits: Limits) {
-        let mut plan = Plan::new(Instant::now(), limits);
+        let mut plan = Schedule::new(Instant::now(), limits);
         let mut probes = FuturesUnordered::new();
         // Partings run beside the plan: a server that is slow to close holds up no probe.
         let mut partings = FuturesUnordered::new();
@@ -232,7 +232,7 @@ impl Shared {
     }
 
     /// Plans for the addresses that the table holds now.
-    fn sync(&self, plan: &mut Plan) {
+    fn sync(&self, plan: &mut Schedule) {
         let wanted: HashMap<Probed, bool> =
             self.table().probed().map(|(probed, is_known)| (probed.clone(), is_known)).collect();
         self.idle.keep(|probed| wanted.contains_key(probed));

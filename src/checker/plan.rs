@@ -43,7 +43,7 @@ pub(super) struct Watch {
 
 /// The plan of all that is probed.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct Schedule {
     /// The instant that the grids of all addresses count from.
     epoch: Instant,
     limits: Limits,
@@ -88,7 +88,7 @@ enum Stage {
 /// A probe that is to begin.
 #[derive(Debug)]
 pub(super) struct Start {
-    /// The number that [`Plan::finish`] takes.
+    /// The number that [`Schedule::finish`] takes.
     pub(super) slot: usize,
     pub(super) address: SocketAddr,
     pub(super) watch: Arc<Watch>,
@@ -105,7 +105,7 @@ pub(super) struct Finish {
     pub(super) is_pending: bool,
 }
 
-impl Plan {
+impl Schedule {
     pub(super) fn new(epoch: Instant, limits: Limits) -> Self {
         let concurrency = limits.concurrency.max(1);
         Self {
@@ -291,7 +291,7 @@ mod tests {
 
     /// A plan, the probes under way, and a time of its own.
     struct Scene {
-        plan: Plan,
+        plan: Schedule,
         now: Instant,
         under_way: Vec<Start>,
     }
@@ -299,7 +299,7 @@ mod tests {
     impl Scene {
         fn new(concurrency: usize, per_address: usize) -> Self {
             let now = Instant::now();
-            let plan = Plan::new(now, Limits { concurrency, per_address });
+            let plan = Schedule::new(now, Limits { concurrency, per_address });
             Self { plan, now, under_way: Vec::new() }
         }
 

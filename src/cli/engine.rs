@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Failed, load_config, loader, print_diagnostics};
 use crate::answer::{Client, Hop, Over, Responder};
-use crate::expect;
+use crate::trial;
 use crate::geo::Geo;
 use crate::health::Bit;
 use crate::snapshot::{Snapshot, Zone};
@@ -179,7 +179,7 @@ fn take_down(snapshot: &Snapshot, given: &[String]) -> Result<(), Failed> {
         };
         let mut is_found = false;
         for (zone, places) in &mut zones {
-            let found = expect::places_of(zone, label, name);
+            let found = trial::places_of(zone, label, name);
             is_found |= !found.is_empty();
             places.extend(found);
         }
@@ -189,7 +189,7 @@ fn take_down(snapshot: &Snapshot, given: &[String]) -> Result<(), Failed> {
             return Err(Failed);
         }
     }
-    expect::hold_down(&zones);
+    trial::hold_down(&zones);
     Ok(())
 }
 

@@ -9,13 +9,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Lets one log line a second through and counts the others.
 #[derive(Debug)]
-pub struct Seldom {
+pub struct LogThrottle {
     clock: Clock,
     last: Option<Moment>,
     unsaid: u64,
 }
 
-impl Seldom {
+impl LogThrottle {
     /// Creates a limit that lets the first line through.
     pub fn new(clock: Clock) -> Self {
         Self { clock, last: None, unsaid: 0 }
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn one_line_a_second_is_let_through_and_the_others_are_counted() {
         let clock = Clock::manual();
-        let mut seldom = Seldom::new(clock.clone());
+        let mut seldom = LogThrottle::new(clock.clone());
         assert_eq!(seldom.admit(), Some(0));
         assert_eq!(seldom.admit(), None);
         assert_eq!(seldom.admit(), None);

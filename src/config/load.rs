@@ -59,7 +59,7 @@ pub fn load_zone(path: &Path, files: &dyn Files, allowed: &Allowed) -> Loaded {
                     let written = file.zone.as_ref().map(|zone| zone.value.as_str());
                     let origin =
                         written.and_then(|name| Name::parse(name, Some(&Name::root())).ok());
-                    let (zone, diagnostics) = build::zone(file, decoder, &files, allowed);
+                    let (zone, diagnostics) = meaning::zone(file, decoder, &files, allowed);
                     (zone, origin, diagnostics)
                 }
                 None => (None, None, decoder.diagnostics),
@@ -138,7 +138,7 @@ fn master_zone(
         Err(rejected) => (None, rejected.conflicts),
     };
     // A line that could not be read may hold the part that seems to be missing.
-    diagnostics.extend(build::report_master(&conflicts, unread, &written, source));
+    diagnostics.extend(meaning::report_master(&conflicts, unread, &written, source));
     (zone.filter(|_| !unread), told, diagnostics)
 }
 

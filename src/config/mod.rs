@@ -12,7 +12,7 @@
 //! mistake. Not here: reading files and listing directories (through [`Files`]), compiling
 //! (`snapshot`).
 
-mod build;
+mod meaning;
 mod decode;
 pub mod diagnostic;
 pub mod files;

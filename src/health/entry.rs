@@ -39,7 +39,7 @@ pub(super) struct Entry {
 
 /// The parts of an entry that decide what boards show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct Effect {
     pub(super) state: State,
     is_drained: bool,
     percent: u8,
@@ -59,7 +59,7 @@ impl Default for Found {
     }
 }
 
-impl Standing {
+impl Effect {
     /// Makes a standing in `state` with nothing adjusted.
     pub(super) fn of(state: State) -> Self {
         Self { state, is_drained: false, percent: 100, ttl_max: None }
@@ -125,10 +125,10 @@ impl Entry {
         }
     }
 
-    pub(super) fn standing(&self, check: &Check) -> Standing {
+    pub(super) fn standing(&self, check: &Check) -> Effect {
         let until = self.tracker.failed().map(|failed| check.until_down(failed));
         let secs = |until: Duration| until.as_secs() + u64::from(until.subsec_nanos() > 0);
-        Standing {
+        Effect {
             state: self.state(),
             is_drained: self.spoken.readiness == Readiness::Drain,
             percent: self.risen.min(self.spoken.percent),

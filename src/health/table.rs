@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::binding::{Binding, EndpointName, Probed};
 use super::board::{Board, Showing};
-use super::entry::{Entry, Found, Standing};
+use super::entry::{Entry, Found, Effect};
 use super::guard::{Guard, GuardPolicy, Guarded};
 use super::overrides::{Overrides, Subject};
 use super::spoken::Spoken;
@@ -385,7 +385,7 @@ impl Table {
 
     /// Returns what a board has to show of a binding: its state, unless the operator wants another.
     fn showing(&self, binding: &Binding) -> Showing {
-        let found = Standing::of(state(binding, |leaf| self.state(leaf)));
+        let found = Effect::of(state(binding, |leaf| self.state(leaf)));
         let leaves = binding.condition.needed().into_iter();
         let entries = leaves.filter_map(|leaf| Some((self.entries.get(leaf)?, leaf)));
         let standing =

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::files::{self, Metadata};
-use super::seen::{Fingerprint, Seen};
+use super::seen::{Fingerprint, FileVersion};
 use crate::config::{self, Allowed, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
-use crate::expect::{self, Failure};
+use crate::trial::{self, Failure};
 use crate::geo::Geo;
 use crate::snapshot::{Snapshot, Zone};
 use crate::steering::RouteTables;
@@ -35,7 +35,7 @@ pub struct Loader {
 #[derive(Debug)]
 pub(super) struct Known {
     /// The files on which it depended, as they were read.
-    read: Vec<Seen>,
+    read: Vec<FileVersion>,
     /// The files that it names and that could not be read.
     unread: Vec<PathBuf>,
     /// The zone; `None` if there are errors.
@@ -251,14 +251,14 @@ impl Known {
             config::load_zone(path, files, allowed);
         let looked = files.looked.take();
         let seen =
-            |source: &Arc<Source>| Seen::new(source, looked.get(&source.path).copied().flatten());
+            |source: &Arc<Source>| FileVersion::new(source, looked.get(&source.path).copied().flatten());
         let seen = read.iter().map(seen).collect();
         let tests = zone.as_mut().map_or(Vec::new(), zone::Zone::take_tests);
         // A text is needed only as long as its faults are to be shown.
         let source = read.first().filter(|_| !tests.is_empty());
         let zone = zone.map(|zone| Arc::new(Zone::compile(zone, tables)));
         let failures = zone.iter().zip(source).flat_map(|(zone, source)| {
-            let failures = expect::failures(zone, tables.geo(), &tests);
+            let failures = trial::failures(zone, tables.geo(), &tests);
             failures.into_iter().map(|(test, failure)| failed(source, test, &failure))
         });
         let failures = failures.collect();
@@ -289,7 +289,7 @@ impl Known {
     /// Returns itself if nothing on which it depends has changed, otherwise what `load` returns.
     fn or_anew(mut self, load: impl FnOnce() -> Self) -> Self {
         // A file that could not be read is not in `read`.
-        if self.unread.is_empty() && self.read.iter_mut().all(Seen::is_current) {
+        if self.unread.is_empty() && self.read.iter_mut().all(FileVersion::is_current) {
             return self;
         }
         let mut known = load();

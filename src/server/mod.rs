@@ -50,7 +50,7 @@ use crate::clock::Clock;
 use crate::config::{Diagnostic, EncryptedConfig, ServerConfig};
 use crate::health::{Probed, Table};
 use crate::snapshot::{Snapshot, Zone};
-use crate::transport::{self, BindError, Bound, Running, StreamLimits, Tls};
+use crate::transport::{self, BindError, Sockets, Running, StreamLimits, Tls};
 use catalog::{Catalog, Update};
 use certificate::CertificateFiles;
 use checks::CheckThread;
@@ -59,7 +59,7 @@ use control::{Control, Sources};
 use kept::KeptSources;
 use policy::Settings;
 use states::States;
-use worker::Worker;
+use worker::Answerer;
 
 pub use certificate::CertificateError;
 pub use changes::Changes;
@@ -169,7 +169,7 @@ impl Server {
         let (published, counted) = (control.published(), outcomes.clone());
         let (for_workers, workers_clock) = (published.clone(), clock.clone());
         let running = bound.start(limits, move |number| {
-            Worker::new(for_workers.clone(), workers_clock.clone(), counted.clone(), number)
+            Answerer::new(for_workers.clone(), workers_clock.clone(), counted.clone(), number)
         })?;
         services::watch(control.published(), changes)?;
         let (alive, ended) = mpsc::channel();
@@ -390,7 +390,7 @@ fn connections_max(config: &ServerConfig) -> usize {
 fn bind(
     config: &ServerConfig,
     workers: usize,
-) -> Result<(Bound, Option<CertificateFiles>), StartError> {
+) -> Result<(Sockets, Option<CertificateFiles>), StartError> {
     let bound = transport::bind(&config.listen, workers).map_err(StartError::Bind)?;
     let Some(encrypted) = &config.encrypted else {
         warn_of_addresses(&bound);
@@ -405,7 +405,7 @@ fn bind(
 }
 
 /// Logs the addresses at which nothing is answered, or nothing yet.
-fn warn_of_addresses(bound: &Bound) {
+fn warn_of_addresses(bound: &Sockets) {
     for (over, address) in bound.missing() {
         let over = if over == Over::Udp { "UDP and TCP" } else { over.as_str() };
         warn!(

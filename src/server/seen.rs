@@ -56,7 +56,7 @@ impl Fingerprint {
 
 /// A file as it was last read.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct FileVersion {
     /// The path of the file.
     pub(super) path: PathBuf,
     /// The fingerprint before it was read; `None` if that proves nothing.
@@ -65,7 +65,7 @@ pub(super) struct Seen {
     digest: Digest,
 }
 
-impl Seen {
+impl FileVersion {
     /// Remembers `source`, which had this fingerprint right before it was read.
     pub(super) fn new(source: &Source, fingerprint: Option<Fingerprint>) -> Self {
         Self {

@@ -16,7 +16,7 @@ use crate::transport::Respond;
 const WALL_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// The responder of one worker thread.
-pub(super) struct Worker {
+pub(super) struct Answerer {
     published: watch::Receiver<Published>,
     responder: Responder,
     clock: Clock,
@@ -27,7 +27,7 @@ pub(super) struct Worker {
     number: usize,
 }
 
-impl Worker {
+impl Answerer {
     /// Creates the worker `number`, whose outcomes are counted in `outcomes`.
     pub(super) fn new(
         mut published: watch::Receiver<Published>,
@@ -45,7 +45,7 @@ impl Worker {
     }
 }
 
-impl Respond for Worker {
+impl Respond for Answerer {
     fn refresh(&mut self) {
         let now = self.clock.now();
         if now.since(self.wall.1) >= WALL_AGE_MAX {

@@ -24,11 +24,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::counters::Counters;
-use super::guarded::{FRESHEN, Guarded};
+use super::supervised::{FRESHEN, Supervised};
 use super::limits::StreamLimits;
 use super::seats::{Seat, Seats};
 use super::{Over, Respond};
-use crate::clock::{Clock, Moment, Seldom, and_more};
+use crate::clock::{Clock, Moment, LogThrottle, and_more};
 
 /// The pause of a listener after an error, such as a lack of descriptors.
 pub(super) const REST: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// The things that all connections of one thread share.
 pub(super) struct Shared<R> {
     pub(super) limits: StreamLimits,
-    pub(super) responder: RefCell<Guarded<R>>,
+    pub(super) responder: RefCell<Supervised<R>>,
     /// The room for responses.
     pub(super) output: RefCell<Box<[u8]>>,
     pub(super) counters: Arc<Counters>,
@@ -109,7 +109,7 @@ impl<R: Respond> Door<R> {
     ) where
         F: Future<Output = ()> + 'static,
     {
-        let mut log = Seldom::new(self.shared.clock.clone());
+        let mut log = LogThrottle::new(self.shared.clock.clone());
         loop {
             match listener.accept().await {
                 Ok((stream, source)) => {

@@ -2,7 +2,7 @@
 //! HTTP/3.
 //!
 //! ```text
-//! bind ─▶ Bound ─ start ─▶ Running ─ stop ─▶ every thread ended
+//! bind ─▶ Sockets ─ start ─▶ Running ─ stop ─▶ every thread ended
 //!
 //! udp-N      (one per worker and address)  recvmmsg ─▶ Respond ─▶ sendmmsg
 //! streams    (one for all TCP listeners)   accept ─▶ read ─▶ Respond ─▶ write
@@ -19,12 +19,12 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("waypost's transports need Linux: recvmmsg, sendmmsg, IP_PKTINFO, SO_REUSEPORT");
 
-mod bind;
+mod sockets;
 mod certificate;
 mod counters;
 mod door;
 mod encrypted;
-mod guarded;
+mod supervised;
 mod limits;
 mod running;
 mod seats;
@@ -38,7 +38,7 @@ use std::net::SocketAddr;
 
 use crate::answer::{Over, UDP_PAYLOAD_MAX};
 
-pub use bind::{BindError, Bound, bind, conflict};
+pub use sockets::{BindError, Sockets, bind, conflict};
 pub use certificate::Certificate;
 pub use counters::{Counts, Totals};
 pub use encrypted::Tls;

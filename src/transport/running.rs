@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::bind::{Bound, EncryptedSocket};
+use super::sockets::{Sockets, EncryptedSocket};
 use super::certificate::server_config;
 use super::counters::{Counters, Totals};
 use super::encrypted::Encrypted;
-use super::guarded::{Factory, Guarded};
+use super::supervised::{Factory, Supervised};
 use super::limits::StreamLimits;
 use super::stream::Streams;
 use super::udp::Worker;
@@ -24,7 +24,7 @@ use super::{Over, Respond};
 /// The longest wait of [`Running::stop`]. Every thread should end well before.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-impl Bound {
+impl Sockets {
     /// Starts answering: one thread for each UDP socket, one for all of TCP, and, if they are asked
     /// for, one for TLS and one for the other encrypted transports.
     ///
@@ -46,7 +46,7 @@ impl Bound {
             listeners.push(listening.streams);
             for socket in listening.datagrams {
                 let (number, counters) = threads.counters_for(Over::Udp);
-                let guarded = Guarded::new(number, Arc::clone(&make), Arc::clone(&counters));
+                let guarded = Supervised::new(number, Arc::clone(&make), Arc::clone(&counters));
                 let worker = Worker::new(socket, guarded, counters, Arc::clone(&stop));
                 threads.spawn(format!("udp-{number}"), move || worker.run())?;
             }
@@ -67,7 +67,7 @@ impl Bound {
         }
         if !others.is_empty() {
             let (number, counters) = threads.counters_for(Over::Https);
-            let guarded = Guarded::new(number, make, Arc::clone(&counters));
+            let guarded = Supervised::new(number, make, Arc::clone(&counters));
             let encrypted = Encrypted::new(others, &tls, limits, guarded, counters)?;
             let stopped = threads.stop_streams.subscribe();
             threads.spawn("encrypted".into(), move || encrypted.run(stopped))?;
@@ -149,7 +149,7 @@ impl Threads {
         make: &Factory<R>,
     ) -> io::Result<()> {
         let (number, counters) = self.counters_for(over);
-        let guarded = Guarded::new(number, Arc::clone(make), Arc::clone(&counters));
+        let guarded = Supervised::new(number, Arc::clone(make), Arc::clone(&counters));
         let streams = Streams::new(listeners, tls, limits, guarded, counters)?;
         let stopped = self.stop_streams.subscribe();
         let name = if over == Over::Tls { "tls" } else { "streams" };

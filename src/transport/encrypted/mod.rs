@@ -30,11 +30,11 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use super::bind::EncryptedSocket;
+use super::sockets::EncryptedSocket;
 use super::certificate::{Certificate, server_config};
 use super::counters::Counters;
 use super::door::{Door, Peer, REST, Shared};
-use super::guarded::Guarded;
+use super::supervised::Supervised;
 use super::limits::StreamLimits;
 use super::{Over, Respond, STREAM_RESPONSE};
 use crate::clock::Clock;
@@ -62,7 +62,7 @@ pub(super) struct Encrypted<R> {
     listeners: Vec<Listener>,
     path: String,
     limits: StreamLimits,
-    responder: Guarded<R>,
+    responder: Supervised<R>,
     counters: Arc<Counters>,
 }
 
@@ -92,7 +92,7 @@ impl<R: Respond> Encrypted<R> {
         sockets: Vec<(Over, SocketAddr, EncryptedSocket)>,
         tls: &Tls,
         limits: StreamLimits,
-        responder: Guarded<R>,
+        responder: Supervised<R>,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

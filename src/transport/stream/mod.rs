@@ -28,10 +28,10 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsAcceptor;
 
-use super::bind::hold;
+use super::sockets::hold;
 use super::counters::Counters;
 use super::door::{Door, Peer, Shared};
-use super::guarded::Guarded;
+use super::supervised::Supervised;
 use super::limits::StreamLimits;
 use super::{Over, Respond, STREAM_RESPONSE};
 use crate::clock::Clock;
@@ -78,7 +78,7 @@ pub(super) struct Streams<R> {
     listeners: Vec<tokio::net::TcpListener>,
     tls: Option<TlsAcceptor>,
     limits: StreamLimits,
-    responder: Guarded<R>,
+    responder: Supervised<R>,
     counters: Arc<Counters>,
 }
 
@@ -91,7 +91,7 @@ impl<R: Respond> Streams<R> {
         listeners: Vec<TcpListener>,
         tls: Option<Arc<rustls::ServerConfig>>,
         limits: StreamLimits,
-        responder: Guarded<R>,
+        responder: Supervised<R>,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::counters::Counters;
-use super::guarded::Guarded;
+use super::supervised::Supervised;
 use super::{Over, Respond};
-use crate::clock::{Clock, Seldom};
+use crate::clock::{Clock, LogThrottle};
 use batch::{Batch, Wait};
 
 pub(super) use socket::{Share, open};
@@ -39,23 +39,23 @@ const REST: Duration = Duration::from_millis(10);
 pub(super) struct Worker<R> {
     socket: UdpSocket,
     batch: Batch,
-    responder: Guarded<R>,
+    responder: Supervised<R>,
     counters: Arc<Counters>,
     stop: Arc<AtomicBool>,
     clock: Clock,
-    log: Seldom,
+    log: LogThrottle,
 }
 
 impl<R: Respond> Worker<R> {
     /// Creates a worker on `socket`, made by [`open`], that runs until `stop` is set.
     pub(super) fn new(
         socket: UdpSocket,
-        responder: Guarded<R>,
+        responder: Supervised<R>,
         counters: Arc<Counters>,
         stop: Arc<AtomicBool>,
     ) -> Self {
         let clock = Clock::system();
-        let log = Seldom::new(clock.clone());
+        let log = LogThrottle::new(clock.clone());
         Self { socket, batch: Batch::new(), responder, counters, stop, clock, log }
     }
 

@@ -8,28 +8,28 @@ use std::time::Duration;
 
 use super::counters::Counters;
 use super::{Over, Respond};
-use crate::clock::{Clock, Seldom};
+use crate::clock::{Clock, LogThrottle};
 
-/// The interval between two calls of [`Guarded::freshen`] while no queries come.
+/// The interval between two calls of [`Supervised::freshen`] while no queries come.
 pub(super) const FRESHEN: Duration = Duration::from_secs(1);
 
 /// A function that makes the responder of the worker with the given number.
 pub(super) type Factory<R> = Arc<dyn Fn(usize) -> R + Send + Sync>;
 
 /// The responder of one thread, replaced by a fresh one after a panic.
-pub(super) struct Guarded<R> {
+pub(super) struct Supervised<R> {
     worker: usize,
     make: Factory<R>,
     /// The responder; `None` until first used, and after a panic, which may leave it half changed.
     responder: Option<R>,
     counters: Arc<Counters>,
-    log: Seldom,
+    log: LogThrottle,
 }
 
-impl<R: Respond> Guarded<R> {
+impl<R: Respond> Supervised<R> {
     /// Creates a guard for worker number `worker`; the responder is made when first needed.
     pub(super) fn new(worker: usize, make: Factory<R>, counters: Arc<Counters>) -> Self {
-        Self { worker, make, responder: None, counters, log: Seldom::new(Clock::system()) }
+        Self { worker, make, responder: None, counters, log: LogThrottle::new(Clock::system()) }
     }
 
     /// Lets the responder look for newer data.

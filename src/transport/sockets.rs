@@ -19,7 +19,7 @@ const PORT_ATTEMPTS: usize = 16;
 
 /// Sockets that hold their addresses. Until `start`, the kernel queues what arrives.
 #[derive(Debug)]
-pub struct Bound {
+pub struct Sockets {
     pub(super) addresses: Vec<Listening>,
     pub(super) encrypted: Vec<Encrypted>,
     pub(super) tls: Option<Tls>,
@@ -60,7 +60,7 @@ impl EncryptedSocket {
     }
 }
 
-impl Bound {
+impl Sockets {
     /// Returns the addresses of UDP and TCP, in the order asked for, with the real port in place of
     /// 0.
     pub fn addresses(&self) -> Vec<SocketAddr> {
@@ -98,7 +98,7 @@ impl Bound {
     ///
     /// # Errors
     /// The first address that cannot be bound, or is taken by another transport. An address of a
-    /// family that the system lacks is left out ([`Bound::left_out`]).
+    /// family that the system lacks is left out ([`Sockets::left_out`]).
     pub fn with_encrypted(
         mut self,
         asked: &[(Over, SocketAddr)],
@@ -140,12 +140,12 @@ fn take_encrypted(over: Over, address: SocketAddr) -> io::Result<Encrypted> {
 /// Binds every address over UDP, with `workers` sockets each (at least one), and over TCP.
 ///
 /// Port 0 takes any port that is free for both. An address that this machine does not have is bound
-/// nevertheless ([`Bound::missing`]). An address of a family that the system lacks is left out if
-/// there are others ([`Bound::left_out`]).
+/// nevertheless ([`Sockets::missing`]). An address of a family that the system lacks is left out if
+/// there are others ([`Sockets::left_out`]).
 ///
 /// # Errors
 /// The first address that cannot be bound, or is listed twice.
-pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError> {
+pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Sockets, BindError> {
     listed_twice(addresses).map_or(Ok(()), Err)?;
     let (mut bound, mut left_out) = (Vec::with_capacity(addresses.len()), Vec::new());
     for (at, &address) in addresses.iter().enumerate() {
@@ -153,7 +153,7 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError
         let taken = take(address, workers.max(1));
         bound.extend(or_leave_out(taken, has_others, &mut left_out)?);
     }
-    Ok(Bound { addresses: bound, encrypted: Vec::new(), tls: None, left_out })
+    Ok(Sockets { addresses: bound, encrypted: Vec::new(), tls: None, left_out })
 }
 
 /// Leaves out an address of a family that the system lacks, if there are others. One list of both
