@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::{Failed, load_config, loader, print_diagnostics};
 use crate::answer::{Client, Hop, Over, Responder};
-use crate::trial;
 use crate::geo::Geo;
 use crate::health::Bit;
 use crate::snapshot::{Snapshot, Zone};
+use crate::trial;
 use crate::wire::kind::Type;
 use crate::wire::message::{Message, Record, write_query};
 use crate::wire::name::Name;

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::build;
 use super::decode::{FILE_LEN_MAX, parse};
 use super::diagnostic::{Diagnostic, Diagnostics, Severity, Source};
 use super::files::Files;
 use super::master;
+use super::meaning;
 use super::spec::zone::ZoneFile;
 use crate::wire::excerpt::excerpt;
 use crate::wire::kind::Type;

@@ -12,13 +12,13 @@
 //! mistake. Not here: reading files and listing directories (through [`Files`]), compiling
 //! (`snapshot`).
 
-mod meaning;
 mod decode;
 pub mod diagnostic;
 pub mod files;
 mod listen;
 mod load;
 pub mod master;
+mod meaning;
 mod render;
 mod schema;
 mod server;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::binding::{Binding, EndpointName, Probed};
 use super::board::{Board, Showing};
-use super::entry::{Entry, Found, Effect};
+use super::entry::{Effect, Entry, Found};
 use super::guard::{Guard, GuardPolicy, Guarded};
 use super::overrides::{Overrides, Subject};
 use super::spoken::Spoken;

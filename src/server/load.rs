@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::files::{self, Metadata};
-use super::seen::{Fingerprint, FileVersion};
+use super::seen::{FileVersion, Fingerprint};
 use crate::config::{self, Allowed, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
-use crate::trial::{self, Failure};
 use crate::geo::Geo;
 use crate::snapshot::{Snapshot, Zone};
 use crate::steering::RouteTables;
+use crate::trial::{self, Failure};
 use crate::wire::name::Name;
 use crate::zone;
 
@@ -250,8 +250,9 @@ impl Known {
         let Loaded { mut zone, origin, diagnostics, read } =
             config::load_zone(path, files, allowed);
         let looked = files.looked.take();
-        let seen =
-            |source: &Arc<Source>| FileVersion::new(source, looked.get(&source.path).copied().flatten());
+        let seen = |source: &Arc<Source>| {
+            FileVersion::new(source, looked.get(&source.path).copied().flatten())
+        };
         let seen = read.iter().map(seen).collect();
         let tests = zone.as_mut().map_or(Vec::new(), zone::Zone::take_tests);
         // A text is needed only as long as its faults are to be shown.

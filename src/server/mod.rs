@@ -50,7 +50,7 @@ use crate::clock::Clock;
 use crate::config::{Diagnostic, EncryptedConfig, ServerConfig};
 use crate::health::{Probed, Table};
 use crate::snapshot::{Snapshot, Zone};
-use crate::transport::{self, BindError, Sockets, Running, StreamLimits, Tls};
+use crate::transport::{self, BindError, Running, Sockets, StreamLimits, Tls};
 use catalog::{Catalog, Update};
 use certificate::CertificateFiles;
 use checks::CheckThread;

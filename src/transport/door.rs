@@ -24,11 +24,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::counters::Counters;
-use super::supervised::{FRESHEN, Supervised};
 use super::limits::StreamLimits;
 use super::seats::{Seat, Seats};
+use super::supervised::{FRESHEN, Supervised};
 use super::{Over, Respond};
-use crate::clock::{Clock, Moment, LogThrottle, and_more};
+use crate::clock::{Clock, LogThrottle, Moment, and_more};
 
 /// The pause of a listener after an error, such as a lack of descriptors.
 pub(super) const REST: Duration = Duration::from_millis(100);

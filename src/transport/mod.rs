@@ -19,16 +19,16 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("waypost's transports need Linux: recvmmsg, sendmmsg, IP_PKTINFO, SO_REUSEPORT");
 
-mod sockets;
 mod certificate;
 mod counters;
 mod door;
 mod encrypted;
-mod supervised;
 mod limits;
 mod running;
 mod seats;
+mod sockets;
 mod stream;
+mod supervised;
 mod udp;
 
 #[cfg(test)]
@@ -38,12 +38,12 @@ use std::net::SocketAddr;
 
 use crate::answer::{Over, UDP_PAYLOAD_MAX};
 
-pub use sockets::{BindError, Sockets, bind, conflict};
 pub use certificate::Certificate;
 pub use counters::{Counts, Totals};
 pub use encrypted::Tls;
 pub use limits::StreamLimits;
 pub use running::Running;
+pub use sockets::{BindError, Sockets, bind, conflict};
 
 /// The room for a response over UDP, in octets.
 pub const UDP_RESPONSE: usize = UDP_PAYLOAD_MAX as usize;

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::sockets::{Sockets, EncryptedSocket};
 use super::certificate::server_config;
 use super::counters::{Counters, Totals};
 use super::encrypted::Encrypted;
-use super::supervised::{Factory, Supervised};
 use super::limits::StreamLimits;
+use super::sockets::{EncryptedSocket, Sockets};
 use super::stream::Streams;
+use super::supervised::{Factory, Supervised};
 use super::udp::Worker;
 use super::{Over, Respond};
 

@@ -30,12 +30,12 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
-use super::sockets::EncryptedSocket;
 use super::certificate::{Certificate, server_config};
 use super::counters::Counters;
 use super::door::{Door, Peer, REST, Shared};
-use super::supervised::Supervised;
 use super::limits::StreamLimits;
+use super::sockets::EncryptedSocket;
+use super::supervised::Supervised;
 use super::{Over, Respond, STREAM_RESPONSE};
 use crate::clock::Clock;
 

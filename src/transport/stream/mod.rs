@@ -28,11 +28,11 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsAcceptor;
 
-use super::sockets::hold;
 use super::counters::Counters;
 use super::door::{Door, Peer, Shared};
-use super::supervised::Supervised;
 use super::limits::StreamLimits;
+use super::sockets::hold;
+use super::supervised::Supervised;
 use super::{Over, Respond, STREAM_RESPONSE};
 use crate::clock::Clock;
 use connection::Connection;

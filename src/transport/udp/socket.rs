@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::batch::set_option;
-use crate::transport::bind::hold;
+use crate::transport::sockets::hold;
 
 /// The longest time for which a call blocks, and so the delay until a worker sees the stop.
 const BLOCK: Duration = Duration::from_millis(200);
