@@ -54,7 +54,7 @@ impl Select<'_> {
     }
 }
 
-/// Collects the tiers of an SRV answer.
+/// The tiers of an SRV answer while they are collected.
 struct Tiers<'s, 'a> {
     select: &'s Select<'a>,
     mode: Mode,

@@ -9,7 +9,7 @@ use super::draw::MEMBERS_MAX;
 use super::plan::{Branch, Member, PlanPool};
 use super::select::{Choice, Family, Mode, Select, rotated};
 
-/// Collects the steps of walks.
+/// The steps of walks, noted one by one.
 #[derive(Debug, Default)]
 pub struct Trace(RefCell<Vec<Step>>);
 
