@@ -1,8 +1,8 @@
 //! HTTPS answers of services: where clients of the web connect, in one record (RFC 9460).
 
 use super::resolve::{Here, Resolve, Step};
-use super::steered::{address_of, draw_family};
-use crate::snapshot::Service;
+use super::steered::draw_family;
+use crate::snapshot::{Endpoint, Service};
 use crate::steering::{Family, Picks, Select, Stream};
 use crate::wire::kind::Type;
 use crate::wire::rdata::svc_key;
@@ -39,7 +39,7 @@ impl<'r> Resolve<'r, '_> {
         }
         let mut hint = |family, stream, picks: &mut Picks| {
             let own = Select { family, addresses_only: true, ..any };
-            let drawn = draw_family(own, choice, draws, (stream, stream), picks);
+            let drawn = draw_family(&own, choice, draws, (stream, stream), picks);
             // No hint at all beats one to addresses that are down beside others that are up.
             if drawn.is_none_or(|drawn| drawn.is_open() && !choice.is_open()) {
                 picks.clear();
@@ -85,5 +85,13 @@ impl<'r> Resolve<'r, '_> {
         }
         self.writer.end_rdata(start);
         Ok(())
+    }
+}
+
+fn address_of(endpoint: &Endpoint, rtype: Type) -> Option<&[u8]> {
+    match rtype {
+        Type::A => endpoint.v4.as_ref().map(<[u8; 4]>::as_slice),
+        Type::AAAA => endpoint.v6.as_ref().map(<[u8; 16]>::as_slice),
+        _ => None,
     }
 }

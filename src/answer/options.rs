@@ -55,6 +55,8 @@ pub(super) struct Options<'p> {
 
 impl<'p> Options<'p> {
     /// The options for a query that said `edns`; `now` in seconds since 1970.
+    // Inlined: what it returns has many octets to copy.
+    #[inline]
     pub(super) fn new(policy: &'p Policy, edns: &'p Edns, client: Client, now: u32) -> Self {
         let cookie = policy
             .cookies
@@ -82,6 +84,8 @@ impl<'p> Options<'p> {
 
     /// Writes the OPT record. The server's name and the reason are left out where there is no room
     /// for them.
+    // Always inlined: of its two callers one is hot.
+    #[inline(always)]
     pub(super) fn put(
         &self,
         writer: &mut Writer<'_>,

@@ -7,7 +7,7 @@ use crate::snapshot::{Endpoint, NodeId, Service};
 use crate::steering::{Choice, Draws, Family, Picks, Plan, Select, Share, Stream};
 use crate::wire::edns::Subnet;
 use crate::wire::kind::Type;
-use crate::wire::writer::{Full, pointer_to};
+use crate::wire::writer::{Full, Writer, pointer_to};
 
 /// How far behind its start the target of an SRV record with a pointer for an owner stands
 /// (RFC 2782): owner, type to length, priority, weight, port.
@@ -106,7 +106,7 @@ impl<'r> Resolve<'r, '_> {
             picks.clear();
             return Some(false);
         }
-        draw_family(own, choice, draws, (stream, Stream::Srv), picks).map(|_| false)
+        draw_family(&own, choice, draws, (stream, Stream::Srv), picks).map(|_| false)
     }
 
     /// What selects endpoints for the client, by where it goes. The response holds for no more
@@ -164,8 +164,9 @@ impl<'r> Resolve<'r, '_> {
         let mut count = 0;
         for &pick in picks.as_slice() {
             let Some(endpoint) = endpoints.get(usize::from(pick)) else { continue };
-            let Some(address) = address_of(endpoint, rtype) else { continue };
-            if self.writer.put_record(here.owner, rtype, ttl, address).is_err() {
+            let written = put_address(self.writer, here.owner, (rtype, ttl), endpoint);
+            let Some(written) = written else { continue };
+            if written.is_err() {
                 self.writer.undo(mark);
                 self.head.truncated = true;
                 return;
@@ -252,31 +253,26 @@ impl<'r> Resolve<'r, '_> {
         share: &Share,
         (endpoint, port): (&Endpoint, Option<u16>),
     ) -> Result<(), Full> {
-        self.writer.put_u16(here.owner)?;
-        let start = self.writer.begin_rdata(Type::SRV, ttl)?;
-        self.writer.put_u16(share.priority)?;
-        self.writer.put_u16(share.weight)?;
-        self.writer.put_u16(port.unwrap_or(endpoint.port))?;
-        self.writer.put(here.zone.endpoint_owner(endpoint))?;
-        self.writer.end_rdata(start);
-        Ok(())
+        let numbers = [share.priority, share.weight, port.unwrap_or(endpoint.port)];
+        let [priority, weight, port] = numbers.map(u16::to_be_bytes);
+        let front = [priority[0], priority[1], weight[0], weight[1], port[0], port[1]];
+        let target = here.zone.endpoint_owner(endpoint);
+        self.writer.put_record_with(here.owner, Type::SRV, ttl, front, target)
     }
 
     /// Adds the addresses of one SRV target that may serve; those that do not fit are left out.
     fn add_own_addresses(&mut self, here: Here<'r>, owner: u16, ttl: u32, endpoint: &Endpoint) {
         let board = here.zone.board();
-        let serves = endpoint.bits().map(|bit| board.is_set(bit));
-        // Where everything is down and answered all the same, the addresses are too.
-        let any_serves =
-            (serves[0] && endpoint.v4.is_some()) || (serves[1] && endpoint.v6.is_some());
-        for (rtype, serves) in [(Type::A, serves[0]), (Type::AAAA, serves[1])] {
-            let Some(address) = address_of(endpoint, rtype) else { continue };
-            if any_serves && !serves {
+        let [v4, v6] = endpoint.bits();
+        let v4_serves = endpoint.v4.is_some() && board.is_set(v4);
+        let v6_serves = endpoint.v6.is_some() && board.is_set(v6);
+        for (rtype, serves) in [(Type::A, v4_serves), (Type::AAAA, v6_serves)] {
+            // Where everything is down and answered all the same, the addresses are too.
+            if !serves && (v4_serves || v6_serves) {
                 continue;
             }
-            if self.writer.put_record(owner, rtype, ttl, address).is_ok() {
-                self.head.additionals += 1;
-            }
+            let written = put_address(self.writer, owner, (rtype, ttl), endpoint);
+            self.head.additionals += u16::from(written == Some(Ok(())));
         }
     }
 }
@@ -295,7 +291,7 @@ fn is_named_before(plan: Plan<'_>, shares: &[Share], place: usize) -> bool {
 /// looked for in the second of the `streams`: the splits above are drawn apart, or the two walks
 /// would disturb each other's shares.
 pub(super) fn draw_family(
-    own: Select<'_>,
+    own: &Select<'_>,
     choice: Choice,
     draws: &mut Draws,
     streams: (Stream, Stream),
@@ -307,10 +303,18 @@ pub(super) fn draw_family(
     Some(choice)
 }
 
-pub(super) fn address_of(endpoint: &Endpoint, rtype: Type) -> Option<&[u8]> {
-    match rtype {
-        Type::A => endpoint.v4.as_ref().map(<[u8; 4]>::as_slice),
-        Type::AAAA => endpoint.v6.as_ref().map(<[u8; 16]>::as_slice),
-        _ => None,
-    }
+/// Writes the address of `endpoint` for which `rtype` is; `None` if it has none.
+// Always inlined: an address has few octets to copy, and their number is known here.
+#[inline(always)]
+fn put_address(
+    writer: &mut Writer<'_>,
+    owner: u16,
+    (rtype, ttl): (Type, u32),
+    endpoint: &Endpoint,
+) -> Option<Result<(), Full>> {
+    Some(match rtype {
+        Type::A => writer.put_record_with(owner, rtype, ttl, endpoint.v4?, &[]),
+        Type::AAAA => writer.put_record_with(owner, rtype, ttl, endpoint.v6?, &[]),
+        _ => return None,
+    })
 }

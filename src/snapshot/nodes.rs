@@ -251,6 +251,8 @@ pub struct RdataIter<'a> {
 impl<'a> Iterator for RdataIter<'a> {
     type Item = &'a [u8];
 
+    // Inlined: most sets have one record.
+    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         self.left = self.left.checked_sub(1)?;
         let (len, tail) = self.rest.split_first_chunk::<2>()?;

@@ -1,5 +1,7 @@
 //! A name taken apart for looking up: lower case, label by label, a hash of every suffix.
 
+use std::ops::Range;
+
 use super::name::{LABEL_LEN_MAX, NAME_LEN_MAX};
 
 /// The most labels a name can have, the root label not counted: 127 of one octet each.
@@ -10,6 +12,10 @@ pub const ROOT_HASH: u64 = 0x243f_6a88_85a3_08d3;
 
 /// Room behind the longest name, so that eight octets can be read from wherever a label starts.
 const PADDED: usize = NAME_LEN_MAX + 9;
+
+/// How many octets are made lower case at once: the compiler has vectors for so many, and most
+/// names are no longer.
+const AT_ONCE: usize = 32;
 
 /// A name to look up, in a buffer that is used again for every query.
 ///
@@ -38,7 +44,7 @@ impl Qname {
     /// `None`, and the root, for a name that is cut short, compressed, or too long.
     ///
     /// # Cost
-    /// One pass to find the labels, one to lower them, one to hash them, the last two eight
+    /// One pass to find the labels, one to lower them, one to hash them, the last two several
     /// octets at a time; no allocation.
     pub fn read(&mut self, wire: &[u8]) -> Option<usize> {
         let len = self.take_in(wire);
@@ -64,15 +70,19 @@ impl Qname {
         }
         let len = at + 1;
         self.wire.get_mut(..len)?.copy_from_slice(wire.get(..len)?);
-        for octets in self.wire.get_mut(..len.next_multiple_of(8))?.chunks_exact_mut(8) {
-            lower(octets);
+        let (octets, _) = self.wire.as_chunks_mut::<AT_ONCE>();
+        // Length octets, at most 63, are below the letters and stay as they are.
+        for octets in octets.get_mut(..len.div_ceil(AT_ONCE))? {
+            octets.make_ascii_lowercase();
         }
         (self.len, self.depth) = (len, depth);
-        let mut hash = ROOT_HASH;
+        let (mut hash, mut end) = (ROOT_HASH, at);
         *self.hashes.get_mut(depth)? = hash;
-        for at in (0..depth).rev() {
-            hash = self.hash_label(hash, usize::from(*self.starts.get(at)?));
-            *self.hashes.get_mut(at)? = hash;
+        for place in (0..depth).rev() {
+            let start = usize::from(*self.starts.get(place)?);
+            hash = self.hash_label(hash, start..end);
+            *self.hashes.get_mut(place)? = hash;
+            end = start;
         }
         Some(len)
     }
@@ -84,26 +94,25 @@ impl Qname {
     }
 
     /// The hash of a suffix, from the hash of the suffix one label shorter and the label in front
-    /// of it, length octet included, at `start`.
+    /// of it, length octet included.
     ///
     /// Not proof against chosen keys, and need not be: the keys are the operator's names, and a
     /// query that collides with one costs one comparison.
-    fn hash_label(&self, rest: u64, start: usize) -> u64 {
-        const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut left = self.wire.get(start).map_or(0, |&len| usize::from(len) + 1);
-        let (mut hash, mut at) = (rest, start);
-        loop {
-            let octets = self.wire.get(at..).and_then(<[u8]>::first_chunk);
-            let octets = octets.map_or(0, |octets| u64::from_le_bytes(*octets));
-            // What lies behind the label reads as ones.
-            let behind = if left < 8 { u64::MAX << (8 * left) } else { 0 };
-            let product = u128::from(hash ^ (octets | behind)) * u128::from(MULTIPLIER);
-            hash = (product as u64) ^ ((product >> 64) as u64);
-            if left < 8 {
-                return hash;
-            }
-            (left, at) = (left - 8, at + 8);
+    fn hash_label(&self, rest: u64, label: Range<usize>) -> u64 {
+        let (mut hash, mut at) = (rest, label.start);
+        while label.end - at >= 8 {
+            hash = mix(hash ^ self.eight(at));
+            at += 8;
         }
+        // What lies behind the label reads as ones.
+        let behind = u64::MAX << (8 * (label.end - at));
+        mix(hash ^ (self.eight(at) | behind))
+    }
+
+    /// The eight octets at `at`.
+    fn eight(&self, at: usize) -> u64 {
+        let octets = self.wire.get(at..).and_then(<[u8]>::first_chunk);
+        octets.map_or(0, |octets| u64::from_le_bytes(*octets))
     }
 
     /// How many labels the name has.
@@ -150,16 +159,11 @@ impl Default for Qname {
     }
 }
 
-/// Makes eight octets lower case at once. Length octets, at most 63, stay as they are.
-fn lower(octets: &mut [u8]) {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let Ok(eight) = octets.try_into().map(u64::from_le_bytes) else { return };
-    let sevens = eight & (0x7f * EACH);
-    // The top bit of each octet: above 'Z', not below 'A', and plain ASCII.
-    let above = sevens + (0x7f - u64::from(b'Z')) * EACH;
-    let from = sevens + (0x80 - u64::from(b'A')) * EACH;
-    let upper = (from ^ above) & !eight & (0x80 * EACH);
-    octets.copy_from_slice(&(eight | upper >> 2).to_le_bytes());
+/// Spreads each bit of `word` over the whole.
+fn mix(word: u64) -> u64 {
+    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+    let product = u128::from(word) * u128::from(MULTIPLIER);
+    (product as u64) ^ ((product >> 64) as u64)
 }
 
 #[cfg(test)]

@@ -58,6 +58,8 @@ impl Query {
 ///
 /// # Errors
 /// [`Malformed`] if it has no COOKIE option either.
+// Cold: hardly any query has no question.
+#[cold]
 pub fn read_without_question(header: &Header, message: &[u8]) -> Result<Edns, Malformed> {
     let [_, answers, authorities, additionals] = header.counts;
     let rest = message.get(HEADER_LEN..).ok_or(Malformed)?;
@@ -66,6 +68,8 @@ pub fn read_without_question(header: &Header, message: &[u8]) -> Result<Edns, Ma
 }
 
 /// Reads what follows the question, to the end; returns what its OPT record says.
+// Always inlined: what OPT says has many octets to copy, and one caller is hot.
+#[inline(always)]
 fn read_records(mut rest: &[u8], others: u32, additionals: u16) -> Result<Option<Edns>, Malformed> {
     for _ in 0..others {
         if Record::read(&mut rest)?.rtype == Type::OPT {

@@ -165,7 +165,24 @@ impl<'a> Writer<'a> {
         ttl: u32,
         rdata: &[u8],
     ) -> Result<(), Full> {
-        self.put_record_of(CLASS_IN, owner, rtype, ttl, rdata)
+        self.put_whole((owner, rtype, CLASS_IN, ttl), [], rdata)
+    }
+
+    /// Writes a record as [`Writer::put_record`] does, whose RDATA is `front` and `rest`.
+    ///
+    /// # Errors
+    /// [`Full`], and nothing is written.
+    // Inlined: where `rest` is empty there is nothing to copy.
+    #[inline]
+    pub fn put_record_with<const FRONT: usize>(
+        &mut self,
+        owner: u16,
+        rtype: Type,
+        ttl: u32,
+        front: [u8; FRONT],
+        rest: &[u8],
+    ) -> Result<(), Full> {
+        self.put_whole((owner, rtype, CLASS_IN, ttl), front, rest)
     }
 
     /// Writes a record as [`Writer::put_record`] does, of any class.
@@ -180,20 +197,34 @@ impl<'a> Writer<'a> {
         ttl: u32,
         rdata: &[u8],
     ) -> Result<(), Full> {
-        let len = rdata.len();
+        self.put_whole((owner, rtype, class, ttl), [], rdata)
+    }
+
+    /// Writes owner, type, class, TTL and RDATA with one check of room.
+    // Always inlined: `front` has a length of its own in each caller.
+    #[inline(always)]
+    fn put_whole<const FRONT: usize>(
+        &mut self,
+        (owner, rtype, class, ttl): (u16, Type, u16, u32),
+        front: [u8; FRONT],
+        rest: &[u8],
+    ) -> Result<(), Full> {
+        let len = FRONT + rest.len();
         let end = self.at + 12 + len;
         if end > self.limit {
             return Err(Full);
         }
         let place = self.out.get_mut(self.at..end).ok_or(Full)?;
         let (head, tail) = place.split_first_chunk_mut::<12>().ok_or(Full)?;
+        let (start, tail) = tail.split_first_chunk_mut::<FRONT>().ok_or(Full)?;
         let (owner, rtype, ttl) = (owner.to_be_bytes(), rtype.0.to_be_bytes(), ttl.to_be_bytes());
         let (class, len) = (class.to_be_bytes(), (len as u16).to_be_bytes());
         *head = [
             owner[0], owner[1], rtype[0], rtype[1], class[0], class[1], ttl[0], ttl[1], ttl[2],
             ttl[3], len[0], len[1],
         ];
-        tail.copy_from_slice(rdata);
+        *start = front;
+        tail.copy_from_slice(rest);
         self.at = end;
         Ok(())
     }
@@ -245,18 +276,18 @@ impl<'a> Writer<'a> {
     /// The longest suffix that the name in `wire` has in common with the question, but for the
     /// root: how many octets stand in front of it, and how many labels it has.
     fn shared_suffix(&self, wire: &[u8]) -> (usize, usize) {
-        let (mut own, mut depth) = (0, self.question.depth());
+        let mut depth = self.question.depth();
+        let (mut ours, mut theirs) = (wire, self.question.as_wire());
         while depth > 0 {
-            let (ours, theirs) = (wire.get(own..).unwrap_or(&[]), self.question.suffix(depth));
-            if ours.len() == theirs.len() && (ours == theirs || ours.eq_ignore_ascii_case(theirs)) {
-                return (own, depth);
-            }
             // Only suffixes of one length can be equal: the longer of the two loses a label.
             if ours.len() > theirs.len() {
-                own += 1 + ours.first().map_or(0, |&len| usize::from(len));
-            } else {
-                depth -= 1;
+                ours = without_label(ours);
+                continue;
             }
+            if ours.len() == theirs.len() && (ours == theirs || ours.eq_ignore_ascii_case(theirs)) {
+                return (wire.len() - ours.len(), depth);
+            }
+            (theirs, depth) = (without_label(theirs), depth - 1);
         }
         (wire.len().saturating_sub(1), 0)
     }
@@ -321,6 +352,11 @@ impl RdataStart {
     pub fn position(self) -> usize {
         self.0
     }
+}
+
+/// Returns what stands behind the first label of a name.
+fn without_label(name: &[u8]) -> &[u8] {
+    name.split_first().and_then(|(&len, rest)| rest.get(usize::from(len)..)).unwrap_or(&[])
 }
 
 /// Whether the possibly compressed name at `at` in `message` equals the uncompressed `wire`.
