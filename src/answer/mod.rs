@@ -120,7 +120,7 @@ pub struct Client {
     pub over: Over,
 }
 
-/// Answers queries from a snapshot; each worker has its own.
+/// A responder to queries from a snapshot. Each worker has its own.
 pub struct Responder {
     snapshot: Arc<Snapshot>,
     /// Whether looking ahead is worth its cost.

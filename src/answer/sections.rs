@@ -106,7 +106,7 @@ impl<'r> Resolve<'r, '_> {
     fn add_addresses(&mut self, here: Here<'r>, set: &Set, starts: &Starts, cut: Option<NodeId>) {
         let zone = here.zone;
         let Some(offset) = rdata::target_offset(set.rtype) else { return };
-        // By hash, not by node: several names may be synthesised from one wildcard.
+        // Compared by hash, not by node: one wildcard may stand for several names.
         let mut added = [0; ADDITIONAL_NAMES_MAX];
         for (at, wire) in zone.rdata(set).enumerate() {
             let Some(target) = rdata::target_name(set.rtype, wire) else { continue };

@@ -91,7 +91,7 @@ impl Snapshot {
         self.closest(qname, qname.depth().checked_sub(1)?)
     }
 
-    /// Finds the zones that a resolver cannot reach: the closest zone above each is here too, but
+    /// Finds the zones that no resolver reaches from above: the closest zone above each is here too, but
     /// does not delegate to it. Returns each with that zone.
     ///
     /// # Cost
@@ -302,11 +302,11 @@ pub struct Service {
 /// An endpoint, as records need it. Only valid in the zone that gave it.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Its IPv4 address.
+    /// The IPv4 address.
     pub v4: Option<[u8; 4]>,
-    /// Its IPv6 address.
+    /// The IPv6 address.
     pub v6: Option<[u8; 16]>,
-    /// Its port; 0 if it has none.
+    /// The port; 0 if it has none.
     pub port: u16,
     name: Text,
     owner: Text,

@@ -297,7 +297,8 @@ impl<T: Clone + Eq + Hash> Numbers<T> {
     }
 }
 
-/// The routes that match a client by one kind of key, of those that have that kind; in order.
+/// The routes with one kind of key (networks, place or autonomous system) that match a client by
+/// it, in order.
 type Takers = Vec<RouteAt>;
 
 /// The latencies measured for some clients, by pool; in microseconds.
@@ -329,7 +330,7 @@ fn decide(asked: &Asked, geo: &Geo) -> RouteTable {
 
 /// Cuts the address space by the decisions of the routes of one service.
 fn cut(asked: &Routing, geo: &Geo) -> (Ranges<u32>, Vec<Taken>) {
-    // No route after one that takes everyone is reached.
+    // A route that takes everyone is the last one reached.
     let end =
         asked.from.iter().position(RouteFrom::is_everyone).map_or(asked.from.len(), |at| at + 1);
     let from = asked.from.get(..end).unwrap_or(&asked.from);

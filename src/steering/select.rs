@@ -80,7 +80,7 @@ pub struct Share {
     pub(super) part: f64,
 }
 
-/// Selects endpoints of one service for one query.
+/// The selection of endpoints of one service for one query.
 #[derive(Clone, Copy, Debug)]
 pub struct Select<'a> {
     /// The service.

@@ -1,5 +1,4 @@
-//! The standing of a service, whoever asks: the usable pools, and the pools that clients are led
-//! to.
+//! The standing of a service for all clients: the usable pools, and the pools that they are led to.
 //!
 //! The log reports changes of it. No query comes here.
 

@@ -5,7 +5,7 @@ use super::plan::{Tier, To, Traits};
 use super::select::{Choice, Chosen, Mode, PERCENT_ALL, Select, Share, rotated};
 use crate::zone::OnAllDown;
 
-/// [`PERCENT_ALL`] as a float.
+/// The whole of a weight in percent: [`PERCENT_ALL`] as a float.
 const PERCENT: f64 = PERCENT_ALL as f64;
 
 impl Select<'_> {

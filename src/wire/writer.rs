@@ -300,7 +300,7 @@ impl<'a> Writer<'a> {
         let depth = self.names.name.depth();
         let question = (shared, (HEADER_LEN + self.question.start(shared)) as u16);
         let mut known = Some(question).filter(|_| shared > 0);
-        // With a name all its suffixes are known: if one is not, no longer one is.
+        // A known name has all its suffixes known: after an unknown suffix no longer one is known.
         for depth in shared + 1..=depth {
             let Some(at) = self.find(depth) else { break };
             known = Some((depth, at));
