@@ -91,8 +91,8 @@ impl Snapshot {
         self.closest(qname, qname.depth().checked_sub(1)?)
     }
 
-    /// Finds the zones that no resolver reaches from above: the closest zone above each is here too, but
-    /// does not delegate to it. Returns each with that zone.
+    /// Finds the zones that no resolver reaches from above: the closest zone above each is here
+    /// too, but does not delegate to it. Returns each with that zone.
     ///
     /// # Cost
     /// Two look-ups a zone.

@@ -224,8 +224,8 @@ impl<'a> Tree<'a> {
         to
     }
 
-    /// Adds a split or a union of `branches` and returns its number. All that come from one `target`
-    /// share a draw point.
+    /// Adds a split or a union of `branches` and returns its number. All that come from one
+    /// `target` share a draw point.
     fn divide(&mut self, target: &Target, branches: Branches, len: usize) -> u32 {
         let counts = &mut *self.counts;
         let point = *self.points.entry(target).or_insert_with(|| counts.add(len));
