@@ -1,10 +1,10 @@
-//! What a few queries are about to read, fetched side by side.
+//! Fetches the memory that a few queries are about to read, side by side.
 //!
-//! In a zone larger than the caches an answer follows a chain, index ─▶ name ─▶ all the rest, and
+//! In a zone larger than the caches, an answer follows a chain, index ─▶ name ─▶ all the rest, and
 //! waits for memory at each link. The links of one query come one after the other, but those of
-//! several do not depend on each other: asked for together, they are waited for once.
+//! several queries do not depend on each other: fetched together, they cost one wait.
 //!
-//! Nothing here decides anything: what is fetched in vain costs a little time.
+//! Nothing here decides anything: a fetch in vain only costs a little time.
 
 use super::Responder;
 use crate::snapshot::{Snapshot, Zone};
@@ -13,11 +13,11 @@ use crate::wire::header::HEADER_LEN;
 use crate::wire::kind::Type;
 use crate::wire::qname::Qname;
 
-/// How many queries [`Responder::fetch`] looks at: about as many misses of the cache as a core can
-/// have open.
+/// The most queries that [`Responder::fetch`] looks at: about as many cache misses as a core can
+/// have in flight.
 pub const AHEAD_MAX: usize = 8;
 
-/// What can be told of a query in a large zone by its octets alone.
+/// The data of a query in a large zone that its octets alone give.
 #[derive(Clone, Copy)]
 struct Ahead<'r> {
     zone: &'r Zone,
@@ -27,11 +27,11 @@ struct Ahead<'r> {
 }
 
 impl Responder {
-    /// Fetches what the answers to `queries`, of which it looks at the first [`AHEAD_MAX`], will
-    /// read of large zones.
+    /// Fetches the memory of large zones that the answers to `queries` will read. It looks at the
+    /// first [`AHEAD_MAX`] queries only.
     ///
     /// # Cost
-    /// Nothing without large zones; else one pass over each name, and one wait for each link.
+    /// Nothing without large zones; otherwise one pass over each name, and one wait for each link.
     pub fn fetch(&mut self, queries: &[&[u8]]) {
         if !self.has_large_zones {
             return;

@@ -1,4 +1,4 @@
-//! What the server tells of itself, in class CH (RFC 4892).
+//! Answers of class CH: the identity of the server (RFC 4892).
 
 use super::policy::{Policy, Text};
 use super::{Head, Why};
@@ -6,13 +6,13 @@ use crate::wire::kind::{CLASS_CH, Rcode, Type};
 use crate::wire::qname::Qname;
 use crate::wire::writer::{QNAME_POINTER, Writer};
 
-/// Answers a query of class CH: the operator's words, or REFUSED.
+/// Answers a query of class CH with the operator's text, or with REFUSED.
 pub(super) fn answer(policy: &Policy, qname: &Qname, qtype: Type, writer: &mut Writer<'_>) -> Head {
     let text = match (qtype, text_at(policy, qname)) {
         (Type::TXT | Type::ANY, Some(text)) => text,
         _ => return Head::refused(Why::Prohibited),
     };
-    // TTL 0: whoever asks wants the server that answers now.
+    // TTL 0: the client asks for the server that answers now.
     match writer.put_record_of(CLASS_CH, QNAME_POINTER, Type::TXT, 0, text.as_txt()) {
         Ok(()) => Head { authoritative: true, answers: 1, ..Head::default() },
         Err(_) => Head { truncated: true, rcode: Some(Rcode::NoError), ..Head::default() },

@@ -1,4 +1,4 @@
-//! Server cookies: proof that a client gets what is sent to its address (RFC 7873, RFC 9018).
+//! Server cookies: proof that a client receives what is sent to its address (RFC 7873, RFC 9018).
 
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -7,49 +7,52 @@ use siphasher::sip::SipHasher24;
 
 use crate::wire::edns::Cookie;
 
-/// The version of RFC 9018's construction.
+/// The version of the construction of RFC 9018.
 const VERSION: u8 = 1;
 
-/// How old a cookie may be, in seconds (RFC 9018 §4.3).
+/// The greatest age of a cookie that is recognized, in seconds (RFC 9018 §4.3).
 const AGE_MAX: i32 = 3600;
 
-/// How far in the future, by the clock of the server that made it, a cookie may be made.
+/// The most seconds that a cookie may be ahead of the clock, if another server made it.
 const LEAD_MAX: i32 = 300;
 
-/// From which age on a client gets a new one.
+/// The age in seconds from which a client gets a new cookie.
 const RENEW_AGE: i32 = 1800;
 
-/// A key that server cookies are made with.
+/// A key for server cookies.
 ///
-/// Servers that clients take for one, such as those of one anycast address, must share theirs.
+/// Servers that a client takes for one server, such as those of one anycast address, must share
+/// their secrets.
 pub type Secret = [u8; 16];
 
-/// Makes and recognizes server cookies.
+/// The maker and judge of server cookies.
 #[derive(Clone)]
 pub struct Cookies {
-    /// New cookies are made with the first; those made with any are recognized, so that a secret
-    /// can be replaced without a moment in which some are not (RFC 9018 §5).
+    /// The secrets. New cookies are made with the first; cookies made with any of them are
+    /// recognized. So a secret can be replaced without a moment in which cookies fail (RFC 9018
+    /// §5).
     secrets: Box<[SipHasher24]>,
 }
 
 impl Cookies {
-    /// Cookies made with the first of `secrets`, and recognized with each.
+    /// Takes the `secrets`: the first one makes cookies, each of them recognizes cookies.
     pub fn new(secrets: &[Secret]) -> Self {
         Self { secrets: secrets.iter().map(SipHasher24::new_with_key).collect() }
     }
 
-    /// Whether `cookie` is one that we gave `source`, and still good, at `now` (seconds since
-    /// 1970).
+    /// Returns whether `cookie` was made for `source` with one of the secrets, and is still good at
+    /// `now` (seconds since 1970).
     pub fn recognize(&self, cookie: &Cookie, source: IpAddr, now: u32) -> bool {
         let Some(given) = Given::read(cookie) else { return false };
-        // All are tried and compared as one number: timing says nothing about how near a guess is.
+        // All secrets are tried and each compared as one number: timing tells nothing about a
+        // guess.
         let equals = |key| u8::from(given.is_made_with(key, &cookie.client, source));
         (-LEAD_MAX..=AGE_MAX).contains(&given.age(now))
             && self.secrets.iter().map(equals).sum::<u8>() > 0
     }
 
-    /// The server cookie for a client: the one it has while that is young and made with the first
-    /// secret, else a new one.
+    /// Returns the server cookie for a client: its present one if that is young and made with the
+    /// first secret, otherwise a new one.
     pub fn give(&self, cookie: &Cookie, source: IpAddr, now: u32) -> [u8; 16] {
         let Some(key) = self.secrets.first() else { return [0; 16] };
         if let (Some(server), Some(given)) = (cookie.server, Given::read(cookie))
@@ -65,7 +68,7 @@ impl Cookies {
     }
 }
 
-/// A server cookie that a client came with, taken apart (RFC 9018 §4).
+/// The parts of a server cookie that a client sent (RFC 9018 §4).
 struct Given {
     reserved: [u8; 3],
     made: u32,
@@ -83,13 +86,13 @@ impl Given {
         mac(key, client, self.reserved, self.made, source) == self.mac
     }
 
-    /// How many seconds ago it was made, by serial number arithmetic (RFC 9018 §4.3).
+    /// Returns the age in seconds, by serial number arithmetic (RFC 9018 §4.3).
     fn age(&self, now: u32) -> i32 {
         now.wrapping_sub(self.made) as i32
     }
 }
 
-/// RFC 9018 §4.4.
+/// Computes the hash of a server cookie (RFC 9018 §4.4).
 fn mac(key: &SipHasher24, client: &[u8; 8], reserved: [u8; 3], made: u32, source: IpAddr) -> u64 {
     let mut hasher = *key;
     hasher.write(client);
@@ -104,7 +107,7 @@ fn mac(key: &SipHasher24, client: &[u8; 8], reserved: [u8; 3], made: u32, source
 }
 
 impl std::fmt::Debug for Cookies {
-    /// Says nothing of the secrets.
+    /// Keeps the secrets out of the text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cookies").field("secrets", &self.secrets.len()).finish()
     }
@@ -123,7 +126,7 @@ mod tests {
         Cookie { client: hex(client), server: server.map(hex) }
     }
 
-    /// RFC 9018 appendix A.1 to A.4.
+    /// Checks RFC 9018 appendix A.1 to A.4.
     #[test]
     fn the_vectors_of_rfc_9018_come_out() {
         let first = Cookies::new(&[hex("e5e973e5a6b2a43f48e7dc849e37bfcf")]);

@@ -1,4 +1,4 @@
-//! HTTPS answers of services: where clients of the web connect, in one record (RFC 9460).
+//! HTTPS answers of services: all that a web client needs to connect, in one record (RFC 9460).
 
 use super::resolve::{Here, Resolve, Step};
 use super::steered::draw_family;
@@ -8,7 +8,7 @@ use crate::wire::kind::Type;
 use crate::wire::rdata::svc_key;
 use crate::wire::writer::Full;
 
-/// The addresses of one family that go into a record.
+/// The addresses of one family in a record.
 struct Hint<'p> {
     key: u16,
     family: Type,
@@ -16,11 +16,12 @@ struct Hint<'p> {
 }
 
 impl<'r> Resolve<'r, '_> {
-    /// Answers HTTPS with one record in ServiceMode about the name itself: `head`, and as hints
-    /// what A and AAAA would answer.
+    /// Answers HTTPS with one record in ServiceMode about the name itself: `head`, and as hints the
+    /// addresses that A and AAAA would have.
     ///
-    /// The pool is chosen as if families did not count, so that both hints are of one pool
-    /// wherever it has both. All is drawn apart from A and AAAA, whose shares it must not disturb.
+    /// The pool is chosen without regard to families, so that both hints come from one pool if it
+    /// has both families. The draws are separate from those of A and AAAA, and so leave their
+    /// shares alone.
     pub(super) fn give_https(
         &mut self,
         here: Here<'r>,
@@ -40,7 +41,8 @@ impl<'r> Resolve<'r, '_> {
         let mut hint = |family, stream, picks: &mut Picks| {
             let own = Select { family, addresses_only: true, ..any };
             let drawn = draw_family(&own, choice, draws, (stream, stream), picks);
-            // No hint at all beats one to addresses that are down beside others that are up.
+            // No hint is better than a hint to addresses that are down, if the pool has others that
+            // are up.
             if drawn.is_none_or(|drawn| drawn.is_open() && !choice.is_open()) {
                 picks.clear();
             }

@@ -1,4 +1,4 @@
-//! Query bytes → response bytes.
+//! Answers queries: query bytes → response bytes.
 //!
 //! ```text
 //! respond ─ read ─ pass? ─ refuse? ─ resolve ────────── finish
@@ -11,9 +11,9 @@
 //!            └ drop, NOTIMP, FORMERR: by table
 //! ```
 //!
-//! [`Responder::respond`] is the waist of the house: every transport calls it and nothing else.
-//! It never fails, blocks or panics, and in steady state it does not allocate. Not here: sockets
-//! (`transport`), what the bytes mean (`wire`), which endpoints are drawn (`steering`).
+//! [`Responder::respond`] is the one entry: every transport calls it and nothing else. It never
+//! fails, blocks or panics, and in steady state it does not allocate. Not here: sockets
+//! (`transport`), the meaning of bytes (`wire`), the choice of endpoints (`steering`).
 
 mod ahead;
 mod chaos;
@@ -53,20 +53,20 @@ pub use policy::{Policy, Text};
 pub use rates::{RateLimit, Rates};
 pub use trace::{Hop, Met, Steered};
 
-/// The largest UDP response, and what OPT advertises: what crosses the Internet unfragmented
-/// (DNS flag day 2020).
+/// The largest UDP response in octets, and the size that OPT advertises: it crosses the Internet
+/// unfragmented (DNS flag day 2020).
 pub const UDP_PAYLOAD_MAX: u16 = 1232;
 
-/// The largest UDP response to a client without EDNS (RFC 1035 §2.3.4).
+/// The largest UDP response to a client without EDNS, in octets (RFC 1035 §2.3.4).
 const UDP_PAYLOAD_PLAIN: u16 = 512;
 
-/// The most endpoints that one SRV answer is gathered from.
+/// The most endpoints in one SRV answer.
 const SHARES_MAX: usize = crate::zone::limits::ENDPOINTS_PER_SERVICE_MAX;
 
-/// How a query came, and how its response leaves.
+/// The transport of a query and its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
-    /// A datagram: responses are bounded, and cut ones say so.
+    /// A datagram: responses are bounded, and truncated ones say so.
     Udp,
     /// A TCP connection (RFC 7766).
     Tcp,
@@ -81,7 +81,7 @@ pub enum Over {
 }
 
 impl Over {
-    /// The protocol, as operators write it.
+    /// Returns the name of the protocol, as operators write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
@@ -93,62 +93,63 @@ impl Over {
         }
     }
 
-    /// Whether responses may have up to 65,535 octets, and the source's address cannot be forged.
+    /// Returns whether responses may have up to 65,535 octets and the address of the source cannot
+    /// be forged.
     pub const fn is_stream(self) -> bool {
         !matches!(self, Self::Udp)
     }
 
-    /// Whether a client may be told how long it can keep the connection: QUIC and HTTP have ways of
-    /// their own (RFC 9250 §5.5.2).
+    /// Returns whether a client may be told how long it can keep the connection. QUIC and HTTP have
+    /// their own means (RFC 9250 §5.5.2).
     pub const fn has_keepalive(self) -> bool {
         matches!(self, Self::Tcp | Self::Tls)
     }
 
-    /// Whether nobody on the way can read along.
+    /// Returns whether nobody on the way can read the messages.
     pub const fn is_encrypted(self) -> bool {
         matches!(self, Self::Tls | Self::Https | Self::Quic | Self::H3)
     }
 }
 
-/// Who asks.
+/// The sender of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
     /// The address that the query came from.
     pub source: SocketAddr,
-    /// What it came over.
+    /// The transport of the query.
     pub over: Over,
 }
 
-/// Answers queries from a snapshot; each worker has its own.
+/// A responder to queries from a snapshot. Each worker has its own.
 pub struct Responder {
     snapshot: Arc<Snapshot>,
-    /// Whether looking ahead is worth it.
+    /// Whether looking ahead is worth its cost.
     has_large_zones: bool,
     policy: Arc<Policy>,
     now: Now,
-    /// How many responses the rate limit held back.
+    /// The number of responses that the rate limit held back.
     limited: u32,
-    /// By the zone's place in the snapshot.
+    /// The draws of each zone, by its place in the snapshot.
     draws: Vec<Draws>,
-    /// Where the next [`Draws`] take their seed from.
+    /// The generator of seeds for the next [`Draws`].
     seeds: fastrand::Rng,
     scratch: Scratch,
 }
 
-/// The time, as it was told last.
+/// The time of the last [`Responder::tick`].
 #[derive(Clone, Copy, Debug, Default)]
 struct Now {
     moment: Moment,
-    /// Seconds since 1970.
+    /// The time in seconds since 1970.
     unix: u32,
 }
 
-/// What one query needs while it is answered, kept from query to query.
+/// The working memory of one query, kept from query to query.
 struct Scratch {
     qname: Qname,
-    /// The name that an alias led to.
+    /// The name that an alias leads to.
     alias: Qname,
-    /// A name looked up for the additional section.
+    /// A name to look up for the additional section.
     target: Qname,
     names: Names,
     shares: Vec<Share>,
@@ -157,7 +158,7 @@ struct Scratch {
     trail: resolve::Trail,
 }
 
-/// What the header of a response says beyond what is copied from the query.
+/// The header of a response, apart from the parts that are copied from the query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Head {
     rcode: Option<Rcode>,
@@ -168,9 +169,9 @@ struct Head {
     additionals: u16,
     referral: bool,
     why: Option<Why>,
-    /// Whether a zone that was asked looks at the subnets that this source sends.
+    /// Whether a zone that was asked believes the client subnets of this source.
     knows_subnet: bool,
-    /// For how long a prefix of the client the response is the same (RFC 7871 §7.2.1).
+    /// The length of the client's prefix that the response holds for (RFC 7871 §7.2.1).
     scope: u8,
 }
 
@@ -189,7 +190,7 @@ impl Head {
 }
 
 impl Responder {
-    /// A responder of the default [`Policy`], whose random choices start from `seed`.
+    /// Creates a responder with the default [`Policy`]. Its random choices start from `seed`.
     pub fn new(snapshot: Arc<Snapshot>, seed: u64) -> Self {
         let mut seeds = fastrand::Rng::with_seed(seed);
         let draws =
@@ -209,7 +210,7 @@ impl Responder {
         Self { snapshot, has_large_zones, policy, now, limited: 0, draws, seeds, scratch }
     }
 
-    /// The same with another policy.
+    /// Replaces the policy.
     pub fn with_policy(self, policy: Arc<Policy>) -> Self {
         Self { policy, ..self }
     }
@@ -219,14 +220,13 @@ impl Responder {
         self.policy = policy;
     }
 
-    /// Tells it the time: `moment` for rates, `unix`, in seconds since 1970, for cookies. To be
-    /// called about once a batch.
+    /// Sets the time: `moment` for rates, `unix` (seconds since 1970) for cookies. Callers do this
+    /// about once a batch.
     pub fn tick(&mut self, moment: Moment, unix: u32) {
         self.now = Now { moment, unix };
     }
 
-    /// Goes over to another snapshot. Zones that it shares with the present one go on drawing
-    /// where they were.
+    /// Switches to another snapshot. Zones that are in both continue their draws.
     pub fn adopt(&mut self, snapshot: Arc<Snapshot>) {
         self.has_large_zones = snapshot.has_large_zones();
         let old = std::mem::replace(&mut self.snapshot, snapshot);
@@ -238,12 +238,12 @@ impl Responder {
         }
     }
 
-    /// The snapshot that it answers from.
+    /// Returns the snapshot that it answers from.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
     }
 
-    /// Answers one query into `out`, of which [`Outcome::len`] octets are the response.
+    /// Answers one query into `out`. The first [`Outcome::len`] octets of `out` are the response.
     ///
     /// `out` should hold 65,535 octets for a stream and [`UDP_PAYLOAD_MAX`] for UDP; a response
     /// that it cannot hold is truncated.
@@ -254,10 +254,11 @@ impl Responder {
         self.respond_traced(query, client, out, None)
     }
 
-    /// The same, and what was met on the way: one [`Hop`] for each name that was looked up.
+    /// Answers as [`Responder::respond`] does, and returns one [`Hop`] for each name that was
+    /// looked up.
     ///
     /// # Cost
-    /// As [`Responder::respond`], and some allocations.
+    /// That of [`Responder::respond`], and some allocations.
     pub fn explain(&mut self, query: &[u8], client: Client, out: &mut [u8]) -> (Outcome, Vec<Hop>) {
         let trace = Trace::default();
         let outcome = self.respond_traced(query, client, out, Some(&trace));
@@ -308,7 +309,7 @@ impl Responder {
         }
     }
 
-    /// Whether nobody can have forged the client's address: a stream has been set up with it, or it
+    /// Returns whether the client's address cannot be forged: the client has set up a stream, or
     /// shows a cookie that only it can have.
     // Inlined: mostly it is three comparisons.
     #[inline]
@@ -317,7 +318,7 @@ impl Responder {
         if client.over.is_stream() {
             return true;
         }
-        // Recognizing a cookie takes time; it matters only where something depends on it.
+        // Recognizing a cookie takes time; it matters only if something depends on it.
         if policy.rates.is_none() && policy.max_nocookie_response.is_none() {
             return false;
         }
@@ -327,7 +328,7 @@ impl Responder {
         })
     }
 
-    /// Whether a response may be sent to a client whose address may be forged.
+    /// Returns whether a response to a client whose address may be forged is sent.
     // Always inlined: where there is no limit it is one comparison.
     #[inline(always)]
     fn pass(&mut self, client: Client) -> Pass {
@@ -338,7 +339,7 @@ impl Responder {
         }
     }
 
-    /// Answers a well-formed query; `None` if `out` does not even hold the question.
+    /// Answers a well-formed query; `None` if `out` does not hold the question and the OPT record.
     // Always inlined: all that it takes would cross the stack, and one caller is hot.
     #[inline(always)]
     fn answer(
@@ -409,7 +410,7 @@ impl Responder {
         })
     }
 
-    /// Answers a query without a question: with the cookie that it came for.
+    /// Answers a query without a question: sends the cookie that the client wants.
     // Cold: hardly any query has no question.
     #[cold]
     fn answer_nothing(
@@ -438,7 +439,7 @@ impl Responder {
         }
     }
 
-    /// A response that is nothing but a header.
+    /// Responds with a header only.
     // Never inlined: it is rare, and called from four places.
     #[inline(never)]
     fn bare(&mut self, header: &Header, rcode: Rcode, client: Client, out: &mut [u8]) -> Outcome {
@@ -456,7 +457,7 @@ impl Responder {
     }
 }
 
-/// How long a response may be (RFC 6891 §6.2.3, §6.2.5).
+/// Returns the greatest length of a response in octets (RFC 6891 §6.2.3, §6.2.5).
 fn size_limit(over: Over, edns: Option<&Edns>) -> usize {
     usize::from(match (over, edns) {
         (over, _) if over.is_stream() => u16::MAX,
@@ -465,8 +466,9 @@ fn size_limit(over: Over, edns: Option<&Edns>) -> usize {
     })
 }
 
-/// Returns how long a response may be that should have `most` octets: however little that is, it
-/// can always be said that there is more. `options` lose what has no room beside `fixed` octets.
+/// Returns the greatest length of a response that should have at most `most` octets. It always has
+/// room for `fixed` octets and the options, so that TC can be sent. Removes options that have no
+/// room beside `fixed` octets.
 fn shorten(options: &mut Option<Options>, fixed: usize, most: u16) -> usize {
     let most = usize::from(most);
     let Some(options) = options else { return most.max(fixed) };
@@ -476,7 +478,8 @@ fn shorten(options: &mut Option<Options>, fixed: usize, most: u16) -> usize {
     most.max(fixed + options.len())
 }
 
-/// The well-formed queries that are not looked up, and what they get.
+/// Returns the response to a well-formed query that is refused without a look-up; `None` for all
+/// other queries, and for class CH.
 fn refuse(query: &Query) -> Option<Head> {
     match query {
         Query { edns: Some(edns), .. } if edns.version != edns::VERSION => {

@@ -1,4 +1,4 @@
-//! The OPT record of a response: which options it carries.
+//! The OPT record of a response, and the choice of its options.
 
 use super::policy::{Policy, Text};
 use super::{Client, Head, Over, UDP_PAYLOAD_MAX};
@@ -6,30 +6,30 @@ use crate::wire::edns::{Cookie, Edns, OPT_LEN, OPTION_LEN, Opt, code};
 use crate::wire::kind::Rcode;
 use crate::wire::writer::{Full, Writer};
 
-/// Responses over encrypted transports are padded to a multiple of this many octets, so that their
-/// length tells little (RFC 8467 §4.1).
+/// The padding of responses over encrypted transports: their length is a multiple of this many
+/// octets, so that it tells little (RFC 8467 §4.1).
 pub const PADDING_BLOCK: usize = 468;
 
-/// The length of a COOKIE option's data: the client's cookie and ours.
+/// The length of the data of a COOKIE option in octets: the client's cookie and ours.
 const COOKIE_LEN: usize = 24;
 
-/// Why a query got no more than it did (RFC 8914), for whoever reads a trace at night.
+/// The reason why a query got no more than it did, for people who read traces (RFC 8914).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// The client, or such a question, is not let in.
+    /// A client that is not admitted, or a question that is not answered.
     Prohibited,
-    /// The name lies in no zone of ours.
+    /// A name in no zone of ours.
     NotAuthoritative,
-    /// Zone transfers are not offered.
+    /// A zone transfer, which is not offered.
     NotSupported,
-    /// There is no data of the zone: its file was never good.
+    /// A zone without data: its file was never valid.
     InvalidData,
-    /// A service has endpoints, but none of them may serve.
+    /// A service with endpoints, none of which may serve.
     NothingUp,
 }
 
 impl Why {
-    /// INFO-CODE and EXTRA-TEXT.
+    /// Returns the INFO-CODE and the EXTRA-TEXT.
     fn parts(self) -> (u16, &'static str) {
         match self {
             Self::Prohibited => (18, ""),
@@ -41,20 +41,20 @@ impl Why {
     }
 }
 
-/// What the options of a response depend on.
+/// The input of the options of a response.
 #[derive(Clone, Copy)]
 pub(super) struct Options<'p> {
     policy: &'p Policy,
     edns: &'p Edns,
     over: Over,
-    /// The name of this server, if the query asks for it and may have it.
+    /// The name of this server, if the query asks for it and the response may carry it.
     nsid: Option<&'p [u8]>,
     /// The client's cookie and ours.
     cookie: Option<(Cookie, [u8; 16])>,
 }
 
 impl<'p> Options<'p> {
-    /// The options for a query that said `edns`; `now` in seconds since 1970.
+    /// Collects the options for a query with `edns`. `now` is in seconds since 1970.
     // Inlined: what it returns has many octets to copy.
     #[inline]
     pub(super) fn new(policy: &'p Policy, edns: &'p Edns, client: Client, now: u32) -> Self {
@@ -67,13 +67,13 @@ impl<'p> Options<'p> {
         Self { policy, edns, over: client.over, nsid: name.map(Text::as_bytes), cookie }
     }
 
-    /// Leaves out what a response to a source that may be forged can do without. The cookie stays:
-    /// whoever answers must give it (RFC 7873 §5.2.3), and it is the way out of the limit.
+    /// Removes the options that a response to a forged source does not need. The cookie stays: RFC
+    /// 7873 §5.2.3 requires it, and it lifts the limit for a real client.
     pub(super) fn keep_short(&mut self) {
         self.nsid = None;
     }
 
-    /// How many octets the OPT record takes without what may be left out.
+    /// Returns the most octets that the OPT record needs without an extended error and padding.
     pub(super) fn len(&self) -> usize {
         let nsid = self.nsid.map_or(0, |nsid| OPTION_LEN + nsid.len());
         let cookie = if self.cookie.is_some() { OPTION_LEN + COOKIE_LEN } else { 0 };
@@ -82,8 +82,8 @@ impl<'p> Options<'p> {
         OPT_LEN + nsid + cookie + keepalive + subnet
     }
 
-    /// Writes the OPT record. The server's name and the reason are left out where there is no room
-    /// for them.
+    /// Writes the OPT record. Leaves out the name of the server and the extended error if they have
+    /// no room.
     // Always inlined: of its two callers one is hot.
     #[inline(always)]
     pub(super) fn put(
@@ -103,7 +103,7 @@ impl<'p> Options<'p> {
             opt.put(writer, code::TCP_KEEPALIVE, &[&idle.to_be_bytes()])?;
         }
         if let Some(nsid) = self.nsid {
-            // Behind a very long question there may be no room for a very long name.
+            // After a very long question there may be no room for a very long name.
             let _ = opt.put(writer, code::NSID, &[nsid]);
         }
         if let Some((code, text)) = head.why.map(Why::parts) {
@@ -116,7 +116,8 @@ impl<'p> Options<'p> {
         Ok(())
     }
 
-    /// Not over UDP, where it must not be sent (RFC 7828 §3.2.1), nor over QUIC.
+    /// Returns the time that a stream may stay idle, in units of 100 ms, if the client asks for it.
+    /// Over UDP it must not be sent (RFC 7828 §3.2.1), and QUIC and HTTP have their own means.
     fn keepalive(&self) -> Option<u16> {
         let told = self.edns.keepalive && self.over.has_keepalive() && self.policy.stream_idle > 0;
         told.then_some(self.policy.stream_idle)

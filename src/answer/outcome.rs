@@ -1,21 +1,22 @@
-//! What became of a query: a closed list, counted one to one.
+//! The outcome of a query: a closed list, each kind with a counter.
 
 use crate::wire::kind::Rcode;
 
-/// What became of a query. Each received query has exactly one.
+/// The outcome of a query. Each query received has exactly one. The number is the length of the
+/// response in octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// NOERROR with records in the answer section, so many octets long.
+    /// NOERROR with records in the answer section.
     Answer(usize),
-    /// NOERROR without: the name exists, but has nothing of the type.
+    /// NOERROR without records: the name exists, but has no records of the type.
     NoData(usize),
     /// A referral to a delegated zone.
     Referral(usize),
     /// NXDOMAIN.
     NxDomain(usize),
-    /// Cut, with TC set: the client will ask again over a stream.
+    /// A response cut short, with TC set: the client will ask again over a stream.
     Truncated(usize),
-    /// Cut to nothing by the rate limit, with TC set.
+    /// A response of TC and nothing else, by the rate limit.
     Slipped(usize),
     /// REFUSED: not our zone, not our class, not for this client, or a transfer.
     Refused(usize),
@@ -33,28 +34,28 @@ pub enum Outcome {
     Drop(Dropped),
 }
 
-/// Why a query gets no response.
+/// The reason why a query gets no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// Shorter than a header.
+    /// A query shorter than a header.
     Short,
-    /// Itself a response: answering it could start a loop between two servers.
+    /// A message that is a response: answering it could start a loop between two servers.
     Response,
-    /// From port 0, where no response can arrive.
+    /// A query from port 0, where no response can arrive.
     SourcePortZero,
-    /// From an address that we listen on: a forged one, meant to have us talk to ourselves.
+    /// A query from an address that we listen on: forged, to have us talk to ourselves.
     SourceOwn,
-    /// The output buffer does not hold a header.
+    /// An output buffer that does not hold a header.
     NoRoom,
-    /// Above the rate limit.
+    /// A query above the rate limit.
     RateLimit,
 }
 
 impl Outcome {
-    /// How many kinds there are, each kind of drop counted apart.
+    /// The number of kinds, with each kind of drop counted by itself.
     pub const COUNT: usize = 18;
 
-    /// Every kind's name, at its [`Outcome::index`].
+    /// The name of each kind, at its [`Outcome::index`].
     pub const NAMES: [&'static str; Self::COUNT] = [
         "answer",
         "nodata",
@@ -76,7 +77,7 @@ impl Outcome {
         "dropped_rate_limit",
     ];
 
-    /// The length of the response; `None` if there is none.
+    /// Returns the length of the response in octets; `None` if there is none.
     pub fn len(&self) -> Option<usize> {
         match *self {
             Self::Answer(len)
@@ -95,12 +96,12 @@ impl Outcome {
         }
     }
 
-    /// Whether there is no response.
+    /// Returns whether there is no response.
     pub fn is_empty(&self) -> bool {
         matches!(self, Self::Drop(_))
     }
 
-    /// The place of this kind among all, from 0 to [`Outcome::COUNT`] − 1.
+    /// Returns the place of this kind among all, from 0 to [`Outcome::COUNT`] − 1.
     pub fn index(&self) -> usize {
         match self {
             Self::Answer(_) => 0,

@@ -1,12 +1,13 @@
-//! Response rate limits: how much one source, and one network, is sent over UDP.
+//! Response rate limits: how much is sent to one source, and to one network, over UDP.
 //!
-//! Whoever forges a victim's address as the source of its queries must not make us flood it. Each
-//! source and each network has a leaky bucket; what runs over is answered with TC alone, so that
-//! a real client comes back over a stream, where a source cannot be forged, or not at all.
+//! An attacker that forges the address of a victim as the source of queries must not make us flood
+//! it. Each source and each network has a leaky bucket. A response that does not fit is replaced by
+//! TC alone, or dropped. A real client then comes back over a stream, where a source cannot be
+//! forged.
 //!
-//! A bucket is one number: the moment at which it will be empty. One that lies in the past says no
-//! more than none at all, so the place of an idle source is free at once, and the memory is fixed:
-//! a flood from a million forged sources fills it with buckets that have run empty.
+//! A bucket is one number: the moment at which it will be empty. A moment in the past means the
+//! same as no bucket. So the place of an idle source is free at once and the memory is fixed: a
+//! flood from a million forged sources only fills it with buckets that have run empty.
 
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -17,55 +18,54 @@ use siphasher::sip::SipHasher13;
 use crate::clock::Moment;
 use crate::snapshot::Access;
 
-/// Buckets that a hash can lie in.
+/// The number of buckets of a set, of which a source may take any.
 const WAYS: usize = 4;
 
-/// Sets of buckets: with [`WAYS`], 262,144 buckets in 2 MiB.
+/// The number of sets: with [`WAYS`], 262,144 buckets in 2 MiB.
 const SETS: usize = 1 << 16;
 
-/// The bits of a bucket that tell when it is empty, in ticks; the others tell whose it is. They
-/// repeat after 12.7 days: whoever was last seen a multiple of that ago may be held back for
-/// [`AHEAD_MAX`].
+/// The bits of a bucket that hold the moment at which it is empty, in ticks; the other bits say
+/// which source it belongs to. The moments repeat after 12.7 days: a source last seen a multiple of
+/// that ago may be held back for [`AHEAD_MAX`].
 const TIME_MASK: u64 = (1 << 44) - 1;
 
-/// A tick is a sixteenth of a microsecond.
+/// The number of ticks in a second; a tick is a sixteenth of a microsecond.
 const TICKS_PER_SECOND: u64 = 16_000_000;
 
-/// How many ticks a full bucket takes to drain: one second's responses may be sent at once.
+/// The ticks that a full bucket takes to drain: the responses of one second may be sent at once.
 const CAPACITY: u64 = TICKS_PER_SECOND;
 
-/// Farthest moment ahead at which a bucket may be empty, in ticks. A full bucket lies
-/// further ahead than [`CAPACITY`] for a worker that read the time before the one that filled it
-/// did; it is full all the same. What seems to lie further ahead than a minute was written long
-/// ago.
+/// The farthest moment ahead at which a bucket may be empty, in ticks. A full bucket is further
+/// ahead than [`CAPACITY`] for a worker that read the clock before the worker that filled it did;
+/// it is full all the same. A bucket further ahead than a minute was written long ago.
 const AHEAD_MAX: u64 = 60 * TICKS_PER_SECOND;
 
-/// What is allowed, and what becomes of the rest.
+/// The rate limits, and the treatment of responses above them.
 #[derive(Clone, Debug)]
 pub struct RateLimit {
-    /// Responses a second to one IPv4 address or IPv6 /64; 0: no limit.
+    /// The responses a second to one IPv4 address or IPv6 /64; 0 for no limit.
     pub per_source: u32,
-    /// Responses a second to one IPv4 /24 or IPv6 /56; 0: no limit.
+    /// The responses a second to one IPv4 /24 or IPv6 /56; 0 for no limit.
     pub per_network: u32,
-    /// Of the responses above, every `slip`-th is sent with TC and nothing else, the others not
-    /// at all; 0: drop them all.
+    /// The part of the responses above the limits that is sent, with TC and nothing else: every
+    /// `slip`-th. The others are dropped; with 0, all are.
     pub slip: u32,
-    /// The sources that nothing is held back from.
+    /// The sources without limits.
     pub exempt: Access,
 }
 
-/// What becomes of a response.
+/// The treatment of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// It is sent.
+    /// Send it.
     Whole,
-    /// It is sent with TC and nothing else.
+    /// Send it with TC and nothing else.
     Slip,
-    /// It is not sent.
+    /// Do not send it.
     Drop,
 }
 
-/// The buckets of every source, shared by all workers.
+/// The buckets of all sources, shared by all workers.
 pub struct Rates {
     limit: RateLimit,
     key: SipHasher13,
@@ -77,21 +77,22 @@ pub struct Rates {
 struct Set([AtomicU64; WAYS]);
 
 impl Rates {
-    /// Empty buckets. `seed` decides which sources share a set; it must not be guessable.
+    /// Creates empty buckets. `seed` decides which sources share a set; it must not be guessable.
     pub fn new(limit: RateLimit, seed: [u8; 16]) -> Self {
         let sets = (0..SETS).map(|_| Set::default()).collect();
         Self { limit, key: SipHasher13::new_with_key(&seed), sets }
     }
 
-    /// Counts a response to `source` at `now`. `limited`: how many the caller has held back.
+    /// Counts a response to `source` at `now`. `limited` counts the responses that the caller has
+    /// held back.
     ///
-    /// Holds for all workers together, although each has a `now` of its own: over any time, no more
-    /// is passed than what drains in it and in the time by which their clocks differ, and one full
-    /// bucket.
+    /// The limit holds for all workers together, although each has its own `now`. Over any time, no
+    /// more passes than one full bucket and what drains in that time plus the difference of their
+    /// clocks.
     ///
     /// # Cost
-    /// Two hashes and two cache lines. No lock: a worker begins anew only if another has just
-    /// counted in the same bucket.
+    /// Two hashes and two cache lines. There is no lock: a worker only starts again if another one
+    /// has just counted in the same bucket.
     pub fn pass(&self, source: IpAddr, now: Moment, limited: &mut u32) -> Pass {
         if self.limit.exempt.admits(source) {
             return Pass::Whole;
@@ -108,8 +109,8 @@ impl Rates {
         };
         let v6 = u8::from(source.is_ipv6());
         let now = (now.since(Moment::default()).as_nanos() * 2 / 125) as u64;
-        // Responses withheld by the limit of the source are not charged to the network: otherwise
-        // forging one address would silence its neighbours.
+        // Responses held back by the limit of the source are not charged to the network: otherwise
+        // one forged address would silence its neighbours.
         if self.count(v6, host, self.limit.per_source, now)
             && self.count(v6 | 2, network, self.limit.per_network, now)
         {
@@ -123,8 +124,8 @@ impl Rates {
         }
     }
 
-    /// Puts one response into a bucket that drains `rate` a second and holds as many; whether it
-    /// went in.
+    /// Puts one response into a bucket that drains `rate` responses a second and holds as many.
+    /// Returns whether it fits.
     fn count(&self, kind: u8, bits: u64, rate: u32, now: u64) -> bool {
         if rate == 0 {
             return true;
@@ -144,8 +145,8 @@ impl Rates {
 }
 
 impl Set {
-    /// Puts one response, which drains in so many ticks, into the bucket of `whose`; returns
-    /// whether it fits, or `None` if another worker has changed that bucket meanwhile.
+    /// Puts one response, which drains in `drained_in` ticks, into the bucket of `whose`. Returns
+    /// whether it fits; `None` if another worker has changed that bucket meanwhile.
     fn try_count(&self, whose: u64, drained_in: u64, now: u64) -> Option<bool> {
         let mut emptiest: Option<(&AtomicU64, u64, u64)> = None;
         for bucket in &self.0 {
@@ -158,15 +159,15 @@ impl Set {
                 emptiest = Some((bucket, word, left));
             }
         }
-        // A source that was not seen of late: it takes the place of another such, or, in a flood
-        // beyond all measure, of the one that had least.
+        // The source has no bucket: it takes the place of an empty one. In a flood beyond all
+        // measure it takes the place of the bucket with the least in it.
         let Some((bucket, word, _)) = emptiest else { return Some(true) };
         fill(bucket, word, whose, drained_in, now)
     }
 }
 
-/// Turns a bucket, if it still holds `word`, into one of `whose` that takes `left` ticks to drain;
-/// returns whether it holds as much.
+/// Replaces a bucket that still holds `word` by one of `whose` that takes `left` ticks to drain.
+/// Returns whether that fits; `None` if the bucket no longer holds `word`.
 fn fill(bucket: &AtomicU64, word: u64, whose: u64, left: u64, now: u64) -> Option<bool> {
     if left > CAPACITY {
         return Some(false);
@@ -176,8 +177,8 @@ fn fill(bucket: &AtomicU64, word: u64, whose: u64, left: u64, now: u64) -> Optio
     swapped.is_ok().then_some(true)
 }
 
-/// Returns how long until the bucket is empty, in ticks; 0 if it is. Only the lower bits of moments
-/// are there to compare.
+/// Returns the ticks until a bucket is empty, 0 if it is. Only the lower bits of moments can be
+/// compared.
 fn time_left(word: u64, now: u64) -> u64 {
     let left = word.wrapping_sub(now) & TIME_MASK;
     if left > AHEAD_MAX { 0 } else { left }

@@ -1,4 +1,4 @@
-//! RFC 1034 §4.3.2: from the question, through aliases, to the records.
+//! The algorithm of RFC 1034 §4.3.2: from the question, through aliases, to the records.
 
 use super::options::Why;
 use super::trace::{Met, Trace};
@@ -11,10 +11,10 @@ use crate::wire::name::NAME_LEN_MAX;
 use crate::wire::qname::Qname;
 use crate::wire::writer::{QNAME_POINTER, Writer};
 
-/// How many aliases one response follows.
+/// The most aliases that one response follows.
 pub(super) const ALIASES_MAX: usize = 16;
 
-/// One query being answered: what is read, what is remembered, what is written.
+/// A query while it is answered: its input, its working memory, its output.
 pub(super) struct Resolve<'r, 'w> {
     pub(super) snapshot: &'r Snapshot,
     pub(super) draws: &'r mut [Draws],
@@ -26,33 +26,33 @@ pub(super) struct Resolve<'r, 'w> {
     /// The IPv6 hints of an HTTPS answer, whose IPv4 hints are in `picks`.
     pub(super) picks_v6: &'r mut Picks,
     pub(super) client: Client,
-    /// For whom it asks, as it says (RFC 7871).
+    /// The client subnet that the query gives (RFC 7871).
     pub(super) subnet: Option<&'r Subnet>,
     pub(super) writer: &'r mut Writer<'w>,
     pub(super) head: Head,
     pub(super) trail: &'r mut Trail,
-    /// Where it is noted what was met; queries need not.
+    /// The trace that notes the names met; `None` for queries.
     pub(super) trace: Option<&'r Trace>,
 }
 
-/// Where aliases led so far.
+/// The aliases followed so far.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
-    /// The hashes of the names that were visited.
+    /// The hashes of the names visited.
     names: [u64; ALIASES_MAX + 1],
     visited: usize,
-    /// The DNAMEs in the answer, by zone and node: each stands there once.
+    /// The DNAMEs in the answer, by zone and node: each is there once.
     renames: [(usize, NodeId); ALIASES_MAX + 1],
     renamed: usize,
 }
 
 impl Trail {
-    /// Forgets the last query's.
+    /// Forgets the last query.
     pub(super) fn clear(&mut self) {
         (self.visited, self.renamed) = (0, 0);
     }
 
-    /// Notes a visit; `false` if it is the second one, or one too many.
+    /// Notes a visit; returns `false` if the name was visited before or there are too many.
     fn visit(&mut self, name: u64) -> bool {
         let is_new = self.names.iter().take(self.visited).all(|&before| before != name);
         let Some(place) = self.names.get_mut(self.visited).filter(|_| is_new) else { return false };
@@ -61,7 +61,7 @@ impl Trail {
         true
     }
 
-    /// Notes a DNAME; `false` if it was noted before.
+    /// Notes a DNAME; returns `false` if it was noted before.
     fn rename(&mut self, dname: (usize, NodeId)) -> bool {
         let is_new = !self.renames.iter().take(self.renamed).any(|&before| before == dname);
         if let Some(place) = self.renames.get_mut(self.renamed).filter(|_| is_new) {
@@ -78,17 +78,18 @@ pub(super) struct Here<'r> {
     pub(super) zone: &'r Zone,
     /// The zone's place in the snapshot.
     pub(super) zone_at: usize,
-    /// The owner of the records, as a compression pointer.
+    /// The compression pointer to the owner of the records.
     pub(super) owner: u16,
     /// Whether an alias led here.
     pub(super) aliased: bool,
 }
 
-/// What came of one name.
+/// The result for one name.
 pub(super) enum Step {
     /// The response is complete.
     Done,
-    /// An alias was written whose target, read into `alias`, has this pointer.
+    /// The response goes on: an alias was written, its target was read into `alias`, and this
+    /// pointer leads to the target.
     Follow(u16),
 }
 
@@ -116,7 +117,7 @@ impl<'r> Resolve<'r, '_> {
             }
             let (zone_at, zone) = match found {
                 Ok(found) => found,
-                // The answer so far stands: whoever asks can go on by itself.
+                // The answer so far stands: the client can follow the alias itself.
                 Err(_) if aliased => return,
                 Err((why, _)) => {
                     self.head = match why {
@@ -135,7 +136,7 @@ impl<'r> Resolve<'r, '_> {
         }
     }
 
-    /// The name being visited.
+    /// Returns the name being visited.
     pub(super) fn name(&self, here: &Here<'_>) -> &Qname {
         if here.aliased { self.alias } else { self.qname }
     }
@@ -195,7 +196,7 @@ impl<'r> Resolve<'r, '_> {
         Step::Done
     }
 
-    /// Writes a CNAME and reads its target, for the next round.
+    /// Writes a CNAME and reads its target for the next round.
     pub(super) fn give_cname(&mut self, here: Here<'r>, ttl: u32, target: &[u8]) -> Step {
         let mark = self.writer.mark();
         match self.write_alias(here.owner, Type::CNAME, ttl, target) {
@@ -212,7 +213,8 @@ impl<'r> Resolve<'r, '_> {
         }
     }
 
-    /// RFC 6672 §3.2: the DNAME, a CNAME made from it with its TTL, and on to the new name.
+    /// Answers by a DNAME (RFC 6672 §3.2): with the DNAME, with a CNAME made from it with its TTL,
+    /// and with the records at the new name.
     fn follow_dname(&mut self, here: Here<'r>, node: NodeId, depth: usize, qtype: Type) -> Step {
         let Some(set) = here.zone.set(node, Type::DNAME) else { return Step::Done };
         let Some(target) = here.zone.rdata(&set).next() else { return Step::Done };
@@ -241,13 +243,13 @@ impl<'r> Resolve<'r, '_> {
         }
         let renamed = renamed.get(..renamed_len).unwrap_or(&[0]);
         let step = self.give_cname(here, set.ttl, renamed);
-        // The CNAME is itself what was asked for, as one in the zone would be.
+        // The CNAME itself is the answer, as one in the zone would be.
         if matches!(qtype, Type::CNAME | Type::ANY) { Step::Done } else { step }
     }
 }
 
-/// Whether a service stands at `node` that can answer CNAME: then what it draws decides whether
-/// its TXT, the only set that can stand there, is answered.
+/// Returns whether a service that can answer CNAME is at `node`. If so, the draw decides whether
+/// its TXT, the only set that can be there, is answered.
 fn may_be_alias(zone: &Zone, node: NodeId) -> bool {
     matches!(zone.steered(node), Some(Steered::Service(service)) if service.plan.has_targets())
 }

@@ -1,4 +1,5 @@
-//! Static data in the three sections: RRsets, referrals, negative answers, addresses beside them.
+//! Static data in the three sections: RRsets, referrals, negative answers, and additional
+//! addresses.
 
 use super::resolve::{Here, Resolve};
 use crate::snapshot::{NodeId, Set, Zone};
@@ -7,17 +8,18 @@ use crate::wire::qname::Qname;
 use crate::wire::rdata;
 use crate::wire::writer::{Full, QNAME_POINTER, Writer, pointer_to};
 
-/// The TTL of the HINFO that answers ANY: long, as it never changes (RFC 8482 §4.2).
+/// The TTL in seconds of the HINFO that answers ANY: long, as it never changes (RFC 8482 §4.2).
 const HINFO_TTL: u32 = 3600;
 
-/// How many names the additional section holds the addresses of, but for glue: that is whole.
+/// The number of records of a set whose names get addresses in the additional section. Glue has no
+/// limit.
 const ADDITIONAL_NAMES_MAX: usize = 32;
 
-/// Where in the message the RDATA of the first records of a set starts.
+/// The places in the message where the RDATA of the first records of a set starts.
 type Starts = [u16; ADDITIONAL_NAMES_MAX];
 
 impl<'r> Resolve<'r, '_> {
-    /// Writes a whole RRset into the answer section, or none of it and sets TC; then the
+    /// Writes a whole RRset into the answer section, or nothing and sets TC. Then adds the
     /// addresses of the names in it.
     pub(super) fn give_set(&mut self, here: Here<'r>, set: &Set) {
         let mark = self.writer.mark();
@@ -45,7 +47,7 @@ impl<'r> Resolve<'r, '_> {
         self.add_addresses(here, set, &starts, None);
     }
 
-    /// Answers ANY with one HINFO that says why (RFC 8482 §4.2).
+    /// Answers ANY with one HINFO that tells the reason (RFC 8482 §4.2).
     pub(super) fn give_hinfo(&mut self, here: Here<'r>) {
         let put = self.writer.put_record(here.owner, Type::HINFO, HINFO_TTL, b"\x07RFC8482\0");
         match put {
@@ -54,7 +56,7 @@ impl<'r> Resolve<'r, '_> {
         }
     }
 
-    /// The SOA of a negative answer, living no longer than its MINIMUM field (RFC 2308 §3).
+    /// Writes the SOA of a negative answer, with a TTL of at most its MINIMUM field (RFC 2308 §3).
     pub(super) fn deny(&mut self, here: Here<'r>) {
         let zone = here.zone;
         let Some(set) = zone.set(zone.apex(), Type::SOA) else { return };
@@ -73,8 +75,8 @@ impl<'r> Resolve<'r, '_> {
         }
     }
 
-    /// A referral: the delegation's NS, and the addresses that the client cannot do without
-    /// (RFC 1034 §4.3.2 step 3b, RFC 9471).
+    /// Writes a referral: the NS of the delegation, and the addresses that the client needs (RFC
+    /// 1034 §4.3.2 step 3b, RFC 9471).
     pub(super) fn refer(&mut self, here: Here<'r>, cut: NodeId) {
         let zone = here.zone;
         let Some(set) = zone.set(cut, Type::NS) else { return };
@@ -99,12 +101,12 @@ impl<'r> Resolve<'r, '_> {
         self.add_addresses(here, &set, &starts, Some(cut));
     }
 
-    /// Adds the addresses that the zone has for the names in `set`. Where they do not fit they
-    /// are left out, but for glue below `cut`: without that the referral would be of no use.
+    /// Adds the addresses that the zone has for the names in `set`. Addresses that do not fit are
+    /// left out. If glue below `cut` does not fit, TC is set: without it the referral is of no use.
     fn add_addresses(&mut self, here: Here<'r>, set: &Set, starts: &Starts, cut: Option<NodeId>) {
         let zone = here.zone;
         let Some(offset) = rdata::target_offset(set.rtype) else { return };
-        // By hash, not by node: several names may be synthesised from one wildcard.
+        // Compared by hash, not by node: one wildcard may stand for several names.
         let mut added = [0; ADDITIONAL_NAMES_MAX];
         for (at, wire) in zone.rdata(set).enumerate() {
             let Some(target) = rdata::target_name(set.rtype, wire) else { continue };
@@ -115,7 +117,8 @@ impl<'r> Resolve<'r, '_> {
             let hash = self.target.hash(self.target.depth());
             let needed = cut.is_some_and(|cut| zone.is_below(cut, self.target));
             let owner = starts.get(at).and_then(|start| pointer_to(usize::from(*start) + offset));
-            // Where no pointer is known, a whole name is worth its room only if it is needed.
+            // If there is no pointer, a whole name is worth its room only if its addresses are
+            // needed.
             if owner.is_none() && !needed {
                 continue;
             }
@@ -142,7 +145,7 @@ impl<'r> Resolve<'r, '_> {
         }
     }
 
-    /// Writes an alias record; returns a pointer to its target, if one can reach that far.
+    /// Writes an alias record. Returns a pointer to its target, if a pointer reaches that far.
     pub(super) fn write_alias(
         &mut self,
         owner: u16,
@@ -157,7 +160,7 @@ impl<'r> Resolve<'r, '_> {
         Ok(pointer_to(start.position()))
     }
 
-    /// Writes a DNAME at the suffix of `depth` labels of the present name.
+    /// Writes a DNAME whose owner is the suffix of `depth` labels of the present name.
     pub(super) fn write_dname(
         &mut self,
         here: Here<'r>,
@@ -169,8 +172,8 @@ impl<'r> Resolve<'r, '_> {
         write_rdata(self.writer, Type::DNAME, ttl, target).map(|_| ())
     }
 
-    /// Writes the suffix of `depth` labels of the present name as an owner; returns a pointer to
-    /// it, if one can reach that far.
+    /// Writes the suffix of `depth` labels of the present name as an owner. Returns a pointer to
+    /// it, if a pointer reaches that far.
     fn put_ancestor(&mut self, here: Here<'r>, depth: usize) -> Result<Option<u16>, Full> {
         if here.aliased {
             let at = self.writer.len();
@@ -182,7 +185,7 @@ impl<'r> Resolve<'r, '_> {
         Ok(Some(owner))
     }
 
-    /// The first `len` octets of the present name: the labels in front of a DNAME's owner.
+    /// Returns the first `len` octets of the present name: the labels before the owner of a DNAME.
     pub(super) fn prefix(&self, here: &Here<'r>, len: usize) -> &[u8] {
         self.name(here).as_wire().get(..len).unwrap_or(&[])
     }
@@ -194,7 +197,7 @@ fn note(starts: &mut Starts, at: usize, start: usize) {
     }
 }
 
-/// Writes every record of a set at the owner that the pointer `owner` names.
+/// Writes every record of a set. The pointer `owner` leads to their owner name.
 // Always inlined: both callers are hot, and most sets have one short record.
 #[inline(always)]
 fn write_set(writer: &mut Writer<'_>, owner: u16, zone: &Zone, set: &Set) -> Result<(), Full> {
@@ -211,7 +214,7 @@ fn write_set(writer: &mut Writer<'_>, owner: u16, zone: &Zone, set: &Set) -> Res
     Ok(())
 }
 
-/// Writes every record of a set of addresses at the owner `name`.
+/// Writes every record of a set of addresses with the owner name `name`.
 fn write_set_of(writer: &mut Writer<'_>, name: &Qname, zone: &Zone, set: &Set) -> Result<(), Full> {
     zone.rdata(set).try_for_each(|wire| {
         writer.put_name(name.as_wire())?;
@@ -219,8 +222,8 @@ fn write_set_of(writer: &mut Writer<'_>, name: &Qname, zone: &Zone, set: &Set) -
     })
 }
 
-/// Writes type to RDATA, with the names compressed where RFC 3597 §4 allows it; returns where in
-/// the message the RDATA starts.
+/// Writes a record from its type to its RDATA, with names compressed where RFC 3597 §4 allows it.
+/// Returns the place in the message where the RDATA starts.
 fn write_rdata(writer: &mut Writer<'_>, rtype: Type, ttl: u32, wire: &[u8]) -> Result<usize, Full> {
     let compression = rdata::compression(rtype);
     let start = writer.begin_rdata(rtype, ttl)?;

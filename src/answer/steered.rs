@@ -9,12 +9,12 @@ use crate::wire::edns::Subnet;
 use crate::wire::kind::Type;
 use crate::wire::writer::{Full, Writer, pointer_to};
 
-/// How far behind its start the target of an SRV record with a pointer for an owner stands
-/// (RFC 2782): owner, type to length, priority, weight, port.
+/// The octets of an SRV record before its target (RFC 2782), with a pointer as its owner: owner,
+/// type to length, priority, weight and port.
 const SRV_TARGET: usize = 2 + 10 + 6;
 
 impl<'r> Resolve<'r, '_> {
-    /// Answers a query for a service's own name.
+    /// Answers a query for the name of a service.
     pub(super) fn give_service(
         &mut self,
         here: Here<'r>,
@@ -34,8 +34,8 @@ impl<'r> Resolve<'r, '_> {
                 self.give_hinfo(here);
                 return Step::Done;
             }
-            // Only a CNAME can stand in for the other types. They draw apart from A and AAAA,
-            // whose shares they must not disturb.
+            // The other types can only be answered by a CNAME. They are drawn apart from A and
+            // AAAA, and so leave their shares alone.
             _ if service.plan.has_targets() => (Family::Any, Stream::Srv),
             _ => {
                 self.deny(here);
@@ -43,7 +43,7 @@ impl<'r> Resolve<'r, '_> {
             }
         };
         let Some(is_target) = self.draw(&here, service, family, stream) else {
-            // What is down takes no text with it.
+            // A service that is down keeps its text.
             match here.zone.set(node, qtype) {
                 Some(set) => self.give_set(here, &set),
                 None => self.deny_service(here, service, family),
@@ -65,7 +65,7 @@ impl<'r> Resolve<'r, '_> {
         Step::Done
     }
 
-    /// Answers the CNAME to the target that was drawn.
+    /// Answers with the CNAME to the target that was drawn.
     pub(super) fn give_target(&mut self, here: Here<'r>, service: &'r Service) -> Step {
         let endpoint = |&pick: &u16| here.zone.endpoints(service).get(usize::from(pick));
         let Some(drawn) = self.picks.as_slice().first().and_then(endpoint) else {
@@ -75,12 +75,12 @@ impl<'r> Resolve<'r, '_> {
         self.give_cname(here, service.ttl, here.zone.endpoint_owner(drawn))
     }
 
-    /// Draws endpoints into `picks`; returns whether they are targets, or `None` if there are none.
+    /// Draws endpoints into `picks`. Returns whether they are targets; `None` if there are none.
     ///
-    /// A service that has targets chooses the pool as if families did not count: a CNAME that
-    /// AAAA got because its pool has no IPv6 would be cached for A as well, and lead clients
-    /// away from a healthy pool. Where that pool lacks the family, another pool of addresses
-    /// may have it.
+    /// If a service has targets, the pool is chosen without regard to families. Otherwise AAAA
+    /// could get a CNAME because its pool has no IPv6; resolvers would cache the CNAME for A as
+    /// well, and lead clients away from a healthy pool. If the pool chosen lacks the family,
+    /// another pool of addresses may have it.
     fn draw(
         &mut self,
         here: &Here<'r>,
@@ -109,8 +109,8 @@ impl<'r> Resolve<'r, '_> {
         draw_family(&own, choice, draws, (stream, Stream::Srv), picks).map(|_| false)
     }
 
-    /// What selects endpoints for the client, by where it goes. The response holds for no more
-    /// clients than that does.
+    /// Prepares the selection of endpoints for the client, by its route. Narrows the scope of the
+    /// response to the clients of that route.
     #[inline(always)]
     pub(super) fn select(
         &mut self,
@@ -134,7 +134,7 @@ impl<'r> Resolve<'r, '_> {
         Select { plan, board, routed, family, addresses_only: false, trace }
     }
 
-    /// Notes which endpoints the answer names.
+    /// Notes the endpoints that the answer names.
     #[inline]
     pub(super) fn note_named(&self, picks: &Picks) {
         if let Some(trace) = self.trace {
@@ -142,7 +142,7 @@ impl<'r> Resolve<'r, '_> {
         }
     }
 
-    /// Denies, and says so if there is something that could be up.
+    /// Writes a negative answer; gives the reason if the service has endpoints of the family.
     pub(super) fn deny_service(&mut self, here: Here<'r>, service: &Service, family: Family) {
         let could_serve = |endpoint: &Endpoint| match family {
             Family::V4 => endpoint.v4.is_some(),
@@ -176,8 +176,8 @@ impl<'r> Resolve<'r, '_> {
         self.head.answers += count;
     }
 
-    /// Answers SRV (RFC 2782): every endpoint that may serve, with weight and port; failover
-    /// tiers are priorities; the endpoints' own addresses ride along.
+    /// Answers SRV (RFC 2782) with every endpoint that may serve, its weight and its port. Failover
+    /// tiers are priorities. The endpoints' own addresses are in the additional section.
     pub(super) fn give_srv(&mut self, here: Here<'r>, node: NodeId, service: &'r Service) {
         let select = self.select(&here, service, Family::Any);
         let Some(draws) = self.draws.get_mut(here.zone_at) else { return };
@@ -222,8 +222,8 @@ impl<'r> Resolve<'r, '_> {
                 written += 1;
                 continue;
             }
-            // A stream has no larger transport to fall back to: it carries what fits, and as
-            // the first endpoint is drawn anew each time, every one is seen.
+            // A stream has no larger transport to fall back to: it carries what fits. The first
+            // endpoint is drawn anew each time, so that each of them appears.
             if self.client.over.is_stream() {
                 self.writer.undo(mark);
                 break;
@@ -233,7 +233,7 @@ impl<'r> Resolve<'r, '_> {
             return;
         }
         self.head.answers += written;
-        // The targets' names stand in the records, one after another.
+        // The names of the targets are in the records, one after another.
         let (mut at, has_twins) = (first, service.plan.has_twins());
         for (place, share) in shares.iter().enumerate().take(usize::from(written)) {
             let Some(endpoint) = endpoints.get(usize::from(share.member)) else { continue };
@@ -260,14 +260,14 @@ impl<'r> Resolve<'r, '_> {
         self.writer.put_record_with(here.owner, Type::SRV, ttl, front, target)
     }
 
-    /// Adds the addresses of one SRV target that may serve; those that do not fit are left out.
+    /// Adds the addresses of one SRV target that may serve. Addresses that do not fit are left out.
     fn add_own_addresses(&mut self, here: Here<'r>, owner: u16, ttl: u32, endpoint: &Endpoint) {
         let board = here.zone.board();
         let [v4, v6] = endpoint.bits();
         let v4_serves = endpoint.v4.is_some() && board.is_set(v4);
         let v6_serves = endpoint.v6.is_some() && board.is_set(v6);
         for (rtype, serves) in [(Type::A, v4_serves), (Type::AAAA, v6_serves)] {
-            // Where everything is down and answered all the same, the addresses are too.
+            // If everything is down but answered all the same, all addresses are added.
             if !serves && (v4_serves || v6_serves) {
                 continue;
             }
@@ -277,8 +277,8 @@ impl<'r> Resolve<'r, '_> {
     }
 }
 
-/// Whether the target of the share at `place` is that of one before it: a name in two tiers has
-/// its addresses once.
+/// Returns whether a share before the one at `place` has the same target: the addresses of a name
+/// in two tiers are added once.
 #[cold]
 fn is_named_before(plan: Plan<'_>, shares: &[Share], place: usize) -> bool {
     let name = |share: &Share| plan.name_twin(share.member);
@@ -286,10 +286,10 @@ fn is_named_before(plan: Plan<'_>, shares: &[Share], place: usize) -> bool {
     shares.iter().take(place).any(|before| Some(name(before)) == own)
 }
 
-/// Draws what `own` looks for into `picks`, from the pool that was chosen for any family, or, where
-/// that pool lacks it, from another one; returns the choice that it drew from. The other one is
-/// looked for in the second of the `streams`: the splits above are drawn apart, or the two walks
-/// would disturb each other's shares.
+/// Draws the endpoints that `own` asks for into `picks`, from the pool chosen for any family. If
+/// that pool lacks the family, it draws from another pool, which it chooses in the second of the
+/// `streams`. Splits are drawn apart for that, so that the two walks do not disturb each other's
+/// shares. Returns the choice that it drew from.
 pub(super) fn draw_family(
     own: &Select<'_>,
     choice: Choice,
@@ -303,7 +303,7 @@ pub(super) fn draw_family(
     Some(choice)
 }
 
-/// Writes the address of `endpoint` for which `rtype` is; `None` if it has none.
+/// Writes the address of `endpoint` for `rtype`; returns `None` if there is none.
 // Always inlined: an address has few octets to copy, and their number is known here.
 #[inline(always)]
 fn put_address(

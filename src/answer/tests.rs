@@ -1,5 +1,5 @@
-//! Answers of small zones, byte by byte where bytes matter. The whole of RFC 1034 is compared
-//! with a naive model in `tests/it`.
+//! Tests of answers from small zones, byte by byte where bytes matter. `tests/it` compares the
+//! whole of RFC 1034 with a naive model.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -147,7 +147,7 @@ impl Engine {
         found.bits().iter().for_each(|bit| zone.board().show(*bit, Showing::DOWN));
     }
 
-    /// What `count` answers name, and how often.
+    /// Counts how often `count` answers name each address.
     fn shares(&mut self, count: usize) -> Vec<(String, usize)> {
         let mut shares = std::collections::BTreeMap::new();
         for _ in 0..count {
@@ -160,7 +160,7 @@ impl Engine {
     }
 }
 
-/// `RCODE flags | answer | authority | additional`, records without class.
+/// Prints `RCODE flags | answer | authority | additional`, with records without their class.
 fn text(message: &Message) -> String {
     let section = |records: &[crate::wire::message::Record]| {
         let texts: Vec<String> = records

@@ -1,6 +1,6 @@
-//! What was met on the way to an answer, for whoever asks why it is what it is.
+//! The names met on the way to an answer, and the steps there, for explanations.
 //!
-//! It is noted by the code that answers queries, while it does. Queries have no [`Trace`].
+//! The code that answers queries notes them as it runs. Queries have no [`Trace`].
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use crate::steering::{self, Member, Routed, Step};
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
 
-/// Collects what is met.
+/// The names met so far, and the steps of walks.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     hops: RefCell<Vec<Hop>>,
@@ -23,50 +23,50 @@ pub(super) struct Trace {
 pub struct Hop {
     /// The name, in lower case.
     pub name: Name,
-    /// What it met.
+    /// The zone or data that the name met.
     pub met: Met,
-    /// What was steered, if it is a service.
+    /// The steering of the name, if it is a service.
     pub steered: Option<Steered>,
 }
 
-/// What a name met. Zones are told by their place in the snapshot.
+/// The result of the look-up of a name. Zones are given by their place in the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {
-    /// It lies in no zone of ours.
+    /// No zone of ours.
     NoZone,
-    /// It lies in a zone that the client is not let into.
+    /// A zone that does not admit the client.
     Prohibited(usize),
-    /// It lies in a zone of which there is no data.
+    /// A zone without data.
     Absent(usize),
-    /// What the zone has for it.
+    /// A zone, and the data in it.
     Found(usize, Found),
 }
 
-/// How a service came to its answer.
+/// The steering of one service.
 #[derive(Clone, Debug)]
 pub struct Steered {
-    /// The service, by its place among those of the zone.
+    /// The number of the service among those of the zone.
     pub service: usize,
-    /// Whom it was steered for.
+    /// The address that it was steered for.
     pub client: IpAddr,
-    /// Whether that is the client subnet (RFC 7871), not the source of the query.
+    /// Whether that address is of the client subnet (RFC 7871), not the source of the query.
     pub is_subnet: bool,
-    /// Where the client goes.
+    /// The result of routing the client.
     pub routed: Routed,
-    /// What the walk there saw.
+    /// The steps of the walks.
     pub steps: Vec<Step>,
     /// The endpoints that the answer names, in its order.
     pub named: Vec<Member>,
 }
 
 impl Trace {
-    /// All of it, in order.
+    /// Returns all names met, in order.
     pub(super) fn into_hops(self) -> Vec<Hop> {
         self.end_service();
         self.hops.into_inner()
     }
 
-    /// The trace of the walks below.
+    /// Returns the trace of the walks.
     pub(super) fn steps(&self) -> &steering::Trace {
         &self.steps
     }
@@ -105,7 +105,7 @@ impl Trace {
         }
     }
 
-    /// Gives the last service the steps of its walks.
+    /// Moves the steps of the walks to the last service.
     fn end_service(&self) {
         let steps = self.steps.take();
         if let Some(steered) = self.hops.borrow_mut().last_mut().and_then(|h| h.steered.as_mut()) {

@@ -1,22 +1,23 @@
-//! Which addresses something is open to: one longest-prefix look-up.
+//! Access by address: one longest-prefix look-up says whether it is admitted.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
-/// Networks that are let in and networks that are not: the narrowest that holds an address decides.
+/// The networks that are admitted and those that are denied. The narrowest one that holds an
+/// address decides.
 #[derive(Clone, Debug)]
 pub struct Access {
     v4: PrefixMap<Ipv4Net, bool>,
     v6: PrefixMap<Ipv6Net, bool>,
-    /// What holds for an address in none of them.
+    /// Whether an address in none of the networks is admitted.
     others: bool,
 }
 
 impl Access {
-    /// Open to `allow` without `deny`; to everyone without `deny` if nothing is allowed by name.
-    /// A network in both is denied.
+    /// Admits the networks of `allow` without those of `deny`; if `allow` is empty, all networks
+    /// without those of `deny`. A network in both is denied.
     pub fn new(allow: &[IpNet], deny: &[IpNet]) -> Self {
         let mut access =
             Self { v4: PrefixMap::new(), v6: PrefixMap::new(), others: allow.is_empty() };
@@ -30,15 +31,15 @@ impl Access {
         access
     }
 
-    /// Open to `allow` and nobody else.
+    /// Admits the networks of `allow` only.
     pub fn only(allow: &[IpNet]) -> Self {
         Self { others: false, ..Self::new(allow, &[]) }
     }
 
-    /// Whether `address` is let in.
+    /// Returns whether `address` is admitted.
     ///
     /// # Cost
-    /// Nothing where no network of the address's family is named, else one look-up.
+    /// Nothing if no network of the address's family is named, otherwise one look-up.
     // Inlined: mostly it is two comparisons, twice an answer.
     #[inline]
     pub fn admits(&self, address: IpAddr) -> bool {

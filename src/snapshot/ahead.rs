@@ -1,4 +1,4 @@
-//! What an answer is about to read, fetched before it is found out step by step.
+//! Fetches the memory that an answer is about to read, before it is found step by step.
 
 use std::hint::black_box;
 
@@ -8,30 +8,30 @@ use crate::steering::{Draws, Stream};
 use crate::wire::kind::Type;
 use crate::zone::limits::ADDRESSES_OF_ALL;
 
-/// From how many octets of names on a zone counts as large: half of what a core's own cache
-/// usually holds.
+/// The size of the names and RRsets of a zone, in octets, from which it counts as large: half of a
+/// core's own cache, as it usually is.
 const LARGE: usize = 512 * 1024;
 
 impl Snapshot {
-    /// Whether any zone is large.
+    /// Returns whether any zone is large.
     pub fn has_large_zones(&self) -> bool {
         self.zones.iter().any(|zone| zone.is_large())
     }
 }
 
 impl Zone {
-    /// Whether a name of it, taken at random, is hardly ever in a cache.
+    /// Returns whether a name of the zone, taken at random, is hardly ever in a cache.
     pub fn is_large(&self) -> bool {
         self.nodes.len() >= LARGE
     }
 
-    /// The node that `hash` is most likely that of; it may be that of another name.
+    /// Finds the node that probably has the hash `hash`; it may be another name's.
     pub fn likely(&self, hash: u64) -> Option<NodeId> {
         self.index.find(hash, |_| true).map(NodeId)
     }
 
-    /// Fetches what an answer of type `qtype` at the node `id` reads, without waiting for any of
-    /// it.
+    /// Fetches the memory that an answer of type `qtype` at the node `id` reads, without waiting
+    /// for it.
     pub fn fetch(&self, id: NodeId, qtype: Type, draws: &Draws) {
         let Some(node) = self.nodes.node(id) else { return };
         let service = self.services.get((node.steered() & !SRV_FLAG) as usize);

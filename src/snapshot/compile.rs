@@ -1,4 +1,4 @@
-//! From a zone as it is written to a zone as it is answered.
+//! Compiles a zone as written into a zone as it is answered.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -17,15 +17,16 @@ use crate::zone::{
     self, Asked, Condition, Index, NameTree, Override, Parts, Place, PoolIndex, Ttl, with_room,
 };
 
-/// The octets of a name and its one set without RDATA, for the room to begin with.
+/// The usual size of a name and its one set without RDATA, in octets: a guess for allocation.
 const NODE_LEN_USUAL: usize = 40;
 
 impl Zone {
-    /// Compiles `zone`, whose routes `tables` makes, with a board on which everything is up that
-    /// the zone file does not want otherwise.
+    /// Compiles `zone`, with its routes from `tables`. Everything on its board is up, unless the
+    /// zone file wants it otherwise.
     ///
     /// # Cost
-    /// By what the zone holds. Its parts are taken over, or freed once they are done with.
+    /// Proportional to the content of the zone. Its parts are reused, or freed when they are done
+    /// with.
     pub fn compile(zone: zone::Zone, tables: &mut RouteTables) -> Self {
         let Parts { origin, names, apex, sets, rdata, services: written, claims, clients } =
             zone.into_parts();
@@ -83,10 +84,10 @@ impl Zone {
         }
     }
 
-    /// Creates a zone at `origin` of which there is no data.
+    /// Creates a zone at `origin` without data.
     pub fn absent(origin: &Name) -> Self {
         let mut names = NameTree::with_room(1);
-        // A tree takes many more names than one.
+        // A tree has room for more names than one.
         let apex = names.add(origin.as_wire()).unwrap_or(0);
         let sets = Sets { found: Vec::new(), rdata: Vec::new() };
         let (nodes, index, _) = sets.place(names, apex, |_| (NONE, None));
@@ -113,7 +114,7 @@ impl Zone {
     }
 }
 
-/// The RRsets of a zone as they are found, their owners by number.
+/// The RRsets of a zone as they are collected, with the numbers of their owners.
 struct Sets {
     found: Vec<zone::Set>,
     rdata: Vec<u8>,
@@ -136,8 +137,8 @@ impl Sets {
         self.found.push(zone::Set { owner, rtype, count, ttl, rdata });
     }
 
-    /// An endpoint's own name holds its addresses, or a CNAME to its target, whatever its state:
-    /// it stays reachable while answers that name it live.
+    /// Adds the records of an endpoint's own name: its addresses, or a CNAME to its target. They do
+    /// not depend on its state: it stays reachable while answers that name it are alive.
     fn add_own_records(&mut self, owner: u32, ttl: Ttl, endpoint: &zone::Endpoint) {
         match &endpoint.place {
             Place::Addresses { v4, v6 } => {
@@ -152,8 +153,9 @@ impl Sets {
         }
     }
 
-    /// Writes every name from the apex down with its sets and what `steered` says of it, parents
-    /// before children, and makes the index of names lead to where they stand; returns that too.
+    /// Writes every name from the apex down, parents before children, with its sets and the
+    /// steering that `steered` returns. Returns the nodes, the index from names to them, and the
+    /// node of each name.
     fn place(
         mut self,
         names: NameTree,
@@ -182,13 +184,13 @@ impl Sets {
             places[name as usize] = Some(node);
         }
         let mut index = names.into_index();
-        // No node has the number that names above the apex get: nothing finds them.
+        // Names above the apex get a number that no node has: nothing finds them.
         index.renumber(|name| places[name as usize].map_or(NONE - 1, |node| node.0));
         (writing.finish(), index, places)
     }
 }
 
-/// The octets of `count` records, each behind its length, from `start` on.
+/// Returns the octets of `count` records, each after its length, from `start` on.
 fn records(rdata: &[u8], start: usize, count: u16) -> &[u8] {
     let mut end = start;
     for _ in 0..count {
@@ -197,17 +199,17 @@ fn records(rdata: &[u8], start: usize, count: u16) -> &[u8] {
     &rdata[start..end]
 }
 
-/// The services of a zone as they are compiled.
+/// The services of a zone while they are compiled.
 struct Services {
     services: Vec<Service>,
     plans: Plans,
     endpoints: Vec<Endpoint>,
     pools: Vec<Text>,
-    /// Where names of pools stand: those of sites come again in service after service.
+    /// The texts of pool names: the names of sites repeat in service after service.
     pool_names: HashMap<String, Text>,
     texts: Vec<u8>,
     bindings: Vec<Binding>,
-    /// Names that bindings share.
+    /// The names that bindings share.
     written_names: HashSet<Arc<str>>,
     last_service: Arc<str>,
     words: u32,
@@ -215,7 +217,7 @@ struct Services {
 }
 
 impl Services {
-    /// None yet, and room for `written`.
+    /// Creates an empty collection with room for `written`.
     fn with_room(written: &[zone::Service]) -> Self {
         let endpoints = written.iter().map(|service| service.endpoints().count()).sum();
         Self {
@@ -267,7 +269,7 @@ impl Services {
         self.services.push(Service { ttl, plan: place, label, https });
     }
 
-    /// The name of a pool where it is written, for people.
+    /// Returns the name of a pool as the zone file writes it, for people.
     fn written_pool_name(&mut self, pool: &zone::Pool) -> Arc<str> {
         let name = pool.nested_from.as_deref().unwrap_or(&pool.name);
         if let Some(known) = self.written_names.get(name) {
@@ -278,7 +280,7 @@ impl Services {
         name
     }
 
-    /// The name of a service for people: that of the last endpoint, if it is the same.
+    /// Returns the name of a service for people, shared with the last endpoint if it is equal.
     fn service_name(&mut self, name: String) -> Arc<str> {
         if *self.last_service != *name {
             self.last_service = name.into();
@@ -286,7 +288,8 @@ impl Services {
         Arc::clone(&self.last_service)
     }
 
-    /// Notes what decides the states of the addresses of `endpoint`, unless it is always up.
+    /// Adds the bindings that decide the states of the addresses of `endpoint`, unless it is always
+    /// up.
     fn bind(
         &mut self,
         pool: PoolIndex,
@@ -297,7 +300,7 @@ impl Services {
         if endpoint.guard.is_none() && endpoint.wanted == Override::Auto {
             return;
         }
-        // Its own name lies below the service that writes it, wherever it is nested.
+        // The endpoint's own name is below the service that writes it, wherever that is nested.
         let service = endpoint.owner.parent().unwrap_or_else(Name::root).to_string();
         let name = Arc::new(EndpointName {
             service: self.service_name(service),
@@ -340,11 +343,11 @@ impl Services {
     fn text(&mut self, text: &[u8]) -> Text {
         let start = self.texts.len() as u32;
         self.texts.extend_from_slice(text);
-        // Names are short; so is what the zone file calls a service: it is one.
+        // All texts are short: names, labels, which are names too, and the starts of HTTPS records.
         Text { start, len: text.len().min(usize::from(u16::MAX)) as u16 }
     }
 
-    /// The text of an endpoint's name: most are the first label of their owner.
+    /// Returns the text of an endpoint's name. Mostly it is the first label of its owner name.
     fn name(&mut self, name: &[u8], owner: Text) -> Text {
         let label = Text { start: owner.start + 1, len: name.len() as u16 };
         let written = &self.texts[owner.start as usize..];
@@ -355,9 +358,9 @@ impl Services {
     }
 }
 
-/// What is probed where `asked` guards an endpoint at `address`.
+/// Returns the probe of an endpoint at `address` that `asked` guards.
 fn probed(Asked { check, at }: &Asked, address: Option<IpAddr>, port: Option<u16>) -> Probed {
-    // Whoever has no port to probe is reported before, and so is a target whose check has no
+    // An endpoint without a port to probe is reported before, and so is a target whose check has no
     // address.
     let port = check.port.or(port).or(check.kind.default_port()).unwrap_or(0);
     let address = address.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
@@ -365,7 +368,7 @@ fn probed(Asked { check, at }: &Asked, address: Option<IpAddr>, port: Option<u16
     Probed { address, check: Arc::clone(check) }
 }
 
-/// Shows what the zone file wants of endpoints, as long as nothing else is known of them.
+/// Shows the states that the zone file wants, until anything else is known of the endpoints.
 fn show_wanted(board: &Board, bindings: &[Binding]) {
     for binding in bindings {
         match binding.wanted {

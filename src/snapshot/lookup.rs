@@ -1,4 +1,4 @@
-//! Finding a name in a compiled zone: RFC 1034 §4.3.2 step 3, with RFC 4592 and RFC 6672.
+//! Finds names in a compiled zone: RFC 1034 §4.3.2 step 3, with RFC 4592 and RFC 6672.
 
 use super::nodes::{NONE, Node, NodeId, RdataIter, SRV_FLAG, Set};
 use super::{Service, Zone};
@@ -6,34 +6,34 @@ use crate::wire::kind::Type;
 use crate::wire::name::Name;
 use crate::wire::qname::Qname;
 
-/// What a zone has for a name.
+/// The result of looking up a name in a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// The name, or the wildcard that it is synthesised from.
+    /// The node of the name, or of the wildcard that it is synthesised from.
     Node(NodeId),
     /// A delegation at or above the name.
     Cut(NodeId),
     /// A DNAME above the name.
     Dname(NodeId),
-    /// The name does not exist.
+    /// No node: the name does not exist.
     Nothing,
 }
 
-/// What steers the answers of a name.
+/// The service that steers the answers of a name.
 #[derive(Clone, Copy, Debug)]
 pub enum Steered<'a> {
-    /// It is a service.
+    /// The service at the name itself.
     Service(&'a Service),
-    /// It answers the SRV of a service.
+    /// The service whose SRV the name answers.
     Srv(&'a Service),
 }
 
 impl Zone {
-    /// Finds `qname`, which lies in this zone.
+    /// Finds `qname`, which must be in this zone.
     ///
     /// # Cost
-    /// One probe for a name that exists; else one for each halving of the number of labels
-    /// between it and the apex.
+    /// One probe for a name that exists. Otherwise one more for each halving of the number of
+    /// labels between it and the apex.
     // Always inlined: of its callers one is hot.
     #[inline(always)]
     pub fn find(&self, qname: &Qname, qtype: Type) -> Found {
@@ -42,13 +42,13 @@ impl Zone {
         };
         match self.cut_of(node) {
             None => Found::Node(id),
-            // The DS at a delegation is this side's (RFC 4035 §3.1.4.1).
+            // The DS of a delegation belongs to this side (RFC 4035 §3.1.4.1).
             Some(Found::Cut(cut)) if cut == id && qtype == Type::DS => Found::Node(id),
             Some(cut) => cut,
         }
     }
 
-    /// Finds what stands for `qname`, which has no node, by its closest encloser.
+    /// Finds the answer for `qname`, which has no node, by its closest encloser.
     fn find_above(&self, qname: &Qname) -> Found {
         let Some((encloser, node)) = self.closest_encloser(qname) else { return Found::Nothing };
         if let Some(cut) = self.cut_of(node) {
@@ -63,8 +63,8 @@ impl Zone {
         }
     }
 
-    /// Finds a name in a record of type `beside` for the additional section: what a query for its
-    /// addresses finds, or, beside NS, glue (RFC 1034 §4.2.1).
+    /// Finds the node with the addresses of a name in a record of type `beside`, for the additional
+    /// section: the node that a query for them would find, or, beside NS, glue (RFC 1034 §4.2.1).
     pub fn find_address_owner(&self, qname: &Qname, beside: Type) -> Option<NodeId> {
         let Some((id, node)) = self.node_at(qname, qname.depth()) else {
             return match self.find_above(qname) {
@@ -79,22 +79,22 @@ impl Zone {
         }
     }
 
-    /// The node's RRset of a type.
+    /// Returns the RRset of a type at the node.
     pub fn set(&self, id: NodeId, rtype: Type) -> Option<Set> {
         self.nodes.node(id)?.set(rtype)
     }
 
-    /// Whether records stand at the node, other than those of a service.
+    /// Returns whether the node has records other than those of a service.
     pub fn has_sets(&self, id: NodeId) -> bool {
         self.nodes.node(id).is_some_and(|node| node.sets().next().is_some())
     }
 
-    /// Whether the node is a wildcard.
+    /// Returns whether the node is a wildcard.
     pub fn is_wildcard(&self, id: NodeId) -> bool {
         self.below_origin(id).starts_with(b"\x01*")
     }
 
-    /// What steers the node, if anything does.
+    /// Returns the service that steers the node, if there is one.
     pub fn steered(&self, id: NodeId) -> Option<Steered<'_>> {
         let steered = self.nodes.node(id)?.steered();
         let service = self.services.get((steered & !SRV_FLAG) as usize)?;
@@ -102,32 +102,32 @@ impl Zone {
         Some(if is_srv { Steered::Srv(service) } else { Steered::Service(service) })
     }
 
-    /// The RDATA of a set, in file order.
+    /// Returns the RDATA of a set, in file order.
     pub fn rdata(&self, set: &Set) -> RdataIter<'_> {
         self.nodes.rdata(set)
     }
 
-    /// The apex.
+    /// Returns the node of the apex.
     pub fn apex(&self) -> NodeId {
         NodeId(0)
     }
 
-    /// How many labels the origin has.
+    /// Returns the number of labels of the origin.
     pub fn depth(&self) -> usize {
         self.depth
     }
 
-    /// How many labels the owner of `id` has.
+    /// Returns the number of labels of the owner name of `id`.
     pub fn depth_of(&self, id: NodeId) -> usize {
         self.depth + labels(self.below_origin(id)).count()
     }
 
-    /// Whether `name` lies at or below the origin.
+    /// Returns whether `name` is at or below the origin.
     pub fn holds(&self, name: &Qname) -> bool {
         name.depth() >= self.depth && name.suffix(self.depth) == &*self.apex
     }
 
-    /// Whether `name`, which lies in this zone, lies at or below the node `id`.
+    /// Returns whether `name`, which must be in this zone, is at or below the node `id`.
     pub fn is_below(&self, id: NodeId, name: &Qname) -> bool {
         let owner = self.below_origin(id);
         let labels = labels(owner).count();
@@ -136,7 +136,7 @@ impl Zone {
         name.as_wire().get(start..).is_some_and(|suffix| suffix.starts_with(owner))
     }
 
-    /// The name of a node without the origin.
+    /// Returns the name of a node without the origin.
     fn below_origin(&self, id: NodeId) -> &[u8] {
         self.nodes.node(id).map_or(&[], Node::name)
     }
@@ -149,7 +149,7 @@ impl Zone {
         Some(if is_dname { Found::Dname(cut) } else { Found::Cut(cut) })
     }
 
-    /// The longest existing ancestor: all ancestors of a name exist, so halving finds it.
+    /// Finds the longest existing ancestor. All ancestors of a name exist, so halving finds it.
     fn closest_encloser(&self, qname: &Qname) -> Option<(NodeId, Node<'_>)> {
         let (mut low, mut high) = (self.depth, qname.depth());
         let mut found = (self.apex(), self.nodes.node(self.apex())?);
@@ -174,7 +174,7 @@ impl Zone {
         self.nodes.node(id).map(|node| (id, node))
     }
 
-    /// The name of this zone's services whose label is `label`, or any if it is given whole.
+    /// Finds the service whose label is `label`; a label may also be given as a whole name.
     pub fn service_named(&self, label: &str) -> Option<&Service> {
         let given = Name::parse(label, Some(&self.origin)).ok();
         self.services.iter().find(|service| {
@@ -185,7 +185,7 @@ impl Zone {
     }
 }
 
-/// The labels, with their length octets, up to the first empty one.
+/// Returns the labels, with their length octets, up to the first empty one.
 fn labels(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = name;
     std::iter::from_fn(move || {

@@ -5,9 +5,8 @@
 //!   (unchanged zones are shared) ──────────────┴ Snapshot::new ─▶ Arc<Snapshot>, generation n
 //! ```
 //!
-//! A published [`Snapshot`] never changes. What changes between two of them, the health of
-//! endpoints, stands on each zone's [`crate::health::Board`]. Not here: what a response is made
-//! of (`answer`).
+//! A published [`Snapshot`] never changes. The health of endpoints changes between two snapshots;
+//! each zone's [`crate::health::Board`] holds it. Not here: the content of responses (`answer`).
 
 mod access;
 mod ahead;
@@ -30,19 +29,19 @@ pub use lookup::{Found, Steered};
 use nodes::Nodes;
 pub use nodes::{NodeId, RdataIter, Set};
 
-/// All zones of one moment.
+/// All zones at one moment.
 #[derive(Debug)]
 pub struct Snapshot {
     generation: u64,
     zones: Box<[Arc<Zone>]>,
     index: Index,
-    /// How many labels the origins have: each number once, the greatest first.
+    /// The numbers of labels of the origins: each number once, the greatest first.
     depths: Box<[u8]>,
 }
 
 impl Snapshot {
-    /// Puts compiled zones together. Of several zones with one origin the first counts; `config`
-    /// refuses such a set before it comes here.
+    /// Creates a snapshot of compiled zones. If several zones have one origin the first counts;
+    /// `config` refuses such a set before.
     pub fn new(generation: u64, zones: Vec<Arc<Zone>>) -> Self {
         let mut index = Index::new();
         let (mut depths, mut qname) = (Vec::with_capacity(zones.len()), Qname::new());
@@ -56,21 +55,21 @@ impl Snapshot {
         Self { generation, zones: zones.into(), index, depths: depths.into() }
     }
 
-    /// The number of this snapshot; later ones have greater numbers.
+    /// Returns the number of this snapshot; later ones have greater numbers.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The zones, in no particular order.
+    /// Returns the zones, in no particular order.
     pub fn zones(&self) -> &[Arc<Zone>] {
         &self.zones
     }
 
-    /// The zone that answers `qname`: the closest one at or above it (RFC 1034 §4.3.2 step 2),
-    /// with its place in [`Snapshot::zones`].
+    /// Finds the zone that answers `qname`: the closest one at or above it (RFC 1034 §4.3.2 step
+    /// 2). Returns it with its place in [`Snapshot::zones`].
     ///
-    /// The DS records of a zone are its parent's (RFC 4035 §3.1.4.1): for them the parent is
-    /// taken, if it is here.
+    /// The DS records of a zone belong to its parent (RFC 4035 §3.1.4.1): for DS the parent is
+    /// returned, if it is here.
     ///
     /// # Cost
     /// One probe for each number of labels that an origin has and `qname` can have.
@@ -92,8 +91,8 @@ impl Snapshot {
         self.closest(qname, qname.depth().checked_sub(1)?)
     }
 
-    /// The zones below another one here that does not delegate to them, with that one: whoever
-    /// walks down by it never arrives.
+    /// Finds the zones that no resolver reaches from above: the closest zone above each is here
+    /// too, but does not delegate to it. Returns each with that zone.
     ///
     /// # Cost
     /// Two look-ups a zone.
@@ -128,54 +127,55 @@ impl Snapshot {
     }
 }
 
-/// One compiled zone.
+/// A compiled zone.
 #[derive(Debug)]
 pub struct Zone {
     origin: Name,
-    /// The origin in lower case, as names to look up are.
+    /// The origin in lower case, like the names to look up.
     apex: Box<[u8]>,
-    /// Labels of the origin.
+    /// The number of labels of the origin.
     depth: usize,
     nodes: Nodes,
-    /// Where each name stands in `nodes`.
+    /// The places of names in `nodes`.
     index: Index,
     services: Box<[Service]>,
-    /// The ports of the names that answer SRV with one of their own, by their nodes.
+    /// The ports of names that answer SRV with a port of their own, sorted by node.
     srv_ports: Box<[(NodeId, u16)]>,
     plans: Plans,
-    /// Of all services.
+    /// The endpoints of all services.
     endpoints: Box<[Endpoint]>,
     /// The names of the pools of all services.
     pools: Box<[Text]>,
-    /// The labels of services, the names of pools, the names and owners of endpoints.
+    /// The texts: labels of services, names of pools, names and owners (or targets) of endpoints,
+    /// and starts of HTTPS records.
     texts: Box<[u8]>,
     board: Arc<Board>,
     bindings: Arc<[Binding]>,
     points: PointCounts,
     access: Access,
     subnets: Access,
-    /// Whether it stands for a zone that there is no data of.
+    /// Whether it stands for a zone without data.
     is_absent: bool,
 }
 
 impl Zone {
-    /// Whether it stands for a zone of which there is no data: it admits nobody, and each query for
-    /// its names is answered with SERVFAIL.
+    /// Returns whether it stands for a zone without data: it admits nobody, and every query for its
+    /// names is answered with SERVFAIL.
     pub fn is_absent(&self) -> bool {
         self.is_absent
     }
 
-    /// The apex.
+    /// Returns the name of the apex.
     pub fn origin(&self) -> &Name {
         &self.origin
     }
 
-    /// The services, in file order.
+    /// Returns the services, in file order.
     pub fn services(&self) -> &[Service] {
         &self.services
     }
 
-    /// How the answers of `service` are drawn.
+    /// Returns the plan of the answers of `service`.
     ///
     /// # Cost
     /// That of [`Plans::plan`].
@@ -183,40 +183,42 @@ impl Zone {
         self.plans.plan(&service.plan)
     }
 
-    /// The name of `service` as the zone file writes it.
+    /// Returns the name of `service` as the zone file writes it.
     pub fn label(&self, service: &Service) -> &str {
         std::str::from_utf8(self.text(service.label)).unwrap_or("")
     }
 
-    /// The data of the HTTPS record of `service` up to its hints; `None`: it answers none.
+    /// Returns the RDATA of the HTTPS record of `service` up to its hints; `None` if it does not
+    /// answer HTTPS.
     pub fn https_head(&self, service: &Service) -> Option<&[u8]> {
         Some(self.text(service.https)).filter(|head| !head.is_empty())
     }
 
-    /// The names of the pools of `service`, by their number.
+    /// Returns the names of the pools of `service`, by their numbers.
     pub fn pool_names(&self, service: &Service) -> impl Iterator<Item = &str> {
         let Range { start, end } = service.plan.pools();
         let pools = self.pools.get(start as usize..end as usize).unwrap_or(&[]);
         pools.iter().map(|&name| std::str::from_utf8(self.text(name)).unwrap_or(""))
     }
 
-    /// The port that SRV answers of the node carry for every endpoint; `None`: each its own.
+    /// Returns the port that SRV answers of the node give for every endpoint; `None` if each
+    /// endpoint has its own.
     ///
     /// # Cost
-    /// A search among the names of the zone that have one.
+    /// A search among the names of the zone that have such a port.
     pub fn srv_port(&self, node: NodeId) -> Option<u16> {
         let found = self.srv_ports.binary_search_by_key(&node.0, |&(node, _)| node.0).ok()?;
         self.srv_ports.get(found).map(|&(_, port)| port)
     }
 
-    /// The endpoints of `service` by [`crate::steering::Member`].
+    /// Returns the endpoints of `service`, by [`crate::steering::Member`].
     pub fn endpoints(&self, service: &Service) -> &[Endpoint] {
         let Range { start, end } = service.plan.members();
         self.endpoints.get(start as usize..end as usize).unwrap_or(&[])
     }
 
-    /// The TTL of an answer that names these members of `service`, in seconds: shorter while one
-    /// of them is about to go down.
+    /// Returns the TTL in seconds of an answer that names these members of `service`: shorter while
+    /// one of them is about to go down.
     ///
     /// # Cost
     /// One atomic load, unless anything in the zone is not as its file says.
@@ -231,19 +233,19 @@ impl Zone {
         most.fold(service.ttl, |ttl, most| ttl.min(u32::from(most)))
     }
 
-    /// How many endpoints `service` has without those of nested services.
+    /// Returns the number of endpoints of `service` without those of nested services.
     pub fn own_endpoint_count(&self, service: &Service) -> usize {
         let plan = self.plan(service);
         let own = plan.pools().iter().filter(|pool| !pool.is_nested());
         own.map(|pool| pool.members().len()).sum()
     }
 
-    /// The name of `endpoint` in the zone file.
+    /// Returns the name of `endpoint` in the zone file.
     pub fn endpoint_name(&self, endpoint: &Endpoint) -> &str {
         std::str::from_utf8(self.text(endpoint.name)).unwrap_or("")
     }
 
-    /// The own owner name of `endpoint`, or, of one that has a target, that; wire format.
+    /// Returns the target of `endpoint`, or its own owner name if it has addresses, in wire format.
     pub fn endpoint_owner(&self, endpoint: &Endpoint) -> &[u8] {
         self.text(endpoint.owner)
     }
@@ -252,66 +254,67 @@ impl Zone {
         self.texts.get(start as usize..start as usize + usize::from(len)).unwrap_or(&[])
     }
 
-    /// The states of its endpoints.
+    /// Returns the board with the states of its endpoints.
     pub fn board(&self) -> &Arc<Board> {
         &self.board
     }
 
-    /// What decides the bits of [`Zone::board`], but for endpoints that are always up.
+    /// Returns the bindings that decide the bits of [`Zone::board`]. Endpoints that are always up
+    /// have none.
     pub fn bindings(&self) -> &Arc<[Binding]> {
         &self.bindings
     }
 
-    /// Who may ask for its names.
+    /// Returns the access of clients to the names of the zone.
     pub fn access(&self) -> &Access {
         &self.access
     }
 
-    /// Whether any of its answers depends on where clients are.
+    /// Returns whether any of its answers depends on the places of clients.
     pub fn asks_geo(&self) -> bool {
         self.plans.asks_geo()
     }
 
-    /// Whose client subnets (RFC 7871) are believed.
+    /// Returns the access that says whose client subnets (RFC 7871) are believed.
     pub fn subnets(&self) -> &Access {
         &self.subnets
     }
 
-    /// How much memory a worker needs to draw in this zone.
+    /// Returns the number of draw points that a worker needs memory for.
     pub fn points(&self) -> PointCounts {
         self.points
     }
 }
 
-/// A compiled service, one line of the cache; only good in the zone that gave it.
+/// A compiled service; it fills one cache line. Only valid in the zone that gave it.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Service {
     /// The TTL of its records in seconds.
     pub ttl: u32,
-    /// Where [`Zone::plan`] finds how its answers are drawn.
+    /// The place of its plan, for [`Zone::plan`].
     pub plan: PlanPlace,
     label: Text,
-    /// Empty: it does not answer HTTPS.
+    /// The start of its HTTPS record; empty if it does not answer HTTPS.
     https: Text,
 }
 
-/// What records need to know of an endpoint; only good in the zone that gave it.
+/// An endpoint, as records need it. Only valid in the zone that gave it.
 #[derive(Debug)]
 pub struct Endpoint {
-    /// Its IPv4 address.
+    /// The IPv4 address.
     pub v4: Option<[u8; 4]>,
-    /// Its IPv6 address.
+    /// The IPv6 address.
     pub v6: Option<[u8; 16]>,
-    /// Its port; 0 if it has none.
+    /// The port; 0 if it has none.
     pub port: u16,
     name: Text,
     owner: Text,
-    /// Where its IPv4 state stands on the board.
+    /// The place of its IPv4 state on the board.
     bit: Bit,
 }
 
-/// Where something stands in [`Zone::texts`].
+/// The place of a text in [`Zone::texts`].
 #[derive(Clone, Copy, Debug)]
 struct Text {
     start: u32,
@@ -321,7 +324,7 @@ struct Text {
 const _: () = assert!(size_of::<Service>() == 64);
 
 impl Endpoint {
-    /// Where its states stand on the board: IPv4, IPv6.
+    /// Returns the places of its states on the board: IPv4, IPv6.
     pub fn bits(&self) -> [Bit; 2] {
         [self.bit, Bit { word: self.bit.word.saturating_add(1), ..self.bit }]
     }

@@ -1,21 +1,21 @@
-//! The names of a zone and what stands at them: one run of octets for each name.
+//! The names of a zone and the data at them: one run of octets for each name.
 //!
 //! ```text
 //! cut 4 │ wildcard 4 │ steered 4 │ sets 2 │ name length 1 │ name │ lines │ set, set, …
 //! set:  type 2 │ count 2 │ TTL 4 │ length 4 │ (length 2 │ RDATA), …
 //! ```
 //!
-//! Only a service has lines ([`Lines`]). Everything that a query reads of a name lies side by side:
-//! in a large zone at random, where each place in memory costs a miss of the cache, that is most of
-//! the time that a look-up takes.
+//! Only a service has lines ([`Lines`]). All that a query reads of a name lies side by side. In a
+//! large zone with random queries each place in memory costs a cache miss, and these are most of
+//! the time of a look-up.
 
 use crate::steering::Lines;
 use crate::wire::kind::Type;
 
-/// No name, no service.
+/// The number that means no name or no service.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Marks [`Node::steered`] as an SRV owner.
+/// The bit of [`Node::steered`] that marks an owner of SRV.
 pub(super) const SRV_FLAG: u32 = 1 << 31;
 
 const CUT: usize = 0;
@@ -25,19 +25,21 @@ const SETS: usize = 12;
 const NAME_LEN: usize = 14;
 const NAME: usize = 15;
 
-/// Runs start at multiples of this many octets. All names and all data of a zone take up to 4 GiB
-/// (`zone::Records`), and their runs up to several times that; a number of 32 bits counts 32 GiB.
+/// The alignment of runs in octets. All names and all data of a zone take up to 4 GiB
+/// (`zone::Records`), and their runs up to several times that; with this step, 32 bits reach 32
+/// GiB.
 const STEP: usize = 8;
 
-/// The length of a set in front of its records.
+/// The octets of a set before its records.
 const SET_LEN: usize = 12;
 
-/// A name of a zone; only good in the zone that gave it. Where its run starts, counted in `STEP`s.
+/// A name of a zone: the place where its run starts, in units of `STEP`. Only valid in the zone
+/// that gave it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeId(pub(super) u32);
 
 impl NodeId {
-    /// Where its run starts.
+    /// Returns the place where its run starts.
     fn at(self) -> usize {
         self.0 as usize * STEP
     }
@@ -46,41 +48,41 @@ impl NodeId {
 /// An RRset of a compiled zone.
 #[derive(Clone, Copy, Debug)]
 pub struct Set {
-    /// Its type.
+    /// The type.
     pub rtype: Type,
-    /// How many records it has.
+    /// The number of records.
     pub count: u16,
-    /// Their TTL in seconds.
+    /// The TTL of the records in seconds.
     pub ttl: u32,
-    /// Where its records start.
+    /// The place where the records start.
     records: usize,
 }
 
-/// The runs of a zone, the apex first, parents before children.
+/// The runs of a zone: the apex first, parents before children.
 #[derive(Debug)]
 pub(super) struct Nodes(Box<[u8]>);
 
-/// One name. What cannot be read, because there is no such name, is nothing.
+/// One name. Anything that cannot be read of it, because there is no such name, is empty.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
     nodes: &'a [u8],
     at: usize,
-    /// What stands in front of its name, read with one check of bounds.
+    /// The octets before its name, read with one check of bounds.
     head: &'a [u8; NAME],
 }
 
 impl Nodes {
-    /// The name at `id`, if one starts there.
+    /// Returns the name at `id`, if a run starts there.
     pub(super) fn node(&self, id: NodeId) -> Option<Node<'_>> {
         Node::read(&self.0, id)
     }
 
-    /// How many octets they take.
+    /// Returns the size of all runs in octets.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The RDATA of a set, in file order.
+    /// Returns the RDATA of a set, in file order.
     pub(super) fn rdata(&self, set: &Set) -> RdataIter<'_> {
         RdataIter { rest: self.0.get(set.records..).unwrap_or(&[]), left: set.count }
     }
@@ -92,34 +94,36 @@ impl<'a> Node<'a> {
         Some(Self { nodes, at: id.at(), head })
     }
 
-    /// The topmost delegation at or above it or DNAME above it: where this zone's authority ends.
+    /// Returns the topmost delegation at or above it, or DNAME above it: the end of this zone's
+    /// authority.
     pub(super) fn cut(self) -> u32 {
         long(self.head, CUT)
     }
 
-    /// The child whose label is `*`.
+    /// Returns the child with the label `*`.
     pub(super) fn wildcard(self) -> u32 {
         long(self.head, WILDCARD)
     }
 
-    /// Its service, or [`SRV_FLAG`] and the service whose SRV it answers.
+    /// Returns the number of its service, or [`SRV_FLAG`] and the number of the service whose SRV
+    /// it answers.
     pub(super) fn steered(self) -> u32 {
         long(self.head, STEERED)
     }
 
-    /// Its name without the origin and the root, in lower case.
+    /// Returns its name without the origin and the root, in lower case.
     pub(super) fn name(self) -> &'a [u8] {
         let start = self.at + NAME;
         self.nodes.get(start..start + usize::from(self.head[NAME_LEN])).unwrap_or(&[])
     }
 
-    /// What an answer reads, if it is a service.
+    /// Returns the places that an answer reads, if it is a service.
     pub(super) fn lines(self) -> Option<Lines> {
         let octets = self.nodes.get(self.behind_name()..)?.first_chunk()?;
         is_service(self.steered()).then(|| Lines::from_octets(octets))
     }
 
-    /// Its sets, by type.
+    /// Returns its sets, sorted by type.
     pub(super) fn sets(self) -> impl Iterator<Item = Set> + use<'a> {
         let (nodes, mut left) = (self.nodes, short(self.head, SETS));
         let lines = if is_service(self.steered()) { Lines::LEN } else { 0 };
@@ -134,7 +138,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Its set of a type.
+    /// Returns its set of a type.
     pub(super) fn set(self, rtype: Type) -> Option<Set> {
         self.sets().find(|set| set.rtype == rtype)
     }
@@ -144,7 +148,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Whether a number out of [`Node::steered`] is that of a service that stands there itself.
+/// Returns whether a number from [`Node::steered`] is that of a service at the name itself.
 fn is_service(steered: u32) -> bool {
     steered & SRV_FLAG == 0
 }
@@ -159,17 +163,17 @@ fn long(octets: &[u8], at: usize) -> u32 {
     octets.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |octets| u32::from_le_bytes(*octets))
 }
 
-/// Runs being written.
+/// Runs while they are written.
 pub(super) struct Writing(Vec<u8>);
 
 impl Writing {
-    /// Into `room`, which is empty.
+    /// Writes into `room`, which must be empty.
     pub(super) fn new(room: Vec<u8>) -> Self {
         Self(room)
     }
 
-    /// Begins the next name: `label` in front of its parent's name; the apex has neither. `lines`
-    /// are only a service's.
+    /// Begins the next name: `label` before the name of its parent; the apex has neither. Only a
+    /// service has `lines`.
     pub(super) fn begin(
         &mut self,
         label: &[u8],
@@ -199,7 +203,7 @@ impl Writing {
         id
     }
 
-    /// Adds a set to the name begun last; its records, each behind its length, lie in `rdata`.
+    /// Adds a set to the name begun last; `rdata` holds its records, each after its length.
     pub(super) fn add(
         &mut self,
         node: NodeId,
@@ -217,7 +221,7 @@ impl Writing {
         self.0[sets..sets + 2].copy_from_slice(&count.to_le_bytes());
     }
 
-    /// Ends the name begun last: notes where the zone's authority above it ends.
+    /// Ends the name begun last: stores the place where the zone's authority ends above it.
     pub(super) fn end(&mut self, node: NodeId, parent: Option<NodeId>) {
         let Some(parent) = parent else { return };
         let [above, own] = [parent, node].map(|id| Node::read(&self.0, id));
@@ -230,7 +234,7 @@ impl Writing {
         self.patch(node, CUT, cut);
     }
 
-    /// All of them.
+    /// Returns all runs.
     pub(super) fn finish(self) -> Nodes {
         Nodes(self.0.into())
     }
@@ -241,7 +245,7 @@ impl Writing {
     }
 }
 
-/// Walks the records of a [`Set`].
+/// An iterator over the records of a [`Set`].
 #[derive(Clone, Debug)]
 pub struct RdataIter<'a> {
     rest: &'a [u8],

@@ -1,4 +1,4 @@
-//! From a service to its plan: each `to` flattened, for each decision of its routes.
+//! Compiles a service into its plan: each `to` is flattened for each decision of the routes.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,8 +15,8 @@ use super::sticky::{self, Kind};
 use crate::zone::{Endpoint, Place, Pool, PoolIndex, Route, Service, SrvTiers, SrvWeights, Target};
 
 impl Plans {
-    /// Compiles `service`, whose routes `tables` makes; takes words of the zone's board from
-    /// `words` on and draw points from `points`.
+    /// Compiles `service` and adds it. Takes its routes from `tables`, its words of the zone's
+    /// board from `words` on, and its draw points from `points`.
     pub fn add(
         &mut self,
         service: &Service,
@@ -66,14 +66,14 @@ impl Plans {
     }
 }
 
-/// Finds the members of `service` that have an address or a name which others have too; `None` if
-/// there are none.
+/// Finds the twins of the members of `service`; `None` if no two members share an address or a
+/// name.
 fn twins(service: &Service) -> Option<Vec<Twins>> {
     let endpoints = || service.endpoints().map(|(_, endpoint)| endpoint);
     let mut addresses: Vec<IpAddr> = endpoints().flat_map(Endpoint::addresses).collect();
     addresses.sort_unstable();
     let is_shared = addresses.windows(2).any(|pair| pair[0] == pair[1]);
-    // Endpoints of its own with addresses have names of their own.
+    // Endpoints of the service itself that have addresses have distinct names.
     let is_own = |pool: &Pool| pool.nested_from.is_none();
     let has_own_names = service.pools.iter().all(is_own)
         && endpoints().all(|endpoint| !matches!(endpoint.place, Place::Target(_)));
@@ -97,7 +97,8 @@ fn twins(service: &Service) -> Option<Vec<Twins>> {
     (!twins.iter().zip(0..).all(is_alone)).then_some(twins)
 }
 
-/// Returns the first member of which `known` heard that it has `has`: `member` if there is none.
+/// Returns the first member noted in `known` with the value `has`; notes and returns `member` if
+/// there is none.
 fn first_with<H: Eq + Hash>(
     known: &mut HashMap<H, Member>,
     has: Option<H>,
@@ -106,8 +107,8 @@ fn first_with<H: Eq + Hash>(
     has.map_or(member, |has| *known.entry(has).or_insert(member))
 }
 
-/// What stands for each endpoint of a sticky service; endpoints of nested services may have names
-/// that others have too.
+/// Computes the identity of each endpoint of a sticky service. Endpoints of nested services count
+/// by owner name, since their names may occur twice.
 fn identities(service: &Service) -> Box<[u64]> {
     let identity = |(pool, endpoint): (PoolIndex, &Endpoint)| {
         let is_nested =
@@ -118,17 +119,16 @@ fn identities(service: &Service) -> Box<[u64]> {
     service.endpoints().map(identity).collect()
 }
 
-/// Where a service leads, being flattened for some of its clients after the others.
+/// The targets of a service while they are flattened, for one group of its clients after the other.
 struct Tree<'a> {
     plans: &'a mut Plans,
     service: &'a Service,
     counts: &'a mut PointCounts,
-    /// What draws at each place where the zone file divides clients: all whom it divides share it.
+    /// The draw point of each split and union in the zone file: all groups of clients share it.
     points: HashMap<*const Target, Point>,
-    /// What takes the place of each `nearest` and `fastest`, in the order in which they are come
-    /// upon.
+    /// The order of the pools of each `nearest` and `fastest`, as the walk comes upon them.
     orders: std::slice::Iter<'a, Arc<[PoolIndex]>>,
-    /// What the routes of each nested service say of these clients.
+    /// The decisions of the routes of each nested service for these clients.
     nested: &'a [Option<Taken>],
 }
 
@@ -160,7 +160,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Compiles `to` for clients of whom `orders` and `nested` were decided.
+    /// Compiles `to` for the clients with the decisions `orders` and `nested`.
     fn for_clients(
         &mut self,
         to: &Target,
@@ -191,7 +191,7 @@ impl<'a> Tree<'a> {
                 }
             }
             Target::Service(at) => self.add_nested(usize::from(at.0)),
-            // What fails over to nothing is what it consists of.
+            // A failover with one entry is that entry.
             Target::Failover(list) if list.len() == 1 => self.add(&list[0]),
             Target::Failover(list) => To::Failover(self.branches(list.iter().map(|to| (to, 0)))),
             Target::Split(list) => {
@@ -210,7 +210,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Where a nested service leads these clients.
+    /// Adds the target of these clients in a nested service.
     fn add_nested(&mut self, at: usize) -> To {
         let (service, nested) = (self.service, self.nested);
         let Some(written) = service.nested.get(at) else {
@@ -224,7 +224,8 @@ impl<'a> Tree<'a> {
         to
     }
 
-    /// The split that draws one of `branches`, or a union of all, as `target` says.
+    /// Adds a split or a union of `branches` and returns its number. All that come from one
+    /// `target` share a draw point.
     fn divide(&mut self, target: &Target, branches: Branches, len: usize) -> u32 {
         let counts = &mut *self.counts;
         let point = *self.points.entry(target).or_insert_with(|| counts.add(len));
@@ -232,7 +233,8 @@ impl<'a> Tree<'a> {
         self.plans.splits.len() as u32 - 1
     }
 
-    /// What stands for a branch: the names of its pools and services.
+    /// Computes the identity of a branch from the label of its service or the names of its pools; 0
+    /// if the service is not sticky.
     fn identity(&self, target: &Target) -> u64 {
         if !self.service.sticky {
             return 0;

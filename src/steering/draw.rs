@@ -1,10 +1,10 @@
-//! Draws that keep the shares exactly: low-discrepancy, not random.
+//! Draws that keep the shares exact: low-discrepancy, not random.
 //!
-//! Tijdeman's rule for the chairman assignment problem (Discrete Mathematics 32, 1980): after
-//! any number of draws, each member's count differs from its exact share by less than one. Over
-//! any run of draws, the difference of two such moments, it is therefore less than two. Where
-//! the rule leaves a choice it is made at random, so that neither two workers nor two record
-//! types move in step.
+//! Tijdeman's rule for the chairman assignment problem (Discrete Mathematics 32, 1980): after any
+//! number of draws, the count of each member differs from its exact share by less than one. A run
+//! of draws lies between two such moments, so over any run the difference is less than two. Where
+//! the rule leaves a choice, the choice is random: neither two workers nor two record types move in
+//! step.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -13,44 +13,44 @@ use fastrand::Rng;
 
 use crate::zone::limits::ADDRESSES_PER_ANSWER_MAX;
 
-/// Members of one draw point: the bits of a word.
+/// The most members of a draw point: the bits of a word.
 pub(super) const MEMBERS_MAX: usize = 64;
 
-/// Which kind of answer a draw is for. Each draws on its own, so that clients which ask for A
-/// and AAAA in turn do not get every second endpoint of each.
+/// The kind of answer that a draw is for. Each kind draws on its own. Otherwise clients that ask
+/// for A and AAAA in turn would get every second endpoint of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// A answers.
+    /// Draws for A answers.
     A,
-    /// AAAA answers.
+    /// Draws for AAAA answers.
     Aaaa,
-    /// The order of SRV answers; what other types get where a service has targets; the other pool
-    /// that A or AAAA turns to when the chosen one lacks the family.
+    /// Draws for the order of SRV answers, for other types where a service has targets, and for the
+    /// other pool that A or AAAA turns to when the chosen pool lacks the family.
     Srv,
-    /// Which pool HTTPS answers are from.
+    /// Draws of the pool of HTTPS answers.
     Https,
-    /// Their IPv4 hints.
+    /// Draws of the IPv4 hints of HTTPS answers.
     Ipv4Hint,
-    /// Their IPv6 hints.
+    /// Draws of the IPv6 hints of HTTPS answers.
     Ipv6Hint,
 }
 
-/// How many streams every zone draws in; those of HTTPS come behind them.
+/// The number of streams that every zone draws in; those of HTTPS come after them.
 const STREAMS_PLAIN: usize = Stream::Https as usize;
 const STREAMS: usize = Stream::Ipv6Hint as usize + 1;
 
-/// Something to draw from: up to 64 members with weights.
+/// A place to draw from: up to 64 members with weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Point {
-    /// Its number among the points of a zone.
+    /// The number of the point among the points of the zone.
     pub(super) slot: u32,
-    /// Where its members' cells start.
+    /// The number of the first of its members' cells.
     pub(super) cells: u32,
-    /// How many members it has.
+    /// The number of its members.
     pub(super) len: u16,
 }
 
-/// How many points and cells have been laid out so far.
+/// The number of points and cells laid out so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PointCounts {
     slots: u32,
@@ -59,12 +59,12 @@ pub struct PointCounts {
 }
 
 impl PointCounts {
-    /// Notes that HTTPS is drawn too: without it there is no memory for its streams.
+    /// Notes that HTTPS is drawn too. Without it, its streams get no memory.
     pub fn add_https(&mut self) {
         self.https = true;
     }
 
-    /// A new point of `len` members, 64 at most.
+    /// Adds a point of `len` members, 64 at most.
     pub fn add(&mut self, len: usize) -> Point {
         let len = len.min(MEMBERS_MAX) as u16;
         let point = Point { slot: self.slots, cells: self.cells, len };
@@ -73,8 +73,8 @@ impl PointCounts {
         point
     }
 
-    /// Adds a point for members some of which are one to a client: [`Draws::take_turns`] needs a
-    /// second row of cells.
+    /// Adds a point whose members include some that are one to a client: [`Draws::take_turns`]
+    /// needs a second row of cells for them.
     pub(super) fn add_grouped(&mut self, len: usize) -> Point {
         let point = self.add(len);
         self.cells += u32::from(point.len);
@@ -82,7 +82,7 @@ impl PointCounts {
     }
 }
 
-/// What one worker remembers of its draws in one zone.
+/// The draws of one worker in one zone: the state that it keeps from query to query.
 #[derive(Debug)]
 pub struct Draws {
     slots: Vec<Slot>,
@@ -91,23 +91,23 @@ pub struct Draws {
     rng: Rng,
 }
 
-/// One point in one stream; one line of the cache.
+/// One point in one stream; it fills one cache line.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
 struct Slot {
-    /// What the cells were filled for; `None`: not yet.
+    /// The key that the cells were filled for; `None` if they have not been filled.
     key: Option<Key>,
-    /// Members drawn by weight.
+    /// The members that are drawn by weight.
     rest: u64,
-    /// Members so heavy that every answer of several names them.
+    /// The members so heavy that every answer of several endpoints names them.
     always: u64,
-    /// The sum of the rest's weights.
+    /// The sum of the weights of `rest`.
     total: i64,
-    /// The members in `rest`, counted.
+    /// The number of members in `rest`.
     members: u32,
 }
 
-/// What the shares depend on, whole: a hash of it could miss an endpoint that went down.
+/// All that the shares depend on, in full: a hash of it could miss an endpoint that went down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
     mask: u64,
@@ -118,12 +118,12 @@ struct Key {
 /// One member in one stream.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cell {
-    /// What it is owed: draws × weight − times drawn × total.
+    /// The credit of the member: draws × weight − times drawn × total.
     credit: i32,
     weight: i32,
 }
 
-/// The members drawn for one answer, in answer order. Kept from answer to answer.
+/// The members drawn for one answer, in answer order. The memory is reused from answer to answer.
 #[derive(Clone, Debug)]
 pub struct Picks {
     items: [u16; ADDRESSES_PER_ANSWER_MAX],
@@ -137,17 +137,17 @@ impl Default for Picks {
 }
 
 impl Picks {
-    /// Takes all picks out.
+    /// Removes all picks.
     pub fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// The picks, the first drawn first.
+    /// Returns the picks, the first drawn first.
     pub fn as_slice(&self) -> &[u16] {
         self.items.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
-    /// Adds a pick; nothing when full.
+    /// Adds a pick; does nothing if there is no room.
     pub fn push(&mut self, pick: u16) {
         if let Some(place) = self.items.get_mut(usize::from(self.len)) {
             *place = pick;
@@ -155,7 +155,7 @@ impl Picks {
         }
     }
 
-    /// Puts what `other` returns for each pick in its place.
+    /// Replaces each pick by the result of `other` for it.
     pub(super) fn replace(&mut self, mut other: impl FnMut(u16) -> u16) {
         let items = self.items.get_mut(..usize::from(self.len)).unwrap_or_default();
         items.iter_mut().for_each(|pick| *pick = other(*pick));
@@ -163,10 +163,11 @@ impl Picks {
 }
 
 impl Draws {
-    /// The memory of `counts` points, for a worker whose random choices start from `seed`.
+    /// Allocates the memory for `counts` points, for a worker whose random choices start from
+    /// `seed`.
     ///
     /// # Cost
-    /// Zeroed pages that the kernel provides when they are first touched.
+    /// Writes all of the memory once: 64 octets for each point and 8 for each cell, in each stream.
     pub fn new(counts: PointCounts, seed: u64) -> Self {
         let streams = if counts.https { STREAMS } else { STREAMS_PLAIN };
         Self {
@@ -179,9 +180,9 @@ impl Draws {
 
     /// Makes `point` ready to draw `count` of the members in `mask`.
     ///
-    /// `salt` stands for everything else that the weights depend on. Where nothing changed since
-    /// the last time this is one comparison; otherwise the shares start anew, at a random phase.
-    /// Members of weight 0 are not drawn: another one stands for them.
+    /// `salt` stands for everything else that the weights depend on. If nothing has changed since
+    /// the last time, this is one comparison. Otherwise the shares start anew, at a random phase.
+    /// Members of weight 0 are not drawn.
     pub fn prepare(
         &mut self,
         (point, stream): (Point, Stream),
@@ -209,7 +210,7 @@ impl Draws {
         }
     }
 
-    /// Fetches what a draw at `point` reads, without waiting for it.
+    /// Fetches the memory that a draw at `point` reads into the cache, without waiting for it.
     pub(super) fn fetch(&self, point: Point, stream: Stream) {
         let (slot, cells) = self.places(point, stream);
         black_box(self.slots.get(slot).map(|slot| slot.members));
@@ -218,12 +219,12 @@ impl Draws {
         black_box(cells.last().map(|cell| cell.weight));
     }
 
-    /// The members that every answer names, whatever is drawn.
+    /// Returns the members that every answer names.
     pub fn always(&mut self, (point, stream): (Point, Stream)) -> u64 {
         self.parts(point, stream).map_or(0, |(slot, _, _)| slot.always)
     }
 
-    /// Draws one member of a prepared point, none of those in `excluded`.
+    /// Draws one member of a prepared point, but none of `excluded`.
     ///
     /// # Cost
     /// One pass over the members.
@@ -232,10 +233,10 @@ impl Draws {
         step(slot, cells, rng, excluded)
     }
 
-    /// Returns the member of `group` whose turn it is, by weight: each time all are credited their
-    /// weight, and who is owed most pays for all.
+    /// Returns the member of `group` whose turn it is, by weight. Each turn credits all members
+    /// their weights; the member with the most credit is taken and pays the sum of the weights.
     ///
-    /// `point` is one of [`PointCounts::add_grouped`].
+    /// `point` must come from [`PointCounts::add_grouped`].
     pub(super) fn take_turns(
         &mut self,
         (point, stream): (Point, Stream),
@@ -286,13 +287,14 @@ fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Sets apart the members whose share of an answer of `count` would exceed one.
+/// Separates the members whose share of an answer of `count` endpoints would be one or more.
 fn split_by_weight(mask: u64, count: usize, cells: &[Cell]) -> Slot {
     let weight = |at: usize| cells.get(at).map_or(0, |cell| i64::from(cell.weight));
     let drawn = bits(mask).filter(|&at| weight(at) > 0);
     let (mut rest, mut always) = (drawn.fold(0, |rest, at| rest | 1 << at), 0);
     let mut total: i64 = bits(rest).map(weight).sum();
-    // An answer of one has no such members: one that is alone is simply drawn each time.
+    // An answer of one endpoint has no such members: a member that is alone is simply drawn each
+    // time.
     let mut left = if count > 1 { count as i64 } else { 0 };
     while left > 0 {
         let heavy = bits(rest).find(|&at| left * weight(at) >= total);
@@ -305,12 +307,13 @@ fn split_by_weight(mask: u64, count: usize, cells: &[Cell]) -> Slot {
     Slot { key: None, rest, always, total, members: rest.count_ones() }
 }
 
-/// One step of Tijdeman's rule over the members not `excluded`.
+/// Draws by one step of Tijdeman's rule from the members that are not `excluded`.
 ///
-/// Every member is first credited its weight. Of those that may be drawn without running ahead
-/// of their share, the one that would fall behind soonest is drawn. With `n` members and total
-/// `w`, "ahead" is a credit below `w/(2n−2)`, and the time until a member falls behind is
-/// `(w − w/(2n−2) − credit) / weight`; all is multiplied out to stay in whole numbers.
+/// First, every member is credited its weight. Then, of the members that may be drawn without
+/// running ahead of their share, the one that would fall behind soonest is drawn. With `n` members
+/// and total `w`, a member is "ahead" if its credit is below `w/(2n−2)`, and the time until it
+/// falls behind is `(w − w/(2n−2) − credit) / weight`. All is multiplied out to stay in whole
+/// numbers.
 fn step(slot: &Slot, cells: &mut [Cell], rng: &mut Rng, excluded: u64) -> Option<usize> {
     let open = slot.rest & !excluded;
     if open == 0 {
@@ -335,7 +338,7 @@ fn step(slot: &Slot, cells: &mut [Cell], rng: &mut Rng, excluded: u64) -> Option
         let at = members.trailing_zeros() as usize;
         members &= members - 1;
         let Some(cell) = cells.get_mut(at) else { continue };
-        // A member excluded again and again must not hoard what it can never be given.
+        // A member that is excluded again and again must not hoard credit that it can never spend.
         cell.credit = cell.credit.saturating_add(cell.weight).min(most_credit);
         if excluded & (1 << at) != 0 {
             continue;
@@ -352,7 +355,7 @@ fn step(slot: &Slot, cells: &mut [Cell], rng: &mut Rng, excluded: u64) -> Option
             best = Some((at, slack, weight));
         }
     }
-    // With members excluded, all others can be ahead of their share.
+    // If some members are excluded, all others can be ahead of their share.
     let at = best.map(|(at, _, _)| at).or(most_owed.map(|(at, _)| at))?;
     let cell = cells.get_mut(at)?;
     cell.credit = cell.credit.saturating_sub(slot.total.min(i64::from(i32::MAX)) as i32);
@@ -369,8 +372,8 @@ mod tests {
         (Draws::new(counts, 7), point)
     }
 
-    /// Draws `answers` answers of `count`; the worst distance of any member's count from its
-    /// exact share, over any run of answers.
+    /// Draws `answers` answers of `count` members. Returns the greatest distance of any member's
+    /// count from its exact share, over any run of answers.
     fn worst_run(weights: &[u32], count: usize, answers: usize, seed: u64) -> f64 {
         let (mut draws, point) = point(weights.len());
         draws.rng = Rng::with_seed(seed);
@@ -466,8 +469,9 @@ mod tests {
         assert!(together.iter().all(|&n| (700..1300).contains(&n)), "{together:?}");
     }
 
-    /// By how many answers the count of one that has half of the weight is off after so many
-    /// answers, in one of twenty cases or more: drawn as here, and at random.
+    /// Compares draws by the rule with random draws. For each number of answers, takes the error
+    /// that 5 % of the cases exceed or reach: the difference between the count of a member with
+    /// half of the weight and half of the answers.
     #[test]
     fn the_error_is_one_answer_where_random_draws_are_off_by_dozens() {
         const WEIGHTS: [u32; 3] = [3, 2, 1];

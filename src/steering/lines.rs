@@ -1,4 +1,4 @@
-//! Where that which an answer of a service reads starts.
+//! The places in memory that an answer of a service reads first.
 
 use std::hint::black_box;
 use std::ops::Range;
@@ -7,27 +7,27 @@ use super::draw::{Draws, Point, Stream};
 use super::plan::Plans;
 use crate::health::Board;
 
-/// The places in memory that an answer of a service reads if it comes from the first pool, known
-/// before any of them is read: all can be fetched side by side.
+/// The places in memory that an answer of a service reads if it comes from the first pool. They are
+/// known before any of them is read, so that all can be fetched side by side.
 ///
-/// It decides nothing; what is fetched in vain costs a little time.
+/// They decide nothing: a fetch in vain only costs a little time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lines {
-    /// The pool among those of all services.
+    /// The number of the pool among those of all services.
     pub(super) pool: u32,
-    /// Its word on the board.
+    /// The number of the pool's first word on the board.
     pub(super) word: u32,
-    /// What draws from it.
+    /// The draw point of the pool's first block.
     pub(super) point: Point,
-    /// The first of its endpoints among those of all services.
+    /// The number of the service's first endpoint among those of all services.
     pub(super) member: u32,
 }
 
 impl Lines {
-    /// The length of its octets.
+    /// The length of the octets of [`Lines::to_octets`].
     pub const LEN: usize = 22;
 
-    /// To be kept where an answer begins to read.
+    /// Encodes it in [`Lines::LEN`] octets, to be kept at the place where an answer begins to read.
     pub fn to_octets(self) -> [u8; Self::LEN] {
         let Self { pool, word, point: Point { slot, cells, len }, member } = self;
         let mut octets = [0; Self::LEN];
@@ -38,7 +38,7 @@ impl Lines {
         octets
     }
 
-    /// What [`Lines::to_octets`] made.
+    /// Decodes the octets of [`Lines::to_octets`].
     pub fn from_octets(octets: &[u8; Self::LEN]) -> Self {
         let number = |at: usize| {
             octets.get(4 * at..).and_then(<[u8]>::first_chunk).map_or(0, |n| u32::from_le_bytes(*n))
@@ -48,13 +48,13 @@ impl Lines {
         Self { pool: number(0), word: number(1), point, member: number(4) }
     }
 
-    /// Its endpoints among those of all services.
+    /// Returns the numbers of the endpoints of its point among those of all services.
     pub fn members(&self) -> Range<usize> {
         let start = self.member as usize;
         start..start + usize::from(self.point.len)
     }
 
-    /// Fetches what a draw for `stream` reads, without waiting for any of it.
+    /// Fetches the lines that a draw for `stream` reads into the cache, without waiting for any.
     pub fn fetch(&self, plans: &Plans, board: &Board, draws: &Draws, stream: Stream) {
         plans.fetch(self.pool);
         black_box(board.word(self.word));

@@ -1,4 +1,4 @@
-//! Rules over nouns: which endpoints an answer names.
+//! The rules that choose the endpoints of an answer.
 //!
 //! ```text
 //! zone::Service ─ Plans::add ─▶ Plan                        (once per load)
@@ -7,8 +7,8 @@
 //! Choice ─ Select::draw ─▶ Picks                           (per query: weights, exactly)
 //! ```
 //!
-//! A [`Plan`] is immutable and shared; what a worker remembers between draws is its own
-//! [`Draws`]. No I/O, no clock, no allocation per query; the random source is an argument.
+//! A [`Plan`] is immutable and shared. Each worker keeps its own [`Draws`] from one query to the
+//! next. No I/O, no clock, no allocation per query; the random source is an argument.
 
 mod compile;
 mod draw;

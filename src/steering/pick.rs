@@ -1,4 +1,4 @@
-//! From the pools that were chosen to the endpoints of one answer.
+//! Draws the endpoints of one answer from the chosen pools.
 
 use std::cell::OnceCell;
 
@@ -9,23 +9,23 @@ use super::sticky::{self, Best};
 use crate::zone::Answers;
 use crate::zone::limits::{ADDRESSES_OF_ALL, ADDRESSES_PER_ANSWER_MAX};
 
-/// Draws are exact as long as all weights together have no more bits.
+/// Draws between blocks are exact as long as the sum of all weights has at most this many bits.
 const TOTAL_BITS: u32 = 30;
 
-/// A block of members that one draw takes from, among others.
+/// One of several blocks of members that a draw takes from.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) pool: &'a PlanPool,
     pub(super) block: &'a Block,
-    /// The place of its first member in the pool.
+    /// The place of the first member of the block in the pool.
     pub(super) start: usize,
     point: Point,
-    /// What the draws may name.
+    /// The members that the draws may name.
     pub(super) mask: u64,
 }
 
 impl Part<'_> {
-    /// The number of the member at `bit`.
+    /// Returns the number of the member at `bit`.
     pub(super) fn member(&self, bit: usize) -> Member {
         self.pool.members.start + (self.start + bit) as Member
     }
@@ -33,7 +33,7 @@ impl Part<'_> {
 
 impl Select<'_> {
     /// Draws the endpoints of one A, AAAA or CNAME answer into `picks`, which it empties first. No
-    /// two of them have the same address.
+    /// two of them share an address.
     ///
     /// # Cost
     /// One pass over the members for each endpoint drawn; no allocation.
@@ -89,8 +89,8 @@ impl Select<'_> {
         self.draw_among(choice, most, (point, stream), draws, picks);
     }
 
-    /// Returns the members of a block that the draws may name: a weight of 0 only when nothing else
-    /// of its pool may serve.
+    /// Returns the members of a block that the draws may name. Members of weight 0 are among them
+    /// only if no other member of the pool may serve.
     pub(super) fn drawable(&self, pool: &PlanPool, block: &Block, mode: Mode) -> u64 {
         let serving = self.mask(block, mode);
         let weighted = serving & self.weighted(block);
@@ -102,12 +102,12 @@ impl Select<'_> {
         }
     }
 
-    /// The weight by which a member of a part is drawn.
+    /// Returns the weight that a member of a part is drawn by.
     pub(super) fn weight_in(&self, part: &Part<'_>, bit: usize) -> u32 {
         self.drawn_weight(part.block, bit, self.weight(part.pool, part.start + bit))
     }
 
-    /// Draws a block, then a member of it, until there are enough.
+    /// Draws a block, then one of its members, until there are enough members.
     fn draw_among(
         &self,
         choice: Choice,
@@ -116,7 +116,7 @@ impl Select<'_> {
         draws: &mut Draws,
         picks: &mut Picks,
     ) {
-        // Which pools the parts are of varies where a `to` stands inside `all`.
+        // The pools of the parts vary if a `to` stands inside `all`.
         let (mut open, mut salt, mut count) = (0u64, choice.pools.bits(), 0);
         let mut parts = [None; MEMBERS_MAX];
         for (at, (place, part)) in parts.iter_mut().zip(self.parts(choice)).enumerate() {
@@ -155,7 +155,7 @@ impl Select<'_> {
         }
     }
 
-    /// Adds the members that the client's `key` leads to: those of the best scores.
+    /// Adds the members that the client's `key` leads to: those with the best scores.
     fn stick<const MOST: usize>(
         &self,
         key: u64,
@@ -181,8 +181,8 @@ impl Select<'_> {
         best.pick(picks);
     }
 
-    /// All blocks of the chosen pools. A weight of 0 is drawn only when nothing else may be, in any
-    /// of them.
+    /// Returns all blocks of the chosen pools. Members of weight 0 may be drawn only if no other
+    /// member of these pools may serve.
     pub(super) fn parts(&self, Choice { pools, mode }: Choice) -> impl Iterator<Item = Part<'_>> {
         let chosen = move || rotated(pools.bits(), 0).filter_map(|at| self.pool(at as u16));
         let weighted = move |block: &Block| self.mask(block, mode) & self.weighted(block);
@@ -199,8 +199,8 @@ impl Select<'_> {
     }
 }
 
-/// Draws up to `most` of `members`, all where there are no more; `push` takes each. `key` stands
-/// for all that the weights depend on.
+/// Draws up to `most` of `members`, or all if there are no more; passes each to `push`. `key`
+/// stands for all that the weights depend on.
 #[inline(always)]
 pub(super) fn draw_bits(
     members: u64,
@@ -212,7 +212,7 @@ pub(super) fn draw_bits(
 ) {
     let count = members.count_ones() as usize;
     if count <= most {
-        // All are named; the draw decides who comes first.
+        // All are named; the draw decides which comes first.
         let first = if count > 1 {
             draws.prepare(at, key, 1, weight);
             draws.next(at, 0)

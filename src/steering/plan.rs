@@ -1,8 +1,7 @@
-//! A service made ready for drawing: masks, words, points, each `to` flattened.
+//! A service made ready for drawing: masks, board words, draw points, and each `to` flattened.
 //!
-//! Among many services each place in memory that an answer reads costs a miss of the cache. So a
-//! service with one pool and no routes, as most are, leads from its [`PlanPlace`] to the pool at
-//! once.
+//! With many services, each place in memory that an answer reads costs a cache miss. Most services
+//! have one pool and no routes: the [`PlanPlace`] of such a service leads straight to the pool.
 
 use std::hint::black_box;
 use std::net::IpAddr;
@@ -19,26 +18,28 @@ use crate::zone::{
     Answers, MinUp, OnAllDown, PoolIndex, PoolLocation, RouteFrom, Target, with_room,
 };
 
-/// The prefix behind which IPv6 has IPv4 (RFC 4291 §2.5.5.2).
+/// The length of the prefix before an IPv4 address that is mapped into IPv6 (RFC 4291 §2.5.5.2).
 const MAPPED_LEN: u8 = 96;
 
-/// The compiled services of a zone, their parts one behind the other: few large pieces of memory,
+/// The compiled services of a zone. Their parts stand one after the other in a few large vectors,
 /// however many services there are.
 #[derive(Debug)]
 pub struct Plans {
-    /// Only of services that have routes or are sticky.
+    /// The routes of the services that have any or are sticky.
     pub(super) routes: Vec<Routes>,
     pub(super) splits: Vec<Split>,
     pub(super) branches: Vec<Branch>,
     pub(super) pools: Vec<PlanPool>,
     pub(super) weights: Vec<u16>,
-    /// The twins of the members of services that have any, service by service.
+    /// The twins of the members, for each service that has any, service by service.
     pub(super) twins: Vec<Twins>,
-    /// The starts of the twins of services, by the number of a service's first member among all.
+    /// The start of the twins of each service that has any, by the number of its first member among
+    /// those of all services.
     pub(super) twins_at: Vec<(u32, u32)>,
 }
 
-/// The first members of the service that have what this one has: itself where it is the first.
+/// The first members of the service with the addresses and the name of one member: the member
+/// itself if it is the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Twins {
     /// The first member with its IPv4 address.
@@ -49,10 +50,10 @@ pub(super) struct Twins {
     pub(super) name: Member,
 }
 
-/// Where the plan of one service stands in its zone's [`Plans`].
+/// The place of one service's plan in its zone's [`Plans`].
 #[derive(Clone, Debug)]
 pub struct PlanPlace {
-    /// Where the clients go that no route takes.
+    /// The target of clients that no route takes.
     pub(super) otherwise: To,
     pub(super) routes: Option<u32>,
     pub(super) pools: Range<u32>,
@@ -67,13 +68,13 @@ pub struct PlanPlace {
 pub(super) struct Traits(u8);
 
 impl Traits {
-    /// Any of its answers can be a CNAME.
+    /// A service some of whose answers can be CNAMEs.
     pub(super) const TARGETS: Self = Self(1);
-    /// Members of it are twins.
+    /// A service with members that are twins.
     pub(super) const TWINS: Self = Self(1 << 1);
-    /// SRV answers carry its weights as they are written.
+    /// A service whose SRV answers carry the weights as written.
     pub(super) const SRV_AS_WRITTEN: Self = Self(1 << 2);
-    /// SRV answers name the tier in use and no other.
+    /// A service whose SRV answers name only the tier in use.
     pub(super) const SRV_CURRENT: Self = Self(1 << 3);
 
     pub(super) fn with(self, other: Self, is_so: bool) -> Self {
@@ -85,16 +86,16 @@ impl Traits {
     }
 }
 
-/// A compiled service: what [`super::Select`] walks.
+/// A compiled service, as [`super::Select`] walks it.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
     otherwise: To,
     routes: Option<&'a Routes>,
-    /// Those of all services.
+    /// The plans of all services of the zone.
     all: &'a Plans,
-    /// Its own.
+    /// The pools of this service.
     pub(super) pools: &'a [PlanPool],
-    /// Weights of all members, pool by pool.
+    /// The weights of all members, pool by pool.
     pub(super) weights: &'a [u16],
     pub(super) answers: Answers,
     pub(super) on_all_down: OnAllDown,
@@ -103,41 +104,41 @@ pub struct Plan<'a> {
     first_member: u32,
 }
 
-/// A member's number: its place among all endpoints of its service, pool by pool.
+/// The number of a member: its place among all endpoints of its service, pool by pool.
 pub type Member = u16;
 
-/// A failover tier, from 0.
+/// A failover tier, counted from 0.
 pub type Tier = u16;
 
 /// A compiled `to`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum To {
-    /// The number of a pool of the service.
+    /// A pool, by its number in the service.
     Pool(u16),
     Failover(Branches),
-    /// The number of a [`Split`].
+    /// A [`Split`], by its number.
     Split(u32),
-    /// The number of a [`Split`] all of whose branches serve.
+    /// A [`Split`], by its number, all of whose branches serve together.
     All(u32),
 }
 
-/// What of a service depends on the client.
+/// The parts of a service that depend on the client.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     pub(super) table: Option<Arc<RouteTable>>,
-    /// By decision.
+    /// The compiled target of each decision.
     pub(super) to: Box<[To]>,
-    /// What each route says, for whoever asks why.
+    /// The target of each route as written, for explanations.
     pub(super) written: Box<[Target]>,
-    /// The same of each nested service.
+    /// The routes of each nested service as written.
     pub(super) nested: Box<[NestedRoutes]>,
-    /// Where its pools are, for the same.
+    /// The location of each pool, for explanations.
     pub(super) locations: Box<[Option<PoolLocation>]>,
-    /// What stands for each of its endpoints if it is sticky.
+    /// The identity of each endpoint if the service is sticky.
     pub(super) identities: Option<Box<[u64]>>,
 }
 
-/// What the routes of a nested service say.
+/// The routes of a nested service as written.
 #[derive(Debug)]
 pub(super) struct NestedRoutes {
     pub(super) label: String,
@@ -147,62 +148,62 @@ pub(super) struct NestedRoutes {
 /// The routes of a service, and the one that took a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Followed<'a> {
-    /// What the zone file calls a nested service; `None`: these are the service's own.
+    /// The name of a nested service in the zone file; `None` for the service's own routes.
     pub label: Option<&'a str>,
     from: &'a [RouteFrom],
     written: &'a [Target],
-    /// The number of the route; `None`: none took the client, so that it goes to the pools in file
-    /// order.
+    /// The number of the route that took the client. `None` if none did: the client goes to the
+    /// pools in file order.
     pub taken: Option<u16>,
 }
 
 impl<'a> Followed<'a> {
-    /// The routes in order: whom each takes and where it leads.
+    /// Returns the routes in order, each with the clients that it takes and its target.
     pub fn routes(&self) -> impl Iterator<Item = (&'a RouteFrom, &'a Target)> + use<'a> {
         self.from.iter().zip(self.written)
     }
 }
 
-/// Where a client goes.
+/// The result of routing one client.
 #[derive(Clone, Copy, Debug)]
 pub struct Routed {
     pub(super) to: To,
-    /// The length of the shortest prefix of the client that all goes there (RFC 7871 §7.2.1).
+    /// The length of the shortest prefix whose clients all get this result (RFC 7871 §7.2.1).
     pub scope: u8,
-    /// What decides instead of draws in a sticky service.
+    /// The client's key in a sticky service, which replaces the draws.
     pub(super) sticky: Option<u64>,
-    /// The number of what was decided for the client; `None`: there are no routes.
+    /// The number of the client's decision; `None` if the service has no routes.
     decision: Option<u32>,
 }
 
-/// A compiled split, or a union.
+/// A compiled `split` or `all`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Split {
     pub(super) branches: Branches,
     pub(super) point: Point,
 }
 
-/// Which branches a failover or split consists of.
+/// The range of the branches of a failover, split or union in [`Plans`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Branches {
     pub(super) start: u32,
     pub(super) end: u32,
 }
 
-/// One child of a failover or split.
+/// One child of a failover, split or union.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Branch {
     pub(super) to: To,
     pub(super) weight: u16,
-    /// What stands for it in a sticky service.
+    /// The identity of the branch in a sticky service, otherwise 0.
     pub(super) identity: u64,
 }
 
-/// A compiled pool; one line of the cache.
+/// A compiled pool; it fills one cache line.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct PlanPool {
-    /// Its members' numbers.
+    /// The numbers of its members.
     pub(super) members: Range<u16>,
     pub(super) min_up: MinUp,
     pub(super) is_target: bool,
@@ -214,7 +215,7 @@ pub struct PlanPool {
 #[derive(Debug)]
 pub(super) enum Blocks {
     One(Block),
-    /// With what draws one of them.
+    /// Several blocks, and the point that draws one of them.
     Many(Box<[Block]>, Point),
 }
 
@@ -232,13 +233,13 @@ impl Deref for Blocks {
 /// Up to 64 members.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
-    /// The first of its two words on the board: IPv4, then IPv6.
+    /// The number of the first of its two words on the board: IPv4, then IPv6.
     pub(super) word: u32,
-    /// Members that have an IPv4 address; every member of a pool of targets.
+    /// The members with an IPv4 address; in a pool of targets, all members.
     pub(super) v4: u64,
-    /// Members that have an IPv6 address; every member of a pool of targets.
+    /// The members with an IPv6 address; in a pool of targets, all members.
     pub(super) v6: u64,
-    /// Members of a weight above 0.
+    /// The members with a weight above 0.
     pub(super) weighted: u64,
     pub(super) point: Point,
 }
@@ -246,29 +247,29 @@ pub(super) struct Block {
 const _: () = assert!(size_of::<PlanPool>() == 64);
 
 impl PlanPool {
-    /// Whether its endpoints are targets, answered as CNAME.
+    /// Returns whether its endpoints are targets, answered as CNAME.
     pub fn is_target(&self) -> bool {
         self.is_target
     }
 
-    /// Whether it is the copy of a pool of a nested service.
+    /// Returns whether it is a copy of a pool of a nested service.
     pub fn is_nested(&self) -> bool {
         self.is_nested
     }
 
-    /// Its members' numbers.
+    /// Returns the numbers of its members.
     pub fn members(&self) -> Range<Member> {
         self.members.clone()
     }
 
-    /// The share of its weight that must be up.
+    /// Returns the share of its weight that must be up.
     pub fn min_up(&self) -> MinUp {
         self.min_up
     }
 }
 
 impl Plans {
-    /// None yet, and room for those of `services` services.
+    /// Creates an empty collection with room for `services` services of one pool and one endpoint.
     pub fn with_room(services: usize) -> Self {
         Self {
             routes: Vec::new(),
@@ -281,7 +282,7 @@ impl Plans {
         }
     }
 
-    /// The plan at `place`, which is of these plans.
+    /// Returns the plan at `place`, which must come from these plans.
     ///
     /// # Cost
     /// A few bounds checked; no allocation.
@@ -299,25 +300,26 @@ impl Plans {
         }
     }
 
-    /// What an answer of the service at `place` reads; `None` if its first pool is empty.
+    /// Returns the places in memory that an answer of the service at `place` reads; `None` if its
+    /// first pool is empty.
     pub fn lines(&self, place: &PlanPlace) -> Option<Lines> {
         let PlanPool { blocks, .. } = self.pools.get(place.pools.start as usize)?;
         let Block { word, point, .. } = *blocks.first()?;
         Some(Lines { pool: place.pools.start, word, point, member: place.members.start })
     }
 
-    /// Fetches a pool, by its number among those of all services.
+    /// Fetches a pool into the cache, by its number among those of all services.
     pub(super) fn fetch(&self, pool: u32) {
         black_box(self.pools.get(pool as usize).map(|pool| pool.is_target));
     }
 
-    /// Whether any route asks where clients are.
+    /// Returns whether any route depends on the client's location or autonomous system.
     pub fn asks_geo(&self) -> bool {
         let mut tables = self.routes.iter().filter_map(|routes| routes.table.as_ref());
         tables.any(|table| table.asks_geo)
     }
 
-    /// Gives back the room that nothing took.
+    /// Gives back unused room.
     pub fn shrink(&mut self) {
         self.routes.shrink_to_fit();
         self.splits.shrink_to_fit();
@@ -334,44 +336,46 @@ fn part<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
 }
 
 impl PlanPlace {
-    /// Whether any of its answers can be a CNAME.
+    /// Returns whether any of its answers can be a CNAME.
     pub fn has_targets(&self) -> bool {
         self.traits.has(Traits::TARGETS)
     }
 
-    /// Whether any of its members have an address, or a name in SRV answers, that others have too.
+    /// Returns whether any of its members share an address, or a name in SRV answers.
     pub fn has_twins(&self) -> bool {
         self.traits.has(Traits::TWINS)
     }
 
-    /// Its pools among those of all services of the zone, in the order of [`Plans::add`].
+    /// Returns the numbers of its pools among those of all services of the zone, in the order of
+    /// [`Plans::add`].
     pub fn pools(&self) -> Range<u32> {
         self.pools.clone()
     }
 
-    /// Its endpoints among those of all services of the zone, in the order of [`Plans::add`].
+    /// Returns the numbers of its endpoints among those of all services of the zone, in the order
+    /// of [`Plans::add`].
     pub fn members(&self) -> Range<u32> {
         self.members.clone()
     }
 }
 
 impl Routed {
-    /// Whether the client gets the same endpoints as long as they may serve.
+    /// Returns whether the client gets the same endpoints as long as they may serve.
     pub fn is_sticky(&self) -> bool {
         self.sticky.is_some()
     }
 }
 
 impl<'a> Plan<'a> {
-    /// Where `client` goes.
+    /// Finds the target of `client`.
     ///
     /// # Cost
-    /// Nothing where the service has no routes, else one search.
+    /// Nothing if the service has no routes and is not sticky; one search if it has routes.
     pub fn route(&self, client: IpAddr) -> Routed {
         let everyone = self.routed_otherwise();
         let Some(Routes { table, to, identities, .. }) = self.routes else { return everyone };
         let (asked, client) = (client, client.to_canonical());
-        // An IPv4 address inside an IPv6 one is counted as the latter by whoever hears of it.
+        // Resolvers count the scope of a mapped IPv4 address from the start of the IPv6 address.
         let mapped = if asked.is_ipv4() == client.is_ipv4() { 0 } else { MAPPED_LEN };
         let routed = table.as_ref().map_or(everyone, |table| {
             let Found { value: decision, scope } = table.find(client);
@@ -385,26 +389,26 @@ impl<'a> Plan<'a> {
         Routed { scope: routed.scope.max(mapped + prefix), sticky: Some(key), ..routed }
     }
 
-    /// Returns the decision for clients that no route takes.
+    /// Returns the result for clients that no route takes.
     pub(super) fn routed_otherwise(&self) -> Routed {
         Routed { to: self.otherwise, scope: 0, sticky: None, decision: None }
     }
 
-    /// Returns the target of each kind of clients.
+    /// Returns each target that clients may have: one for each decision, or the only one.
     pub(super) fn ways(&self) -> impl Iterator<Item = To> {
         let by_decision = self.routes.map_or(&[][..], |routes| &routes.to);
         let otherwise = by_decision.is_empty().then_some(self.otherwise);
         otherwise.into_iter().chain(by_decision.iter().copied())
     }
 
-    /// What stands for a member in a sticky service.
+    /// Returns the identity of a member; 0 if the service is not sticky.
     pub(super) fn identity(&self, member: Member) -> u64 {
         let identities = self.routes.and_then(|routes| routes.identities.as_ref());
         let identity = identities.and_then(|identities| identities.get(usize::from(member)));
         identity.copied().unwrap_or_default()
     }
 
-    /// The twins of all members by their numbers; none if the service has none.
+    /// Returns the twins of all members, by member; empty if the service has none.
     ///
     /// # Cost
     /// A search among the services of the zone that have twins.
@@ -416,23 +420,24 @@ impl<'a> Plan<'a> {
         twins.filter(|_| self.traits.has(Traits::TWINS)).unwrap_or(&[])
     }
 
-    /// The first member with the same name in SRV answers: itself, if there is none before it.
+    /// Returns the first member with the same name in SRV answers; `member` itself if it is the
+    /// first.
     pub fn name_twin(&self, member: Member) -> Member {
         self.twins().get(usize::from(member)).map_or(member, |twins| twins.name)
     }
 
-    /// A split by its number.
+    /// Returns a split or a union by its number.
     pub(super) fn split(&self, at: u32) -> Option<Split> {
         self.all.splits.get(at as usize).copied()
     }
 
-    /// The branches themselves.
+    /// Returns the branches in a range.
     pub(super) fn branches(&self, Branches { start, end }: Branches) -> &'a [Branch] {
         self.all.branches.get(start as usize..end as usize).unwrap_or(&[])
     }
 
-    /// The routes that were followed for a client: the service's own, then those of each nested
-    /// service that it was led to; none if nobody is told apart.
+    /// Returns the routes that were followed for a client: those of the service, then those of each
+    /// nested service that the client was led to. Empty if the service has no routes.
     pub fn followed(&self, routed: &Routed) -> Vec<Followed<'a>> {
         let Some((routes, table)) = self.routes.and_then(|r| Some((r, r.table.as_ref()?))) else {
             return Vec::new();
@@ -449,12 +454,13 @@ impl<'a> Plan<'a> {
         std::iter::once(own).chain(nested).collect()
     }
 
-    /// Where a pool is, if that matters to a route.
+    /// Returns the location of a pool, if a route depends on it.
     pub fn location(&self, pool: u16) -> Option<PoolLocation> {
         *self.routes?.locations.get(usize::from(pool))?
     }
 
-    /// How many microseconds `client` takes to a pool, if that was measured and matters to a route.
+    /// Returns the measured latency from `client` to a pool in microseconds, if it was measured and
+    /// a route depends on it.
     pub fn latency(&self, client: IpAddr, pool: u16) -> Option<u32> {
         let table = self.routes?.table.as_ref()?;
         let (client, pool) = (client.to_canonical(), PoolIndex(pool));
@@ -462,32 +468,33 @@ impl<'a> Plan<'a> {
         routings.find_map(|routing| routing.latencies.as_ref()?.find(client, pool))
     }
 
-    /// The pools, in file order.
+    /// Returns the pools in file order.
     pub fn pools(&self) -> &'a [PlanPool] {
         self.pools
     }
 
-    /// The weight of a member.
+    /// Returns the weight of a member.
     pub fn weight(&self, member: Member) -> u16 {
         self.weights.get(usize::from(member)).copied().unwrap_or_default()
     }
 
-    /// How many endpoints an answer names.
+    /// Returns the number of endpoints that an answer names.
     pub fn answers(&self) -> Answers {
         self.answers
     }
 
-    /// What is answered where nothing may serve.
+    /// Returns the rule for answers when no endpoint may serve.
     pub fn on_all_down(&self) -> OnAllDown {
         self.on_all_down
     }
 
-    /// The numbers of the pools that `routed` may lead to, in the order in which they are tried.
+    /// Returns the numbers of the pools that `routed` may lead to, in the order in which they are
+    /// tried.
     pub fn order(&self, routed: &Routed) -> Vec<u16> {
         self.pools_of(routed.to)
     }
 
-    /// The numbers of all pools in `to`, each once.
+    /// Returns the numbers of all pools in `to`, each once.
     pub(super) fn pools_of(&self, to: To) -> Vec<u16> {
         let branches = match to {
             To::Pool(at) => return vec![at],
@@ -505,7 +512,7 @@ impl<'a> Plan<'a> {
         pools
     }
 
-    /// The bits of the `at`-th endpoint of `pool`: IPv4, IPv6.
+    /// Returns the two bits of the `at`-th endpoint of `pool`: IPv4, IPv6.
     pub fn bits(&self, pool: PoolIndex, at: usize) -> Option<[Bit; 2]> {
         let block = self.pools.get(usize::from(pool.0))?.blocks.get(at / MEMBERS_MAX)?;
         let bit = |family| Bit { word: block.word + family, at: (at % MEMBERS_MAX) as u8 };

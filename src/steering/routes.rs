@@ -1,8 +1,9 @@
-//! Routes made ready: every address to a decision, by one look-up.
+//! Routes made ready: one look-up leads every address to a decision.
 //!
-//! What a route asks of a client (networks, place, autonomous system, the order of pools by
-//! distance) depends on its address alone. So it is all asked at load, once for each place there
-//! is, and a query finds the number of a [`Decision`] and how far around the client it holds.
+//! All that a route asks of a client (networks, place, autonomous system, the order of pools by
+//! distance) depends on its address alone. So all of it is asked at load, once for each distinct
+//! place. A query finds the number of a [`Decision`] and the prefix around the client that it holds
+//! for.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,22 +18,22 @@ use crate::zone::{
     Target,
 };
 
-/// A route, by its place among those of its service; one past the last: none.
+/// The number of a route among those of its service.
 type RouteAt = u16;
 
-/// What was decided for some clients.
+/// The decision for some clients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Decision {
-    /// What the service's own routes say.
+    /// The result of the service's own routes.
     pub(super) taken: Taken,
-    /// What those of each nested service say; `None`: these clients are not led there.
+    /// The result of the routes of each nested service; `None` if these clients are not led there.
     pub(super) nested: Vec<Option<Taken>>,
 }
 
-/// What the routes of one service say.
+/// The result of the routes of one service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Taken {
-    /// The route; `None`: no route takes them.
+    /// The route that takes the clients; `None` if no route does.
     pub(super) route: Option<RouteAt>,
     /// The pools of each `nearest` and `fastest` of the route in order, as [`orders_of`] finds
     /// them.
@@ -43,16 +44,17 @@ pub(super) struct Taken {
 #[derive(Debug)]
 pub(super) struct RouteTable {
     by_address: Ranges<u32>,
-    /// What the numbers in `by_address` mean.
+    /// The decisions, by the numbers in `by_address`.
     pub(super) decisions: Vec<Decision>,
-    /// What the decisions depend on, for whoever asks why.
+    /// All that the decisions depend on, for explanations.
     pub(super) asked: Asked,
     /// Whether a route asks for more than networks.
     pub(super) asks_geo: bool,
 }
 
 impl RouteTable {
-    /// The number of the decision for `client`, and how far it holds.
+    /// Returns the number of the decision for `client`, and the length of the prefix that it holds
+    /// for.
     ///
     /// # Cost
     /// One search.
@@ -61,37 +63,39 @@ impl RouteTable {
     }
 }
 
-/// Makes the tables of routes. Services that ask the same of clients share one.
+/// The maker of route tables. Services that ask the same of clients share a table.
 #[derive(Debug, Default)]
 pub struct RouteTables {
     geo: Arc<Geo>,
     made: HashMap<Asked, Weak<RouteTable>>,
 }
 
-/// All that the decisions of a service depend on but the [`Geo`].
+/// All that the decisions of a service depend on, apart from the [`Geo`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     pub(super) own: Routing,
-    /// By nested service.
+    /// The routing of each nested service.
     pub(super) nested: Vec<Routing>,
 }
 
-/// All that the routes of one service depend on but the [`Geo`].
+/// All that the routes of one service depend on, apart from the [`Geo`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Routing {
-    /// Whom each route takes.
+    /// The clients that each route takes.
     pub(super) from: Vec<RouteFrom>,
     nearest: Vec<Nearest>,
-    /// Only if a route asks for them.
+    /// The measured latencies; `None` if no route asks for them.
     pub(super) latencies: Option<Arc<Latencies>>,
-    /// The nested services that each route leads to; the last: whom no route takes.
+    /// The nested services that each route leads to; at the end, those for clients that no route
+    /// takes.
     leads: Vec<Vec<NestedIndex>>,
 }
 
-/// Where a pool is, for comparison: degrees north and east as bits, bias in kilometres.
+/// The location of a pool in a form that can be compared: degrees north and east as bits, and the
+/// bias in kilometres.
 type Spot = ([u32; 2], i32);
 
-/// One `nearest`, or `fastest`, of a route.
+/// One `nearest` or `fastest` of a route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Nearest {
     route: RouteAt,
@@ -101,21 +105,21 @@ struct Nearest {
 }
 
 impl RouteTables {
-    /// Tables for clients that are where `geo` says.
+    /// Creates an empty collection of tables for clients at the places that `geo` knows.
     pub fn new(geo: Arc<Geo>) -> Self {
         Self { geo, made: HashMap::new() }
     }
 
-    /// Where clients are.
+    /// Returns the places of clients.
     pub fn geo(&self) -> &Arc<Geo> {
         &self.geo
     }
 
-    /// The table of a service with routes.
+    /// Returns the table of a service with routes.
     ///
     /// # Cost
-    /// The first time: a pass over the ranges of the databases for what asks about places, and for
-    /// each distinct place as many distances as `nearest` names pools.
+    /// The first time: if a route asks about places, a pass over the ranges of the databases, and
+    /// for each distinct place one distance per pool that `nearest` names.
     pub(super) fn table(&mut self, service: &Service) -> Arc<RouteTable> {
         let asked = Asked::by(service);
         if let Some(made) = self.made.get(&asked).and_then(Weak::upgrade) {
@@ -128,8 +132,8 @@ impl RouteTables {
     }
 }
 
-/// The pools of every `nearest` and `fastest` in `to`, in the order in which a walk comes upon
-/// them, and whether it is the latter.
+/// Finds the pools of every `nearest` and `fastest` in `to`, in the order of a walk, and whether
+/// each is a `fastest`.
 fn orders_of(to: &Target) -> Vec<(&[PoolIndex], bool)> {
     match to {
         Target::Pool(_) | Target::Service(_) => Vec::new(),
@@ -140,7 +144,7 @@ fn orders_of(to: &Target) -> Vec<(&[PoolIndex], bool)> {
     }
 }
 
-/// Adds the nested services that `to` leads to, through pools made of them, to `found`.
+/// Adds the nested services that `to` leads to, also through the pools made of them, to `found`.
 fn nested_in(to: &Target, pools: &[Pool], found: &mut Vec<NestedIndex>) {
     let mut of_pool = |at: &PoolIndex| {
         let pool = pools.get(usize::from(at.0));
@@ -171,7 +175,8 @@ impl Asked {
         }
     }
 
-    /// Whether `decision` leads its clients to a nested service, about which it says nothing yet.
+    /// Returns whether `decision`, which says nothing about the nested service `to` yet, leads its
+    /// clients there.
     fn leads(&self, decision: &Decision, to: NestedIndex) -> bool {
         let nested = decision.nested.iter().zip(&self.nested);
         let nested = nested.filter_map(|(taken, routing)| Some((taken.as_ref()?, routing)));
@@ -225,7 +230,7 @@ impl Routing {
 }
 
 impl Routing {
-    /// Whether a route asks for more than networks.
+    /// Returns whether a route asks for more than networks.
     fn asks_geo(&self) -> bool {
         let asks = |route: &RouteFrom| route.asks_place() || !route.asns.is_empty();
         self.nearest.iter().any(Nearest::asks_place) || self.from.iter().any(asks)
@@ -233,13 +238,13 @@ impl Routing {
 }
 
 impl Nearest {
-    /// Whether it matters where the client is.
+    /// Returns whether the client's place matters.
     fn asks_place(&self) -> bool {
         self.pools.iter().any(|(_, location)| location.is_some())
     }
 
-    /// The pools, the nearest first, then those that may be anywhere. Pools as far as each other
-    /// stay in the order written, as all do where the client may be anywhere.
+    /// Sorts the pools, the nearest first; pools without a location come last. Pools at equal
+    /// distances stay in the order written, as all do if the client's place is not known.
     fn order(&self, client: Option<Coordinates>) -> Arc<[PoolIndex]> {
         let distance = |(pool, location): &(PoolIndex, Option<Spot>)| {
             let Some(client) = client else { return (*pool, 0.0) };
@@ -255,7 +260,7 @@ impl Nearest {
         pools.into_iter().map(|(pool, _)| pool).collect()
     }
 
-    /// The pools of `by_distance`, those that something was measured of first.
+    /// Moves the measured pools of a `fastest` to the front of `by_distance`, the fastest first.
     fn refine(&self, by_distance: &Arc<[PoolIndex]>, measured: &Measured) -> Arc<[PoolIndex]> {
         let micros = |pool: PoolIndex| {
             let found = measured.iter().find(|(known, _)| *known == pool);
@@ -272,7 +277,7 @@ impl Nearest {
     }
 }
 
-/// Numbers for values, the same for the same.
+/// Numbers for values; equal values have one number.
 #[derive(Debug)]
 struct Numbers<T> {
     by_value: HashMap<T, u32>,
@@ -292,16 +297,17 @@ impl<T: Clone + Eq + Hash> Numbers<T> {
     }
 }
 
-/// The routes that take a client by one of their keys, of those that have that key; in order.
+/// The routes with one kind of key (networks, place or autonomous system) that match a client by
+/// it, in order.
 type Takers = Vec<RouteAt>;
 
-/// What was measured of the pools that clients reach, by pool; in microseconds.
+/// The latencies measured for some clients, by pool; in microseconds.
 type Measured = Vec<(PoolIndex, u32)>;
 
-/// All that the routes ask of a place: who takes it, and the order of each `nearest`.
+/// All that the routes ask of a place: the routes that take it, and the order of each `nearest`.
 type Seen = (Takers, Vec<Arc<[PoolIndex]>>);
 
-/// Cuts the address space by what the routes decide, those of nested services too.
+/// Cuts the address space by the decisions of the routes, those of nested services included.
 fn decide(asked: &Asked, geo: &Geo) -> RouteTable {
     let (mut by_address, own) = cut(&asked.own, geo);
     let alone = |taken| Decision { taken, nested: Vec::new() };
@@ -322,9 +328,9 @@ fn decide(asked: &Asked, geo: &Geo) -> RouteTable {
     RouteTable { by_address, decisions, asked: asked.clone(), asks_geo }
 }
 
-/// Cuts the address space by what the routes of one service decide.
+/// Cuts the address space by the decisions of the routes of one service.
 fn cut(asked: &Routing, geo: &Geo) -> (Ranges<u32>, Vec<Taken>) {
-    // Nothing behind a route that takes everyone is reached.
+    // A route that takes everyone is the last one reached.
     let end =
         asked.from.iter().position(RouteFrom::is_everyone).map_or(asked.from.len(), |at| at + 1);
     let from = asked.from.get(..end).unwrap_or(&asked.from);
@@ -356,8 +362,8 @@ fn cut(asked: &Routing, geo: &Geo) -> (Ranges<u32>, Vec<Taken>) {
     (by_address, taken.values)
 }
 
-/// The first route that takes a client: each of its keys must be among the takers by that key, in
-/// the order networks, place, autonomous system.
+/// Finds the first route that takes a client. For each kind of key that a route has, the route must
+/// be among the takers: networks, place, autonomous system.
 fn first(from: &[RouteFrom], [nets, places, systems]: [&Takers; 3]) -> Option<RouteAt> {
     let takes = |at: RouteAt| {
         let Some(route) = from.get(usize::from(at)) else { return false };
@@ -371,7 +377,7 @@ fn first(from: &[RouteFrom], [nets, places, systems]: [&Takers; 3]) -> Option<Ro
     candidates.filter(|&at| takes(at)).min()
 }
 
-/// By address, the routes whose networks hold it.
+/// Finds, by address, the routes with a network that contains it.
 fn networks(from: &[RouteFrom]) -> (Ranges<u32>, Vec<Takers>) {
     let mut numbers: Numbers<Takers> = Numbers::new();
     let nobody = numbers.of(Takers::new());
@@ -382,7 +388,7 @@ fn networks(from: &[RouteFrom]) -> (Ranges<u32>, Vec<Takers>) {
         .collect();
     nets.sort_unstable();
     nets.dedup();
-    // Sorted, a network comes behind those that hold it: they are the ones still open.
+    // In sorted order, a network comes after those that contain it: they are the ones still open.
     let mut open: Vec<(IpNet, u32)> = Vec::new();
     let mut cuts: Vec<(IpNet, u32)> = Vec::new();
     for same in nets.chunk_by(|(net, _), (next, _)| net == next) {
@@ -395,7 +401,7 @@ fn networks(from: &[RouteFrom]) -> (Ranges<u32>, Vec<Takers>) {
         takers.extend(same.iter().map(|&(_, route)| route));
         takers.sort_unstable();
         takers.dedup();
-        // One that asks for nothing else takes the client before any that come later.
+        // A route that asks for nothing else takes the client before any later route.
         let only_net = |&at: &RouteAt| {
             let route = &from[usize::from(at)];
             !route.asks_place() && route.asns.is_empty()
@@ -410,7 +416,7 @@ fn networks(from: &[RouteFrom]) -> (Ranges<u32>, Vec<Takers>) {
     (Ranges::of_networks(nobody, cuts), numbers.values)
 }
 
-/// By address, what the routes see of its place.
+/// Finds, by address, all that the routes ask of its place.
 fn places(from: &[RouteFrom], nearest: &[Nearest], geo: &Geo) -> (Ranges<u32>, Vec<Seen>) {
     let mut numbers: Numbers<Seen> = Numbers::new();
     let mut see = |place: &Place| {
@@ -427,7 +433,7 @@ fn places(from: &[RouteFrom], nearest: &[Nearest], geo: &Geo) -> (Ranges<u32>, V
     (geo.places().map(seen), numbers.values)
 }
 
-/// By address, the routes that take its autonomous system.
+/// Finds, by address, the routes that take its autonomous system.
 fn systems(from: &[RouteFrom], geo: &Geo) -> (Ranges<u32>, Vec<Takers>) {
     let mut numbers: Numbers<Takers> = Numbers::new();
     let nobody = numbers.of(Takers::new());
@@ -444,12 +450,12 @@ fn systems(from: &[RouteFrom], geo: &Geo) -> (Ranges<u32>, Vec<Takers>) {
     (geo.systems().map(seen), numbers.values)
 }
 
-/// By address, what was measured: of each pool by the longest network.
+/// Finds the latencies by address: for each pool, the one of the longest network.
 fn measurements(latencies: Option<&Latencies>) -> (Ranges<u32>, Vec<Measured>) {
     let mut numbers: Numbers<Measured> = Numbers::new();
     let nothing = numbers.of(Measured::new());
     let rows = latencies.map_or(&[][..], Latencies::rows);
-    // Sorted, a network comes behind those that hold it: they are the ones still open.
+    // In sorted order, a network comes after those that contain it: they are the ones still open.
     let mut open: Vec<(IpNet, u32)> = Vec::new();
     let mut cuts: Vec<(IpNet, u32)> = Vec::new();
     for same in rows.chunk_by(|row, next| row.net == next.net) {

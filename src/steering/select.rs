@@ -1,4 +1,4 @@
-//! From a client and the states to the pools of one answer.
+//! Selects the pools of one answer for a client, by the states.
 
 use super::draw::{Draws, MEMBERS_MAX, Point, Stream};
 use super::plan::{Block, Branch, Branches, Member, Plan, PlanPool, Routed, Tier, To};
@@ -7,34 +7,34 @@ use super::trace::Trace;
 use crate::health::{Bit, Board};
 use crate::zone::OnAllDown;
 
-/// Which addresses an endpoint needs to be drawn.
+/// The addresses that an endpoint needs to be drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// An IPv4 address.
     V4,
     /// An IPv6 address.
     V6,
-    /// Either.
+    /// An address of either family.
     Any,
 }
 
-/// How much of the states counts; each is tried when the one before leaves nothing.
+/// The part of the states that counts. Each mode is tried when the one before it finds nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// A pool needs its `min_up`.
+    /// A pool needs its `min_up`. Drained endpoints do not serve.
     MinUp,
-    /// One endpoint up is enough: better a thin pool than a down endpoint.
+    /// One endpoint that is up is enough: better a thin pool than an endpoint that is down.
     AnyUp,
-    /// Drained endpoints serve too: better one of them than a down endpoint.
+    /// Drained endpoints serve too: better one of them than an endpoint that is down.
     Drained,
-    /// Everything counts as up.
+    /// Every endpoint counts as up.
     Open,
 }
 
-/// All of a weight, in percent.
+/// The whole of a weight, in percent.
 pub(super) const PERCENT_ALL: u32 = 100;
 
-/// What was chosen to answer, and what of the states counts in it.
+/// The pools chosen to answer, and the mode in which they were found.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice {
     pub(super) pools: Chosen,
@@ -42,23 +42,23 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Whether it is made as if everything were up.
+    /// Returns whether the choice was made as if every endpoint were up.
     pub fn is_open(&self) -> bool {
         self.mode == Mode::Open
     }
 }
 
-/// One pool, or several together.
+/// The chosen pools: one, or several together.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Chosen {
-    /// By its number in the service.
+    /// A pool, by its number in the service.
     One(u16),
-    /// The bits of their numbers, and the number of the union that draws among them.
+    /// Several pools: the bits of their numbers, and the number of the union that draws among them.
     Several(u64, u32),
 }
 
 impl Chosen {
-    /// The bits of the numbers of its pools.
+    /// Returns the bits of the numbers of its pools.
     pub(super) fn bits(self) -> u64 {
         match self {
             Self::One(at) => 1 << (at & 63),
@@ -70,35 +70,35 @@ impl Chosen {
 /// One endpoint of an SRV answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
-    /// The endpoint.
+    /// The number of the endpoint.
     pub member: Member,
-    /// The failover tier it stands in.
+    /// The failover tier of the endpoint.
     pub priority: Tier,
-    /// Its weight, as SRV says it.
+    /// The weight of the endpoint in the SRV record.
     pub weight: u16,
-    /// The weight in hundredths, before it became a whole number.
+    /// The weight times 100, before it is rounded to a whole number.
     pub(super) part: f64,
 }
 
-/// Selects endpoints of one service for one query.
+/// The selection of endpoints of one service for one query.
 #[derive(Clone, Copy, Debug)]
 pub struct Select<'a> {
     /// The service.
     pub plan: Plan<'a>,
-    /// The states of its zone.
+    /// The states of the service's zone.
     pub board: &'a Board,
-    /// Where its client goes.
+    /// The result of routing the client.
     pub routed: Routed,
-    /// What the endpoints must have.
+    /// The addresses that the endpoints must have.
     pub family: Family,
-    /// Whether pools of targets are passed over.
+    /// Whether pools of targets are skipped.
     pub addresses_only: bool,
-    /// Where it notes what it does; queries need not.
+    /// The trace that notes the steps; `None` for queries.
     pub trace: Option<&'a Trace>,
 }
 
 impl<'a> Select<'a> {
-    /// Whether `choice`, made for another family, has something for this one.
+    /// Returns whether `choice`, made for another family, has an endpoint for this one.
     pub fn can_serve(&self, choice: Choice) -> bool {
         let is_usable = |at| self.pool(at).is_some_and(|pool| self.is_usable(pool, choice.mode));
         match choice.pools {
@@ -107,19 +107,19 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Whether what `choice` has are targets, answered as CNAME.
+    /// Returns whether `choice` is a pool of targets, answered as CNAME.
     pub fn is_target(&self, choice: Choice) -> bool {
-        // Pools of targets are never taken together.
+        // Pools of targets are never chosen together with others.
         matches!(choice.pools, Chosen::One(at) if self.pool(at).is_some_and(|pool| pool.is_target))
     }
 
-    /// What the answer comes from; `None` if there is nothing to give.
+    /// Chooses the pools of the answer; `None` if no pool can answer.
     ///
-    /// Walks the client's `to` four times at most: with each pool's `min_up`, with any endpoint
-    /// up, with those that are drained, and then by `on_all_down`.
+    /// Walks the client's `to` four times at most: with the `min_up` of each pool, with any
+    /// endpoint up, with drained endpoints too, and then by `on_all_down`.
     ///
     /// # Cost
-    /// By the pools that the route names; no allocation.
+    /// Proportional to the pools that the route names; no allocation.
     pub fn choose(&self, draws: &mut Draws, stream: Stream) -> Option<Choice> {
         let walk = |mode, draws: &mut Draws| {
             self.note_walk(mode);
@@ -167,7 +167,7 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Draws a branch of a split that leads somewhere.
+    /// Draws one of the branches of a split that lead to a usable pool.
     fn draw_branch(
         &self,
         branches: &[Branch],
@@ -178,7 +178,7 @@ impl<'a> Select<'a> {
     ) -> Option<usize> {
         let mask = self.usable_branches(branches, mode);
         if mask == 0 {
-            // Preparing for nothing would start the shares anew for the next mode.
+            // Preparing an empty draw would start the shares anew for the next mode.
             return None;
         }
         let weight = |at: usize| branches.get(at).map_or(0, |b| u32::from(b.weight).max(1));
@@ -196,7 +196,7 @@ impl<'a> Select<'a> {
         drawn
     }
 
-    /// The usable branches of a split; those of weight 0 only when no other is.
+    /// Returns the usable branches of a split; those of weight 0 only if no other is usable.
     pub(super) fn usable_branches(&self, branches: &[Branch], mode: Mode) -> u64 {
         let (mut usable, mut weighted) = (0u64, 0u64);
         for (at, branch) in branches.iter().enumerate().take(MEMBERS_MAX) {
@@ -238,9 +238,9 @@ impl<'a> Select<'a> {
         pool.min_up.is_met(up, total)
     }
 
-    /// The weight of a pool that may serve, and all of it.
+    /// Returns the weight of a pool that may serve, and its whole weight.
     pub(super) fn weight_up(&self, pool: &PlanPool, mode: Mode) -> (u32, u32) {
-        // Where nothing has a weight, heads are counted.
+        // If no member has a weight, the members are counted.
         let weighted = pool.blocks.iter().any(|block| self.members(block) & block.weighted != 0);
         let (mut up, mut total) = (0, 0);
         for (at, block) in pool.blocks.iter().enumerate() {
@@ -265,7 +265,7 @@ impl<'a> Select<'a> {
         })
     }
 
-    /// Members that have an address of the family.
+    /// Returns the members with an address of the family.
     pub(super) fn members(&self, block: &Block) -> u64 {
         match self.family {
             Family::V4 => block.v4,
@@ -274,7 +274,7 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Members that have an address of the family that may serve.
+    /// Returns the members with an address of the family that may serve.
     #[inline(always)]
     pub(super) fn mask(&self, block: &Block, mode: Mode) -> u64 {
         if mode == Mode::Open {
@@ -297,7 +297,7 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Members whose weight is above 0 and counts.
+    /// Returns the members whose weight in force is above 0.
     pub(super) fn weighted(&self, block: &Block) -> u64 {
         let Some(adjusted) = self.board.adjusted(block.word) else { return block.weighted };
         let v4 = || adjusted.idle(block.word) | !block.v4;
@@ -310,13 +310,14 @@ impl<'a> Select<'a> {
         block.weighted & !idle
     }
 
-    /// What stands for the weights of a block that are not as the zone file says.
+    /// Returns a number that changes with the adjusted weights of a block; 0 if none is adjusted.
     pub(super) fn version(&self, block: &Block) -> u64 {
         self.board.adjusted(block.word).map_or(0, |adjusted| u64::from(adjusted.version()))
     }
 
-    /// The weight by which the member of a block at `bit` is drawn, `weight` as it is written: one
-    /// where all are 0. Where anything of the zone is adjusted it is in hundredths.
+    /// Returns the weight that the member of a block at `bit` is drawn by, where `weight` is its
+    /// weight as written: at least one. If any weight of the zone is adjusted, the result is in
+    /// hundredths.
     pub(super) fn drawn_weight(&self, block: &Block, bit: usize, weight: u32) -> u32 {
         let percent = match self.board.is_adjusted() {
             true => self.percent(block, bit),
@@ -325,7 +326,8 @@ impl<'a> Select<'a> {
         (weight.max(1) * percent).max(1)
     }
 
-    /// Which part of the weight of a member counts, in percent; the larger of its addresses'.
+    /// Returns the part of a member's weight in force, in percent; for both families, the larger
+    /// one.
     #[inline]
     pub(super) fn percent(&self, block: &Block, bit: usize) -> u32 {
         let Some(adjusted) = self.board.adjusted(block.word) else { return PERCENT_ALL };
@@ -346,7 +348,7 @@ impl<'a> Select<'a> {
     }
 }
 
-/// The bits of `mask` from `first` on, around to the one before it.
+/// Returns the places of the bits of `mask`, from `first` up and then from 0 up to `first`.
 pub(super) fn rotated(mask: u64, first: usize) -> impl Iterator<Item = usize> {
     let ahead = mask & (u64::MAX << (first & 63));
     let (mut members, mut behind) = (ahead, mask ^ ahead);

@@ -1,13 +1,13 @@
-//! The standing of a service, whoever asks: which pools are usable, and where clients are led.
+//! The standing of a service for all clients: the usable pools, and the pools that they are led to.
 //!
-//! For the log, which tells when that changes. No query comes here.
+//! The log reports changes of it. No query comes here.
 
 use super::plan::{Branches, Plan, PlanPool, To};
 use super::select::{Family, Mode, Select};
 use crate::health::Board;
 use crate::zone::OnAllDown;
 
-/// The most ways of clients that are told apart; more only make a sentence longer.
+/// The most ways of clients that are distinguished; more would only make a log line longer.
 const WAYS_MAX: usize = 64;
 
 /// The usable pools of a service, and the ways of its clients.
@@ -15,7 +15,7 @@ const WAYS_MAX: usize = 64;
 pub struct Standing {
     /// The bits of the numbers of the pools that have their `min_up`.
     pub usable: u64,
-    /// The ways that clients are led, each once; none if all pools are usable.
+    /// The distinct ways of the clients; empty if all pools are usable.
     pub ways: Vec<Way>,
 }
 
@@ -24,9 +24,9 @@ pub struct Standing {
 pub struct Way {
     /// The bits of the pools that they may be led to.
     pub all: u64,
-    /// Those that they are led to now; none: they are answered nothing.
+    /// The bits of the pools that they are led to now; 0 if they get no answer.
     pub now: u64,
-    /// The part of the states that counts for that.
+    /// The mode in which these were found.
     pub mode: Mode,
 }
 
@@ -43,10 +43,10 @@ impl Standing {
 }
 
 impl Plan<'_> {
-    /// Returns how the service stands.
+    /// Returns the standing of the service.
     ///
     /// # Cost
-    /// A pass over its pools; over its decisions too where one of them is not usable.
+    /// One pass over its pools; if one of them is not usable, one over its decisions too.
     pub fn standing(&self, board: &Board) -> Standing {
         let select = self.select(board);
         let usable = bits_where(self.pools, |pool| select.is_usable(pool, Mode::MinUp));
@@ -92,7 +92,8 @@ impl Select<'_> {
         })
     }
 
-    /// The bits of the pools that clients of `to` are led to, some of them at least.
+    /// Returns the bits of the pools that clients of `to` are led to; each pool gets some of them
+    /// at least.
     fn reached(&self, to: To, mode: Mode) -> u64 {
         let (branches, is_failover) = match to {
             To::Pool(at) => {
@@ -121,7 +122,7 @@ impl Select<'_> {
     }
 }
 
-/// The bits of the places of pools for which `holds`.
+/// Returns the bits of the places of the pools for which `holds`.
 fn bits_where(pools: &[PlanPool], holds: impl Fn(&PlanPool) -> bool) -> u64 {
     let found = (0..64u32).zip(pools).filter(|(_, pool)| holds(pool));
     found.fold(0, |bits, (at, _)| bits | 1 << at)

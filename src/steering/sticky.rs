@@ -1,9 +1,10 @@
-//! The same endpoint for the same client: weighted rendezvous hashing.
+//! Sticky choice: a client gets one endpoint again and again, by weighted rendezvous hashing.
 //!
 //! Every endpoint gets a score from the client's key and its own identity, and the best is taken
 //! (Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998; weights by
-//! exponentially distributed scores). When an endpoint goes, only its own clients move; when one
-//! comes, it takes its share and nothing else moves. Any number of servers agree without talking.
+//! exponentially distributed scores). When an endpoint goes, only its own clients move. When one
+//! comes, it takes its share and no other client moves. Any number of servers agree without
+//! talking.
 
 use std::net::IpAddr;
 
@@ -11,28 +12,28 @@ use siphasher::sip::SipHasher13;
 
 use super::draw::Picks;
 
-/// Clients that share this many leading bits of an IPv4 address stick to the same endpoint: what
-/// resolvers send of a client (RFC 7871 §11.1).
+/// The leading bits of an IPv4 address that make up a sticky client: the prefix that resolvers send
+/// (RFC 7871 §11.1).
 pub(super) const STICKY_PREFIX_V4: u8 = 24;
 
-/// The same of an IPv6 address.
+/// The leading bits of an IPv6 address that make up a sticky client (RFC 7871 §11.1).
 pub(super) const STICKY_PREFIX_V6: u8 = 56;
 
-/// What is chosen among. Each kind hashes apart: an endpoint that is called like its pool must not
-/// win what the pool has won already.
+/// The kind of thing that is chosen. Each kind hashes apart: an endpoint with the name of its pool
+/// must not win just because the pool has won.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Endpoint,
     Branch,
 }
 
-/// What stands for an endpoint or a branch wherever it is hashed: its name, not its place, so that
-/// nothing moves when the file is put in another order.
+/// Computes the identity of an endpoint or a branch from its name, not from its place: a change of
+/// the order in the file moves no client.
 pub(super) fn identity(kind: Kind, name: &[u8]) -> u64 {
     SipHasher13::new_with_keys(kind as u64, 0).hash(name)
 }
 
-/// A client's key, and the length of the prefix that shares it.
+/// Computes a client's key, and the length of the prefix whose addresses share it.
 pub(super) fn client_key(client: IpAddr) -> (u64, u8) {
     match client {
         IpAddr::V4(client) => {
@@ -41,15 +42,15 @@ pub(super) fn client_key(client: IpAddr) -> (u64, u8) {
         }
         IpAddr::V6(client) => {
             let prefix = client.to_bits() >> (128 - STICKY_PREFIX_V6);
-            // Apart from IPv4 ones, whose prefixes are all shorter than this bit.
+            // Distinct from the keys of IPv4 clients, whose prefixes are all shorter than this bit.
             (mix(prefix as u64 | 1 << 63), STICKY_PREFIX_V6)
         }
     }
 }
 
-/// How far behind the one of this identity comes for the client: the least wins.
+/// Computes the score of an identity for a client. The least score wins.
 pub(super) fn score(key: u64, identity: u64, weight: u32) -> f64 {
-    // 53 bits, the middle of its step: never 0 and never 1.
+    // 53 bits, in the middle of a step: never 0 and never 1.
     let uniform = ((mix(key ^ identity) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
     -uniform.ln() / f64::from(weight.max(1))
 }
@@ -61,7 +62,7 @@ fn mix(bits: u64) -> u64 {
     bits ^ bits >> 31
 }
 
-/// The few of the least scores, in order.
+/// The members with the least scores, in order.
 pub(super) struct Best<const MOST: usize> {
     most: usize,
     found: [(f64, u16); MOST],
@@ -69,13 +70,13 @@ pub(super) struct Best<const MOST: usize> {
 }
 
 impl<const MOST: usize> Best<MOST> {
-    /// Keeps `most`, which is `MOST` at the most.
+    /// Creates an empty list that keeps `most` members, at most `MOST`.
     pub(super) fn new(most: usize) -> Self {
         Self { most: most.min(MOST), found: [(f64::INFINITY, 0); MOST], len: 0 }
     }
 
-    /// Notes a member, unless a better one of which `is_same` holds is kept: that one stands for
-    /// both.
+    /// Adds a member, unless the list has a better one for which `is_same` holds. Of two such
+    /// members only the better one is kept.
     pub(super) fn add_one_of(&mut self, score: f64, member: u16, is_same: impl Fn(u16) -> bool) {
         let kept = self.found.get(..self.len).unwrap_or(&[]);
         if let Some(at) = kept.iter().position(|&(_, other)| is_same(other)) {
@@ -89,7 +90,7 @@ impl<const MOST: usize> Best<MOST> {
         self.add(score, member);
     }
 
-    /// Notes a member.
+    /// Adds a member if its score is among the least.
     pub(super) fn add(&mut self, score: f64, member: u16) {
         let kept = self.found.get(..self.len).unwrap_or(&[]);
         let at = kept.partition_point(|&(other, _)| other <= score);
@@ -115,7 +116,7 @@ impl<const MOST: usize> Best<MOST> {
 mod tests {
     use super::*;
 
-    /// Which of the endpoints each of many clients sticks to.
+    /// Returns the endpoint that each of many clients sticks to.
     fn clients(endpoints: &[(&str, u32)]) -> Vec<usize> {
         let choose = |client: u32| {
             let (key, _) = client_key(IpAddr::V4((client << 8).into()));

@@ -5,17 +5,17 @@ use super::plan::{Tier, To, Traits};
 use super::select::{Choice, Chosen, Mode, PERCENT_ALL, Select, Share, rotated};
 use crate::zone::OnAllDown;
 
-/// [`PERCENT_ALL`] of the parts of weights.
+/// The whole of a weight in percent: [`PERCENT_ALL`] as a float.
 const PERCENT: f64 = PERCENT_ALL as f64;
 
 impl Select<'_> {
-    /// Puts every endpoint that may serve the client, tier by tier, into `shares`, which it empties
-    /// first. The endpoints of each pool start at one drawn by weight, into `picks`. Two for which
-    /// `is_same` holds are one, which has the weight of both.
+    /// Puts every endpoint that may serve the client into `shares`, tier by tier, and empties
+    /// `shares` first. The endpoints of each pool start at one that is drawn by weight into
+    /// `picks`. Two endpoints for which `is_same` holds become one with the weight of both.
     ///
     /// # Cost
-    /// By the endpoints named, and by their square where endpoints have a name that others have
-    /// too; allocates only while `shares` grows to its largest answer.
+    /// Proportional to the endpoints named; to their square if endpoints share names. Allocates
+    /// only while `shares` grows to its largest answer.
     pub fn tiers(
         &self,
         draws: &mut Draws,
@@ -54,19 +54,19 @@ impl Select<'_> {
     }
 }
 
-/// Collects the tiers of an SRV answer.
+/// The tiers of an SRV answer while they are collected.
 struct Tiers<'s, 'a> {
     select: &'s Select<'a>,
     mode: Mode,
-    /// Pools that are in already; a pool counts where it comes first.
+    /// The bits of the pools already added; a pool counts where it comes first.
     seen: u64,
     shares: &'s mut Vec<Share>,
     picks: &'s mut Picks,
 }
 
 impl Tiers<'_, '_> {
-    /// Adds what `to` leads to, from tier `tier` on; returns the next free tier. `scale` is
-    /// the share of the splits above.
+    /// Adds the endpoints that `to` leads to, from tier `tier` on; returns the next free tier.
+    /// `scale` is the share of the splits above.
     fn add(&mut self, to: To, tier: Tier, scale: Option<f64>, draws: &mut Draws) -> Tier {
         let select = self.select;
         match to {
@@ -115,8 +115,8 @@ impl Tiers<'_, '_> {
             self.picks.as_slice().first().map_or(0, |m| usize::from(m - pool.members.start));
         let start = self.shares.len();
         let blocks = pool.blocks.len();
-        // The block of the first one comes twice: its rear at the start, its front at the end. A
-        // block that is alone comes once and goes round.
+        // The block of the first endpoint comes twice: its rear at the start, its front at the end.
+        // A block that is alone comes once and goes round.
         let last = if blocks == 1 { 0 } else { blocks };
         for turn in 0..=last {
             let at = (first / MEMBERS_MAX + turn) % blocks;
@@ -141,7 +141,7 @@ impl Tiers<'_, '_> {
     }
 }
 
-/// Turns the weights of one pool into parts of 65,535, of which the pool gets `scale`.
+/// Scales the weights of one pool to a sum of 65,535 times `scale`, in hundredths.
 fn divide(shares: &mut [Share], scale: f64) {
     let total: f64 = shares.iter().map(|share| share.part).sum();
     let heads = shares.len() as f64;
@@ -151,7 +151,7 @@ fn divide(shares: &mut [Share], scale: f64) {
     }
 }
 
-/// Makes one of those of a tier that are the same.
+/// Merges the shares of a tier that are the same.
 fn merge(shares: &mut Vec<Share>, is_same: impl Fn(&Share, &Share) -> bool) {
     let mut kept = 0;
     for at in 0..shares.len() {
@@ -170,9 +170,9 @@ fn merge(shares: &mut Vec<Share>, is_same: impl Fn(&Share, &Share) -> bool) {
     shares.truncate(kept);
 }
 
-/// Makes the greatest weight of each tier 65,535, and the others what they are beside it.
+/// Scales each tier so that its greatest weight is 65,535.
 ///
-/// Weights are shares, not amounts, but clients round them, HAProxy to 256 steps; and the draw that
+/// Weights are ratios, not amounts. But clients round them, HAProxy to 256 steps, and the draw that
 /// RFC 2782 describes is biased where they are small.
 fn scale(shares: &mut [Share]) {
     let (mut tier, mut next) = (Some(0), None);
@@ -193,7 +193,7 @@ fn scale(shares: &mut [Share]) {
     }
 }
 
-/// Returns the nearest weight that SRV can say: never 0 unless `part`, which is not negative, is.
+/// Returns the nearest weight that SRV can carry: 0 only if `part`, which is not negative, is 0.
 fn whole(part: f64) -> u16 {
     /// A sum with 2^52 has no bits left for fractions: its last bits are the nearest whole number.
     const NO_FRACTION: f64 = (1u64 << 52) as f64;

@@ -1,6 +1,6 @@
-//! What a walk saw, for whoever asks why an answer is what it is.
+//! The steps of a walk, for explanations of an answer.
 //!
-//! The walk is the one of every query: [`Select`] notes what it does if it has a [`Trace`], and
+//! The walk is the same as for every query: [`Select`] notes its steps if it has a [`Trace`], and
 //! queries have none.
 
 use std::cell::RefCell;
@@ -9,40 +9,40 @@ use super::draw::MEMBERS_MAX;
 use super::plan::{Branch, Member, PlanPool};
 use super::select::{Choice, Family, Mode, Select, rotated};
 
-/// Collects the steps of walks.
+/// The steps of walks, noted one by one.
 #[derive(Debug, Default)]
 pub struct Trace(RefCell<Vec<Step>>);
 
-/// One thing that was seen or decided.
+/// One step of a walk: something seen or decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A walk of the client's `to` begins, in which so much of the states counts.
+    /// The start of a walk of the client's `to`, and the part of the states that counts in it.
     Walk(Mode),
-    /// A pool was asked whether it can answer; once a walk.
+    /// The result for a pool; noted once a walk.
     Pool(PoolSeen),
-    /// A split drew, or stuck to, one of its usable branches.
+    /// The choice of one usable branch of a split, drawn or sticky.
     Split {
-        /// The pools of the branch.
+        /// The numbers of the pools of the branch.
         pools: Vec<u16>,
-        /// Its weight.
+        /// The weight of the branch.
         weight: u32,
         /// The weight of all usable branches together.
         total: u32,
     },
-    /// Endpoints are drawn, or stuck to, among these, each with the weight that counts.
+    /// The endpoints that are drawn from, or stuck to, each with the weight that counts.
     Draw(Vec<(Member, u32)>),
 }
 
-/// What was seen of a pool.
+/// The result for one pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolSeen {
-    /// Its number in the service.
+    /// The number of the pool in the service.
     pub pool: u16,
-    /// What its endpoints had to have.
+    /// The address family that the endpoints needed.
     pub family: Family,
-    /// Whether it can answer.
+    /// The fate of the pool.
     pub fate: Fate,
-    /// The weight that is up, or how many are where nothing has a weight.
+    /// The weight that is up; the number of endpoints that are up if none has a weight.
     pub up: u32,
     /// The weight of all members of the family, or their number.
     pub total: u32,
@@ -52,23 +52,23 @@ pub struct PoolSeen {
     pub endpoints: u32,
 }
 
-/// Whether a pool can answer, and why not.
+/// The fate of a pool in a walk: whether it can answer, and the reason if it cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It can.
+    /// A pool that can answer.
     Usable,
-    /// Its endpoints are targets, and addresses are looked for.
+    /// A pool of targets, where only addresses are wanted.
     OnlyTargets,
-    /// No endpoint has an address of the family.
+    /// A pool without an address of the family.
     NoneOfFamily,
-    /// No endpoint is up.
+    /// A pool none of whose endpoints is up.
     NoneUp,
-    /// Less of its weight is up than its `min_up`.
+    /// A pool with less weight up than its `min_up`.
     BelowMinUp,
 }
 
 impl Trace {
-    /// The steps so far, in order; none are left.
+    /// Takes out the steps so far, in order.
     pub fn take(&self) -> Vec<Step> {
         self.0.take()
     }
@@ -78,7 +78,7 @@ impl Trace {
         self.0.borrow_mut().push(step);
     }
 
-    /// Unless the present walk has seen it.
+    /// Notes a pool, unless the present walk has noted it.
     #[cold]
     fn note_pool(&self, select: &Select<'_>, pool: &PlanPool, mode: Mode, usable: bool) {
         let mut pools = select.plan.pools.iter();
@@ -131,7 +131,7 @@ impl Trace {
     }
 }
 
-/// What a query pays for these is one comparison each; the rest is out of its way.
+/// The notes. A query pays one comparison for each; the rest is out of line.
 impl Select<'_> {
     /// Notes that a walk begins.
     #[inline]
@@ -141,7 +141,7 @@ impl Select<'_> {
         }
     }
 
-    /// Notes what [`Select::is_usable`] found.
+    /// Notes the result of [`Select::is_usable`].
     #[inline]
     pub(super) fn note_pool(&self, pool: &PlanPool, mode: Mode, usable: bool) {
         if let Some(trace) = self.trace {
@@ -149,7 +149,7 @@ impl Select<'_> {
         }
     }
 
-    /// Notes what is drawn among.
+    /// Notes the endpoints that are drawn from.
     #[inline]
     pub(super) fn note_draw(&self, choice: Choice) {
         if let Some(trace) = self.trace {
@@ -157,7 +157,7 @@ impl Select<'_> {
         }
     }
 
-    /// Notes that the branch `drawn` was taken of the `usable` ones.
+    /// Notes that the branch `drawn` was taken from the `usable` ones.
     #[inline]
     pub(super) fn note_split(&self, branches: &[Branch], usable: u64, drawn: Option<usize>) {
         if let Some(trace) = self.trace {

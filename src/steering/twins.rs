@@ -1,14 +1,15 @@
-//! Endpoints that share an address: an answer names the address once, and fills up with others.
+//! Endpoints that share an address: an answer names the address once, and adds other addresses
+//! instead.
 //!
-//! Those of one address draw as one, by the sum of their weights, so that each address keeps its
-//! share exactly; which of them the answer stands for goes round among them by weight.
+//! The endpoints of one address are drawn as one member with the sum of their weights, so that each
+//! address keeps its exact share. The one that the answer stands for changes in turn, by weight.
 
 use super::draw::{Draws, MEMBERS_MAX, Picks, Point, Stream};
 use super::pick::{Part, draw_bits};
 use super::plan::{Block, Member, PlanPool, Twins};
 use super::select::{Family, Select, rotated};
 
-/// The members of a block by address: each stands at the bit of its first member.
+/// The members of a block grouped by address. Each group stands at the bit of its first member.
 struct Groups {
     firsts: u64,
     members: [u64; MEMBERS_MAX],
@@ -16,10 +17,10 @@ struct Groups {
 }
 
 impl Select<'_> {
-    /// Draws up to `most` addresses of the members in `mask`.
+    /// Draws up to `most` different addresses of the members in `mask`.
     ///
     /// # Cost
-    /// For each member a pass over the addresses; no allocation.
+    /// One pass over the addresses for each member; no allocation.
     pub(super) fn draw_groups(
         &self,
         (pool, block): (&PlanPool, &Block),
@@ -60,8 +61,8 @@ impl Select<'_> {
         groups
     }
 
-    /// Takes the members of `parts` that have the address of `member` out of what may be drawn;
-    /// `open` are the parts that have any left.
+    /// Excludes the members of `parts` that have the address of `member` from further draws. `open`
+    /// holds the parts that still have a member left.
     #[cold]
     pub(super) fn exclude_twins(
         &self,
@@ -81,7 +82,8 @@ impl Select<'_> {
         }
     }
 
-    /// The first member that has the address of `member`.
+    /// Returns the first member with the address of `member`, or with its name if the family is
+    /// any.
     pub(super) fn twin_in(&self, twins: &[Twins], member: Member) -> Member {
         twins.get(usize::from(member)).map_or(member, |twins| match self.family {
             Family::V4 => twins.v4,

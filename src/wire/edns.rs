@@ -1,4 +1,4 @@
-//! EDNS: what the OPT record of a query says, and the options of a response (RFC 6891).
+//! EDNS: the OPT record of a query, and the options of a response (RFC 6891).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,20 +9,19 @@ use super::kind::Type;
 use super::query::Malformed;
 use super::writer::{Full, Writer};
 
-/// The version that Waypost speaks, and the only one there is.
+/// The version that Waypost speaks; there is no other.
 pub const VERSION: u8 = 0;
 
-/// The length of an OPT record without options.
+/// The length of an OPT record without options, in octets.
 pub const OPT_LEN: usize = 11;
 
-/// The length of an option without its data.
+/// The length of an option without its data, in octets.
 pub const OPTION_LEN: usize = 4;
 
-/// The largest server cookie (RFC 7873 §4).
+/// The greatest length of a server cookie in octets (RFC 7873 §4).
 const SERVER_COOKIE_MAX: usize = 32;
 
-/// The numbers of the options that are understood; all others are passed over
-/// (RFC 6891 §6.1.2).
+/// The numbers of the options that are understood. All others are ignored (RFC 6891 §6.1.2).
 pub mod code {
     /// Name server identifier (RFC 5001).
     pub const NSID: u16 = 3;
@@ -30,7 +29,7 @@ pub mod code {
     pub const CLIENT_SUBNET: u16 = 8;
     /// Cookie (RFC 7873).
     pub const COOKIE: u16 = 10;
-    /// How long a stream may stay idle (RFC 7828).
+    /// The idle timeout of a stream (RFC 7828).
     pub const TCP_KEEPALIVE: u16 = 11;
     /// Padding (RFC 7830).
     pub const PADDING: u16 = 12;
@@ -38,8 +37,8 @@ pub mod code {
     pub const EXTENDED_ERROR: u16 = 15;
 }
 
-/// The purpose of an extended error, in parentheses behind a blank, as dig prints it; empty for
-/// those that Waypost does not send (RFC 8914 §5.2).
+/// Returns the purpose of an extended error after a space and in parentheses, as dig prints it;
+/// empty for those that Waypost does not send (RFC 8914 §5.2).
 pub fn extended_error(number: u16) -> &'static str {
     match number {
         0 => " (Other)",
@@ -51,33 +50,33 @@ pub fn extended_error(number: u16) -> &'static str {
     }
 }
 
-/// What an OPT record says.
+/// The content of an OPT record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edns {
-    /// The largest UDP response that the client takes, as it says.
+    /// The largest UDP response that the client accepts, in octets, as it claims.
     pub payload_size: u16,
     /// The EDNS version; Waypost speaks 0.
     pub version: u8,
-    /// DO: the client wants DNSSEC records; copied into the response (RFC 3225 §3).
+    /// Whether the client wants DNSSEC records (DO); copied into the response (RFC 3225 §3).
     pub dnssec_ok: bool,
-    /// The client's cookie, and ours if it has one.
+    /// The client's cookie, with our server cookie if it has one.
     pub cookie: Option<Cookie>,
-    /// The client asks who answers.
+    /// Whether the client asks for the name of the server.
     pub nsid: bool,
-    /// The client asks how long it may keep the stream idle.
+    /// Whether the client asks how long a stream may stay idle.
     pub keepalive: bool,
-    /// The client pads, and wants responses padded.
+    /// Whether the client uses padding and wants responses padded.
     pub padding: bool,
-    /// For whom a resolver asks.
+    /// The network of the client that a resolver asks for.
     pub subnet: Option<Subnet>,
 }
 
 /// A COOKIE option (RFC 7873 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cookie {
-    /// Chosen by the client.
+    /// The part that the client chose.
     pub client: [u8; 8],
-    /// What a server gave it, if that has the length of ours (RFC 9018 §4).
+    /// The part that a server gave, if it has the length of ours (RFC 9018 §4).
     pub server: Option<[u8; 16]>,
 }
 
@@ -95,7 +94,7 @@ impl Edns {
         if has_scope { Err(Malformed) } else { Ok(edns) }
     }
 
-    /// The same for a response, which may have a scope.
+    /// Reads the OPT record of a response, which may have a scope.
     ///
     /// # Errors
     /// Those of [`Edns::read_query`].
@@ -115,7 +114,7 @@ impl Edns {
             match option? {
                 (code::COOKIE, data) => {
                     let cookie = Cookie::read(data)?;
-                    // Of several only the first counts (RFC 7873 §5.2).
+                    // Of several cookies only the first counts (RFC 7873 §5.2).
                     self.cookie.get_or_insert(cookie);
                 }
                 (code::CLIENT_SUBNET, data) => {
@@ -132,8 +131,8 @@ impl Edns {
     }
 }
 
-/// Walks the options in `rdata`: the number and the data of each; [`Malformed`], once, where one
-/// is cut short.
+/// Returns the number and the data of each option in `rdata`. Ends with one [`Malformed`] if an
+/// option is cut short.
 pub fn options(rdata: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), Malformed>> {
     let mut rest = rdata;
     std::iter::from_fn(move || {
@@ -165,16 +164,16 @@ impl Cookie {
     }
 }
 
-/// A client subnet of a query (RFC 7871 §6).
+/// A client subnet in a query or a response (RFC 7871 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subnet {
-    /// 1: IPv4, 2: IPv6; 0 where the address is empty.
+    /// The address family: 1 for IPv4, 2 for IPv6; 0 only if the address is empty.
     family: u16,
-    /// SOURCE PREFIX-LENGTH.
+    /// SOURCE PREFIX-LENGTH, in bits.
     source: u8,
-    /// SCOPE PREFIX-LENGTH, for how long a prefix of the address a response is good.
+    /// SCOPE PREFIX-LENGTH: the length of the prefix that a response holds for, in bits.
     pub scope: u8,
-    /// ADDRESS, filled up with zeros.
+    /// ADDRESS, padded with zeros.
     address: [u8; 16],
 }
 
@@ -183,8 +182,7 @@ impl Subnet {
     ///
     /// # Errors
     /// [`Malformed`] for an unknown family, a prefix longer than its addresses, an address of
-    /// another length than the prefix needs, and bits set behind the prefix
-    /// (RFC 7871 §6, §7.1.2).
+    /// another length than the prefix needs, and bits set after the prefix (RFC 7871 §6, §7.1.2).
     fn read(data: &[u8]) -> Result<Self, Malformed> {
         let (&[family_high, family_low, source, scope], octets) =
             data.split_first_chunk().ok_or(Malformed)?;
@@ -205,7 +203,7 @@ impl Subnet {
         is_well_formed.then_some(Self { family, source, scope, address }).ok_or(Malformed)
     }
 
-    /// The whole option of a query that asks for `subnet`, number and length included.
+    /// Makes the whole option of a query that asks for `subnet`, with its number and length.
     pub fn option(subnet: IpNet) -> Vec<u8> {
         let (family, octets) = match subnet.network() {
             IpAddr::V4(address) => (1, address.octets().to_vec()),
@@ -217,8 +215,8 @@ impl Subnet {
         head.into_iter().chain(octets.into_iter().take(len)).collect()
     }
 
-    /// The first address of the subnet; `None` if the client does not want it known
-    /// (RFC 7871 §7.1.2).
+    /// Returns the first address of the subnet; `None` if the client does not want it known (RFC
+    /// 7871 §7.1.2).
     pub fn address(&self) -> Option<IpAddr> {
         let [a, b, c, d, ..] = self.address;
         match self.family {
@@ -228,18 +226,18 @@ impl Subnet {
         }
     }
 
-    /// The length of its data.
+    /// Returns the length of the option's data in octets.
     pub fn data_len(&self) -> usize {
         4 + usize::from(self.source).div_ceil(8)
     }
 
-    /// Writes the option of a response: what the query said, and `scope` (RFC 7871 §7.2.1).
+    /// Writes the option of a response: the query's subnet with `scope` (RFC 7871 §7.2.1).
     ///
     /// # Errors
     /// [`Full`], and nothing is written.
     pub fn put(&self, opt: Opt, writer: &mut Writer<'_>, scope: u8) -> Result<(), Full> {
         let [high, low] = self.family.to_be_bytes();
-        // The scope of no subnet is no subnet.
+        // A subnet of zero bits gets scope 0.
         let scope = if self.source == 0 { 0 } else { scope };
         let octets = self.address.get(..self.data_len() - 4).unwrap_or(&[]);
         opt.put(writer, code::CLIENT_SUBNET, &[&[high, low, self.source, scope], octets])
@@ -247,7 +245,7 @@ impl Subnet {
 }
 
 impl fmt::Display for Subnet {
-    /// The address, its prefix and the scope, as dig prints them: `198.51.100.0/24/18`.
+    /// Writes the address, the prefix and the scope as dig does: `198.51.100.0/24/18`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, scope, .. } = self;
         match self.address() {
@@ -257,16 +255,16 @@ impl fmt::Display for Subnet {
     }
 }
 
-/// An OPT record being written, the last record of a response.
+/// An OPT record while it is written, as the last record of a response.
 #[derive(Clone, Copy, Debug)]
 pub struct Opt {
-    /// Where its RDATA starts.
+    /// The place where its RDATA starts.
     start: usize,
 }
 
 impl Opt {
-    /// Begins the OPT record of a response: the size that we take, our version, DO as the client
-    /// set it, the upper bits of the RCODE (RFC 6891 §6.1.3).
+    /// Begins the OPT record of a response: our payload size, our version, DO as the client set it,
+    /// and the upper bits of the RCODE (RFC 6891 §6.1.3).
     ///
     /// # Errors
     /// [`Full`], and nothing is written.
@@ -284,7 +282,7 @@ impl Opt {
         Ok(Self { start: writer.len() })
     }
 
-    /// Writes an option whose data is the given parts, one behind the other.
+    /// Writes an option with the given parts as its data, one after the other.
     ///
     /// # Errors
     /// [`Full`], and nothing is written.
@@ -298,14 +296,14 @@ impl Opt {
         written.inspect_err(|_| writer.undo(mark))
     }
 
-    /// Fills the message up to a multiple of `block` octets with a padding option of zeros
-    /// (RFC 7830 §3), as far as there is room.
+    /// Pads the message to a multiple of `block` octets with a padding option of zeros (RFC 7830
+    /// §3), as far as there is room.
     pub fn pad(self, writer: &mut Writer<'_>, block: usize) {
         const ZEROS: [u8; 512] = [0; 512];
         let padded = (writer.len() + OPTION_LEN).next_multiple_of(block).min(writer.limit());
         let len = padded.checked_sub(writer.len() + OPTION_LEN);
         if let Some(zeros) = len.and_then(|len| ZEROS.get(..len)) {
-            // It was measured to fit.
+            // Its length was measured to fit.
             let _ = self.put(writer, code::PADDING, &[zeros]);
         }
     }
@@ -367,7 +365,7 @@ mod tests {
         assert_eq!(address(b"\0\x01\x17\0\xc0\0\x02"), Some(Ipv4Addr::new(192, 0, 2, 0).into()));
         let v6 = address(b"\0\x02\x20\0\x20\x01\x0d\xb8").unwrap();
         assert_eq!(v6, "2001:db8::".parse::<IpAddr>().unwrap());
-        // Who asks for nobody, in either family or none, is answered as itself.
+        // A query with a subnet of zero bits is answered by its source.
         for nobody in [b"\0\x01\0\0", b"\0\x02\0\0", b"\0\0\0\0"] {
             assert_eq!(address(nobody), None);
         }

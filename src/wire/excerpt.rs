@@ -1,4 +1,4 @@
-//! The part of a file that a message repeats.
+//! The part of a text that a message repeats.
 
 use std::borrow::Cow;
 

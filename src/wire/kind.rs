@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A record type, known or not (RFC 1035 §3.2.2, RFC 3597).
+/// A record type, known here or not (RFC 1035 §3.2.2, RFC 3597).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Type(pub u16);
 
@@ -13,7 +13,7 @@ macro_rules! types {
         impl Type {
             $(pub const $name: Type = Type($number);)*
         }
-        /// Every mnemonic with its number, by number.
+        /// The mnemonics with their numbers, sorted by number.
         const MNEMONICS: &[(u16, &str)] = &[$(($number, $text)),*];
     };
 }
@@ -42,13 +42,13 @@ types! {
 }
 
 impl Type {
-    /// Whether no record of this type can be stored: it only makes sense in a query, or in one
-    /// message (RFC 6895 §3.1, "QTYPEs" and "Meta-TYPEs").
+    /// Returns whether the type is for queries or for single messages only, so that no zone can
+    /// hold a record of it (RFC 6895 §3.1, "QTYPEs" and "Meta-TYPEs").
     pub fn is_meta(self) -> bool {
         self == Self::OPT || (128..=255).contains(&self.0)
     }
 
-    /// Every mnemonic that text may use.
+    /// Returns all mnemonics that text may use.
     pub fn mnemonics() -> impl Iterator<Item = &'static str> {
         MNEMONICS.iter().map(|&(_, text)| text)
     }
@@ -69,14 +69,14 @@ impl fmt::Debug for Type {
     }
 }
 
-/// A text that names no record type.
+/// The error that a text names no record type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownType;
 
 impl FromStr for Type {
     type Err = UnknownType;
 
-    /// Reads a mnemonic in any case, or `TYPE12345` (RFC 3597 §5).
+    /// Reads a mnemonic in any case, or a number such as `TYPE12345` (RFC 3597 §5).
     fn from_str(text: &str) -> Result<Self, UnknownType> {
         if let Some(&(number, _)) = MNEMONICS.iter().find(|(_, m)| m.eq_ignore_ascii_case(text)) {
             return Ok(Self(number));
@@ -105,24 +105,24 @@ pub const OPCODE_QUERY: u8 = 0;
 pub enum Rcode {
     /// No error.
     NoError = 0,
-    /// The query could not be read.
+    /// A query that could not be read.
     FormErr = 1,
-    /// The server failed.
+    /// A failure of the server.
     ServFail = 2,
-    /// The name does not exist.
+    /// A name that does not exist.
     NxDomain = 3,
-    /// The server does not implement this kind of query.
+    /// A kind of query that the server does not implement.
     NotImp = 4,
-    /// The server declines, for reasons of policy.
+    /// A refusal for reasons of policy.
     Refused = 5,
-    /// A DNAME made a name longer than 255 octets (RFC 6672 §2.2).
+    /// A name that a DNAME made longer than 255 octets (RFC 6672 §2.2).
     YxDomain = 6,
     /// An EDNS version above 0 (RFC 6891 §6.1.3).
     BadVers = 16,
 }
 
 impl Rcode {
-    /// The mnemonic, as dig prints it.
+    /// Returns the mnemonic, as dig prints it.
     pub fn mnemonic(self) -> &'static str {
         match self {
             Self::NoError => "NOERROR",

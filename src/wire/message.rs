@@ -1,4 +1,4 @@
-//! Whole messages, taken apart for people and tests. Allocates; not for the query path.
+//! Whole messages, decoded for people and tests. The code allocates; it is not for the query path.
 
 use std::fmt;
 
@@ -10,51 +10,51 @@ use super::kind::{CLASS_IN, Rcode, Type};
 use super::name::Name;
 use super::rdata;
 
-/// A message taken apart.
+/// A decoded message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its header.
+    /// The header.
     pub header: Header,
-    /// The question: name, type and class.
+    /// The question: name, type and class; the last one if there are several.
     pub question: Option<(Name, Type, u16)>,
     /// The answer section.
     pub answer: Vec<Record>,
     /// The authority section.
     pub authority: Vec<Record>,
-    /// The additional section without its OPT record.
+    /// The additional section without its first OPT record.
     pub additional: Vec<Record>,
-    /// What the OPT record says.
+    /// The content of the OPT record.
     pub edns: Option<Edns>,
-    /// The options in it: number and data.
+    /// The options of the OPT record: number and data.
     pub options: Vec<(u16, Vec<u8>)>,
-    /// The response code, with the upper bits that OPT carries.
+    /// The response code, including the upper bits from the OPT record.
     pub rcode: u16,
 }
 
-/// One record, its RDATA without compression.
+/// A record, with no compression in its RDATA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The owner.
+    /// The owner name.
     pub owner: Name,
     /// The type.
     pub rtype: Type,
-    /// The class; of OPT, a size.
+    /// The class; for OPT, the UDP payload size.
     pub class: u16,
-    /// The TTL in seconds; of OPT, flags.
+    /// The TTL in seconds; for OPT, the upper bits of the RCODE, the version and the flags.
     pub ttl: u32,
     /// The RDATA.
     pub rdata: Vec<u8>,
 }
 
-/// The bytes are no DNS message.
+/// The error that octets are not a DNS message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAMessage;
 
 impl Message {
-    /// Takes `wire` apart.
+    /// Decodes a message.
     ///
     /// # Errors
-    /// [`NotAMessage`] for anything cut short, or a name or RDATA that cannot be read.
+    /// [`NotAMessage`] if the message is cut short, or has a name or RDATA that cannot be read.
     pub fn read(wire: &[u8]) -> Result<Self, NotAMessage> {
         let header = Header::read(wire).ok_or(NotAMessage)?;
         let mut at = HEADER_LEN;
@@ -91,13 +91,13 @@ impl Message {
         Ok(Self { header, question, answer, authority, additional, edns, options, rcode })
     }
 
-    /// The response code's mnemonic, or `RCODEn`.
+    /// Returns the mnemonic of the response code, or `RCODEn`.
     pub fn rcode_text(&self) -> String {
         Rcode::try_from(self.rcode)
             .map_or_else(|number| format!("RCODE{number}"), |rcode| rcode.to_string())
     }
 
-    /// The names of the flags that are set, as dig prints them.
+    /// Returns the names of the flags that are set, as dig prints them.
     pub fn flags(&self) -> Vec<&'static str> {
         let all =
             [(QR, "qr"), (AA, "aa"), (TC, "tc"), (RD, "rd"), (RA, "ra"), (AD, "ad"), (CD, "cd")];
@@ -106,7 +106,7 @@ impl Message {
 }
 
 impl fmt::Display for Record {
-    /// `web.example.com. 10 IN A 192.0.2.11`
+    /// Writes one line, such as `web.example.com. 10 IN A 192.0.2.11`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} ", self.owner, self.ttl)?;
         match self.class {
@@ -118,8 +118,8 @@ impl fmt::Display for Record {
     }
 }
 
-/// A query with EDNS. `payload_size` is what it says it takes; `subnet` for whom it asks, if it
-/// says (RFC 7871).
+/// Makes a query with EDNS and without RD. It announces `payload_size` octets, and `subnet` as the
+/// client's network if there is one (RFC 7871).
 pub fn write_query(
     id: u16,
     qname: &Name,
@@ -142,7 +142,7 @@ pub fn write_query(
     wire
 }
 
-/// Reads the possibly compressed name at `at`: the name, and where it ends.
+/// Reads the name at `at`, which may be compressed. Returns it and the place after it.
 pub fn read_name(wire: &[u8], at: usize) -> Option<(Name, usize)> {
     let mut name = Vec::with_capacity(32);
     let used = rdata::expand_name(wire, at, wire.len(), &mut name)?;

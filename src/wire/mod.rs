@@ -1,4 +1,4 @@
-//! Bytes ⇄ DNS messages.
+//! Conversion between bytes and DNS messages.
 //!
 //! ```text
 //! query bytes ─ Query::read ─▶ Query ─ (answer) ─▶ writer::Writer ─▶ response bytes

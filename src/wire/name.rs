@@ -4,22 +4,22 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// The longest name in octets, the root label included (RFC 1035 §2.3.4).
+/// The greatest length of a name in octets, with the root label (RFC 1035 §2.3.4).
 pub const NAME_LEN_MAX: usize = 255;
-/// The longest label in octets (RFC 1035 §2.3.4).
+/// The greatest length of a label in octets (RFC 1035 §2.3.4).
 pub const LABEL_LEN_MAX: usize = 63;
 
-/// A domain name: uncompressed wire format, letters in the case they were written in.
+/// A domain name: uncompressed wire format, with letters in the case that they were written in.
 ///
-/// Two names are equal when they differ in the case of ASCII letters only. The order is the
-/// canonical one of RFC 4034 §6.1: a name sorts right before everything below it.
+/// Names that differ only in the case of ASCII letters are equal. The order is the canonical order
+/// of RFC 4034 §6.1: a name sorts right before all names below it.
 #[derive(Clone)]
 pub struct Name(Box<[u8]>);
 
-/// Why a text is not a domain name.
+/// The reason why a text is not a domain name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseNameError {
-    /// Nothing was written.
+    /// An empty text.
     Empty,
     /// Two dots in a row, or a dot at the start.
     EmptyLabel,
@@ -29,7 +29,7 @@ pub enum ParseNameError {
     NameTooLong,
     /// A backslash that starts neither `\DDD` (0 to 255) nor `\X`.
     BadEscape,
-    /// A relative name where only an absolute one makes sense.
+    /// A relative name where an absolute one is needed.
     Relative,
 }
 
@@ -51,31 +51,32 @@ impl fmt::Display for ParseNameError {
 impl std::error::Error for ParseNameError {}
 
 impl Name {
-    /// The root, `.`.
+    /// Returns the root, `.`.
     pub fn root() -> Self {
         Self(Box::new([0]))
     }
 
-    /// Takes an uncompressed wire-format name that fills `wire` exactly.
+    /// Makes a name of `wire` if it is exactly one name in uncompressed wire format.
     pub fn from_wire(wire: &[u8]) -> Option<Self> {
         (wire_len(wire)? == wire.len()).then(|| Self(wire.into()))
     }
 
-    /// Reads presentation format (RFC 1035 §5.1): `\DDD` and `\X` escapes, `@` for the origin,
-    /// a name without a final dot is relative to `origin`.
+    /// Reads presentation format (RFC 1035 §5.1), with the escapes `\DDD` and `\X`. `@` stands for
+    /// `origin`, and a name without a final dot is relative to `origin`.
     ///
     /// # Errors
-    /// [`ParseNameError`] names what is wrong with the text.
+    /// [`ParseNameError`] says what is wrong with the text.
     pub fn parse(text: &str, origin: Option<&Name>) -> Result<Self, ParseNameError> {
         let mut wire = Vec::new();
         Self::parse_into(text, origin, &mut wire)?;
         Ok(Self(wire.into()))
     }
 
-    /// Like [`Name::parse`], but writes the wire format into `wire`, which it empties first.
+    /// Reads presentation format as [`Name::parse`] does, and writes the name in wire format into
+    /// `wire`, which it empties first.
     ///
     /// # Errors
-    /// Those of [`Name::parse`]; then `wire` holds no name.
+    /// Those of [`Name::parse`]; in that case `wire` holds no name.
     pub fn parse_into(
         text: &str,
         origin: Option<&Name>,
@@ -102,12 +103,12 @@ impl Name {
         Ok(())
     }
 
-    /// The wire format, root label included.
+    /// Returns the name in wire format, with the root label.
     pub fn as_wire(&self) -> &[u8] {
         &self.0
     }
 
-    /// The labels from left to right, the root label left out.
+    /// Returns the labels from left to right, without the root label.
     pub fn labels(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = &self.0[..];
         std::iter::from_fn(move || {
@@ -121,22 +122,22 @@ impl Name {
         })
     }
 
-    /// How many labels the name has, the root label not counted.
+    /// Returns the number of labels, without the root label.
     pub fn label_count(&self) -> usize {
         self.labels().count()
     }
 
-    /// Whether this is the root.
+    /// Returns whether this is the root.
     pub fn is_root(&self) -> bool {
         self.0.len() == 1
     }
 
-    /// Whether the leftmost label is `*` (RFC 4592 §2.1.1).
+    /// Returns whether the leftmost label is `*` (RFC 4592 §2.1.1).
     pub fn is_wildcard(&self) -> bool {
         self.0.starts_with(&[1, b'*'])
     }
 
-    /// The name without its leftmost label; `None` at the root.
+    /// Returns the name without its leftmost label; `None` for the root.
     pub fn parent(&self) -> Option<Name> {
         let len = usize::from(*self.0.first()?);
         if len == 0 {
@@ -145,10 +146,10 @@ impl Name {
         Some(Self(self.0.get(len + 1..)?.into()))
     }
 
-    /// `label` in front of this name.
+    /// Makes the name with `label` before this name.
     ///
     /// # Errors
-    /// A label that is empty or too long, or a name that would be.
+    /// [`ParseNameError`] if the label is empty or too long, or the new name is too long.
     pub fn prepend(&self, label: &[u8]) -> Result<Name, ParseNameError> {
         if label.is_empty() {
             return Err(ParseNameError::EmptyLabel);
@@ -166,13 +167,13 @@ impl Name {
         Ok(Self(wire.into()))
     }
 
-    /// Whether this name is `other` or lies below it.
+    /// Returns whether this name is `other` or below it.
     pub fn is_at_or_below(&self, other: &Name) -> bool {
         self.strip_suffix(other).is_some()
     }
 
-    /// The wire labels in front of `suffix`, without a root label; `None` if this name is not at
-    /// or below it.
+    /// Returns the labels before `suffix` in wire format, without a root label; `None` if this name
+    /// is not at or below `suffix`.
     pub fn strip_suffix(&self, suffix: &Name) -> Option<&[u8]> {
         let cut = self.0.len().checked_sub(suffix.0.len())?;
         let (head, tail) = self.0.split_at(cut);
@@ -187,8 +188,8 @@ impl Name {
         (at == cut).then_some(head)
     }
 
-    /// Presentation format relative to `origin`: `@` at it, no final dot below it, absolute
-    /// elsewhere.
+    /// Writes presentation format relative to `origin`: `@` for `origin` itself, a relative name
+    /// below it. The name stays absolute if it is elsewhere, or if `origin` is the root.
     pub fn relative_to(&self, origin: &Name) -> String {
         match self.strip_suffix(origin) {
             Some([]) => "@".to_owned(),
@@ -201,10 +202,10 @@ impl Name {
     }
 }
 
-/// The length of the uncompressed name at the start of `wire`, root label included.
+/// Returns the length of the uncompressed name at the start of `wire`, with the root label.
 ///
-/// `None` for a compression pointer, a reserved label type, a name cut short or longer than
-/// 255 octets.
+/// `None` if there is a compression pointer or a reserved label type, or if the name is cut short
+/// or longer than 255 octets.
 pub fn wire_len(wire: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -222,8 +223,8 @@ pub fn wire_len(wire: &[u8]) -> Option<usize> {
     }
 }
 
-/// Appends presentation format to `wire`, which is empty, as labels; says whether a final dot
-/// closed it.
+/// Appends the labels of `text` to `wire`, which must be empty. Returns whether the text ends with
+/// a dot.
 fn parse_labels(text: &str, wire: &mut Vec<u8>) -> Result<bool, ParseNameError> {
     let bytes = text.as_bytes();
     if bytes.is_empty() {
@@ -261,7 +262,7 @@ fn parse_labels(text: &str, wire: &mut Vec<u8>) -> Result<bool, ParseNameError> 
     Ok(absolute)
 }
 
-/// Writes the length of the label that started at `label_at`.
+/// Writes the length octet of the label that starts at `label_at`.
 fn close_label(wire: &mut [u8], label_at: usize) -> Result<(), ParseNameError> {
     match wire.len() - label_at - 1 {
         0 => Err(ParseNameError::EmptyLabel),
@@ -273,7 +274,7 @@ fn close_label(wire: &mut [u8], label_at: usize) -> Result<(), ParseNameError> {
     }
 }
 
-/// Reads `\DDD` or `\X` at the start of `bytes`: the octet and how many bytes it took
+/// Reads `\DDD` or `\X` at the start of `bytes`: returns the octet and the number of bytes read
 /// (RFC 1035 §5.1).
 pub fn unescape(bytes: &[u8]) -> Option<(u8, usize)> {
     match *bytes.get(1)? {
@@ -289,7 +290,7 @@ pub fn unescape(bytes: &[u8]) -> Option<(u8, usize)> {
     }
 }
 
-/// Writes an absolute wire-format name as presentation format.
+/// Writes an absolute name from wire format to presentation format.
 pub fn write_text(wire: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     if wire.first().is_none_or(|&len| len == 0) {
         return out.write_char('.');
@@ -369,7 +370,8 @@ impl PartialOrd for Name {
     }
 }
 
-/// Where each label of a valid wire name starts, the root label left out, and how many there are.
+/// Finds the start of each label of a valid wire-format name, without the root label, and their
+/// number.
 fn label_starts(wire: &[u8]) -> ([u8; NAME_LEN_MAX / 2], usize) {
     let mut starts = [0; NAME_LEN_MAX / 2];
     let (mut at, mut count) = (0, 0);
@@ -423,7 +425,7 @@ mod tests {
         assert_eq!(name("WWW"), name("www"));
         assert!(name("www").is_at_or_below(&name("@")));
         assert!(!name("x.notexample.com.").is_at_or_below(&name("@")));
-        // A label whose content looks like the suffix's wire format is not the suffix.
+        // A label whose content looks like the wire format of the suffix is not the suffix.
         let inner = name("x\\007example\\003com.");
         assert!(!inner.is_at_or_below(&name("@")));
         assert_eq!(name("a.b").relative_to(&name("@")), "a.b");

@@ -1,51 +1,53 @@
-//! A name taken apart for looking up: lower case, label by label, a hash of every suffix.
+//! Names split for look-ups: lower case, label by label, with a hash of every suffix.
 
 use std::ops::Range;
 
 use super::name::{LABEL_LEN_MAX, NAME_LEN_MAX};
 
-/// The most labels a name can have, the root label not counted: 127 of one octet each.
+/// The most labels of a name, without the root label: 127 of one octet each.
 pub const LABELS_MAX: usize = 127;
 
-/// The hash of the root, where every suffix hash starts.
+/// The hash of the root: the start of every suffix hash.
 pub const ROOT_HASH: u64 = 0x243f_6a88_85a3_08d3;
 
-/// Room behind the longest name, so that eight octets can be read from wherever a label starts.
+/// The size of the buffer in octets: room after the longest name, so that eight octets can be read
+/// from wherever a label starts.
 const PADDED: usize = NAME_LEN_MAX + 9;
 
-/// How many octets are made lower case at once: the compiler has vectors for so many, and most
-/// names are no longer.
+/// The octets made lower case at once: compilers have vectors of that size, and most names are no
+/// longer.
 const AT_ONCE: usize = 32;
 
-/// A name to look up, in a buffer that is used again for every query.
+/// A name to look up, in a buffer that is reused for every query.
 ///
-/// Suffixes are counted by depth, the number of their labels: depth 0 is the root,
-/// [`Qname::depth`] the whole name.
+/// Suffixes are counted by depth, the number of their labels: depth 0 is the root, [`Qname::depth`]
+/// the whole name.
 #[derive(Debug)]
 pub struct Qname {
     wire: [u8; PADDED],
     len: usize,
     depth: usize,
-    /// Where each label starts, from the left; the root label is the last.
+    /// The places where labels start, from the left; the root label is the last.
     starts: [u8; LABELS_MAX + 1],
-    /// The hash of the suffix that starts there.
+    /// The hash of the suffix that starts at each label.
     hashes: [u64; LABELS_MAX + 1],
 }
 
 impl Qname {
-    /// A buffer that holds the root.
+    /// Creates a buffer that holds the root.
     pub fn new() -> Self {
         let (wire, starts) = ([0; PADDED], [0; LABELS_MAX + 1]);
         Self { wire, len: 1, depth: 0, starts, hashes: [ROOT_HASH; LABELS_MAX + 1] }
     }
 
-    /// Takes in the uncompressed name at the start of `wire`; says how many octets it took.
+    /// Reads the uncompressed name at the start of `wire`. Returns the number of octets read.
     ///
-    /// `None`, and the root, for a name that is cut short, compressed, or too long.
+    /// For a name that is cut short, compressed or too long it returns `None`, and the buffer holds
+    /// the root.
     ///
     /// # Cost
-    /// One pass to find the labels, one to lower them, one to hash them, the last two several
-    /// octets at a time; no allocation.
+    /// One pass to find the labels, one to make them lower case, one to hash them, the last two
+    /// several octets at a time; no allocation.
     pub fn read(&mut self, wire: &[u8]) -> Option<usize> {
         let len = self.take_in(wire);
         if len.is_none() {
@@ -71,7 +73,7 @@ impl Qname {
         let len = at + 1;
         self.wire.get_mut(..len)?.copy_from_slice(wire.get(..len)?);
         let (octets, _) = self.wire.as_chunks_mut::<AT_ONCE>();
-        // Length octets, at most 63, are below the letters and stay as they are.
+        // Length octets are at most 63, below the letters, and stay as they are.
         for octets in octets.get_mut(..len.div_ceil(AT_ONCE))? {
             octets.make_ascii_lowercase();
         }
@@ -87,67 +89,68 @@ impl Qname {
         Some(len)
     }
 
-    /// Makes it the root.
+    /// Sets it to the root.
     pub fn clear(&mut self) {
         (self.len, self.depth) = (1, 0);
         (self.wire[0], self.starts[0], self.hashes[0]) = (0, 0, ROOT_HASH);
     }
 
-    /// The hash of a suffix, from the hash of the suffix one label shorter and the label in front
-    /// of it, length octet included.
+    /// Hashes a suffix from the hash of the suffix one label shorter and from its first label, with
+    /// its length octet.
     ///
-    /// Not proof against chosen keys, and need not be: the keys are the operator's names, and a
-    /// query that collides with one costs one comparison.
+    /// The hash is not safe against chosen keys, and need not be: the keys are the operator's
+    /// names, and a query that collides with one costs one comparison.
     fn hash_label(&self, rest: u64, label: Range<usize>) -> u64 {
         let (mut hash, mut at) = (rest, label.start);
         while label.end - at >= 8 {
             hash = mix(hash ^ self.eight(at));
             at += 8;
         }
-        // What lies behind the label reads as ones.
+        // The octets after the label read as ones.
         let behind = u64::MAX << (8 * (label.end - at));
         mix(hash ^ (self.eight(at) | behind))
     }
 
-    /// The eight octets at `at`.
+    /// Returns the eight octets at `at`.
     fn eight(&self, at: usize) -> u64 {
         let octets = self.wire.get(at..).and_then(<[u8]>::first_chunk);
         octets.map_or(0, |octets| u64::from_le_bytes(*octets))
     }
 
-    /// How many labels the name has.
+    /// Returns the number of labels.
     pub fn depth(&self) -> usize {
         self.depth
     }
 
-    /// The whole name: wire format, lower case.
+    /// Returns the whole name in wire format, in lower case.
     pub fn as_wire(&self) -> &[u8] {
         self.wire.get(..self.len).unwrap_or(&[0])
     }
 
-    /// The suffix of `depth` labels; the root if there are not so many.
+    /// Returns the suffix of `depth` labels; the root if there are not so many.
     pub fn suffix(&self, depth: usize) -> &[u8] {
         self.wire.get(self.start(depth)..self.len).unwrap_or(&[0])
     }
 
-    /// The first label of the suffix of `depth` labels, with its length octet.
+    /// Returns the first label of the suffix of `depth` labels, with its length octet.
     pub fn label(&self, depth: usize) -> &[u8] {
         let start = self.start(depth);
         let len = self.wire.get(start).map_or(0, |&len| usize::from(len));
         self.wire.get(start..=start + len).unwrap_or(&[0])
     }
 
-    /// Where in the name the suffix of `depth` labels starts.
+    /// Returns the place in the name where the suffix of `depth` labels starts.
     pub fn start(&self, depth: usize) -> usize {
         self.starts.get(self.place(depth)).map_or(0, |&start| usize::from(start))
     }
 
-    /// The hash of the suffix of `depth` labels.
+    /// Returns the hash of the suffix of `depth` labels.
     pub fn hash(&self, depth: usize) -> u64 {
         self.hashes.get(self.place(depth)).copied().unwrap_or(ROOT_HASH)
     }
 
-    /// Where among the labels the suffix of `depth` labels starts; the root if there is no such.
+    /// Returns the number of the label that starts the suffix of `depth` labels; that of the root
+    /// if there are not so many.
     fn place(&self, depth: usize) -> usize {
         self.depth.checked_sub(depth).unwrap_or(self.depth)
     }
@@ -159,7 +162,7 @@ impl Default for Qname {
     }
 }
 
-/// Spreads each bit of `word` over the whole.
+/// Spreads each bit of `word` over the whole word.
 fn mix(word: u64) -> u64 {
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
     let product = u128::from(word) * u128::from(MULTIPLIER);

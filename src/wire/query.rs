@@ -1,4 +1,4 @@
-//! Queries: the question and the OPT record, read strictly.
+//! Queries: strict reading of the question and the OPT record.
 
 use super::edns::Edns;
 use super::header::{HEADER_LEN, Header};
@@ -6,34 +6,34 @@ use super::kind::Type;
 use super::name::{self, NAME_LEN_MAX};
 use super::qname::Qname;
 
-/// A query without its name, which is read into a [`Qname`].
+/// A query without its name, which goes into a [`Qname`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query {
-    /// The length of the name in the question, in octets.
+    /// The length of the name in the question in octets.
     pub qname_len: usize,
     /// The type asked for.
     pub qtype: Type,
     /// The class asked for.
     pub qclass: u16,
-    /// What the OPT record says, if there is one.
+    /// The OPT record, if there is one.
     pub edns: Option<Edns>,
 }
 
-/// A message that is no well-formed query: FORMERR.
+/// The error that a message is not a well-formed query: FORMERR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
 impl Query {
-    /// Where the question ends, counted from the start of the message.
+    /// Returns the place in the message where the question ends.
     pub fn question_end(&self) -> usize {
         HEADER_LEN + self.qname_len + 4
     }
 
-    /// Reads the query that `header` announces from `message`, its name into `qname`.
+    /// Reads the query that `header` announces from `message`; reads its name into `qname`.
     ///
-    /// Strict where a lenient reader would have to guess: exactly one question, no compression
-    /// in it, one OPT at most and at the root (RFC 6891 §6.1.1), options that fill it exactly,
-    /// nothing behind the last record. Records that a query has no use for are passed over.
+    /// Strict where a lenient reader would have to guess: exactly one question without compression,
+    /// at most one OPT, which is at the root (RFC 6891 §6.1.1), options that fill it exactly, and
+    /// nothing after the last record. Records that a query has no use for are ignored.
     ///
     /// # Errors
     /// [`Malformed`], with no more detail: the client gets FORMERR.
@@ -53,11 +53,10 @@ impl Query {
     }
 }
 
-/// Reads a query without a question, by which a client gets itself a server cookie
-/// (RFC 7873 §5.4).
+/// Reads a query without a question, which a client sends to get a server cookie (RFC 7873 §5.4).
 ///
 /// # Errors
-/// [`Malformed`] if it has no COOKIE option either.
+/// [`Malformed`], also if it has no COOKIE option.
 // Cold: hardly any query has no question.
 #[cold]
 pub fn read_without_question(header: &Header, message: &[u8]) -> Result<Edns, Malformed> {
@@ -67,7 +66,7 @@ pub fn read_without_question(header: &Header, message: &[u8]) -> Result<Edns, Ma
     edns.filter(|edns| edns.cookie.is_some()).ok_or(Malformed)
 }
 
-/// Reads what follows the question, to the end; returns what its OPT record says.
+/// Reads all records after the question; returns the OPT record.
 // Always inlined: what OPT says has many octets to copy, and one caller is hot.
 #[inline(always)]
 fn read_records(mut rest: &[u8], others: u32, additionals: u16) -> Result<Option<Edns>, Malformed> {
@@ -86,7 +85,7 @@ fn read_records(mut rest: &[u8], others: u32, additionals: u16) -> Result<Option
     if rest.is_empty() { Ok(edns) } else { Err(Malformed) }
 }
 
-/// One record of a query, taken apart no further than needed.
+/// A record of a query, split no further than needed.
 struct Record<'a> {
     at_root: bool,
     rtype: Type,
@@ -121,7 +120,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The length of an owner name behind the question, which may end in a compression pointer.
+/// Returns the length of an owner name after the question, which may end in a compression pointer.
 fn owner_len(wire: &[u8]) -> Option<usize> {
     let mut at = 0;
     while at < NAME_LEN_MAX {

@@ -1,40 +1,40 @@
-//! Responses: records into a bounded buffer, names compressed, RRsets whole or not at all.
+//! Writes responses: records into a bounded buffer, names compressed, RRsets whole or not at all.
 
 use super::header::{HEADER_LEN, Header};
 use super::kind::{CLASS_IN, Type};
 use super::qname::Qname;
 
-/// How many suffixes of earlier names a name is compared with (an encoder that searched without a
-/// bound could be made quadratic).
+/// The most suffixes of earlier names that a name is compared with. An unlimited search could be
+/// made quadratic.
 const NAMES_MAX: usize = 48;
 
-/// A compression pointer reaches this far (RFC 1035 §4.1.4).
+/// The farthest place that a compression pointer reaches, in octets (RFC 1035 §4.1.4).
 const POINTER_MAX: usize = 0x3fff;
 
-/// The owner of most answers: the name in the question, right behind the header.
+/// The owner of most answers: a pointer to the name in the question, right after the header.
 pub const QNAME_POINTER: u16 = 0xc000 | HEADER_LEN as u16;
 
-/// The pointer to the name at `at`; `None` if it lies too far behind.
+/// Returns the pointer to the name at `at`; `None` if it is too far into the message.
 pub fn pointer_to(at: usize) -> Option<u16> {
     (at <= POINTER_MAX).then_some(0xc000 | at as u16)
 }
 
-/// The record did not fit; nothing of it was written.
+/// The error that a record does not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// Names already in the message that share at most one label with the question, by the hash of
-/// each suffix. Reused from response to response.
+/// The names in the message that share at most one label with the question, by the hash of each
+/// suffix. The memory is reused from response to response.
 #[derive(Debug)]
 pub struct Names {
     entries: [(u64, u16); NAMES_MAX],
     len: usize,
-    /// The name being compared.
+    /// The name to compare.
     name: Qname,
 }
 
 impl Names {
-    /// Room for a message's names.
+    /// Creates the memory for the names of a message.
     pub fn new() -> Self {
         Self { entries: [(0, 0); NAMES_MAX], len: 0, name: Qname::new() }
     }
@@ -55,9 +55,9 @@ impl Default for Names {
     }
 }
 
-/// Writes one message into a buffer.
+/// A message while it is written into a buffer.
 ///
-/// Every `put_*` writes all of its data or returns [`Full`]; a record that was begun and does not
+/// Every `put_*` writes all of its data or returns [`Full`]. A record that was begun and does not
 /// fit is undone by going back to a [`Mark`].
 pub struct Writer<'a> {
     out: &'a mut [u8],
@@ -75,10 +75,11 @@ pub struct Mark {
 }
 
 impl<'a> Writer<'a> {
-    /// Starts a message with room for its header and the question, which is copied as it came.
+    /// Starts a message with room for its header, and copies the question into it.
     ///
-    /// `qname`: the name in it, against which others are compressed; the root if there is none.
-    /// `limit`: how long the message may become, at most `out.len()`.
+    /// `qname` is the name in the question, which other names are compressed against; the root if
+    /// there is no question. `limit` is the greatest length of the message in octets, at most
+    /// `out.len()`.
     ///
     /// # Errors
     /// [`Full`] if not even the question fits.
@@ -96,37 +97,37 @@ impl<'a> Writer<'a> {
         Ok(writer)
     }
 
-    /// How long the message is so far.
+    /// Returns the length of the message so far, in octets.
     pub fn len(&self) -> usize {
         self.at
     }
 
-    /// Whether nothing but the header is there.
+    /// Returns whether the message has nothing but the header.
     pub fn is_empty(&self) -> bool {
         self.at == HEADER_LEN
     }
 
-    /// How long the message may become.
+    /// Returns the greatest length of the message in octets.
     pub fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Gives up `len` octets of the limit, for what [`Writer::release`] will write last.
+    /// Reserves `len` octets of the limit for the last record, until [`Writer::release`].
     pub fn reserve(&mut self, len: usize) {
         self.limit = self.limit.saturating_sub(len);
     }
 
-    /// Takes back what [`Writer::reserve`] gave up.
+    /// Gives back the octets of [`Writer::reserve`].
     pub fn release(&mut self, len: usize) {
         self.limit = (self.limit + len).min(self.out.len());
     }
 
-    /// The present place.
+    /// Returns the present place.
     pub fn mark(&self) -> Mark {
         Mark { at: self.at, names: self.names.len }
     }
 
-    /// Undoes all that was written since `mark`.
+    /// Undoes everything written since `mark`.
     pub fn undo(&mut self, mark: Mark) {
         self.at = mark.at;
         self.names.len = mark.names;
@@ -154,7 +155,7 @@ impl<'a> Writer<'a> {
         self.put(&number.to_be_bytes())
     }
 
-    /// Writes an owner pointer, type, class IN, TTL and RDATA that holds no compressible name.
+    /// Writes an owner pointer, type, class IN, TTL and RDATA without compressible names.
     ///
     /// # Errors
     /// [`Full`], and nothing is written.
@@ -168,7 +169,7 @@ impl<'a> Writer<'a> {
         self.put_whole((owner, rtype, CLASS_IN, ttl), [], rdata)
     }
 
-    /// Writes a record as [`Writer::put_record`] does, whose RDATA is `front` and `rest`.
+    /// Writes a record as [`Writer::put_record`] does. Its RDATA is `front` and `rest`.
     ///
     /// # Errors
     /// [`Full`], and nothing is written.
@@ -185,7 +186,7 @@ impl<'a> Writer<'a> {
         self.put_whole((owner, rtype, CLASS_IN, ttl), front, rest)
     }
 
-    /// Writes a record as [`Writer::put_record`] does, of any class.
+    /// Writes a record as [`Writer::put_record`] does, in any class.
     ///
     /// # Errors
     /// [`Full`], and nothing is written.
@@ -229,7 +230,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes type, class IN, TTL and a length to be closed by [`Writer::end_rdata`].
+    /// Writes type, class IN, TTL and a length that [`Writer::end_rdata`] fills in.
     ///
     /// # Errors
     /// [`Full`], and nothing is written.
@@ -244,7 +245,7 @@ impl<'a> Writer<'a> {
         self.close_length(start.0);
     }
 
-    /// Writes how far it is from `start` to here into the two octets before `start`.
+    /// Writes the number of octets since `start` into the two octets before `start`.
     pub(super) fn close_length(&mut self, start: usize) {
         let len = ((self.at - start) as u16).to_be_bytes();
         if let Some(place) = self.out.get_mut(start - 2..start) {
@@ -252,15 +253,15 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes a name, with a pointer in the place of its longest suffix that is known to be in the
-    /// message (RFC 1035 §4.1.4); `wire` is an uncompressed name.
+    /// Writes a name from uncompressed wire format, with a pointer in place of its longest suffix
+    /// that is known to be in the message (RFC 1035 §4.1.4).
     ///
     /// # Errors
-    /// [`Full`]; go back to a mark.
+    /// [`Full`]; the caller goes back to a mark.
     ///
     /// # Cost
     /// A comparison with the name in the question. Only names that share less than two labels with
-    /// it are hashed and searched for among each other.
+    /// it are hashed and compared with each other.
     pub fn put_name(&mut self, wire: &[u8]) -> Result<(), Full> {
         let (own, shared) = self.shared_suffix(wire);
         if shared < 2 && own > 0 {
@@ -273,13 +274,13 @@ impl<'a> Writer<'a> {
         self.put_u16(QNAME_POINTER + self.question.start(shared) as u16)
     }
 
-    /// The longest suffix that the name in `wire` has in common with the question, but for the
-    /// root: how many octets stand in front of it, and how many labels it has.
+    /// Finds the longest suffix other than the root that the name in `wire` shares with the
+    /// question. Returns the number of octets before it, and its number of labels.
     fn shared_suffix(&self, wire: &[u8]) -> (usize, usize) {
         let mut depth = self.question.depth();
         let (mut ours, mut theirs) = (wire, self.question.as_wire());
         while depth > 0 {
-            // Only suffixes of one length can be equal: the longer of the two loses a label.
+            // Only suffixes of equal length can be equal: the longer of the two loses a label.
             if ours.len() > theirs.len() {
                 ours = without_label(ours);
                 continue;
@@ -292,14 +293,14 @@ impl<'a> Writer<'a> {
         (wire.len().saturating_sub(1), 0)
     }
 
-    /// Writes a name compressed against all foreign names so far, or else against the `shared`
-    /// labels of the question, which are one at most.
+    /// Writes a name compressed against the foreign names so far, or otherwise against the `shared`
+    /// labels of the question, one at most.
     fn put_foreign_name(&mut self, wire: &[u8], shared: usize) -> Result<(), Full> {
         let Some(_) = self.names.name.read(wire) else { return self.put(wire) };
         let depth = self.names.name.depth();
         let question = (shared, (HEADER_LEN + self.question.start(shared)) as u16);
         let mut known = Some(question).filter(|_| shared > 0);
-        // With a name all its suffixes are known: where one is not, no longer one is.
+        // A known name has all its suffixes known: after an unknown suffix no longer one is known.
         for depth in shared + 1..=depth {
             let Some(at) = self.find(depth) else { break };
             known = Some((depth, at));
@@ -324,7 +325,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Where a name equal to the suffix of `depth` labels of `names.name` stands in the message.
+    /// Returns the place in the message of a name equal to the suffix of `depth` labels of
+    /// `names.name`.
     fn find(&self, depth: usize) -> Option<u16> {
         let (hash, suffix) = (self.names.name.hash(depth), self.names.name.suffix(depth));
         let entries = self.names.entries.get(..self.names.len)?;
@@ -343,26 +345,27 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Where RDATA begins.
+/// The place where RDATA starts.
 #[derive(Clone, Copy, Debug)]
 pub struct RdataStart(usize);
 
 impl RdataStart {
-    /// How many octets of the message lie before it.
+    /// Returns the number of octets of the message before it.
     pub fn position(self) -> usize {
         self.0
     }
 }
 
-/// Returns what stands behind the first label of a name.
+/// Returns the part of a name after its first label.
 fn without_label(name: &[u8]) -> &[u8] {
     name.split_first().and_then(|(&len, rest)| rest.get(usize::from(len)..)).unwrap_or(&[])
 }
 
-/// Whether the possibly compressed name at `at` in `message` equals the uncompressed `wire`.
+/// Returns whether the name at `at` in `message`, which may be compressed, equals the uncompressed
+/// `wire`.
 fn name_equals(message: &[u8], mut at: usize, wire: &[u8]) -> bool {
     let mut rest = wire;
-    // Each round takes a label or follows a pointer, and pointers only point backwards.
+    // Each round takes a label or follows a pointer, and pointers only lead backwards.
     for _ in 0..256 {
         let Some(&len) = message.get(at) else { return false };
         if len >= 0xc0 {

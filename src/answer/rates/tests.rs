@@ -99,7 +99,7 @@ fn exempt_sources_are_never_held_back_and_time_may_be_long() {
     assert_eq!(rates.pass(ip("::1"), late, &mut limited), Pass::Drop);
 }
 
-/// A moment shortly before the lower bits of moments begin anew.
+/// A moment shortly before the lower bits of moments start again from 0.
 const WRAP: u64 = (1 << 44) / TICKS_PER_SECOND * 1_000_000_000 - 500_000_000;
 
 #[test]
@@ -132,7 +132,8 @@ proptest! {
             let pass = rates.pass(source, at(now * 1_000), &mut limited);
             sent[usize::from(host)] += u64::from(pass == Pass::Whole);
         }
-        // One bucket, what drains meanwhile, and the time by which the clocks differ at most.
+        // One bucket, the responses that drain meanwhile, and the greatest difference of the
+        // clocks.
         let secs = 1.0 + (real as f64 + 5_000_000.0) / 1e6;
         for sent in sent {
             prop_assert!(sent as f64 <= 500.0 * secs + 1.0, "{} in {} s", sent, secs);
@@ -141,8 +142,8 @@ proptest! {
     }
 }
 
-/// Counts what threads, each a worker that is so many nanoseconds behind the time, pass of all that
-/// they can count in `secs` seconds of a time that runs as they count.
+/// Returns the number of responses that pass while threads count for `secs` seconds, in a time that
+/// advances with each count. Each thread is a worker `behind` the time by some nanoseconds.
 fn passed_by_threads(rates: &Rates, behind: &[u64], sources: u32, secs: u64) -> u64 {
     let (barrier, time) = (Barrier::new(behind.len()), AtomicU64::new(60_000_000_000));
     let count = |behind: u64| {
@@ -185,7 +186,7 @@ fn of_two_that_see_room_for_one_one_passes() {
     let word = whose | (now + CAPACITY - drained_in);
     let first = Set::default();
     first.0[1].store(word, Ordering::Relaxed);
-    // Both have loaded; the one that stores second finds that the bucket has changed.
+    // Both have loaded the bucket; the one that stores second finds that it has changed.
     let fills = [now, now + 50].map(|now| fill(&first.0[1], word, whose, CAPACITY, now));
     assert_eq!(fills, [Some(true), None]);
     assert_eq!(first.try_count(whose, drained_in, now + 50), Some(false));

@@ -1,10 +1,10 @@
-//! Looking ahead changes no answer.
+//! Tests that looking ahead changes no answer.
 
 use super::*;
 use crate::answer::AHEAD_MAX;
 
-/// A zone large enough to look ahead in: 8,000 services that each have a second pool and a text of
-/// their own, and what other tests have.
+/// Makes a zone large enough to look ahead in: 8,000 services, each with two pools and a text at
+/// its name, and the records of the other tests.
 fn large() -> Arc<Snapshot> {
     let mut records = records(STATIC);
     let services = (0..8000).map(|at| {
@@ -45,7 +45,7 @@ fn large() -> Arc<Snapshot> {
     Arc::new(Snapshot::new(1, vec![Arc::new(Zone::compile(zone, &mut RouteTables::default()))]))
 }
 
-/// Queries for what is there, what is not, and octets that are no query.
+/// Makes queries for names that exist and for names that do not, and octets that are no query.
 fn queries(rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
     let names = ["s7", "nothing", "x.wild", "lab", "www.lab", "old", "x.old", "@", "alias", "pool"];
     let types = [Type::A, Type::AAAA, Type::HTTPS, Type::SRV, Type::TXT, Type::DS, Type::ANY];

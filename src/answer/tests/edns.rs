@@ -1,4 +1,4 @@
-//! What goes along with answers: options, cookies, class CH, rates, access.
+//! Tests of options, cookies, class CH, rates and access.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::wire::edns::code;
 use crate::wire::kind::CLASS_CH;
 use crate::zone::Clients;
 
-/// A query, octet by octet.
+/// A query, in parts that a test can change.
 #[derive(Clone)]
 pub(super) struct Asked {
     name: Name,
     qtype: Type,
     class: u16,
-    /// The options of an OPT record, if there is one.
+    /// The options of the OPT record; `None` for a query without one.
     options: Option<Vec<(u16, Vec<u8>)>>,
     over: Over,
     pub(super) source: SocketAddr,

@@ -1,4 +1,4 @@
-//! HTTPS answers, and TXT, of services.
+//! Tests of the HTTPS and TXT answers of services.
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -9,12 +9,13 @@ use hickory_proto::rr::RData;
 use super::*;
 use crate::zone::Https;
 
-/// What `https = true` means.
+/// Makes the settings that `https = true` stands for.
 pub(super) fn plain() -> Box<Https> {
     Box::new(Https { alpn: vec!["h2".to_owned()], port: None })
 }
 
-/// Endpoints of both families, the last octets of whose addresses are `hosts`.
+/// Makes a pool of endpoints of both families; `hosts` gives the last octet of their addresses, and
+/// their weight.
 fn dual(name: &str, hosts: &[(u8, u16)]) -> Pool {
     let mut pool = pool(name, &[]);
     pool.endpoints.extend(hosts.iter().map(|&(host, weight)| Endpoint {
@@ -32,12 +33,12 @@ fn dual(name: &str, hosts: &[(u8, u16)]) -> Pool {
     pool
 }
 
-/// A service that answers HTTPS.
+/// Makes a service that answers HTTPS.
 fn web(pools: Vec<Pool>, routes: Vec<Route>) -> Service {
     Service { https: Some(plain()), ..service(pools, routes) }
 }
 
-/// The last octets of the hints of one HTTPS answer, IPv4 and IPv6.
+/// Returns the last octets of the hints of one HTTPS answer, IPv4 and IPv6.
 fn hints(message: &Message) -> [Vec<u8>; 2] {
     let [record] = &message.answer[..] else { panic!("one record: {}", text(message)) };
     let (data, radix) = (record.to_string(), [("ipv4hint=", 10), ("ipv6hint=", 16)]);
@@ -126,7 +127,7 @@ fn both_hints_are_of_one_pool_wherever_it_has_both_families() {
         from_a += usize::from(v4[0] < 10);
     }
     assert!(from_a.abs_diff(200) <= 2, "{from_a}");
-    // A pool without IPv6 has its IPv6 hint from where AAAA is answered from.
+    // A pool without IPv6 has the IPv6 hint that AAAA would be answered with.
     let pools = vec![pool("a", &[("192.0.2.1", 1)]), dual("b", &[(11, 1)])];
     let mut engine = Engine::new(vec![web(pools, vec![])]);
     assert_eq!(hints(&engine.ask("web", Type::HTTPS)), [vec![1], vec![11]]);

@@ -1,4 +1,4 @@
-//! Where clients go by where they are, and for whom an answer holds.
+//! Tests of routes by the place of clients, and of the scope of answers.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use crate::geo::{Code, Coordinates, Place as GeoPlace, Ranges, Sourced};
 use crate::wire::edns::code;
 use crate::zone::{Clients, PoolLocation};
 
-/// Two countries, each in a network of its own.
+/// Makes the places of clients: two countries, each in networks of its own.
 fn geo() -> Arc<Geo> {
     let place = |country, lat, lon| {
         let (country, coordinates) = (Code::new(country), Coordinates::new(lat, lon));
@@ -41,7 +41,7 @@ fn two_pools() -> Vec<Pool> {
     vec![pool("eu", &[("192.0.2.1", 1)]), pool("us", &[("192.0.2.2", 1)])]
 }
 
-/// The client subnet option: 1 for IPv4 or 2, the prefix, the address.
+/// Makes the data of a client subnet option: family (1 for IPv4, 2 for IPv6), prefix, address.
 fn subnet(net: &str) -> Vec<u8> {
     let net: ipnet::IpNet = net.parse().unwrap();
     let (family, octets) = match net.network() {
@@ -53,7 +53,7 @@ fn subnet(net: &str) -> Vec<u8> {
 }
 
 impl Engine {
-    /// The answer's data for a client subnet, and the option that came back.
+    /// Asks for a client subnet; returns the data of the answer, and the option in the response.
     fn ask_for(
         &mut self,
         source: [u8; 4],
@@ -92,12 +92,12 @@ fn a_believed_subnet_decides_and_the_scope_says_for_whom() {
     };
     check("198.51.100.0/24", "192.0.2.1", 24);
     check("198.51.100.77/32", "192.0.2.1", 24);
-    // Too little was said: the scope tells what would have been enough.
+    // The query gives too few bits: the scope says how many would be enough.
     check("198.51.0.0/16", "192.0.2.2", 18);
     check("203.0.113.0/24", "192.0.2.2", 5);
     check("2001:db8:7::/56", "192.0.2.1", 32);
     check("0.0.0.0/0", "192.0.2.2", 0);
-    // Where nothing depends on the client, the answer is everybody's.
+    // If nothing depends on the client, the answer is for everybody.
     assert_eq!(engine.ask_for(RESOLVER, "ns1", "198.51.100.0/24").1, echo("198.51.100.0/24", 0));
     assert_eq!(engine.ask_for(RESOLVER, "alias", "198.51.100.0/24").1, echo("198.51.100.0/24", 0));
     let other = engine.ask_for([198, 51, 100, 7], "web", "203.0.113.0/24");
@@ -224,7 +224,7 @@ fn endpoints_called_like_their_pools_have_no_more_clients_for_it() {
     let client = |at: u32| format!("10.{}.{}.0/24", at >> 8, at & 255);
     let first = |at| engine.ask_for(RESOLVER, "web", &client(at)).0[0] == "192.0.2.1";
     let count = (0..2000).map(first).filter(|&first| first).count();
-    // Six standard deviations of a random choice; two thirds would be 1,333.
+    // Six standard deviations of a random choice; two thirds of the clients would be 1,333.
     assert!(count.abs_diff(1000) < 135, "{count}");
 }
 

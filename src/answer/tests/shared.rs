@@ -1,10 +1,10 @@
-//! Endpoints that share an address, a target or a name.
+//! Tests of endpoints that share an address, a target or a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
-/// Endpoints `e0`, `e1` … of a pool, each at the machine and with the weight given.
+/// Makes a pool with the endpoints `e0`, `e1` …, each with the machine and the weight given.
 fn machines(name: &str, endpoints: &[(u8, u16)]) -> Pool {
     let mut shared = pool(name, &[]);
     shared.endpoints = endpoints
@@ -75,7 +75,7 @@ fn an_address_has_the_share_of_all_its_endpoints() {
         let answers = Answers::Count(count);
         let shared = Service { answers, ..service(vec![machines("p", &endpoints)], vec![]) };
         let shares = Engine::new(vec![shared]).shares(6000);
-        // Of two, the first has its place in each answer; the others share what is left.
+        // In answers of two addresses, the first address is in each; the others share the rest.
         for ((_, share), exact) in shares.iter().zip(exact) {
             assert!(share.abs_diff(exact) <= 2, "{shares:?}");
         }

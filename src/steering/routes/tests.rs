@@ -1,4 +1,4 @@
-//! The decisions, against the naive way.
+//! Tests of the decisions against a naive search.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ fn code(text: &str) -> Code {
     Code::new(text).unwrap()
 }
 
-/// The places that the tests know, by number.
+/// Returns the places that the tests know, by number.
 fn known_places() -> Vec<Place> {
     let part = |country: &str, part: &str| Subdivision::new(code(country), part);
     let place = |continent, country: &str, subdivision, (lat, lon)| Place {
@@ -31,7 +31,7 @@ fn known_places() -> Vec<Place> {
 
 const SYSTEMS: [u32; 3] = [0, 64_500, 64_501];
 
-/// One net of a few in which routes, places and systems are.
+/// Generates one of the few networks in which routes, places and systems are.
 fn nets() -> impl Strategy<Value = IpNet> {
     let v4 = (0u32..32, 24u8..=32)
         .prop_map(|(host, len)| IpNet::new_assert(Ipv4Addr::from_bits(host << 3).into(), len));
@@ -84,7 +84,7 @@ fn clients() -> impl Strategy<Value = Vec<IpAddr>> {
     prop::collection::vec(prop_oneof![v4, v6], 1..40)
 }
 
-/// The naive way: each route in turn.
+/// Finds the route that takes `client` by trying each in turn.
 fn naive(from: &[RouteFrom], geo: &Geo, client: IpAddr) -> Option<RouteAt> {
     let location = geo.locate(client);
     let place = location.place.map_or(Place::default(), |(place, _)| place);
@@ -103,7 +103,7 @@ fn naive(from: &[RouteFrom], geo: &Geo, client: IpAddr) -> Option<RouteAt> {
     from.iter().position(takes).map(|at| at as RouteAt)
 }
 
-/// A service without nested ones.
+/// Makes the question of a service without nested ones.
 fn alone(from: Vec<RouteFrom>, nearest: Vec<Nearest>, latencies: Option<Arc<Latencies>>) -> Asked {
     Asked { own: Routing { from, nearest, latencies, leads: vec![] }, nested: vec![] }
 }
@@ -156,7 +156,8 @@ proptest! {
         outer in froms(), middle in froms(), inner in froms(),
         geo in geos(), clients in clients(),
     ) {
-        // Every other route leads to the next service, and so does what no route takes.
+        // Every second route leads to the next service, and so does the target of clients that no
+        // route takes.
         let routing = |from: &Vec<RouteFrom>, to: Option<u16>| {
             let leads = |at: usize| at.is_multiple_of(2) || at == from.len();
             let to = |at| to.filter(|_| leads(at)).map(NestedIndex).into_iter().collect();
@@ -212,7 +213,8 @@ proptest! {
             };
             let place = geo.locate(client).place.and_then(|(place, _)| place.coordinates);
             let mut expected: Vec<u16> = fastest.order(place).iter().map(|at| at.0).collect();
-            // Those that are known first, by time and as written; then the others, by distance.
+            // The pools with a latency first, by latency and then as written; then the others by
+            // distance.
             expected.sort_by_key(|&at| {
                 (micros(at).is_none(), micros(at), micros(at).map(|_| at))
             });

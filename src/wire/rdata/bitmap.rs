@@ -1,10 +1,10 @@
-//! The set of types in NSEC, NSEC3 and CSYNC (RFC 4034 §4.1.2).
+//! The sets of types in NSEC, NSEC3 and CSYNC (RFC 4034 §4.1.2).
 
 use std::fmt;
 
 use crate::wire::kind::Type;
 
-/// Appends the windows of the set `types`.
+/// Appends the windows of the set of types, which it sorts.
 pub(super) fn write_wire(types: &mut [u16], out: &mut Vec<u8>) {
     types.sort_unstable();
     for window in types.chunk_by(|a, b| a >> 8 == b >> 8) {
@@ -20,7 +20,8 @@ pub(super) fn write_wire(types: &mut [u16], out: &mut Vec<u8>) {
     }
 }
 
-/// Whether `wire` is windows in rising order, each 1 to 32 octets without trailing zeros.
+/// Returns whether `wire` consists of windows in rising order, each with 1 to 32 octets and no
+/// trailing zero octets.
 pub(super) fn is_sound(wire: &[u8]) -> bool {
     let (mut rest, mut last) = (wire, None);
     while let Some((&window, tail)) = rest.split_first() {
@@ -38,7 +39,7 @@ pub(super) fn is_sound(wire: &[u8]) -> bool {
     true
 }
 
-/// Writes the types of a sound set, a space in front of each.
+/// Writes the types of a sound set, each after a space.
 pub(super) fn write_text(wire: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     let mut rest = wire;
     while let [window, len, tail @ ..] = rest {

@@ -1,10 +1,10 @@
-//! The small written codes that RDATA uses: hex, base64, base32hex, periods, points in time.
+//! The notations for simple values in RDATA: hex, base64, base32hex, periods, points in time.
 
 use std::fmt;
 
 use time::{Date, Month, OffsetDateTime};
 
-/// How many characters of hex or base64 stand together before a space, as dig prints them.
+/// The most characters of hex or base64 between two spaces, as in the output of dig.
 const WORD_LEN: usize = 56;
 
 /// The digits of base64 (RFC 4648 §4).
@@ -12,9 +12,10 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 /// The digits of base32hex (RFC 4648 §7).
 const BASE32HEX: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
-/// Reads `3600` or `1h30m`: seconds, or numbers each with one of the units w d h m s in any case.
+/// Reads a period in seconds, such as `3600`, or with units in any case (w, d, h, m, s), such as
+/// `1h30m`.
 ///
-/// `None` for anything else and above 2³²−1 seconds.
+/// `None` if the text is anything else, or above 2³²−1 seconds.
 pub fn parse_period(text: &str) -> Option<u32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok();
@@ -39,7 +40,7 @@ pub fn parse_period(text: &str) -> Option<u32> {
     digits.is_none().then_some(sum)
 }
 
-/// Appends the octets of hex digits that may stand in several words.
+/// Reads hex digits and appends the octets.
 pub(super) fn parse_hex(digits: impl Iterator<Item = u8>, out: &mut Vec<u8>) -> Option<()> {
     let mut high = None;
     for digit in digits {
@@ -52,7 +53,7 @@ pub(super) fn parse_hex(digits: impl Iterator<Item = u8>, out: &mut Vec<u8>) -> 
     high.is_none().then_some(())
 }
 
-/// Appends the octets of padded base64 that may stand in several words.
+/// Reads base64 with padding and appends the octets.
 pub(super) fn parse_base64(digits: impl Iterator<Item = u8>, out: &mut Vec<u8>) -> Option<()> {
     let (mut bits, mut count, mut padding) = (0u32, 0, 0);
     for digit in digits {
@@ -72,14 +73,15 @@ pub(super) fn parse_base64(digits: impl Iterator<Item = u8>, out: &mut Vec<u8>) 
         bits = bits << 6 | u32::from(value);
         count += 1;
         if count == 4 {
-            // Bits that the padding cuts off must be zero: one text for each value.
+            // Bits that the padding cuts off must be zero, so that each value has one spelling.
             if padding > 2 || bits & ((1 << (8 * padding)) - 1) != 0 {
                 return None;
             }
             out.extend_from_slice(&bits.to_be_bytes()[1..4 - padding]);
             (bits, count) = (0, 0);
             if padding > 0 {
-                // Anything behind the padding fails above, except more padding.
+                // A digit after the padding fails above; more padding is more than two characters
+                // of it.
                 padding = 3;
             }
         }
@@ -87,7 +89,7 @@ pub(super) fn parse_base64(digits: impl Iterator<Item = u8>, out: &mut Vec<u8>) 
     (count == 0).then_some(())
 }
 
-/// Appends the octets of base32hex without padding, in any case.
+/// Reads base32hex without padding, in any case, and appends the octets.
 pub(super) fn parse_base32(digits: impl Iterator<Item = u8>, out: &mut Vec<u8>) -> Option<()> {
     let (mut bits, mut count) = (0u32, 0);
     for digit in digits {
@@ -103,7 +105,7 @@ pub(super) fn parse_base32(digits: impl Iterator<Item = u8>, out: &mut Vec<u8>) 
     (bits == 0 && count < 5).then_some(())
 }
 
-/// Writes octets in hex; long ones in several words.
+/// Writes octets in hex, in words of 56 characters.
 pub(super) fn write_hex(octets: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     for (at, octet) in octets.iter().enumerate() {
         if at > 0 && at % (WORD_LEN / 2) == 0 {
@@ -114,7 +116,7 @@ pub(super) fn write_hex(octets: &[u8], out: &mut impl fmt::Write) -> fmt::Result
     Ok(())
 }
 
-/// Writes octets in base64; long ones in several words, or in one if `whole`.
+/// Writes octets in base64, in words of 56 characters, or in one word if `whole`.
 pub(super) fn write_base64(octets: &[u8], whole: bool, out: &mut impl fmt::Write) -> fmt::Result {
     for (at, group) in octets.chunks(3).enumerate() {
         if at > 0 && at % (WORD_LEN / 4) == 0 && !whole {
@@ -147,7 +149,7 @@ pub(super) fn write_base32(octets: &[u8], out: &mut impl fmt::Write) -> fmt::Res
     Ok(())
 }
 
-/// Reads `YYYYMMDDHHmmSS` or seconds since 1970 (RFC 4034 §3.2).
+/// Reads a time written as `YYYYMMDDHHmmSS` or in seconds since 1970 (RFC 4034 §3.2).
 pub(super) fn parse_time(text: &str) -> Option<u32> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

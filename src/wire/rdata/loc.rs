@@ -5,17 +5,17 @@ use std::fmt;
 use super::RdataError;
 use super::words::Words;
 
-/// Octets of a LOC record of version 0.
+/// The length of a LOC record of version 0 in octets.
 const LEN: usize = 16;
-/// The equator and the prime meridian, in thousandths of an arc second.
+/// The equator or the prime meridian on the wire, in thousandths of an arc second.
 const ORIGIN: u32 = 1 << 31;
-/// Thousandths of an arc second in a degree.
+/// One degree, in thousandths of an arc second.
 const DEGREE: u32 = 3_600_000;
-/// Sea level, in centimetres above the base of altitudes, 100 km below it.
+/// Sea level on the wire: centimetres above the base of altitudes, which is 100 km below the sea.
 const SEA_LEVEL: i64 = 10_000_000;
 /// The largest size and precision, in centimetres.
 const SIZE_MAX: i64 = 9_000_000_000;
-/// Size, horizontal and vertical precision: their names and defaults in centimetres (RFC 1876 §3).
+/// The names and defaults of the size and the two precisions, in centimetres (RFC 1876 §3).
 const SIZES: [(&str, i64); 3] =
     [("the size", 100), ("the horizontal precision", 1_000_000), ("the vertical precision", 1_000)];
 
@@ -48,7 +48,7 @@ pub(super) fn parse(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-/// Reads degrees, minutes and seconds if there are any, and one of two directions.
+/// Reads degrees, up to two more numbers for minutes and seconds, and one of two directions.
 fn angle(
     words: &mut Words<'_, '_>,
     what: &str,
@@ -83,7 +83,7 @@ fn metres(text: &str) -> Option<i64> {
     i64::try_from(decimal(number, 2)?).ok()
 }
 
-/// Reads a number with at most `places` decimals, in units of its last possible decimal.
+/// Reads a number with at most `places` decimals, as a multiple of its last possible decimal.
 fn decimal(text: &str, places: usize) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -98,7 +98,7 @@ fn decimal(text: &str, places: usize) -> Option<u64> {
     format!("{whole}{part:0<places$}").parse().ok()
 }
 
-/// One digit and a power of ten, in centimetres; further digits are dropped (RFC 1876 §2).
+/// Encodes centimetres as one digit and a power of ten; drops further digits (RFC 1876 §2).
 fn encode_size(cm: i64) -> u8 {
     let (mut mantissa, mut exponent) = (cm, 0);
     while mantissa > 9 {
@@ -108,14 +108,14 @@ fn encode_size(cm: i64) -> u8 {
     (mantissa << 4 | exponent) as u8
 }
 
-/// Whether `wire` is a LOC of version 0 with every field in range.
+/// Returns whether `wire` is a LOC of version 0 with every field in range.
 pub(super) fn is_sound(wire: &[u8]) -> bool {
     let (Some(latitude), Some(longitude)) = (number(wire, 4), number(wire, 8)) else {
         return false;
     };
     wire.len() == LEN
         && wire[0] == 0
-        // A zero has one spelling, or printing it would lose the exponent.
+        // Zero has one spelling; printing any other would lose the exponent.
         && wire[1..4]
             .iter()
             .all(|&size| size == 0 || matches!((size >> 4, size & 15), (1..=9, 0..=9)))
@@ -146,7 +146,7 @@ pub(super) fn write_text(wire: &[u8], out: &mut impl fmt::Write) -> fmt::Result 
     Ok(())
 }
 
-/// The number at `at`.
+/// Reads the four octets at `at` as a number.
 fn number(wire: &[u8], at: usize) -> Option<u32> {
     wire.get(at..)?.first_chunk().map(|octets| u32::from_be_bytes(*octets))
 }

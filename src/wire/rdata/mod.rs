@@ -1,13 +1,13 @@
-//! RDATA between presentation format and wire format, for every type by one table.
+//! Conversion of RDATA between presentation format and wire format; one table describes all types.
 //!
 //! ```text
 //! text ─ token::tokens ─▶ words ─ read (table) ─▶ wire ─ print (table) ─▶ text
 //!                              message ─ wire::expand (table) ─▶ wire
 //! ```
 //!
-//! `table` says what fields a type has; `read`, `print` and `wire` know what to do with a
-//! field, and nothing about types. RDATA here always has uncompressed names. Not here: owners,
-//! TTLs and directives (`config::master`), compression on the way out (`wire::writer`).
+//! `table` lists the fields of each type. `read`, `print` and `wire` know the forms of fields, and
+//! nothing about types. Names in RDATA here are never compressed. Not here: owner names, TTLs and
+//! directives (`config::master`), compression of responses (`wire::writer`).
 
 mod bitmap;
 mod codes;
@@ -31,12 +31,12 @@ pub use token::{Token, logical_line, tokens};
 pub(in crate::wire) use wire::expand_name;
 pub use wire::{Compression, compression, expand, target_name, target_offset};
 
-/// Why a text is not RDATA.
+/// The reason why a text is not RDATA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RdataError {
     /// The bytes of the text that are wrong; empty where something is missing.
     pub at: Range<usize>,
-    /// What was expected and what was found, lower case, no full stop.
+    /// The message: what was expected and what was found, in lower case, without a full stop.
     pub message: String,
 }
 

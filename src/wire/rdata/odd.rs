@@ -1,4 +1,5 @@
-//! Fields that only one or two types have: gateways, address prefixes, ports of a protocol.
+//! The forms of field that only one or two types have: gateways, address prefixes, ports of a
+//! protocol.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,11 +12,12 @@ use super::{RdataError, codes};
 use crate::wire::kind::Type;
 use crate::wire::name::{self, Name, wire_len};
 
-/// Address families (RFC 3123 §4).
+/// The address families of APL (RFC 3123 §4).
 const IPV4: u16 = 1;
 const IPV6: u16 = 2;
 
-/// The protocols and the services that WKS may call by name (RFC 1010).
+/// The protocols and services that WKS may call by name (RFC 1035 §3.4.2; names as in the IANA
+/// registries).
 const PROTOCOLS: [(&str, u8); 2] = [("tcp", 6), ("udp", 17)];
 const SERVICES: [(&str, u16); 14] = [
     ("echo", 7),
@@ -73,7 +75,7 @@ fn one<T>(
     read(word.text).ok_or_else(|| words.unexpected(word, what, expected))
 }
 
-/// Reads four groups of hex digits.
+/// Reads four groups of hex digits with colons between them.
 pub(super) fn parse_locator(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let groups: Vec<&str> = text.split(':').collect();
     if groups.len() != 4 {
@@ -95,7 +97,7 @@ pub(super) fn write_locator(field: &[u8], out: &mut impl fmt::Write) -> fmt::Res
     })
 }
 
-/// Reads `0x` and hex digits, dots between.
+/// Reads `0x` and hex digits, which dots may separate.
 pub(super) fn parse_nsap(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
     let start = out.len();
@@ -103,7 +105,7 @@ pub(super) fn parse_nsap(text: &str, out: &mut Vec<u8>) -> Option<()> {
     (out.len() > start).then_some(())
 }
 
-/// Reads an address of ATM: `+` and digits of E.164, or hex digits, dots between.
+/// Reads an ATM address: `+` and digits of E.164, or hex digits, which dots may separate.
 pub(super) fn parse_atma(text: &str, out: &mut Vec<u8>) -> Option<()> {
     match text.strip_prefix('+') {
         Some(number) => {
@@ -136,7 +138,7 @@ pub(super) fn write_atma(field: &[u8], out: &mut impl fmt::Write) -> fmt::Result
     }
 }
 
-/// Reads the discovery bit and the type of a relay, two words that make one octet.
+/// Reads the discovery bit and the relay type: two words that make one octet.
 pub(super) fn parse_discovery(
     words: &mut Words<'_, '_>,
     out: &mut Vec<u8>,
@@ -151,7 +153,7 @@ pub(super) fn parse_discovery(
     Ok(())
 }
 
-/// Reads a gateway of the type that stands in the second octet of `out`.
+/// Reads a gateway. Its type is the second octet of `out`, under `mask`.
 pub(super) fn parse_gateway(text: &str, mask: u8, origin: &Name, out: &mut Vec<u8>) -> Option<()> {
     match *out.get(1)? & mask {
         0 => (text == ".").then_some(()),
@@ -162,7 +164,7 @@ pub(super) fn parse_gateway(text: &str, mask: u8, origin: &Name, out: &mut Vec<u
     }
 }
 
-/// The length of a gateway of this type at the start of `wire`.
+/// Returns the length of a gateway of type `kind` at the start of `wire`.
 pub(super) fn gateway_len(kind: u8, wire: &[u8]) -> Option<usize> {
     match kind {
         0 => Some(0),
@@ -173,7 +175,7 @@ pub(super) fn gateway_len(kind: u8, wire: &[u8]) -> Option<usize> {
     }
 }
 
-/// Writes a gateway of this type.
+/// Writes a gateway of type `kind`.
 pub(super) fn write_gateway(kind: u8, field: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     match (kind, field.len()) {
         (0, _) => out.write_char('.'),
@@ -213,7 +215,7 @@ fn services(
     Ok(())
 }
 
-/// Whether there is a protocol, and no octet of ports that says nothing at the end.
+/// Returns whether there is a protocol, and at most 65,536 port bits without trailing zero octets.
 pub(super) fn services_are_sound(wire: &[u8]) -> bool {
     let most = 1 + 65_536 / 8;
     let ends_well = wire.len() == 1 || wire.last().is_some_and(|&octet| octet != 0);
@@ -226,7 +228,7 @@ pub(super) fn write_services(field: &[u8], out: &mut impl fmt::Write) -> fmt::Re
     set_bits(bits).try_for_each(|port| write!(out, " {port}"))
 }
 
-/// The numbers of the bits that are set, the highest bit of the first octet being 0.
+/// Returns the numbers of the bits that are set; the highest bit of the first octet is 0.
 fn set_bits(octets: &[u8]) -> impl Iterator<Item = usize> {
     let each = |(at, &octet): (usize, &u8)| {
         (0..8).filter(move |bit| octet & (0x80 >> bit) != 0).map(move |bit| at * 8 + bit)
@@ -234,7 +236,7 @@ fn set_bits(octets: &[u8]) -> impl Iterator<Item = usize> {
     octets.iter().enumerate().flat_map(each)
 }
 
-/// Reads the types below 128 of NXT.
+/// Reads the types of NXT, all below 128.
 fn nxt(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
     let mut bits: Vec<u8> = Vec::new();
     while !words.is_empty() {
@@ -281,7 +283,7 @@ fn prefix(text: &str, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// One prefix of APL.
+/// An address prefix of APL.
 pub(super) struct Prefix {
     negated: bool,
     family: u16,
@@ -289,7 +291,7 @@ pub(super) struct Prefix {
     len: u8,
 }
 
-/// The prefixes in the RDATA of APL; `None` if they are not of known families, or malformed.
+/// Reads the prefixes in the RDATA of APL; `None` if one is malformed or of an unknown family.
 pub(super) fn prefixes_of(wire: &[u8]) -> Option<Vec<Prefix>> {
     let (mut prefixes, mut rest) = (Vec::new(), wire);
     while let Some((head, tail)) = rest.split_first_chunk::<4>() {
@@ -322,7 +324,7 @@ pub(super) fn write_prefixes(field: &[u8], out: &mut impl fmt::Write) -> fmt::Re
     })
 }
 
-/// Reads a prefix length, the rest of an address, and the name that holds the prefix.
+/// Reads a prefix length, the rest of the address, and the name that holds the prefix.
 fn a6(words: &mut Words<'_, '_>, origin: &Name, out: &mut Vec<u8>) -> Result<(), RdataError> {
     let len = one(words, ("the prefix length", Form::A6.description()), |text| {
         digits::<u8>(text).filter(|&len| len <= 128)
@@ -342,7 +344,8 @@ fn a6(words: &mut Words<'_, '_>, origin: &Name, out: &mut Vec<u8>) -> Result<(),
     words.finish()
 }
 
-/// The prefix length, the rest of the address, and the name, if there is one.
+/// Reads the prefix length, the rest of the address, and the name in wire format, which may be
+/// empty.
 pub(super) fn a6_of(wire: &[u8]) -> Option<(u8, Ipv6Addr, &[u8])> {
     let (&len, rest) = wire.split_first().filter(|(len, _)| **len <= 128)?;
     let (suffix, prefix) = rest.split_at_checked(16 - usize::from(len / 8))?;
@@ -368,7 +371,7 @@ pub(super) fn write_a6(field: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     Ok(())
 }
 
-/// Reads an algorithm, a tag in hex, a key in base64 and rendezvous servers.
+/// Reads an algorithm, a tag in hex, a key in base64, and the names of rendezvous servers.
 fn hip(words: &mut Words<'_, '_>, origin: &Name, out: &mut Vec<u8>) -> Result<(), RdataError> {
     let algorithm: u8 = one(words, ("the algorithm", Form::Hip.description()), digits)?;
     let (mut tag, mut key) = (Vec::new(), Vec::new());
@@ -390,7 +393,7 @@ fn hip(words: &mut Words<'_, '_>, origin: &Name, out: &mut Vec<u8>) -> Result<()
     Ok(())
 }
 
-/// The parts of the RDATA of HIP.
+/// The parts of HIP RDATA.
 pub(super) struct Hip<'a> {
     algorithm: u8,
     tag: &'a [u8],
@@ -416,7 +419,7 @@ pub(super) fn hip_of(wire: &[u8]) -> Option<Hip<'_>> {
 pub(super) fn write_hip(field: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     let Hip { algorithm, tag, key, servers } = hip_of(field).ok_or(fmt::Error)?;
     write!(out, "{algorithm} ")?;
-    // One word each: what follows is the next field.
+    // Each is one word: after a space, the next field would begin.
     tag.iter().try_for_each(|octet| write!(out, "{octet:02X}"))?;
     out.write_char(' ')?;
     codes::write_base64(key, true, out)?;

@@ -1,4 +1,4 @@
-//! Wire → text: RDATA written in presentation format as its type's table says.
+//! Wire → text: writes RDATA in presentation format, by the table of its type.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -9,13 +9,13 @@ use super::{bitmap, codes, loc, odd, svcb};
 use crate::wire::kind::Type;
 use crate::wire::name;
 
-/// Writes RDATA as dig prints it: names absolute, strings quoted, hex in capitals and in words.
+/// Writes RDATA as dig prints it: absolute names, quoted strings, and hex in capitals, in words.
 ///
-/// RDATA of an unknown type, or that does not have its type's form, is written as `\# LENGTH HEX`
-/// (RFC 3597 §5). Names in `rdata` are uncompressed.
+/// RDATA of an unknown type, or not of its type's form, is written as `\# LENGTH HEX` (RFC 3597
+/// §5). Names in `rdata` must be uncompressed.
 ///
 /// # Errors
-/// Those of `out` only.
+/// Only those of `out`.
 pub fn write_text(rtype: Type, rdata: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     let Some(parts) = parts(rtype).filter(|parts| fits(parts, rdata)) else {
         write!(out, "\\# {}", rdata.len())?;
@@ -28,7 +28,7 @@ pub fn write_text(rtype: Type, rdata: &[u8], out: &mut impl fmt::Write) -> fmt::
     for (at, part) in parts.iter().enumerate() {
         let len = cut(part.1, rdata, start).ok_or(fmt::Error)?;
         let field = &rdata[start..start + len];
-        // The set of types and the parameters may be empty; they write their own spaces.
+        // These forms may be empty, and write their own spaces.
         let has_spaces = matches!(part.1, Form::Bitmap | Form::NxtBitmap | Form::SvcParams);
         let is_left_out = matches!(part.1, Form::OptionalText | Form::OptionalBase64) && len == 0;
         if at > 0 && !has_spaces && !is_left_out {
@@ -44,7 +44,7 @@ pub fn write_text(rtype: Type, rdata: &[u8], out: &mut impl fmt::Write) -> fmt::
     Ok(())
 }
 
-/// Writes one field, cut out already.
+/// Writes one field that has been cut out.
 fn write_field(form: Form, field: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     match form {
         Form::U8 | Form::U8Of(_) | Form::U16 | Form::U16Of(_) | Form::U32 | Form::Period => {
@@ -107,12 +107,12 @@ fn write_field(form: Form, field: &[u8], out: &mut impl fmt::Write) -> fmt::Resu
     }
 }
 
-/// The number in up to four octets.
+/// Reads a number of up to four octets.
 fn number(field: &[u8]) -> u32 {
     field.iter().fold(0, |number, &octet| number << 8 | u32::from(octet))
 }
 
-/// A field without its length octet.
+/// Returns a field without its length octet.
 fn counted(field: &[u8]) -> &[u8] {
     field.get(1..).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Text → wire: RDATA read from presentation format as its type's table says.
+//! Text → wire: reads RDATA from presentation format, by the table of its type.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
@@ -11,29 +11,29 @@ use super::{RdataError, bitmap, codes, loc, odd, svcb, wire};
 use crate::wire::kind::Type;
 use crate::wire::name::Name;
 
-/// The longest character-string in octets (RFC 1035 §3.3).
+/// The greatest length of a character-string in octets (RFC 1035 §3.3).
 const TEXT_LEN_MAX: usize = 255;
 
 /// Reads RDATA in presentation format. Relative names are relative to `origin`.
 ///
-/// Any type may be written as `\# LENGTH HEX` (RFC 3597 §5).
+/// RDATA of any type may be written as `\# LENGTH HEX` (RFC 3597 §5).
 ///
 /// # Errors
-/// [`RdataError`]: its place is in `text`.
+/// [`RdataError`], with a place in `text`.
 pub fn parse(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataError> {
     let mut out = Vec::new();
     parse_tokens(rtype, &tokens(text)?, text.len(), origin, &mut out)?;
     Ok(out)
 }
 
-/// Reads a value of a zone file: like [`parse`], but TXT and SPF need no quotes.
+/// Reads a value of a zone file: as [`parse`] does, but TXT and SPF need no quotes.
 ///
-/// Their text is one string, cut where it is longer than 255 octets, as if quotes stood around it:
-/// a backslash escapes what follows (RFC 1035 §5.1), and a quote stands for itself. Text that
+/// Their text is one string, read as if it stood in quotes, and cut every 255 octets. A backslash
+/// escapes what follows it (RFC 1035 §5.1), and a quote is an ordinary character. A text that
 /// starts with a quote or with `\#` is presentation format.
 ///
 /// # Errors
-/// [`RdataError`]: its place is in `text`.
+/// [`RdataError`], with a place in `text`.
 pub fn parse_value(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, RdataError> {
     let is_presentation = text.starts_with('"') || text.starts_with("\\#");
     match rtype {
@@ -46,7 +46,7 @@ pub fn parse_value(rtype: Type, text: &str, origin: &Name) -> Result<Vec<u8>, Rd
     }
 }
 
-/// Returns TXT RDATA that holds `octets`, cut into strings of 255.
+/// Returns TXT RDATA that holds `octets`, cut into strings of 255 octets.
 fn strings(octets: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(octets.len() + octets.len() / TEXT_LEN_MAX + 1);
     for chunk in octets.chunks(TEXT_LEN_MAX) {
@@ -59,11 +59,12 @@ fn strings(octets: &[u8]) -> Vec<u8> {
     wire
 }
 
-/// Reads RDATA that is cut into words already into `out`, which it empties first; `end` is where an
-/// error about a missing word points.
+/// Reads RDATA from `tokens` into `out`, which it empties first. An error about a missing word
+/// points at `end`.
 ///
 /// # Errors
-/// [`RdataError`]: its place is in the text that the words came from. Then `out` holds no RDATA.
+/// [`RdataError`], with a place in the text that the tokens came from. In that case `out` holds no
+/// RDATA.
 pub fn parse_tokens(
     rtype: Type,
     tokens: &[Token<'_>],
@@ -103,7 +104,7 @@ pub fn parse_tokens(
     Ok(())
 }
 
-/// Reads the length and the hex of RFC 3597 §5.
+/// Reads the length and the hex digits of RFC 3597 §5.
 fn unknown(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
     let (what, expected) = ("the length of the data", "a number from 0 to 65535");
     let word = words.take(what, expected)?;
@@ -193,7 +194,7 @@ fn field(
     read.ok_or_else(|| words.unexpected(word, what, expected))
 }
 
-/// Appends a salt and its length in an octet before it; a hyphen is the empty one (RFC 5155 §3.3).
+/// Appends a salt after its length octet; a hyphen is the empty salt (RFC 5155 §3.3).
 fn salt(text: &str, out: &mut Vec<u8>) -> Option<()> {
     if text == "-" {
         out.push(0);
@@ -202,7 +203,7 @@ fn salt(text: &str, out: &mut Vec<u8>) -> Option<()> {
     counted(out, |out| codes::parse_hex(text.bytes(), out))
 }
 
-/// Reads a number, digits only, or the mnemonic of one.
+/// Reads a number without a sign, or the mnemonic of one.
 fn number<N: TryFrom<u32>>(word: &Token<'_>, mnemonics: Mnemonics) -> Option<N> {
     let named = mnemonics.iter().find(|(text, _)| text.eq_ignore_ascii_case(word.text));
     let number = match named {
@@ -212,12 +213,12 @@ fn number<N: TryFrom<u32>>(word: &Token<'_>, mnemonics: Mnemonics) -> Option<N> 
     N::try_from(number).ok()
 }
 
-/// Reads digits, without a sign.
+/// Reads digits without a sign.
 pub(super) fn digits<N: FromStr>(text: &str) -> Option<N> {
     if text.starts_with(['+', '-']) { None } else { text.parse().ok() }
 }
 
-/// Reads octets in hex with dashes between.
+/// Reads `len` octets in hex with dashes between them.
 fn eui(text: &str, len: usize, out: &mut Vec<u8>) -> Option<()> {
     let start = out.len();
     for pair in text.split('-') {
@@ -229,8 +230,7 @@ fn eui(text: &str, len: usize, out: &mut Vec<u8>) -> Option<()> {
     (out.len() - start == len).then_some(())
 }
 
-/// Appends what `write` appends, its length in one octet in front; `None` if it is empty or too
-/// long.
+/// Appends the octets of `write` after their length octet; `None` if there are none or too many.
 fn counted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<()> {
     let len_at = out.len();
     out.push(0);
@@ -253,7 +253,7 @@ fn text(word: &Token<'_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
     Ok(())
 }
 
-/// Appends the octets of a word, escapes undone.
+/// Appends the octets of a word, with its escapes decoded.
 fn unescape(word: &Token<'_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
     token::unescape(word.text, out).map_err(|at| bad_escape(word.within(at)))
 }
@@ -263,7 +263,7 @@ fn bad_escape(at: Range<usize>) -> RdataError {
     RdataError { at, message: message.to_owned() }
 }
 
-/// Reads hex or base64 in all the words that are left.
+/// Reads hex or base64 from all words that are left.
 fn octets(
     &Part(what, form): &Part,
     words: &mut Words<'_, '_>,
@@ -285,7 +285,7 @@ fn octets(
     }
 }
 
-/// Reads the types that are left.
+/// Reads record types from all words that are left.
 fn types(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
     let mut types = Vec::new();
     while let Some(word) = words.next() {

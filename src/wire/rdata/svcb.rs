@@ -12,7 +12,7 @@ use super::words::Words;
 use super::{RdataError, codes};
 use crate::wire::excerpt::excerpt;
 
-/// The registered keys, each at its number, and the form of its value.
+/// The registered keys, each at its number, with the forms of their values.
 const KEYS: [(&str, Value); 12] = [
     ("mandatory", Value::Keys),
     ("alpn", Value::Protocols),
@@ -32,9 +32,9 @@ const NO_DEFAULT_ALPN: u16 = 2;
 
 /// The numbers of keys that other layers write (RFC 9460 §14.3.2).
 pub mod svc_key {
-    /// ALPN protocol names, each behind its length.
+    /// ALPN protocol names, each after a length octet.
     pub const ALPN: u16 = 1;
-    /// A port of two octets.
+    /// A port in two octets.
     pub const PORT: u16 = 3;
     /// IPv4 addresses.
     pub const IPV4HINT: u16 = 4;
@@ -43,11 +43,12 @@ pub mod svc_key {
 }
 use svc_key::{ALPN, PORT};
 
-/// The data of a record in ServiceMode, of priority 1, that is about its own owner (RFC 9460
-/// §2.4.3), up to where hints of addresses follow.
+/// Makes the start of ServiceMode RDATA with priority 1 whose target is its owner (RFC 9460
+/// §2.4.3), up to the place where address hints follow.
 ///
-/// `alpn`: at least one, each of 1 to 255 octets, fewer than 65,536 octets together with a length
-/// octet each. No `port`: that of the scheme.
+/// `alpn` must have at least one name, each of 1 to 255 octets, and fewer than 65,536 octets in
+/// all, with one length octet for each name. Without a `port`, the port is the default of the
+/// scheme.
 pub fn service_head(alpn: &[String], port: Option<u16>) -> Vec<u8> {
     let octets: usize = alpn.iter().map(|protocol| 1 + protocol.len()).sum();
     let mut head = vec![0, 1, 0];
@@ -70,7 +71,7 @@ enum Value {
     Keys,
     /// A list of ALPN protocol names (RFC 9460 §7.1).
     Protocols,
-    /// Nothing: the key says it all.
+    /// No value: the key says it all.
     Empty,
     /// A port (RFC 9460 §7.2).
     Port,
@@ -86,16 +87,16 @@ enum Value {
     Groups,
     /// A list of the segments of a path, which may be empty (draft-ietf-core-dns-over-coap §3.2).
     Segments,
-    /// Any octets, of a key that is not registered here.
+    /// Any octets: the value of a key that is not registered here.
     Opaque,
 }
 
-/// The form of a key's value.
+/// Returns the form of the values of `key`.
 fn form(key: u16) -> Value {
     KEYS.get(usize::from(key)).map_or(Value::Opaque, |&(_, form)| form)
 }
 
-/// Reads `alpn` or `key1`; no other spelling of the number.
+/// Reads `alpn` or `key1`; accepts one spelling of the number only.
 fn parse_key(text: &str) -> Option<u16> {
     if let Some(at) = KEYS.iter().position(|(name, _)| *name == text) {
         return Some(at as u16);
@@ -113,7 +114,7 @@ fn write_key(key: u16, out: &mut impl fmt::Write) -> fmt::Result {
     }
 }
 
-/// Reads the parameters that are left, in any order; on the wire they are in order of their keys.
+/// Reads the parameters that are left, in any order; writes them in order of their keys.
 pub(super) fn parse(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), RdataError> {
     let mut params: Vec<(u16, Vec<u8>, Range<usize>)> = Vec::new();
     let mut known = HashSet::new();
@@ -163,7 +164,8 @@ pub(super) fn parse(words: &mut Words<'_, '_>, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-/// A parameter's key, and its value without quotes and where that starts in the word.
+/// Splits a parameter into its key and its value without quotes, with the place of the value in the
+/// word.
 fn split<'a>(word: &Token<'a>) -> (&'a str, Option<(&'a str, usize)>) {
     let Some((name, value)) = word.text.split_once('=') else { return (word.text, None) };
     let at = name.len() + 1;
@@ -173,7 +175,7 @@ fn split<'a>(word: &Token<'a>) -> (&'a str, Option<(&'a str, usize)>) {
     }
 }
 
-/// The wire form of a value whose escapes are undone; `None` if it has not the form.
+/// Converts a value without escapes to wire format; `None` if it does not have the form.
 fn encode(form: Value, text: &[u8]) -> Option<Vec<u8>> {
     let mut wire = Vec::new();
     let each = || text.split(|&byte| byte == b',').map(std::str::from_utf8);
@@ -217,7 +219,7 @@ fn encode(form: Value, text: &[u8]) -> Option<Vec<u8>> {
     Some(wire)
 }
 
-/// The items of a comma-separated list, `\,` and `\\` undone (RFC 9460 appendix A.1).
+/// Returns the items of a comma-separated list, with `\,` and `\\` decoded (RFC 9460 appendix A.1).
 fn list_items(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let (mut items, mut octets) = (vec![Vec::new()], text.iter());
     while let Some(&octet) = octets.next() {
@@ -233,7 +235,7 @@ fn list_items(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(items)
 }
 
-/// What the value of a key looks like, for errors.
+/// Describes a value of this form, for errors.
 fn description(form: Value) -> &'static str {
     match form {
         Value::Keys => "other keys, each once, with commas between",
@@ -250,7 +252,7 @@ fn description(form: Value) -> &'static str {
     }
 }
 
-/// Whether a value on the wire has its form.
+/// Returns whether a value in wire format has its form.
 fn is_sound(form: Value, wire: &[u8]) -> bool {
     match form {
         Value::Keys => {
@@ -285,7 +287,7 @@ fn is_sound(form: Value, wire: &[u8]) -> bool {
     }
 }
 
-/// The keys in the value of `mandatory`.
+/// Reads numbers of two octets: the keys of `mandatory`, TLS groups, or a port.
 fn keys_of(wire: &[u8]) -> impl Iterator<Item = u16> {
     wire.chunks_exact(2).map(|pair| u16::from(pair[0]) << 8 | u16::from(pair[1]))
 }
@@ -293,7 +295,7 @@ fn keys_of(wire: &[u8]) -> impl Iterator<Item = u16> {
 /// Checks that the parameters, in order of their keys, agree with each other.
 ///
 /// # Errors
-/// The key that is to blame, and why.
+/// The key that is wrong, and the reason.
 fn agree(params: &[(u16, &[u8])]) -> Result<(), (u16, String)> {
     let value = |key: u16| params.binary_search_by_key(&key, |&(found, _)| found);
     let has = |key: u16| value(key).is_ok();
@@ -309,10 +311,11 @@ fn agree(params: &[(u16, &[u8])]) -> Result<(), (u16, String)> {
     Err((MANDATORY, message))
 }
 
-/// Parameters on the wire do not have their form.
+/// The error that parameters in wire format do not have their form.
 pub(super) struct Malformed;
 
-/// The parameters on the wire, if their keys rise, each value has its form and they agree.
+/// Reads parameters in wire format. Their keys must rise, each value must have its form, and they
+/// must agree.
 pub(super) fn params_of(wire: &[u8]) -> Result<Vec<(u16, &[u8])>, Malformed> {
     let (mut params, mut rest): (Vec<(u16, &[u8])>, _) = (Vec::new(), wire);
     while let Some((head, tail)) = rest.split_first_chunk::<4>() {
@@ -330,7 +333,7 @@ pub(super) fn params_of(wire: &[u8]) -> Result<Vec<(u16, &[u8])>, Malformed> {
     if rest.is_empty() && agreed { Ok(params) } else { Err(Malformed) }
 }
 
-/// Writes sound parameters, a space in front of each.
+/// Writes sound parameters, each after a space.
 pub(super) fn write_text(wire: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
     for (key, value) in params_of(wire).map_err(|Malformed| fmt::Error)? {
         out.write_char(' ')?;

@@ -1,15 +1,15 @@
-//! What the RDATA of each type is made of. The reader, the printer and the check of wire format
-//! all follow these lists; a type is added here and nowhere else.
+//! The fields of the RDATA of each type. The reader, the printer and the check of wire format all
+//! follow these lists; a type is added here and nowhere else.
 
 use crate::wire::kind::Type;
 
-/// One field of RDATA: the name that errors call it by, and its form.
+/// One field of RDATA: its name in errors, and its form.
 pub(super) struct Part(pub(super) &'static str, pub(super) Form);
 
-/// Words that stand for numbers.
+/// The words that stand for numbers.
 pub(super) type Mnemonics = &'static [(&'static str, u16)];
 
-/// How a field is written, in text and on the wire.
+/// The form of a field, in text and on the wire.
 #[derive(Clone, Copy)]
 pub(super) enum Form {
     /// One octet.
@@ -34,21 +34,21 @@ pub(super) enum Form {
     Ip4,
     /// An IPv6 address.
     Ip6,
-    /// As many octets as said, in hex with dashes between (RFC 7043).
+    /// A fixed number of octets, in hex with dashes between them (RFC 7043).
     Eui(usize),
     /// A character-string (RFC 1035 §3.3).
     Text,
-    /// One or more character-strings, to the end.
+    /// One or more character-strings, to the end of the RDATA.
     Texts,
-    /// Octets to the end, written as one string without a limit of 255 (RFC 8659, RFC 7553).
+    /// Octets to the end, written as one string of any length (RFC 8659, RFC 7553).
     LongText,
     /// A character-string of letters and digits, written without quotes (RFC 8659 §4.1).
     Tag,
     /// Octets to the end in hex; at least one.
     Hex,
-    /// Octets with a length octet in front, in hex; `-` for none (RFC 5155 §3.3).
+    /// Octets after a length octet, in hex; `-` if there are none (RFC 5155 §3.3).
     Salt,
-    /// Octets with a length octet in front, in base32hex; at least one (RFC 5155 §3.3).
+    /// Octets after a length octet, in base32hex; at least one (RFC 5155 §3.3).
     Hash,
     /// Octets to the end in base64; at least one.
     Base64,
@@ -60,26 +60,27 @@ pub(super) enum Form {
     Loc,
     /// Eight octets, written as a number.
     U64,
-    /// Eight octets, written as four groups of hex digits with colons between (RFC 6742 §2.1.2).
+    /// Eight octets, written as four groups of hex digits with colons between them (RFC 6742
+    /// §2.1.2).
     Locator,
-    /// A character-string, or nothing at the end (RFC 1183 §3.2).
+    /// A character-string at the end, which may be left out (RFC 1183 §3.2).
     OptionalText,
-    /// Octets to the end in base64, or nothing.
+    /// Octets to the end in base64, which may be left out.
     OptionalBase64,
-    /// Octets to the end in base64, or `-` for none.
+    /// Octets to the end in base64; `-` if there are none.
     DashedBase64,
-    /// Octets to the end, written as `0x` and hex with dots between (RFC 1706).
+    /// Octets to the end, written as `0x` and hex digits, which dots may separate (RFC 1706).
     Nsap,
-    /// The discovery bit and the type of a relay, in one octet (RFC 8777 §4.2).
+    /// The discovery bit and the relay type, in one octet (RFC 8777 §4.2).
     Discovery,
-    /// A gateway, whose type is the second octet of the RDATA under this mask: none, an address or
-    /// a name (RFC 4025 §2.5, RFC 8777 §4.2.4).
+    /// A gateway: none, an address or a name. Its type is the second octet of the RDATA, under this
+    /// mask (RFC 4025 §2.5, RFC 8777 §4.2.4).
     Gateway(u8),
     /// A protocol and its ports: the rest of the RDATA of WKS (RFC 1035 §3.4.2).
     Services,
     /// The set of types of NXT, to the end (RFC 2535 §5.2).
     NxtBitmap,
-    /// Lists of address prefixes: the whole RDATA of APL (RFC 3123).
+    /// A list of address prefixes: the whole RDATA of APL (RFC 3123).
     Prefixes,
     /// The whole RDATA of A6 (RFC 2874 §3.1).
     A6,
@@ -89,7 +90,7 @@ pub(super) enum Form {
     Hip,
 }
 
-/// DNSSEC algorithms (RFC 8624 §3.1).
+/// The algorithms of DNSSEC (RFC 8624 §3.1).
 const ALGORITHMS: Mnemonics = &[
     ("RSAMD5", 1),
     ("DH", 2),
@@ -113,7 +114,7 @@ const ALGORITHMS: Mnemonics = &[
     ("PRIVATEOID", 254),
 ];
 
-/// Digests of keys (RFC 8624 §3.3).
+/// The digest types of DNSSEC (RFC 8624 §3.3).
 const DIGESTS: Mnemonics = &[
     ("SHA-1", 1),
     ("SHA1", 1),
@@ -124,21 +125,21 @@ const DIGESTS: Mnemonics = &[
     ("SHA384", 4),
 ];
 
-/// Protocols of keys (RFC 2535 §3.1.3).
+/// The protocols of keys (RFC 2535 §3.1.3).
 const PROTOCOLS: Mnemonics =
     &[("NONE", 0), ("TLS", 1), ("EMAIL", 2), ("DNSSEC", 3), ("IPSEC", 4), ("ALL", 255)];
 
-/// Uses, selectors and matching types of TLSA (RFC 7218 §2).
+/// The usages, selectors and matching types of TLSA (RFC 7218 §2).
 const TLSA_USAGES: Mnemonics =
     &[("PKIX-TA", 0), ("PKIX-EE", 1), ("DANE-TA", 2), ("DANE-EE", 3), ("PrivCert", 255)];
 const TLSA_SELECTORS: Mnemonics = &[("Cert", 0), ("SPKI", 1), ("PrivSel", 255)];
 const TLSA_MATCHES: Mnemonics =
     &[("Full", 0), ("SHA2-256", 1), ("SHA2-512", 2), ("PrivMatch", 255)];
 
-/// Schemes of DSYNC (RFC 9859 §2.2).
+/// The schemes of DSYNC (RFC 9859 §2.2).
 const SCHEMES: Mnemonics = &[("NOTIFY", 1)];
 
-/// Kinds of certificate (RFC 4398 §2.1).
+/// The types of certificates (RFC 4398 §2.1).
 const CERTIFICATES: Mnemonics = &[
     ("PKIX", 1),
     ("SPKI", 2),
@@ -321,7 +322,7 @@ const URI: &[Part] =
     &[Part("the priority", U16), Part("the weight", U16), Part("the target", LongText)];
 const CAA: &[Part] = &[Part("the flags", U8), Part("the tag", Tag), Part("the value", LongText)];
 
-/// The fields of a type; `None` for a type that is only written as `\# LENGTH HEX`.
+/// Returns the fields of a type; `None` if the type can only be written as `\# LENGTH HEX`.
 pub(super) fn parts(rtype: Type) -> Option<&'static [Part]> {
     Some(match rtype {
         Type::A => A,
@@ -383,7 +384,7 @@ pub(super) fn parts(rtype: Type) -> Option<&'static [Part]> {
 }
 
 impl Form {
-    /// What text of this form looks like, for errors.
+    /// Describes text of this form, for errors.
     pub(super) fn description(self) -> &'static str {
         match self {
             Self::U8 => "a number from 0 to 255",

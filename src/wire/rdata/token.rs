@@ -1,26 +1,26 @@
-//! Presentation format cut into words (RFC 1035 §5.1): spaces, quotes, escapes, comments and
-//! parentheses. Lazy: one logical line at a time, no copy of the text.
+//! Cuts presentation format into words (RFC 1035 §5.1): spaces, quotes, escapes, comments and
+//! parentheses. Works on one logical line at a time and does not copy the text.
 
 use std::ops::Range;
 
 use super::RdataError;
 use crate::wire::name;
 
-/// One word of presentation format.
+/// A word of presentation format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token<'a> {
-    /// The word as written: escapes kept, without the quotes around it.
+    /// The word as written: with its escapes, without the quotes around it.
     pub text: &'a str,
-    /// Whether quotes stood around it.
+    /// Whether quotes stand around it.
     pub quoted: bool,
-    /// Its bytes in the text that it came from, quotes included.
+    /// The place of the word in the text that it came from, quotes included.
     pub span: Range<usize>,
 }
 
-/// Cuts one line of presentation format into words; parentheses may carry it over several.
+/// Cuts one line of presentation format into words. Parentheses may continue it over several lines.
 ///
 /// # Errors
-/// An unclosed quote or parenthesis, a second line.
+/// [`RdataError`] for an unclosed quote or parenthesis, and for a second line.
 pub fn tokens(text: &str) -> Result<Vec<Token<'_>>, RdataError> {
     let mut tokens = Vec::new();
     let mut next = logical_line(text, 0, &mut tokens).map_err(|(error, _)| error)?;
@@ -37,10 +37,11 @@ pub fn tokens(text: &str) -> Result<Vec<Token<'_>>, RdataError> {
     }
 }
 
-/// Appends the words of the logical line that starts at `at`; says where the next line starts.
+/// Appends the words of the logical line that starts at `at`. Returns the place where the next line
+/// starts.
 ///
 /// # Errors
-/// The mistake, and where to go on reading after it: the next logical line as far as one can tell.
+/// The mistake, and the place to go on at: probably the start of the next logical line.
 pub fn logical_line<'a>(
     text: &'a str,
     at: usize,
@@ -89,9 +90,9 @@ pub fn logical_line<'a>(
 struct Scan<'a> {
     text: &'a str,
     at: usize,
-    /// Where the open parentheses stand.
+    /// The places of the open parentheses.
     open: Vec<usize>,
-    /// The first mistake; reading goes on, to find the end of the line.
+    /// The first mistake; reading goes on to find the end of the line.
     mistake: Option<RdataError>,
 }
 
@@ -111,7 +112,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Reads a word without quotes, or one such as `alpn="h2,h3"` (RFC 9460 §2.1).
+    /// Reads a word that does not start with a quote, such as `10` or `alpn="h2,h3"` (RFC 9460
+    /// §2.1).
     fn bare(&mut self, tokens: &mut Vec<Token<'a>>) {
         let bytes = self.text.as_bytes();
         let start = self.at;
@@ -142,7 +144,7 @@ impl<'a> Scan<'a> {
         tokens.push(Token { text: &self.text[span.clone()], quoted: false, span });
     }
 
-    /// Goes behind the quote that closes the one at `open`; false if the line ends first.
+    /// Moves past the quote that closes the one at `open`; returns false if the line ends first.
     fn close_quote(&mut self, open: usize) -> bool {
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.at) {
@@ -160,7 +162,7 @@ impl<'a> Scan<'a> {
         false
     }
 
-    /// Blames whatever touches a closing quote.
+    /// Notes a mistake if anything touches the closing quote.
     fn expect_gap(&mut self, another_string_may_follow: bool) {
         match self.text[self.at..].chars().next() {
             None | Some(' ' | '\t' | '\r' | '\n' | ';' | '(' | ')') => {}
@@ -173,21 +175,23 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Steps over a backslash and what it escapes, but never over the end of a line.
+/// Returns the place after a backslash and the byte that it escapes, but never after the end of a
+/// line.
 fn after_escape(bytes: &[u8], at: usize) -> usize {
     match bytes.get(at + 1) {
         None | Some(b'\n' | b'\r') => at + 1,
-        // Continuation bytes of a longer character are ordinary bytes of the word.
+        // The other bytes of a longer character are ordinary bytes of the word.
         Some(_) => at + 2,
     }
 }
 
-/// Where the line break that ends the physical line at `at` stands.
+/// Returns the place of the line break that ends the physical line at `at`, or the end of the text.
 fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |len| at + len)
 }
 
-/// Where to go on after a parenthesis that is never closed: the next line that starts with a word.
+/// Returns the place to go on at after a parenthesis that is never closed: the next line that
+/// starts with a word.
 fn line_after_open(bytes: &[u8], open: usize) -> usize {
     let mut at = open;
     loop {
@@ -200,7 +204,7 @@ fn line_after_open(bytes: &[u8], open: usize) -> usize {
     }
 }
 
-/// Appends the octets that `text` stands for, escapes undone; on a bad escape, where it stands.
+/// Appends the octets of `text` with its escapes decoded; returns the place of a bad escape.
 pub(super) fn unescape(text: &str, out: &mut Vec<u8>) -> Result<(), Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -218,7 +222,7 @@ pub(super) fn unescape(text: &str, out: &mut Vec<u8>) -> Result<(), Range<usize>
 }
 
 impl Token<'_> {
-    /// Where bytes `range` of `text` stand in the text that the token came from.
+    /// Returns the place of the bytes `range` of `text` in the text that the token came from.
     pub(super) fn within(&self, range: Range<usize>) -> Range<usize> {
         let start = self.span.start + usize::from(self.quoted);
         start + range.start..start + range.end

@@ -1,4 +1,4 @@
-//! RDATA in wire format: whether it has its type's form, and where its names are.
+//! RDATA in wire format: the check of its form, and the places of its names.
 
 use std::ops::Range;
 
@@ -7,7 +7,8 @@ use super::{bitmap, loc, odd, svcb};
 use crate::wire::kind::Type;
 use crate::wire::name::{NAME_LEN_MAX, wire_len};
 
-/// The length of the field of this form at `at` of RDATA; `None` if there is no such field.
+/// Returns the length of the field of this form at `at` in the RDATA; `None` if the octets do not
+/// have the form.
 pub(super) fn cut(form: Form, rdata: &[u8], at: usize) -> Option<usize> {
     let wire = rdata.get(at..)?;
     let fixed = |len: usize| (wire.len() >= len).then_some(len);
@@ -50,17 +51,17 @@ pub(super) fn cut(form: Form, rdata: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Whether `rdata` is exactly the fields `parts`.
+/// Returns whether `rdata` consists of exactly the fields `parts`.
 pub(super) fn fits(parts: &[Part], rdata: &[u8]) -> bool {
     let end = parts.iter().try_fold(0, |at, part| Some(at + cut(part.1, rdata, at)?));
     end == Some(rdata.len())
 }
 
-/// Takes the RDATA at `rdata` out of a message, names in it decompressed.
+/// Copies the RDATA at `rdata` out of a message, with the names in it decompressed.
 ///
-/// Only names of the types that RFC 3597 §4 lists may be compressed; the RDATA of others is copied
-/// as it is. `None` when the range lies outside the message, or the RDATA of a listed type is cut
-/// short or has a name that is malformed.
+/// Only names of the types that RFC 3597 §4 lists may be compressed; the RDATA of other types is
+/// copied as it is. `None` if the range is outside the message, or if RDATA of a listed type is cut
+/// short or has a malformed name.
 pub fn expand(rtype: Type, message: &[u8], rdata: Range<usize>) -> Option<Vec<u8>> {
     let mut rest = message.get(rdata.clone())?;
     let Some(parts) = parts(rtype).filter(|_| may_arrive_compressed(rtype)) else {
@@ -80,8 +81,9 @@ pub fn expand(rtype: Type, message: &[u8], rdata: Range<usize>) -> Option<Vec<u8
     rest.is_empty().then_some(out)
 }
 
-/// Appends the name at `at`, decompressed; says how many octets it took in the RDATA, which ends
-/// at `end`. Pointers only lead backwards, so the walk ends (RFC 1035 §4.1.4).
+/// Appends the name at `at`, decompressed. Returns the number of octets that it takes at `at`,
+/// where it must not go past `end`. Pointers only lead backwards, so the walk ends (RFC 1035
+/// §4.1.4).
 pub(in crate::wire) fn expand_name(
     message: &[u8],
     at: usize,
@@ -118,23 +120,23 @@ pub(in crate::wire) fn expand_name(
     }
 }
 
-/// Whether a sender may have compressed names in this type's RDATA (RFC 3597 §4).
+/// Returns whether a sender may have compressed names in RDATA of this type (RFC 3597 §4).
 fn may_arrive_compressed(rtype: Type) -> bool {
     compression(rtype).names > 0
         || matches!(rtype, Type::RP | Type::AFSDB | Type::RT | Type::PX | Type::NAPTR | Type::SRV)
         || matches!(rtype, Type::SIG | Type::NXT)
 }
 
-/// Where the names of a type's RDATA are that a response may compress.
+/// The names in the RDATA of a type that a response may compress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
-    /// Octets in front of the first of them.
+    /// The number of octets before the first of these names.
     pub prefix: usize,
-    /// How many of them follow each other; 0: none may be compressed.
+    /// The number of names, which follow one another; 0 if none may be compressed.
     pub names: usize,
 }
 
-/// Which names in RDATA may be compressed: those of the types of RFC 1035 only (RFC 3597 §4).
+/// Finds the names that may be compressed: only those of types from RFC 1035 (RFC 3597 §4).
 pub fn compression(rtype: Type) -> Compression {
     let (prefix, names) = match rtype {
         Type::NS | Type::CNAME | Type::PTR => (0, 1),
@@ -146,8 +148,8 @@ pub fn compression(rtype: Type) -> Compression {
     Compression { prefix, names }
 }
 
-/// Where in RDATA the name stands whose addresses belong in the additional section; `None` for a
-/// type without one.
+/// Returns the place in RDATA of the name whose addresses belong in the additional section; `None`
+/// for a type without one.
 pub fn target_offset(rtype: Type) -> Option<usize> {
     match rtype {
         Type::NS | Type::MB | Type::MD | Type::MF => Some(0),
@@ -158,10 +160,10 @@ pub fn target_offset(rtype: Type) -> Option<usize> {
     }
 }
 
-/// The name in wire format whose addresses belong in the additional section.
+/// Returns, in wire format, the name whose addresses belong in the additional section.
 ///
-/// `None` for a type without one, for the root (a SVCB target that means the owner, a null MX) and
-/// for RDATA that does not have its type's form.
+/// `None` for a type without one, for the root (a SVCB target that means the owner, a null MX), and
+/// for RDATA without a whole name at that place.
 pub fn target_name(rtype: Type, rdata: &[u8]) -> Option<&[u8]> {
     let wire = rdata.get(target_offset(rtype)?..)?;
     let name = &wire[..wire_len(wire)?];

@@ -7,7 +7,7 @@ use super::token::Token;
 use crate::wire::excerpt::excerpt;
 use crate::wire::kind::Type;
 
-/// The words of one record's RDATA that are still to be read.
+/// The words of one record's RDATA that have not been read yet.
 pub(super) struct Words<'t, 'a> {
     rest: &'t [Token<'a>],
     end: usize,
@@ -15,29 +15,32 @@ pub(super) struct Words<'t, 'a> {
 }
 
 impl<'t, 'a> Words<'t, 'a> {
-    /// The words `tokens`; `end` is where an error about a missing one points.
+    /// Wraps `tokens`. An error about a missing word points at `end`.
     pub(super) fn new(rtype: Type, tokens: &'t [Token<'a>], end: usize) -> Self {
         Self { rest: tokens, end, rtype }
     }
 
-    /// The next word, if there is one.
+    /// Takes the next word; `None` if there is none.
     pub(super) fn next(&mut self) -> Option<&'t Token<'a>> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(first)
     }
 
-    /// Whether no word is left.
+    /// Returns whether no word is left.
     pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// The next word; an error that says what is missing if there is none.
+    /// Takes the next word.
+    ///
+    /// # Errors
+    /// [`Words::missing`] if there is none.
     pub(super) fn take(&mut self, what: &str, expected: &str) -> Result<&'t Token<'a>, RdataError> {
         self.next().ok_or_else(|| self.missing(what, expected))
     }
 
-    /// The error that `what` is missing at the end.
+    /// Makes the error that `what` is missing at the end.
     pub(super) fn missing(&self, what: &str, expected: &str) -> RdataError {
         RdataError {
             at: self.end..self.end,
@@ -45,7 +48,7 @@ impl<'t, 'a> Words<'t, 'a> {
         }
     }
 
-    /// The error that `word` is not `what`.
+    /// Makes the error that `word` is not `what`.
     pub(super) fn unexpected(&self, word: &Token<'_>, what: &str, expected: &str) -> RdataError {
         RdataError {
             at: word.span.clone(),
@@ -53,13 +56,13 @@ impl<'t, 'a> Words<'t, 'a> {
         }
     }
 
-    /// All the words that are left, and where they stand.
+    /// Takes all words that are left, and their place.
     pub(super) fn take_rest(&mut self) -> (&'t [Token<'a>], Range<usize>) {
         let span = self.span();
         (std::mem::take(&mut self.rest), span)
     }
 
-    /// Where the words that are left stand.
+    /// Returns the place of the words that are left.
     pub(super) fn span(&self) -> Range<usize> {
         match self.rest {
             [first, .., last] => first.span.start..last.span.end,
@@ -71,7 +74,7 @@ impl<'t, 'a> Words<'t, 'a> {
     /// Ends the reading.
     ///
     /// # Errors
-    /// Words that nothing asked for.
+    /// [`RdataError`] if words are left.
     pub(super) fn finish(&self) -> Result<(), RdataError> {
         let Some(extra) = self.rest.first() else { return Ok(()) };
         let message =

@@ -14,19 +14,19 @@ fn origin() -> Name {
     Name::parse("example.com.", None).unwrap()
 }
 
-/// The wire form of `text`, relative to example.com.
+/// Reads `text`, relative to example.com, into wire format.
 fn wire(rtype: Type, text: &str) -> Vec<u8> {
     parse(rtype, text, &origin()).unwrap_or_else(|error| panic!("{rtype} {text}: {error:?}"))
 }
 
-/// The text form of `wire`.
+/// Prints `wire` as text.
 fn text(rtype: Type, wire: &[u8]) -> String {
     let mut text = String::new();
     write_text(rtype, wire, &mut text).unwrap();
     text
 }
 
-/// What is wrong with `text`, and the part of it that is to blame.
+/// Returns the message about `text`, and the part of the text that it points at.
 fn mistake(rtype: Type, text: &str) -> (String, &str) {
     match parse(rtype, text, &origin()) {
         Ok(wire) => panic!("{rtype} {text} was read as {wire:02x?}"),
@@ -34,14 +34,14 @@ fn mistake(rtype: Type, text: &str) -> (String, &str) {
     }
 }
 
-/// Octets from hex digits with spaces.
+/// Makes octets from hex digits and spaces.
 fn hex(digits: &str) -> Vec<u8> {
     let mut octets = Vec::new();
     codes::parse_hex(digits.bytes().filter(|digit| *digit != b' '), &mut octets).unwrap();
     octets
 }
 
-/// One text for each type, as it is printed; without long hex.
+/// A text for each type as it is printed, without long hex. Some types have several.
 const PRINTED: &[(Type, &str)] = &[
     (Type::A, "192.0.2.1"),
     (Type::AAAA, "2001:db8::1"),

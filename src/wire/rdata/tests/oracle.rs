@@ -1,15 +1,15 @@
-//! The second opinion: hickory-proto reads what this codec writes, and writes it the same, up to
-//! the compression of names.
+//! Tests against another codec: hickory-proto reads what this codec writes and writes the same
+//! octets, apart from the compression of names.
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::RData;
 
 use super::*;
 
-/// Where the data starts in [`message`]: behind the header, the root and the record's own header.
+/// The place of the RDATA in [`message`]: after the header, the root as owner and the fixed fields.
 const RDATA_AT: usize = 12 + 1 + 10;
 
-/// A response with one record of this data, put together by hand.
+/// Makes a response with one record of this data by hand.
 fn message(rtype: Type, rdata: &[u8]) -> Vec<u8> {
     let mut message = hex("1234 8400 0000 0001 0000 0000 00");
     message.extend_from_slice(&rtype.0.to_be_bytes());

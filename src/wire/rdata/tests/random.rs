@@ -1,10 +1,10 @@
-//! Whatever comes in: no panic, and what is read once is read again the same.
+//! Tests with random input: nothing panics, and what was read once is read again unchanged.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// A type that the table knows, or any other.
+/// Generates a type that the table knows, or any other.
 fn any_type() -> impl Strategy<Value = Type> {
     prop_oneof![
         4 => (0..PRINTED.len()).prop_map(|at| PRINTED[at].0),
@@ -12,7 +12,7 @@ fn any_type() -> impl Strategy<Value = Type> {
     ]
 }
 
-/// Text made of the pieces that RDATA is made of.
+/// Generates text from pieces of RDATA.
 fn any_words() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[ -~]{0,8}",
@@ -27,7 +27,8 @@ fn any_words() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..6).prop_map(|pieces| pieces.join(" "))
 }
 
-/// Data that does not fit its type is printed as unknown, and then is read as that.
+/// Prints and reads `octets` again. Data that does not fit its type is printed as of an unknown
+/// type, and is read as such.
 fn prints_and_reads_back(rtype: Type, octets: Vec<u8>) -> Result<(), TestCaseError> {
     let printed = text(rtype, &octets);
     let rtype = if printed.starts_with("\\#") { Type(65280) } else { rtype };

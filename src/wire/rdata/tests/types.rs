@@ -1,4 +1,4 @@
-//! Each type both ways, and what is said about text that does not fit.
+//! Tests of each type in both directions, and of the errors about text that does not fit.
 
 use super::*;
 
@@ -190,7 +190,7 @@ fn names_that_follow_data_are_found() {
     assert_eq!(target(Type::MX, "0 ."), None);
     assert_eq!(target(Type::A, "192.0.2.1"), None);
     assert_eq!(target_name(Type::SRV, &[0; 6]), None);
-    // What may be compressed is as RFC 3597 §4 has it.
+    // Names may be compressed as RFC 3597 §4 says.
     assert_eq!(compression(Type::SOA), Compression { prefix: 0, names: 2 });
     assert_eq!(compression(Type::MX), Compression { prefix: 2, names: 1 });
     assert_eq!(compression(Type::SRV).names + compression(Type::DNAME).names, 0);
@@ -205,7 +205,7 @@ fn compressed_names_are_expanded_and_loops_refused() {
     assert_eq!(expand(Type::NS, &message, 20..22), Some(wire(Type::NS, "@")));
     assert_eq!(expand(Type::MX, &message, 13..21), None, "cut short");
     assert_eq!(expand(Type::MX, &message, 13..99), None, "outside the message");
-    // A type that must not be compressed is copied as it is.
+    // RDATA of a type that must not be compressed is copied as it is.
     assert_eq!(expand(Type::DNAME, &message, 20..22), Some(hex("c000")));
 }
 

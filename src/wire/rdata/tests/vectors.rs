@@ -1,4 +1,4 @@
-//! The examples that the RFCs themselves give.
+//! Tests with the examples of the RFCs.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn what_a_record_in_service_mode_begins_with_is_what_its_text_says() {
     }
 }
 
-/// `16 foo.example.org.` and the like: a priority and a target on the wire.
+/// The targets of the examples, `foo.example.com.` and `foo.example.org.`, in wire format.
 const FOO_COM: &str = "03666f6f076578616d706c6503636f6d00";
 const FOO_ORG: &str = "03666f6f076578616d706c65036f726700";
 
@@ -79,7 +79,7 @@ fn rfc_9460_appendix_d_failures_are_refused() {
         ("1 foo mandatory=key123", "mandatory=key123", "not there: key123"),
         ("1 foo mandatory=mandatory", "mandatory=mandatory", "takes other keys"),
         ("1 foo mandatory=key123,key123 key123=abc", "mandatory=key123,key123", "each once"),
-        // Beyond the appendix.
+        // These go beyond the appendix.
         ("1 foo no-default-alpn", "no-default-alpn", "needs `alpn`"),
         ("1 foo alpn=h2,,h3", "alpn=h2,,h3", "takes protocol names"),
         ("1 foo port=65536", "port=65536", "takes a number"),
@@ -100,7 +100,7 @@ fn rfc_9460_appendix_d_failures_are_refused() {
 #[test]
 fn rfc_1876_examples_are_read() {
     for (written, printed) in [
-        // Every example of RFC 1876 §4, with the defaults of §3 written out.
+        // Every example of RFC 1876 §4, with the defaults of §3 written out, and the limits.
         ("42 21 54 N 71 06 18 W -24m 30m", "42 21 54.000 N 71 6 18.000 W -24.00m 30m 10000m 10m"),
         (
             "42 21 43.952 N 71 5 6.344 W -24m 1m 200m",

@@ -1,4 +1,4 @@
-//! How presentation format is cut into words.
+//! Tests of cutting presentation format into words.
 
 use super::*;
 
