@@ -118,7 +118,7 @@ impl RouteTables {
     /// Returns the table of a service with routes.
     ///
     /// # Cost
-    /// The first time: if a route asks about places, a pass over the ranges of the databases, and
+    /// The first time: if a route asks about places or autonomous systems, a pass over the ranges of the databases, and
     /// for each distinct place one distance per pool that `nearest` names.
     pub(super) fn table(&mut self, service: &Service) -> Arc<RouteTable> {
         let asked = Asked::by(service);

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["snapshot"],
     &["answer"],
     &["explain"],
-    &["expect"],
+    &["trial"],
     &["transport", "checker", "observe"],
     &["server", "cli"],
 ];
@@ -123,7 +123,7 @@ fn imports_point_downward_only() {
 fn the_lower_layers_do_no_io() {
     let pure = [
         "wire", "x509", "zone", "geo", "health", "steering", "snapshot", "answer", "explain",
-        "expect",
+        "trial",
     ];
     let mut found = Vec::new();
     for path in rust_files("src").into_iter().filter(|path| !is_test_file(path)) {
