@@ -118,8 +118,8 @@ impl RouteTables {
     /// Returns the table of a service with routes.
     ///
     /// # Cost
-    /// The first time: if a route asks about places or autonomous systems, a pass over the ranges of the databases, and
-    /// for each distinct place one distance per pool that `nearest` names.
+    /// The first time: if a route asks about places or autonomous systems, a pass over the ranges
+    /// of the databases, and for each distinct place one distance per pool that `nearest` names.
     pub(super) fn table(&mut self, service: &Service) -> Arc<RouteTable> {
         let asked = Asked::by(service);
         if let Some(made) = self.made.get(&asked).and_then(Weak::upgrade) {

@@ -66,7 +66,7 @@ impl Headline<'_> {
         let first = self.first();
         let is_verb = first.ends_with('s') && !NO_VERBS.contains(&first);
         match () {
-            () if OPENINGS.iter().any(|opening| begins(opening)) => Some("opens without a subject"),
+            () if OPENINGS.iter().any(begins) => Some("opens without a subject"),
             () if first == "Whether" && !self.is_of_truth() => Some("`Whether`, but of no bool"),
             () if first != "Whether" && self.is_of_function() && !is_verb => {
                 Some("a function's headline begins with a verb")
