@@ -38,6 +38,7 @@ use crate::steering::{Draws, Picks, Share};
 use crate::wire::edns::{self, Edns};
 use crate::wire::header::{AA, HEADER_LEN, Header, TC};
 use crate::wire::kind::{CLASS_CH, CLASS_IN, OPCODE_QUERY, Rcode, Type};
+use crate::wire::name::Name;
 use crate::wire::qname::Qname;
 use crate::wire::query::{Query, read_without_question};
 use crate::wire::writer::{Names, Writer};
@@ -226,15 +227,21 @@ impl Responder {
         self.now = Now { moment, unix };
     }
 
-    /// Switches to another snapshot. Zones that are in both continue their draws.
+    /// Switches to another snapshot. Zones that are in both continue their draws, and so do the
+    /// services of changed zones that draw as before.
     pub fn adopt(&mut self, snapshot: Arc<Snapshot>) {
         self.has_large_zones = snapshot.has_large_zones();
         let old = std::mem::replace(&mut self.snapshot, snapshot);
-        let mut kept: HashMap<*const Zone, Draws> =
-            old.zones().iter().map(Arc::as_ptr).zip(self.draws.drain(..)).collect();
+        let zones = old.zones().iter().map(|zone| (zone.origin(), zone));
+        let mut kept: HashMap<&Name, (&Arc<Zone>, Draws)> =
+            zones.zip(self.draws.drain(..)).map(|((name, zone), d)| (name, (zone, d))).collect();
         for zone in self.snapshot.zones() {
-            let draws = kept.remove(&Arc::as_ptr(zone));
-            self.draws.push(draws.unwrap_or_else(|| Draws::new(zone.points(), self.seeds.u64(..))));
+            let draws = match kept.remove(zone.origin()) {
+                Some((before, draws)) if Arc::ptr_eq(before, zone) => draws,
+                Some((before, draws)) => zone.continue_draws(self.seeds.u64(..), before, &draws),
+                None => Draws::new(zone.points(), self.seeds.u64(..)),
+            };
+            self.draws.push(draws);
         }
     }
 

@@ -286,6 +286,7 @@ fn a_big_pool_keeps_its_shares_too() {
 }
 
 mod ahead;
+mod continued;
 mod edns;
 mod https;
 mod located;

@@ -8,6 +8,10 @@ const BLOCK: usize = 64;
 /// The words of one block: IPv4, IPv6.
 const FAMILIES: usize = 2;
 
+/// The number of the next change of a weight, on whatever board: no number stands for two sets of
+/// weights, not even where draws go on over a reload, on another board.
+static VERSIONS: AtomicU32 = AtomicU32::new(1);
+
 /// The endpoint addresses of one zone that may serve: one bit each, 64 to a word. The words of one
 /// block of endpoints are neighbours: that of IPv4 comes first, at an even index.
 ///
@@ -69,7 +73,7 @@ impl Showing {
 /// The adjustments of one block of endpoints.
 #[derive(Debug)]
 pub struct Adjusted {
-    /// A number that grows with each change of a weight.
+    /// The number of the last change of a weight, from [`VERSIONS`]; 0 before the first one.
     version: AtomicU32,
     drained: [AtomicU64; FAMILIES],
     /// The endpoints whose weight counts for nothing.
@@ -225,7 +229,8 @@ impl Adjusted {
                 set_bit(word, bit.at, percent == 0);
             }
             // After the weight itself: a reader that sees the new number sees the weight too.
-            self.version.fetch_add(1, Ordering::AcqRel);
+            let version = VERSIONS.fetch_add(1, Ordering::Relaxed);
+            self.version.store(version, Ordering::Release);
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod access;
 mod ahead;
+mod carry;
 mod compile;
 mod lookup;
 mod nodes;

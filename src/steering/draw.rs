@@ -73,6 +73,11 @@ impl PointCounts {
         point
     }
 
+    /// Returns the number of all points, and of all cells.
+    pub(super) fn ends(self) -> (u32, u32) {
+        (self.slots, self.cells)
+    }
+
     /// Adds a point whose members include some that are one to a client: [`Draws::take_turns`]
     /// needs a second row of cells for them.
     pub(super) fn add_grouped(&mut self, len: usize) -> Point {
@@ -169,13 +174,12 @@ impl Draws {
     /// # Cost
     /// Writes all of the memory once: 64 octets for each point and 8 for each cell, in each stream.
     pub fn new(counts: PointCounts, seed: u64) -> Self {
-        let streams = if counts.https { STREAMS } else { STREAMS_PLAIN };
-        Self {
-            slots: vec![Slot::default(); counts.slots as usize * streams],
-            cells: vec![Cell::default(); counts.cells as usize * streams],
-            counts,
-            rng: Rng::with_seed(seed),
-        }
+        let rng = Rng::with_seed(seed);
+        let mut draws = Self { slots: Vec::new(), cells: Vec::new(), counts, rng };
+        let (slots, cells) = draws.starts_of(draws.streams());
+        draws.slots = vec![Slot::default(); slots];
+        draws.cells = vec![Cell::default(); cells];
+        draws
     }
 
     /// Makes `point` ready to draw `count` of the members in `mask`.
@@ -261,6 +265,31 @@ impl Draws {
         Some(at)
     }
 
+    /// Returns the number of streams that it draws in.
+    pub(super) fn streams(&self) -> usize {
+        if self.counts.https { STREAMS } else { STREAMS_PLAIN }
+    }
+
+    /// Returns the places of the first slot and the first cell of a stream, by its number.
+    pub(super) fn starts_of(&self, stream: usize) -> (usize, usize) {
+        (stream * self.counts.slots as usize, stream * self.counts.cells as usize)
+    }
+
+    /// Copies slots and cells from other draws.
+    pub(super) fn copy(
+        &mut self,
+        (slots, cells): (Range<usize>, Range<usize>),
+        from: &Self,
+        (their_slots, their_cells): (Range<usize>, Range<usize>),
+    ) {
+        if let (Some(to), Some(of)) = (self.slots.get_mut(slots), from.slots.get(their_slots)) {
+            to.copy_from_slice(of);
+        }
+        if let (Some(to), Some(of)) = (self.cells.get_mut(cells), from.cells.get(their_cells)) {
+            to.copy_from_slice(of);
+        }
+    }
+
     fn parts(
         &mut self,
         point: Point,
@@ -271,10 +300,9 @@ impl Draws {
     }
 
     fn places(&self, point: Point, stream: Stream) -> (usize, Range<usize>) {
-        let stream = stream as usize;
-        let slot = point.slot as usize + stream * self.counts.slots as usize;
-        let cells = point.cells as usize + stream * self.counts.cells as usize;
-        (slot, cells..cells + usize::from(point.len))
+        let (slot, cell) = self.starts_of(stream as usize);
+        let cells = cell + point.cells as usize;
+        (slot + point.slot as usize, cells..cells + usize::from(point.len))
     }
 }
 

@@ -10,6 +10,7 @@
 //! A [`Plan`] is immutable and shared. Each worker keeps its own [`Draws`] from one query to the
 //! next. No I/O, no clock, no allocation per query; the random source is an argument.
 
+mod carry;
 mod compile;
 mod draw;
 mod lines;
@@ -23,6 +24,7 @@ mod tiers;
 mod trace;
 mod twins;
 
+pub use carry::Extent;
 pub use draw::{Draws, Picks, Point, PointCounts, Stream};
 pub use lines::Lines;
 pub use plan::{Followed, Member, Plan, PlanPlace, PlanPool, Plans, Routed, Tier};
