@@ -90,14 +90,19 @@ impl Board {
         Self { words, adjusted: OnceLock::new(), adjusted_count: AtomicUsize::new(0) }
     }
 
-    /// Returns the word at index `at`; all ones beyond the end.
+    /// Returns the word at index `at`.
+    ///
+    /// Beyond the end nothing may serve. No compiled zone asks there: builds with debug assertions
+    /// panic.
     ///
     /// # Cost
     /// One atomic load.
     // Inlined, as the next two are: each is one load.
     #[inline]
     pub fn word(&self, at: u32) -> u64 {
-        self.words.get(at as usize).map_or(u64::MAX, |word| word.load(Ordering::Acquire))
+        let word = self.words.get(at as usize);
+        debug_assert!(word.is_some(), "word {at} of a board of {}", self.words.len());
+        word.map_or(0, |word| word.load(Ordering::Acquire))
     }
 
     /// Returns whether the endpoint address of the bit may serve.

@@ -1,7 +1,7 @@
 //! Composition: the one place that names every part of a running server.
 //!
 //! ```text
-//! start   Catalog ─ bind ─ Publisher ─ first verdicts ─ Running (workers)
+//! start   Prepared: Catalog ─ bind ─ Publisher ─ first verdicts; serve: Running (workers)
 //! reload  signal or changed file ─▶ Command ─▶ control thread: Catalog ─ Publisher ─▶ report
 //! stop    workers answer what is queued and end ─ control thread ─ checks
 //! ```
@@ -35,6 +35,7 @@ mod worker;
 use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -101,7 +102,7 @@ pub enum StartError {
     /// An address could not be bound.
     Bind(BindError),
     /// The operating system refused something else.
-    System(std::io::Error),
+    System(io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -117,20 +118,40 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-impl From<std::io::Error> for StartError {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
         Self::System(error)
     }
 }
 
-impl Server {
-    /// Loads the zones, binds every address, waits for the first verdicts (at most
-    /// `start_wait`), and answers. A reload asks `read` for the settings of that moment; without it
-    /// they stay as they are.
+/// A server that has all that it needs, and answers nobody yet. Queries that arrive wait in its
+/// sockets.
+struct Prepared {
+    sockets: Sockets,
+    limits: StreamLimits,
+    workers: usize,
+    control: Control,
+    watcher: watch::Watcher,
+    commands: mpsc::Sender<Command>,
+    inbox: mpsc::Receiver<Command>,
+    /// Tells of each change that boards show.
+    changes: mpsc::Receiver<()>,
+    checks: CheckThread,
+    table: Arc<Mutex<Table>>,
+    clock: Clock,
+}
+
+impl Prepared {
+    /// Reads everything, binds every address, starts the checks, and waits for their first
+    /// verdicts.
     ///
-    /// # Errors
-    /// [`StartError`]; nothing is left running.
-    pub fn start(config: ServerConfig, read: Option<ReadSettings>) -> Result<Self, StartError> {
+    /// The order of the steps matters:
+    /// 1. The watcher looks before the files are read: a change meanwhile is seen afterwards.
+    /// 2. States are locked before kept zones are read: they stand beside the states.
+    /// 3. Zones are read before addresses are bound: a directory that is refused takes no address.
+    /// 4. The table knows the kept states before zones are published: their boards show them.
+    /// 5. Zones are published before anybody answers, and probed before anybody is answered.
+    fn new(config: ServerConfig, read: Option<ReadSettings>) -> Result<Self, StartError> {
         process::quiet_worker_panics();
         files::keep_spare();
         let (geo, problems) = GeoFiles::load(config.geo.clone());
@@ -148,15 +169,13 @@ impl Server {
         process::raise_descriptor_limit(connections_max(&config), probes_max(&config));
         control::log_update(&update, catalog.served());
         let workers = worker_count(config.workers);
-        let (bound, certificate) = bind(&config, workers)?;
-        let (addresses, encrypted) = (bound.addresses(), bound.encrypted_addresses());
-
+        let (sockets, certificate) = bind(&config, workers)?;
         let checks = CheckThread::start()?;
         let handle = checks.handle().clone();
         let (shown, changes) = mpsc::sync_channel(1);
         let (table, checker) = checker(&config, &mut states, &clock, shown);
         let (start_wait, limits) = (config.start_wait, stream_limits(&config));
-        let settings = Settings::new(config, read, addresses.clone())?;
+        let settings = Settings::new(config, read, sockets.addresses())?;
         let sources = Sources { settings, catalog, geo, certificate, states };
         let mut control =
             Control::new(sources, Arc::clone(&table), checker, clock.clone(), handle.clone());
@@ -164,32 +183,62 @@ impl Server {
         // The kept states are too old for zones that are loaded later.
         control.forget_kept_states();
         wait_for_verdicts(control.checker(), &handle, probed, start_wait);
+        Ok(Self {
+            sockets,
+            limits,
+            workers,
+            control,
+            watcher,
+            commands,
+            inbox,
+            changes,
+            checks,
+            table,
+            clock,
+        })
+    }
 
-        let outcomes = worker::Outcomes::new(bound.responders());
+    /// Answers from now on, and carries out commands.
+    fn serve(self) -> io::Result<Server> {
+        let Self { sockets, limits, workers, control, watcher, commands, inbox, .. } = self;
+        let (addresses, encrypted) = (sockets.addresses(), sockets.encrypted_addresses());
+        let outcomes = worker::Outcomes::new(sockets.responders());
         let (published, counted) = (control.published(), outcomes.clone());
-        let (for_workers, workers_clock) = (published.clone(), clock.clone());
-        let running = bound.start(limits, move |number| {
+        let (for_workers, workers_clock) = (published.clone(), self.clock.clone());
+        let running = sockets.start(limits, move |number| {
             Answerer::new(for_workers.clone(), workers_clock.clone(), counted.clone(), number)
         })?;
-        services::watch(control.published(), changes)?;
+        services::watch(control.published(), self.changes)?;
         let (alive, ended) = mpsc::channel();
         std::thread::Builder::new().name("control".into()).spawn(move || {
             let _alive: mpsc::Sender<Infallible> = alive;
             control.run(&inbox, watcher);
         })?;
-        Ok(Self {
+        Ok(Server {
             addresses,
             encrypted,
             workers,
             running: Some(running),
             commands,
             control: Some(ended),
-            checks: Some(checks),
+            checks: Some(self.checks),
             outcomes,
             published,
-            table,
-            clock,
+            table: self.table,
+            clock: self.clock,
         })
+    }
+}
+
+impl Server {
+    /// Loads the zones, binds every address, waits for the first verdicts (at most
+    /// `start_wait`), and answers. A reload asks `read` for the settings of that moment; without it
+    /// they stay as they are.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub fn start(config: ServerConfig, read: Option<ReadSettings>) -> Result<Self, StartError> {
+        Ok(Prepared::new(config, read)?.serve()?)
     }
 
     /// Returns the addresses on which it answers, over UDP and TCP alike.
