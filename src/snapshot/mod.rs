@@ -5,10 +5,11 @@
 //!   (unchanged zones are shared) ──────────────┴ Snapshot::new ─▶ Arc<Snapshot>, generation n
 //! ```
 //!
-//! `server::load` compiles zones, `server::publish` makes snapshots of them, and `answer` and
-//! `explain` read them. Numbers such as [`NodeId`] are valid only in the zone that gave them. A
-//! published [`Snapshot`] never changes. The health of endpoints changes between two snapshots;
-//! each zone's [`crate::health::Board`] holds it. Not here: the content of responses (`answer`).
+//! `server::load` compiles zones; `server::publish` makes snapshots of them for the workers, and
+//! `trial` and `cli` make some of their own. `answer` and `explain` read them. Numbers such as
+//! [`NodeId`] are valid only in the zone that gave them. A published [`Snapshot`] never changes.
+//! The health of endpoints changes between two snapshots; each zone's [`crate::health::Board`]
+//! holds it. Not here: the content of responses (`answer`).
 
 mod access;
 mod ahead;
