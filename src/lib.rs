@@ -19,7 +19,7 @@
 //! ── L3  snapshot   compile → immutable, numbered, indexed
 //! ── L4  answer     query bytes → response bytes
 //!        explain    the notes of the engine → the reasons for an answer
-//!        expect     the tests of a zone, run before it is served
+//!        trial      the tests of a zone, asked before it is served
 //! ── L5  the outside world: I/O, threads, async
 //!    transport  udp (a blocking thread per worker, batched), stream (TCP, TLS), encrypted
 //!    checker    the probes and their schedule

@@ -1,4 +1,8 @@
 //! The operator's decisions for all zones: the identity of the server, cookies, rates.
+//!
+//! `server::policy` makes a [`Policy`] from the settings, and each responder takes it up with the
+//! snapshot; without one, as in `waypost query` and the tests of a zone, the default holds. Queries
+//! read it, so nothing in it locks or allocates then. A new field also belongs in `server::policy`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

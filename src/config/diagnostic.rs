@@ -1,4 +1,10 @@
 //! Mistakes in files: the message, the place, and the cure.
+//!
+//! `decode`, `meaning` and `master` collect them in [`Diagnostics`], which bounds their number and
+//! length; `server` and `cli` make single ones. `render` shows them as text, `server::control` logs
+//! them, and `waypost check` also writes JSON. An error refuses its file; `server::catalog` decides
+//! what is served then. The text of a file that may hold secrets is wiped when its [`Source`] is
+//! dropped.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -94,7 +100,7 @@ impl Drop for Source {
 /// The severity of a [`Diagnostic`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Nothing can be served from this file.
+    /// The file is refused: something else is served in its place, if there is anything.
     Error,
     /// The file is served, but likely not as meant.
     Warning,

@@ -1,4 +1,7 @@
 //! Addresses to listen on, as people write them.
+//!
+//! The keys of `[listen]` (`config::spec::server`) and the flag `--listen` (`cli::serve`) both come
+//! through here, so that they take the same texts. Each refused text gets a hint at what to write.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -2,9 +2,9 @@
 //! every diagnostic at once.
 //!
 //! ```text
-//! *.toml ─ decode ─▶ spec structs with spans ─ build ─┐
-//!            │                                        ├─▶ zone::Zone
-//! *.zone ─ master ─▶ records with places ─────────────┘
+//! *.toml ─ decode ─▶ spec structs with spans ─ meaning ─┐
+//!            │                                          ├─▶ zone::Zone
+//! *.zone ─ master ─▶ records with places ───────────────┘
 //!            └──────────▶ Diagnostic ◀── zone::Conflict, placed at the text that wrote the owner
 //! ```
 //!

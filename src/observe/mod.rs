@@ -4,8 +4,9 @@
 //! event ─ text::Text | json::Json ─▶ Queue ─ log thread ─▶ standard error
 //! ```
 //!
-//! Only the thread of the log writes to standard error. So an output that nothing reads, or that
-//! fails, delays no other thread.
+//! `cli::serve` starts the one [`Log`] of a process, before the server, and drops it last;
+//! everything else logs through `tracing`. Only the thread of the log writes to standard error. So
+//! an output that nothing reads, or that fails, delays no other thread.
 //!
 //! A message is a complete sentence: a text line holds nothing else. The fields of an event are for
 //! programs: numbers are numbers, with the unit in their name (`held_ms`). Two names are special:

@@ -3,8 +3,14 @@
 //! ```text
 //! Loader ─ files, good and refused ─▶ Catalog ─▶ good       as it is now
 //!                                             ├▶ refused    as it was, or as it was last kept
+//!                                             ├▶ tests fail, and no earlier form: as it is now
 //!                                             └▶ never good every name answers SERVFAIL
 //! ```
+//!
+//! `Server::start` reads the zones through it first, `server::control` at each reload; nothing else
+//! decides what is served (docs/decisions/0016-each-zone-by-itself.md). A zone ends only when its
+//! file is gone and no refused file may be it. The log has each mistake once, and a reminder every
+//! hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

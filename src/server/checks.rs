@@ -1,4 +1,8 @@
 //! The thread on which the checks run.
+//!
+//! `Server::start` makes it and hands its runtime to `server::control`, which spawns the checks on
+//! it and waits for their end when it stops. So it is dropped after the control thread has ended.
+//! Not here: what runs on it (`checker`).
 
 use std::convert::Infallible;
 use std::io;

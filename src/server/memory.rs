@@ -1,4 +1,7 @@
 //! The return of memory to the system that a load needed and nothing needs any more.
+//!
+//! Only the control thread calls it: after it has freed a replaced snapshot, and after a load for
+//! which nothing is published. One of the two files with `unsafe` code (`tests/it/layers.rs`).
 
 #![allow(unsafe_code)]
 

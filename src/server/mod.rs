@@ -6,8 +6,11 @@
 //! stop    workers answer what is queued and end ─ control thread ─ checks
 //! ```
 //!
-//! One thread loads and publishes. The checks run on a thread of their own. Each worker picks up
-//! the newest snapshot between two batches.
+//! `cli::serve` and `cli::demo` start a [`Server`]; other commands use its parts, such as
+//! [`Loader`] and `examine`. One thread loads and publishes. The checks run on a thread of their
+//! own. Each worker picks up the newest snapshot between two batches. Addresses are bound before
+//! anything is probed, and nothing is answered before the first verdicts have come or `start_wait`
+//! is over.
 
 mod catalog;
 mod certificate;

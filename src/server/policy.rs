@@ -1,4 +1,10 @@
-//! From the server's settings to the policy that every responder follows, again at each reload.
+//! The server's own settings that are in force, and the policy that every responder follows.
+//!
+//! `Server::start` makes [`Settings`]. `server::control` refreshes them at a reload that the
+//! operator asks for, not at one for a changed zone, and publishes the policy. A table that has not
+//! changed keeps its value: a new secret would void every cookie, and new rates would forget what
+//! each source was sent. A key is taken over here or named by [`ServerConfig::needs_restart`],
+//! never both.
 
 use std::io;
 use std::net::SocketAddr;

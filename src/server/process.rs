@@ -1,4 +1,9 @@
 //! The settings of the process of a server: enough descriptors, no dumps, and quiet panics.
+//!
+//! `Server::start` raises the limit and quiets the workers; `cli::serve` forbids dumps before the
+//! key of the certificate is read. The names in [`quiet_worker_panics`] must be those that
+//! `transport::running` gives its threads. The log must be started first, because all other threads
+//! keep its panic hook.
 
 use std::panic;
 use std::sync::Once;

@@ -1,4 +1,8 @@
-//! The memory of a file whose text is gone: enough to tell whether the file changed.
+//! Fingerprints of files, and versions of files whose text is gone: enough to tell a change.
+//!
+//! `load` keeps a [`FileVersion`] of each file of a zone; `watch`, `geo` and `certificate` compare
+//! fingerprints. A fingerprint taken within two seconds of a change proves nothing: then the digest
+//! decides. A file is fingerprinted before it is read, so that a later change is never missed.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;

@@ -1,7 +1,9 @@
 //! Log lines about services: pools that cannot be used, and answers with nothing up.
 //!
-//! A thread of its own compares the boards with what they showed before, shortly after a change. It
-//! hears of changes from the checks, and ends with them.
+//! `Server::start` starts a thread that compares the boards with what they showed before, shortly
+//! after a change. It hears of changes from the checks, ends with them, and looks for new zones
+//! every two seconds. It decides nothing, and holds a snapshot only while it looks, so that the
+//! control thread can free it. `docs/operations.md` has the lines.
 
 use std::collections::HashMap;
 use std::io;

@@ -1,4 +1,8 @@
 //! Fetches the memory that an answer is about to read, before it is found step by step.
+//!
+//! Only `answer::ahead` calls it, for the queries of one batch. It decides nothing: a node found by
+//! its hash alone may be another name's, and no answer may depend on it. [`Zone::fetch`] must read
+//! the places that `answer` reads, with the same streams, or it saves nothing.
 
 use std::hint::black_box;
 

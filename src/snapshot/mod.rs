@@ -5,8 +5,11 @@
 //!   (unchanged zones are shared) ──────────────┴ Snapshot::new ─▶ Arc<Snapshot>, generation n
 //! ```
 //!
-//! A published [`Snapshot`] never changes. The health of endpoints changes between two snapshots;
-//! each zone's [`crate::health::Board`] holds it. Not here: the content of responses (`answer`).
+//! `server::load` compiles zones; `server::publish` makes snapshots of them for the workers, and
+//! `trial` and `cli` make some of their own. `answer` and `explain` read them. Numbers such as
+//! [`NodeId`] are valid only in the zone that gave them. A published [`Snapshot`] never changes.
+//! The health of endpoints changes between two snapshots; each zone's [`crate::health::Board`]
+//! holds it. Not here: the content of responses (`answer`).
 
 mod access;
 mod ahead;
@@ -41,8 +44,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Creates a snapshot of compiled zones. If several zones have one origin the first counts;
-    /// `config` refuses such a set before.
+    /// Creates a snapshot of compiled zones, each with an origin of its own: of several with one
+    /// origin the first counts.
     pub fn new(generation: u64, zones: Vec<Arc<Zone>>) -> Self {
         let mut index = Index::new();
         let (mut depths, mut qname) = (Vec::with_capacity(zones.len()), Qname::new());

@@ -5,6 +5,10 @@
 //! set:  type 2 │ count 2 │ TTL 4 │ length 4 │ (length 2 │ RDATA), …
 //! ```
 //!
+//! `compile` writes the runs once; `lookup` and `ahead` read them. The form is never stored, so it
+//! can change. Each name is written whole (`begin`, `add` for each set by type, `end`) before the
+//! next, and after its parent. Reading never panics: what is not there is empty.
+//!
 //! Only a service has lines ([`Lines`]). All that a query reads of a name lies side by side. In a
 //! large zone with random queries each place in memory costs a cache miss, and these are most of
 //! the time of a look-up.
@@ -12,7 +16,8 @@
 use crate::steering::Lines;
 use crate::wire::kind::Type;
 
-/// The number that means no name or no service.
+/// The number that means no name or no service. It has the bit of [`SRV_FLAG`], so no service is
+/// read at such a name.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// The bit of [`Node::steered`] that marks an owner of SRV.

@@ -27,7 +27,7 @@ pub(super) struct Supervised<R> {
 }
 
 impl<R: Respond> Supervised<R> {
-    /// Creates a guard for worker number `worker`; the responder is made when first needed.
+    /// Creates the supervision of worker number `worker`; its responder is made when first needed.
     pub(super) fn new(worker: usize, make: Factory<R>, counters: Arc<Counters>) -> Self {
         Self { worker, make, responder: None, counters, log: LogThrottle::new(Clock::system()) }
     }

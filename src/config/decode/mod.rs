@@ -7,7 +7,7 @@
 //!
 //! A value that cannot be read costs only itself: its field stays empty, and the walk goes on. Each
 //! type defines how it is read ([`Decode`]) and how the JSON Schema describes it (`JsonSchema`),
-//! side by side. Not here: what the values mean together (`build`).
+//! side by side. Not here: what the values mean together (`meaning`).
 
 mod near;
 mod scalars;

@@ -1,4 +1,9 @@
 //! The macro that declares one Rust struct for one TOML table, reads it and describes it.
+//!
+//! `config::spec` declares with it every table whose keys are fixed; it knows three forms of field.
+//! A value that cannot be read is `None` or the default and sets `broken`, so that nobody reports
+//! it as missing, too. Reading goes on after each mistake. The doc comments are the descriptions in
+//! the schema of zone files.
 
 use std::borrow::Cow;
 use std::ops::Range;

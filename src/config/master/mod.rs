@@ -5,8 +5,10 @@
 //!                                       └ line ─▶ Records, Written    (or a Diagnostic, and on)
 //! ```
 //!
-//! The reader takes one logical line at a time, up to the end of the file; a mistake costs only its
-//! line. Not here: whether the records make a zone (`zone::Zone::new`), reading files ([`Files`]).
+//! `config::load` reads zones that are master files, and `config::meaning` those named by
+//! `records_file`. The reader takes one logical line at a time, up to the end of the file; a
+//! mistake costs only its line. What files include and generate is bounded for the zone as a whole.
+//! Not here: whether the records make a zone (`zone::Zone::new`), reading files ([`Files`]).
 
 mod directive;
 mod generate;

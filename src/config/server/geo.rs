@@ -1,4 +1,8 @@
-//! The places of clients, from the operator and from databases.
+//! The sources of clients' places: `[geo]` of `waypost.toml`, as a value.
+//!
+//! `config::server` calls [`build`]. `server::geo` reads the databases that [`GeoConfig`] names and
+//! makes a `geo::Geo` of them and the networks. Nothing here opens a file. A network stands in one
+//! entry only. A changed `[geo]` holds after a restart, a changed database at once.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -1,4 +1,8 @@
-//! A check: its table, and the ways to name one.
+//! A check as a zone file writes it: its table, and the ways to name one.
+//!
+//! `config::meaning` reads it: `check` and `compose` the table, `kind` the keys of each kind,
+//! `line` the path of a probe. The kinds before a colon in a doc comment must be those for which
+//! `config::meaning` takes the key.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,8 @@
-//! An endpoint: a table, or an address alone.
+//! An endpoint as a zone file writes it: a table, or an address alone.
+//!
+//! Pools list endpoints (`spec::service`); `config::meaning` (`endpoint`, `nest`) finds the keys
+//! that exclude each other and gives the rest meaning. `spec::check` shares [`Address`]. An address
+//! alone means the same as its table with no other key.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -1,8 +1,10 @@
 //! The language of the files: each TOML table is exactly one struct here.
 //!
-//! Editors and the JSON Schema show the doc comment of a field. The type of the field carries its
-//! range, and a constant beside it its default. Not here: what the values mean together (`build`,
-//! `server`).
+//! `config::load` and `config::server` decode these structs; `config::meaning` and `config::server`
+//! take them apart. Editors and the JSON Schema show the doc comment of a zone file's field, so
+//! `docs/zone.schema.json` changes with it. The type of the field carries its range, and a constant
+//! beside it its default. What a type decodes and what its schema describes must agree. Not here:
+//! what the values mean together (`meaning`, `server`).
 
 pub(crate) mod check;
 pub(crate) mod endpoint;

@@ -1,4 +1,8 @@
-//! Networks, for every table that names clients.
+//! Networks, for every table that names clients, resolvers or targets of probes.
+//!
+//! `spec` uses the types in the tables of zones, routes, tests and the server; `config::meaning`
+//! and `config::server` take the networks out. A [`Network`] has no bits set after its prefix: such
+//! a text is an error, not a wider network.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

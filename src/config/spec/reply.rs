@@ -1,4 +1,8 @@
-//! The conditions that the reply to a probe must meet.
+//! The conditions that the reply to a probe must meet, as a zone file writes them.
+//!
+//! `spec::check` has them as the key `expect`; `config::meaning::kind` makes them those of
+//! `zone::CheckKind`. The kinds before a colon in a doc comment must be those for which
+//! `config::meaning` takes the key. Not here: the comparison with a reply (`checker::probe`).
 
 use std::borrow::Cow;
 

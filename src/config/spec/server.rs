@@ -1,4 +1,9 @@
-//! `waypost.toml`.
+//! The tables of `waypost.toml`.
+//!
+//! `config::server` makes a `ServerConfig` of them and checks what they mean together. A new key
+//! needs a field there, and a decision whether it holds after a reload or only after a restart
+//! (`ServerConfig::needs_restart`). Secrets are wiped when they are dropped, and never shown. No
+//! schema is published for this file: `docs/zone-file.md` describes its keys.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};

@@ -1,4 +1,7 @@
 //! Tests of a zone, which state the answers that it must give.
+//!
+//! `config::meaning::test` makes a `zone::Test` of each; `trial` asks it. [`ExpectedRcode`] is also
+//! the response code that checks of kind dns expect (`spec::reply`).
 
 use super::network::Network;
 use super::service::Share;

@@ -1,4 +1,8 @@
 //! A zone file as a whole, and its SOA.
+//!
+//! `config::load` reads a [`ZoneFile`] and `config::meaning` makes a zone of it; `config::schema`
+//! describes it. Every other table of the zone file hangs on it, so what it does not hold, no zone
+//! file can say. The server's own file is in `spec::server`.
 
 use super::check::Check;
 use super::network::{ClientSubnet, Network};
