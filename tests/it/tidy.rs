@@ -149,3 +149,58 @@ fn every_path_in_the_documents_exists() {
     }
     fail_if_any(found);
 }
+
+/// Returns the identifiers that stand in backticks in a text, outside of blocks of code.
+fn identifiers(text: &str) -> Vec<&str> {
+    let prose = text.split("```").step_by(2);
+    let quoted = prose.flat_map(|part| part.split('`').skip(1).step_by(2));
+    let is_part = |part: &str| {
+        let is_word = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        is_word && part.starts_with(|c: char| c.is_ascii_alphabetic())
+    };
+    // A word alone is code if it is written as types or functions are.
+    let is_code = |name: &&str| {
+        let is_type = name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.contains(|c: char| c.is_ascii_lowercase());
+        name.split("::").all(is_part) && (name.contains("::") || name.contains('_') || is_type)
+    };
+    quoted.filter(is_code).collect()
+}
+
+/// Names in the documents on the code that are not of the code: the system's and others'.
+const NAMES_OF_OTHERS: [&str; 6] =
+    ["Accept", "IP_FREEBIND", "IPV6_FREEBIND", "SO_ERROR", "HealthCheckRequest", "dns_get_record"];
+
+#[test]
+fn every_identifier_in_the_documents_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut words = std::collections::HashSet::new();
+    for path in all_files() {
+        let text = std::fs::read_to_string(&path).expect("UTF-8");
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let found = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            words.extend(found.map(str::to_owned));
+        }
+        words.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        words.extend(path.iter().map(|part| part.to_string_lossy().into_owned()));
+    }
+    for name in ["Cargo.toml", "contrib/systemd/waypost.service"] {
+        let text = std::fs::read_to_string(root.join(name)).expect("UTF-8").replace('-', "_");
+        let found = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words.extend(found.map(str::to_owned));
+    }
+    let decisions = std::fs::read_dir(root.join("docs/decisions")).expect("a folder");
+    let decisions = decisions.map(|entry| entry.expect("an entry").path());
+    let guides = ["ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root.join(name));
+    let mut found = Vec::new();
+    for path in guides.into_iter().chain(decisions) {
+        let text = std::fs::read_to_string(&path).expect("UTF-8");
+        for name in identifiers(&text) {
+            let is_known = |part| words.contains(part) || NAMES_OF_OTHERS.contains(&part);
+            if !name.split("::").all(is_known) {
+                found.push(format!("{}: `{name}` is not in the code", shown(&path)));
+            }
+        }
+    }
+    fail_if_any(found);
+}
