@@ -11,9 +11,9 @@
 
 mod counters;
 mod expiry;
+mod grid;
 mod idle;
 mod journal;
-mod plan;
 mod probe;
 mod schedule;
 mod seats;
@@ -35,8 +35,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use counters::{Counted, Times};
-pub use plan::Limits;
 pub use probe::{Reason, TlsFailure};
+pub use schedule::Limits;
 
 use crate::clock::{Clock, LogThrottle};
 use crate::health::{AgentReply, Probed, Spoken, State, Table, Verdict};
@@ -45,8 +45,8 @@ use crate::zone::{Agent, Reach};
 use counters::{Ending, Histogram};
 use expiry::DailyNotices;
 use idle::IdleWords;
-use plan::{Finish, Schedule, Start, Watch};
 use probe::{Outlets, Parting, Passed, Prober};
+use schedule::{Finish, Schedule, Start, Watch};
 use stall::Stalls;
 
 /// The divisor of a check's timeout: a failed probe is not believed if this machine stood still for

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
 use super::files;
-use super::seen::Fingerprint;
+use super::versions::Fingerprint;
 use crate::clock::date;
 use crate::config::EncryptedConfig;
 use crate::transport::Certificate;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tracing::{error, info};
 
 use super::files;
-use super::seen::Fingerprint;
+use super::versions::Fingerprint;
 use crate::config::GeoConfig;
 use crate::geo::{Database, Geo};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::files::{self, Metadata};
-use super::seen::{FileVersion, Fingerprint};
+use super::versions::{FileVersion, Fingerprint};
 use crate::config::{self, Allowed, Diagnostic, FILE_LEN_MAX, Files, Loaded, Severity, Source};
 use crate::geo::Geo;
 use crate::snapshot::{Snapshot, Zone};

@@ -12,6 +12,7 @@
 //! anything is probed, and nothing is answered before the first verdicts have come or `start_wait`
 //! is over.
 
+mod answerer;
 mod catalog;
 mod certificate;
 mod changes;
@@ -28,12 +29,11 @@ mod memory;
 mod policy;
 mod process;
 mod publish;
-mod seen;
 mod services;
 mod states;
 mod supervisor;
+mod versions;
 mod watch;
-mod worker;
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -55,6 +55,7 @@ use crate::config::{Diagnostic, EncryptedConfig, ServerConfig};
 use crate::health::{Probed, Table};
 use crate::snapshot::{Snapshot, Zone};
 use crate::transport::{self, BindError, Running, Sockets, StreamLimits, Tls};
+use answerer::Answerer;
 use catalog::{Catalog, Update};
 use certificate::CertificateFiles;
 use checks::CheckThread;
@@ -63,7 +64,6 @@ use control::{Control, Sources};
 use kept::KeptSources;
 use policy::Settings;
 use states::States;
-use worker::Answerer;
 
 pub use certificate::CertificateError;
 pub use changes::Changes;
@@ -89,7 +89,7 @@ pub struct Server {
     /// Disconnected once the control thread has ended.
     control: Option<mpsc::Receiver<Infallible>>,
     checks: Option<CheckThread>,
-    outcomes: worker::Outcomes,
+    outcomes: answerer::Outcomes,
     published: Receiver<Published>,
     table: Arc<Mutex<Table>>,
     clock: Clock,
@@ -205,7 +205,7 @@ impl Prepared {
     fn serve(self) -> io::Result<Server> {
         let Self { sockets, limits, workers, control, watcher, commands, inbox, .. } = self;
         let (addresses, encrypted) = (sockets.addresses(), sockets.encrypted_addresses());
-        let outcomes = worker::Outcomes::new(sockets.responders());
+        let outcomes = answerer::Outcomes::new(sockets.responders());
         let (published, counted) = (control.published(), outcomes.clone());
         let (for_workers, workers_clock) = (published.clone(), self.clock.clone());
         let running = sockets.start(limits, move |number| {

@@ -18,7 +18,7 @@ use tracing::warn;
 
 use super::commands::Command;
 use super::load::Loader;
-use super::seen::Fingerprint;
+use super::versions::Fingerprint;
 
 /// The longest wait for a writer that keeps its file open without writing.
 const WRITER_WAIT_MAX: Duration = Duration::from_secs(60);
