@@ -11,7 +11,7 @@ use super::service::ONLY_POOL;
 use crate::config::decode::{Int, List, Spanned, one_of};
 use crate::config::spec::endpoint::{Endpoint as EndpointSpec, EndpointTable, WEIGHT_DEFAULT};
 use crate::zone::limits::{ENDPOINTS_PER_SERVICE_MAX, POOLS_MAX, TARGET_DEPTH_MAX};
-use crate::zone::{Nested, NestedIndex, Place, Pool, Service, Target};
+use crate::zone::{Nested, NestedIndex, Place, Pool, PoolIndex, Service, Target};
 
 /// A pool whose members are services.
 #[derive(Debug)]
@@ -226,7 +226,9 @@ impl Builder<'_> {
     /// pool of `nest`. The pools from `first` on are those of its members.
     fn check_unions(&mut self, service: &Service, nest: &Nest, first: usize) {
         let Some(member) = nest.members.first() else { return };
-        if !service.routes.iter().any(|route| is_in_union(&route.to, nest.pool, false)) {
+        let mut together = Vec::new();
+        service.routes.iter().for_each(|route| add_unions(&route.to, nest.pool, &mut together));
+        if together.is_empty() {
             return;
         }
         let is_target = |pool: &&Pool| {
@@ -239,7 +241,10 @@ impl Builder<'_> {
                 "a route takes `{name}` by `all`, which is for addresses: an answer has one CNAME"
             ));
         }
-        let blocks: usize = service.pools.iter().map(|p| p.endpoints.len().div_ceil(BLOCK)).sum();
+        let is_taken =
+            |at: u16, pool: &Pool| pool.nested_from.is_some() || together.contains(&PoolIndex(at));
+        let taken = (0..).zip(&service.pools).filter(|(at, pool)| is_taken(*at, pool));
+        let blocks: usize = taken.map(|(_, pool)| pool.endpoints.len().div_ceil(BLOCK)).sum();
         if blocks > BLOCK {
             let message = format!("`all` takes `{name}`, with too many endpoints behind it");
             self.decoder.error(&member.label.span, message).help =
@@ -248,17 +253,19 @@ impl Builder<'_> {
     }
 }
 
-/// Returns whether `to` takes the pool `pool` together with others.
-fn is_in_union(to: &Target, pool: usize, inside: bool) -> bool {
+/// Adds the pools that `to` takes together with the pool `pool`, that one included, to `found`.
+fn add_unions(to: &Target, pool: usize, found: &mut Vec<PoolIndex>) {
     match to {
-        Target::Pool(at) => inside && usize::from(at.0) == pool,
-        Target::Nearest(list) | Target::Fastest(list) => {
-            inside && list.iter().any(|at| usize::from(at.0) == pool)
+        Target::All(_) => {
+            let mut named = Vec::new();
+            to.pools(&mut named);
+            if named.iter().any(|at| usize::from(at.0) == pool) {
+                found.append(&mut named);
+            }
         }
-        Target::Failover(list) => list.iter().any(|to| is_in_union(to, pool, inside)),
-        Target::All(list) => list.iter().any(|to| is_in_union(to, pool, true)),
-        Target::Split(list) => list.iter().any(|(to, _)| is_in_union(to, pool, inside)),
-        Target::Service(_) => false,
+        Target::Failover(list) => list.iter().for_each(|to| add_unions(to, pool, found)),
+        Target::Split(list) => list.iter().for_each(|(to, _)| add_unions(to, pool, found)),
+        Target::Pool(_) | Target::Nearest(_) | Target::Fastest(_) | Target::Service(_) => {}
     }
 }
 

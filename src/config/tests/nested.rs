@@ -73,6 +73,27 @@ fn a_member_that_is_a_service_is_one_of_the_zone_and_nothing_else() {
 }
 
 #[test]
+fn all_counts_only_the_endpoints_that_it_takes() {
+    let endpoints = |pool: u8, count: usize| {
+        let address = |at: usize| format!("\"10.{pool}.{}.{}\"", at / 250, at % 250 + 1);
+        (0..count).map(address).collect::<Vec<_>>().join(", ")
+    };
+    let text = |beside: usize| {
+        format!(
+            "{ZONE}pools.a = {{ endpoints = [{{ service = \"eu\" }}] }}\n\
+             pools.b = {{ endpoints = [{}] }}\npools.c = {{ endpoints = [{}] }}\n\
+             routes = [{{ to = [{{ all = [\"a\", \"b\"] }}, \"c\"] }}]\n\
+             [services.eu]\nendpoints = [\"192.0.2.1\"]\n",
+            endpoints(1, beside),
+            endpoints(2, 64 * 64 - beside)
+        )
+    };
+    assert_eq!(mistakes(&text(1)), [""; 0], "only one of 4,096 is taken beside the service");
+    let found = mistakes(&text(64 * 64));
+    assert!(found.iter().any(|line| line.contains("too many endpoints")), "{found:?}");
+}
+
+#[test]
 fn services_that_double_at_each_level_are_refused_before_they_fill_memory() {
     let mut text = ZONE.to_owned();
     text.push_str("endpoints = [\"192.0.2.1\"]\n");
