@@ -74,22 +74,23 @@ fn a_member_that_is_a_service_is_one_of_the_zone_and_nothing_else() {
 
 #[test]
 fn all_counts_only_the_endpoints_that_it_takes() {
-    let endpoints = |pool: u8, count: usize| {
-        let address = |at: usize| format!("\"10.{pool}.{}.{}\"", at / 250, at % 250 + 1);
-        (0..count).map(address).collect::<Vec<_>>().join(", ")
+    let pool = |number: usize| {
+        let address = |at: usize| format!("\"10.{number}.0.{}\"", at + 1);
+        let endpoints: Vec<String> = (0..65).map(address).collect();
+        format!("pools.p{number} = {{ endpoints = [{}] }}\n", endpoints.join(", "))
     };
-    let text = |beside: usize| {
-        format!(
-            "{ZONE}pools.a = {{ endpoints = [{{ service = \"eu\" }}] }}\n\
-             pools.b = {{ endpoints = [{}] }}\npools.c = {{ endpoints = [{}] }}\n\
-             routes = [{{ to = [{{ all = [\"a\", \"b\"] }}, \"c\"] }}]\n\
-             [services.eu]\nendpoints = [\"192.0.2.1\"]\n",
-            endpoints(1, beside),
-            endpoints(2, 64 * 64 - beside)
-        )
+    let text = |taken: usize| {
+        let pools: String = (0..40).map(pool).collect();
+        let (of_all, others): (Vec<_>, Vec<_>) = (0..40).partition(|number| *number < taken);
+        let list = |numbers: Vec<usize>| -> String {
+            numbers.iter().map(|number| format!(", \"p{number}\"")).collect()
+        };
+        let to = format!("{{ all = [\"a\"{}] }}{}", list(of_all), list(others));
+        let nested = "pools.a = { endpoints = [{ service = \"eu\" }] }";
+        format!("{ZONE}{nested}\n{pools}routes = [{{ to = [{to}] }}]\n")
     };
-    assert_eq!(mistakes(&text(1)), [""; 0], "only one of 4,096 is taken beside the service");
-    let found = mistakes(&text(64 * 64));
+    assert_eq!(mistakes(&text(1)), [""; 0], "two blocks of eighty are taken beside the service");
+    let found = mistakes(&text(40));
     assert!(found.iter().any(|line| line.contains("too many endpoints")), "{found:?}");
 }
 
