@@ -104,8 +104,9 @@ impl Builder<'_> {
         for (key, span) in written {
             let Some(span) = span else { continue };
             let message = format!("a member that is a service has no `{key}`");
-            self.decoder.error(span, message).help =
-                Some("its own endpoints have; only `weight` can stand beside `service`".into());
+            self.decoder.error(span, message).help = Some(format!(
+                "write `{key}` in endpoints of that service; only `weight` can stand here"
+            ));
         }
     }
 
@@ -241,9 +242,9 @@ impl Builder<'_> {
         }
         let blocks: usize = service.pools.iter().map(|p| p.endpoints.len().div_ceil(BLOCK)).sum();
         if blocks > BLOCK {
-            let message = format!("`all` takes `{name}`, with too many endpoints behind it");
+            let message = format!("`all` takes `{name}`, whose services have too many endpoints");
             self.decoder.error(&member.label.span, message).help =
-                Some(format!("{BLOCK} pools of {BLOCK} endpoints are the most"));
+                Some(format!("`all` takes {BLOCK} pools of {BLOCK} endpoints at the most"));
         }
     }
 }
