@@ -23,11 +23,11 @@ pub(super) struct Serve {
     /// The server's own settings [default: waypost.toml here, otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// An address to answer on, over UDP and TCP, or a port of all addresses, such as :53; may be
-    /// given several times [default: 127.0.0.1:5300]
+    /// An address to answer on over UDP and TCP, or :53 for port 53 of all addresses; may be given
+    /// several times [default: 127.0.0.1:5300]
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen)]
     listen: Vec<Listen>,
-    /// Threads that answer UDP, for each address [default: one a core]
+    /// Threads that answer UDP, for each address [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
 }
@@ -132,6 +132,7 @@ fn start(
     let (done, mut started) = tokio::sync::oneshot::channel();
     // If nothing waits for the result any more, the program ends.
     std::thread::spawn(move || drop(done.send(Server::start(config, Some(read)))));
-    let broke_off = || Err(StartError::System(io::Error::other("the start broke off")));
+    let panicked = "waypost panicked during the start, please report this";
+    let broke_off = || Err(StartError::System(io::Error::other(panicked)));
     signals.unless_ended(&mut started, broke_off)
 }
