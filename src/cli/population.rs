@@ -67,7 +67,9 @@ fn clients(network: &str, weight: Option<&str>, more: Option<&str>) -> Result<Cl
         },
     };
     match more {
-        Some(more) => Err(format!("{more} is too much: a line is a network and a weight")),
+        Some(more) => {
+            Err(format!("unexpected {more}: write only a network and a weight on each line"))
+        }
         None => Ok(Clients { network: parsed.trunc(), weight }),
     }
 }

@@ -144,7 +144,7 @@ fn a_forgotten_dot_of_the_soa_is_one_error_at_its_line() {
         found,
         [
             "warning: 2:1 `example.org. SOA`: this file holds the zone example.org., and not example.com \
-          (call the file example.org.zone, or write $ORIGIN)"
+          (rename the file to example.org.zone, or write $ORIGIN)"
         ]
     );
 }

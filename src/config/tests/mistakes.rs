@@ -173,7 +173,9 @@ fn soa_and_ns_are_written_once() {
         ),
         (
             "records_file = \"../x.zone\"",
-            &["3:16 `\"../x.zone\"`: this path leaves the zone directory, zones"],
+            &[
+                "3:16 `\"../x.zone\"`: this path leaves the zone directory, zones: move the file there",
+            ],
         ),
         (
             "soa = { contact = \"a..b\", serial = -1, mname = \"\" }",

@@ -165,7 +165,7 @@ fn encrypted_listeners_and_their_certificate_need_each_other() {
     let (config, mistakes) = server("[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"\n");
     assert_eq!(config, Some(ServerConfig::default()));
     assert_eq!(mistakes.len(), 1);
-    assert!(mistakes[0].contains("nothing listens with this certificate"), "{mistakes:?}");
+    assert!(mistakes[0].contains("no listener uses this certificate"), "{mistakes:?}");
 
     let half = "[listen]\ntls = \"[::1]:853\"\nhttps_path = \"dns\"\n[tls]\nkey = \"b.pem\"\n";
     let (config, mistakes) = server(half);
