@@ -98,7 +98,7 @@ pub(super) fn states(findings: &[Finding], now: Moment) {
     tracing::info!(
         target: "waypost::health",
         states = findings.len(),
-        "listing {} states, one a line; endpoints without a check are up",
+        "listing {} states, one per line; endpoints without a check are up",
         findings.len()
     );
     for Finding { endpoint, wanted, probed, state, since, reason } in findings {

@@ -112,7 +112,7 @@ fn write_walk(f: &mut Formatter<'_>, walk: &Walk) -> fmt::Result {
         "min_up" => "pools",
         "any_up" => "then, needing only one endpoint up",
         "any_drained" => "then, with drained endpoints too",
-        _ => "then, whatever is up: on_all_down",
+        _ => "then, whatever the states: on_all_down",
     };
     let mut out = match walk.needs {
         "min_up" => Titled::new(f, title),
