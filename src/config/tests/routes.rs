@@ -178,7 +178,7 @@ fn latencies_are_read_line_by_line() {
         ("here,eu,1", "1:1 `here`: expected a network, found \"here\" (such as 198.51.100.0/24)"),
         (
             "10.0.0.1/8,eu,1",
-            "1:1 `10.0.0.1/8`: the network 10.0.0.1/8 has bits set behind its \
+            "1:1 `10.0.0.1/8`: the network 10.0.0.1/8 has bits set after its \
                              prefix (did you mean 10.0.0.0/8?)",
         ),
         ("10.0.0.0/8, eux,1", "1:13 `eux`: unknown pool `eux` (did you mean \"eu\"?)"),
