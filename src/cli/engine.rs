@@ -22,7 +22,7 @@ use crate::wire::name::Name;
 /// The options that name the zones and the client of a question.
 #[derive(Args)]
 pub(super) struct Asking {
-    /// The zone directory [default: zones]
+    /// The zone directory [default: that of waypost.toml, otherwise zones]
     #[arg(long, value_name = "DIR")]
     zones: Option<PathBuf>,
     /// The server's own settings, which name the databases of places [default: waypost.toml here,

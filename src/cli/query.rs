@@ -54,7 +54,7 @@ pub(super) struct Query {
 pub(super) enum Format {
     /// Sections, as dig prints them.
     Dig,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

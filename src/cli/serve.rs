@@ -17,17 +17,18 @@ use crate::server::{ReadSettings, Server, StartError, forbid_dumps, log_diagnost
 /// Arguments of `waypost serve`. Each overrides its key in waypost.toml.
 #[derive(Args)]
 pub(super) struct Serve {
-    /// The zone directory [default: zones]
+    /// The zone directory [default: that of waypost.toml, otherwise zones]
     #[arg(long, value_name = "DIR")]
     zones: Option<PathBuf>,
     /// The server's own settings [default: waypost.toml here, otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// An address to answer on over UDP and TCP, or :53 for port 53 of all addresses; may be given
-    /// several times [default: 127.0.0.1:5300]
+    /// several times [default: those of waypost.toml, otherwise 127.0.0.1:5300]
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen)]
     listen: Vec<Listen>,
-    /// Threads that answer UDP, for each address [default: one per core]
+    /// Threads that answer UDP, for each address [default: as waypost.toml says, otherwise one per
+    /// core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
 }
