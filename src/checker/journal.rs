@@ -19,7 +19,7 @@ pub(super) fn turned(report: &Report, turn: &Turn) {
         (true, Some(Flap { turns, window, hold })) => {
             let (window, hold) = (Rounded(window), Rounded(hold));
             let held = format_args!(
-                "{}; it turned more than {turns} times in {window}: held down for {hold}",
+                "{}; its state changed more than {turns} times in {window}: held down for {hold}",
                 report.reason
             );
             say(turn, &held.to_string());
@@ -49,17 +49,17 @@ fn own_reason(spoken: Spoken, why: Option<&str>) -> String {
 pub(super) fn put_back(turn: &Turn, guarded: Option<&Guarded>) {
     let reason = match guarded {
         Some(Guarded::Frozen { failing, targets, .. }) => {
-            format!("{failing} of {targets} endpoints began to fail at once")
+            format!("{failing} of {targets} probed addresses began to fail at once")
         }
-        _ => "most endpoints began to fail at once".to_owned(),
+        _ => "most probed addresses began to fail at once".to_owned(),
     };
     let (address, check) = (Place(turn.probed.address), turn.probed.check.kind.word());
     for Concerned { endpoint, from, to } in &turn.endpoints {
         tracing::warn!(
             target: "waypost::health",
             %endpoint, %address, check, %from, %to, reason, is_held = true,
-            "{endpoint} is held as {to} though its {check} check of {address} fails: {reason}, so \
-             this machine is likely at fault"
+            "{endpoint} is set back to {to} although its {check} check of {address} fails: \
+             {reason}, so this machine is likely at fault"
         );
     }
 }
@@ -98,7 +98,7 @@ pub(super) fn states(findings: &[Finding], now: Moment) {
     tracing::info!(
         target: "waypost::health",
         states = findings.len(),
-        "{} states follow; endpoints without a check are up",
+        "listing {} states, one per line; endpoints without a check are up",
         findings.len()
     );
     for Finding { endpoint, wanted, probed, state, since, reason } in findings {
@@ -106,18 +106,21 @@ pub(super) fn states(findings: &[Finding], now: Moment) {
         let held = Rounded(now.since(*since));
         let reason = reason.as_deref().unwrap_or(match state {
             State::Unknown => "no verdict yet",
-            State::Up | State::Down => "resumed from before",
+            State::Up | State::Down => "taken over from before a restart or a change of the check",
         });
         let wanted = match wanted {
             Override::Auto => "",
-            Override::Up => "; it is held up, whatever its checks say",
-            Override::Down => "; it is held down, whatever its checks say",
-            Override::Drain => "; it drains, whatever its checks say",
+            Override::Up => "; its `state` is \"up\" in the zone file, whatever its checks say",
+            Override::Down => "; its `state` is \"down\" in the zone file, whatever its checks say",
+            Override::Drain => {
+                "; its `state` is \"drain\" in the zone file, whatever its checks say"
+            }
         };
         tracing::info!(
             target: "waypost::health",
             %endpoint, %address, check, %state, %held, reason,
-            "{endpoint} is {state} for {held} by its {check} check of {address}: {reason}{wanted}"
+            "{endpoint} has been {state} for {held} by its {check} check of {address}: \
+             {reason}{wanted}"
         );
     }
 }
@@ -127,7 +130,7 @@ pub(super) fn spoken(spoken: Spoken, why: Option<&str>, endpoints: &[Arc<Endpoin
     let Spoken { readiness, percent } = spoken;
     let words = match readiness {
         Readiness::Ready => "it serves",
-        Readiness::Drain => "it drains: it serves only where nothing else does",
+        Readiness::Drain => "it drains: it serves only where no other endpoint can",
         Readiness::Maintenance => "it is under maintenance",
         Readiness::Down => "it is down",
     };
@@ -145,8 +148,8 @@ pub(super) fn spoken(spoken: Spoken, why: Option<&str>, endpoints: &[Arc<Endpoin
 pub(super) fn idle_word(idle: &IdleWord, endpoints: &[Arc<EndpointName>]) {
     let word = &idle.text;
     let because = match idle.is_known {
-        true => "an agent's word on which Waypost does not act",
-        false => "which is no word of an agent: nothing changes",
+        true => "an agent's word that Waypost ignores",
+        false => "which is not one of the words of agents: Waypost ignores it",
     };
     for endpoint in endpoints {
         tracing::warn!(
@@ -178,9 +181,9 @@ pub(super) fn guarded(guarded: &Guarded) {
             tracing::error!(
                 target: "waypost::health",
                 failing, targets, within_ms, at_most_ms,
-                "states are frozen: {failing} of {targets} began to fail within {within}, so this \
-                 machine or its network is likely at fault; failures change nothing for {at_most} \
-                 at the most"
+                "states are frozen: {failing} of {targets} probed addresses began to fail within \
+                 {within}, so this machine or its network is likely at fault; failures change no \
+                 state for {at_most} at the most"
             );
         }
         Guarded::Recovered { held } => {
@@ -195,8 +198,8 @@ pub(super) fn guarded(guarded: &Guarded) {
             tracing::error!(
                 target: "waypost::health",
                 failing, targets, held_ms,
-                "states follow the probes again: {failing} of {targets} have failed for {held}, \
-                 which is believed now"
+                "states follow the probes again: {failing} of {targets} probed addresses have \
+                 failed for {held}, and Waypost believes these failures now"
             );
         }
     }

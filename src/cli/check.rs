@@ -16,20 +16,21 @@ use crate::snapshot::Zone;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     waypost check zones\n  \
-    waypost check --bind --strict           what a deployment wants to know\n  \
+    waypost check --bind --strict           before a deployment\n  \
     waypost check zones.new --format json   for programs\n\n\
-    Run it as the user that serves, or it cannot tell what that user may read and write.")]
+    Run it as the user who runs `waypost serve`; otherwise it cannot tell which files that user \
+    may read and write.")]
 pub(super) struct Check {
     /// The zone directory [default: that of waypost.toml, otherwise zones]
     #[arg(value_name = "DIR", conflicts_with = "zones")]
     directory: Option<PathBuf>,
-    /// The zone directory, as other commands take it
+    /// The zone directory, by the option of the other commands
     #[arg(long, value_name = "DIR")]
     zones: Option<PathBuf>,
     /// The server's own settings [default: waypost.toml here, otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Try every address to listen on, too; a server that runs has them already
+    /// Also try to listen on every address; fails while a server listens there
     #[arg(long)]
     bind: bool,
     /// Fail for warnings, too
@@ -143,7 +144,8 @@ impl Counts {
     fn words(&self) -> String {
         let tests = match self.tests {
             0 => String::new(),
-            tests => format!(", {} hold", counted(tests, "test")),
+            1 => ", 1 test holds".to_owned(),
+            tests => format!(", {tests} tests hold"),
         };
         let (zones, services) = (counted(self.zones, "zone"), counted(self.services, "service"));
         format!("{zones}, {services}, {}{tests}", counted(self.endpoints, "endpoint"))

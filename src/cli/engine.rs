@@ -22,23 +22,23 @@ use crate::wire::name::Name;
 /// The options that name the zones and the client of a question.
 #[derive(Args)]
 pub(super) struct Asking {
-    /// The zone directory [default: zones]
+    /// The zone directory [default: that of waypost.toml, otherwise zones]
     #[arg(long, value_name = "DIR")]
     zones: Option<PathBuf>,
-    /// The server's own settings, with the databases of places [default: waypost.toml here,
+    /// The server's own settings, which name the databases of places [default: waypost.toml here,
     /// otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The client that asks: the address that routes see
+    /// The address of the client that asks, as routes see it
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     client: IpAddr,
-    /// For whom it asks, as resolvers say by EDNS Client Subnet: a network such as 198.51.100.0/24
+    /// The client's network, as resolvers send it by EDNS Client Subnet, such as 198.51.100.0/24
     #[arg(long, value_name = "CIDR", value_parser = parse_subnet)]
     subnet: Option<IpNet>,
-    /// Hold this endpoint, or all of a service, to be down; may be given several times
+    /// Count this endpoint, or all endpoints of a service, as down; may be given several times
     #[arg(long, value_name = "SERVICE[/ENDPOINT]")]
     down: Vec<String>,
-    /// Make the draws repeatable
+    /// The seed of the draws: the same seed gives the same answers
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
 }

@@ -9,7 +9,8 @@ use crate::observe;
 use crate::wire::kind::Type;
 
 /// The line about the source of states: no check runs here.
-const SOURCE: &str = "from       the zone files: all is held to be up, but for `state` and --down";
+const SOURCE: &str =
+    "from       the zone files: every endpoint counts as up, except by `state` and --down";
 
 /// Arguments of `waypost explain`.
 #[derive(Args)]
@@ -27,7 +28,7 @@ pub(super) struct Explain {
     qtype: Type,
     #[command(flatten)]
     asking: Asking,
-    /// The form in which it is printed
+    /// The form of the explanation
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -153,7 +153,7 @@ fall = 2                        # two failures in a row: it is down, and no answ
 rise = 2                        # two passes in a row: it is up again
 
 # Tests of this zone. `waypost check` runs them, and so does each reload: a change that breaks one
-# is refused, and what was served goes on being served.
+# is refused, and Waypost keeps serving the zone as it was.
 {tests}"#,
         tests = expectations(addresses),
     )

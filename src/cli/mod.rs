@@ -44,13 +44,13 @@ const ZONES: &str = "zones";
     about = "An authoritative DNS server that steers: weighted, health-filtered answers",
     after_help = "Try it:\n  \
         waypost demo                            watch three web servers die and return\n  \
-        waypost init example.com                write a zone that works, into zones\n  \
-        waypost check zones                     are the zone files right?\n  \
-        waypost query web.example.com           what would be answered, no socket needed\n  \
-        waypost explain web.example.com         why is it that?\n  \
+        waypost init example.com                write a zone that works into ./zones\n  \
+        waypost check zones                     find what is wrong in zone files\n  \
+        waypost query web.example.com           print the answer, without a server\n  \
+        waypost explain web.example.com         print the reasons for the answer\n  \
         waypost serve                           serve ./zones on 127.0.0.1:5300\n  \
-        dig @127.0.0.1 -p 5300 web.example.com  ask it\n\n\
-        Exit codes: 0 all is well, 1 something is wrong (all of it is printed), 2 usage."
+        dig @127.0.0.1 -p 5300 web.example.com  ask the server\n\n\
+        Exit codes: 0 all is well, 1 something is wrong (every problem is printed), 2 wrong usage."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -68,7 +68,7 @@ enum Format {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show it: three web servers to kill and revive by key, and the name that follows them.
+    /// Run a demo: three web servers to kill and revive by key, and a name whose answers follow.
     Demo,
     /// Write the file of a new zone, which works as it is.
     Init(init::Init),
@@ -78,7 +78,7 @@ enum Command {
     Check(check::Check),
     /// Answer from the zone files through the real engine, without a socket.
     Query(query::Query),
-    /// Tell why an answer is what it is: routes, pools, states, the draw.
+    /// Explain an answer: the routes, pools, states and the draw that led to it.
     Explain(explain::Explain),
     /// Print the JSON Schema of zone files, for completion in editors.
     Schema,

@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Clients>, Failed> {
         }
     }
     if population.is_empty() && is_right {
-        eprintln!("error: {} names no clients: write one a line", path.display());
+        eprintln!("error: {} names no clients: write one on each line", path.display());
     }
     if is_right && !population.is_empty() { Ok(population) } else { Err(Failed) }
 }
@@ -63,11 +63,13 @@ fn clients(network: &str, weight: Option<&str>, more: Option<&str>) -> Result<Cl
         None => 1.0,
         Some(text) => match text.parse::<f64>() {
             Ok(weight) if weight.is_finite() && weight >= 0.0 => weight,
-            _ => return Err(format!("{text} is no weight: a number from 0 on")),
+            _ => return Err(format!("{text} is no weight: write a number from 0 up")),
         },
     };
     match more {
-        Some(more) => Err(format!("{more} is too much: a line is a network and a weight")),
+        Some(more) => {
+            Err(format!("unexpected {more}: write only a network and a weight on each line"))
+        }
         None => Ok(Clients { network: parsed.trunc(), weight }),
     }
 }
@@ -86,7 +88,9 @@ pub(super) fn ask<'s>(
         while let Some(client) = next {
             parts += 1;
             if parts > PARTS_MAX {
-                eprintln!("error: {network} has more than {PARTS_MAX} parts; write narrower ones");
+                eprintln!(
+                    "error: {network} has more than {PARTS_MAX} parts; split it into several lines"
+                );
                 return Err(Failed);
             }
             engine.set_client(client);

@@ -34,14 +34,14 @@ pub(super) struct Query {
     qtype: Type,
     #[command(flatten)]
     asking: Asking,
-    /// Ask so many times and print how the answers are shared
+    /// Ask this many times and print the share of each answer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     count: Option<u32>,
-    /// Print how the clients of a file are spread: lines `ADDRESS-OR-NETWORK [WEIGHT]`, `-` for
-    /// standard input; each is asked for `--count` times [default: 100]
+    /// Print how answers spread the clients of a file; its lines are `ADDRESS-OR-NETWORK [WEIGHT]`,
+    /// and `-` is standard input; each client asks `--count` times [default: 100]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["batch", "client", "subnet"])]
     clients: Option<PathBuf>,
-    /// The form in which answers are printed [default: dig, with --batch json]
+    /// The form of the answers [default: dig, or json with --batch]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Answer each line `NAME TYPE` of a file, `-` for standard input
@@ -54,7 +54,7 @@ pub(super) struct Query {
 pub(super) enum Format {
     /// Sections, as dig prints them.
     Dig,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -115,7 +115,7 @@ impl Query {
             let qtype = words.next().map_or(Ok(Type::A), parse_type);
             let qtype = qtype.map_err(|problem| place(&problem))?;
             if words.next().is_some() {
-                return Err(place("a line is a name and a type, nothing more"));
+                return Err(place("write a name and a type on each line, nothing more"));
             }
             let name = Name::parse(name, Some(&Name::root()));
             let name = name.map_err(|error| place(&error.to_string()))?;

@@ -17,17 +17,18 @@ use crate::server::{ReadSettings, Server, StartError, forbid_dumps, log_diagnost
 /// Arguments of `waypost serve`. Each overrides its key in waypost.toml.
 #[derive(Args)]
 pub(super) struct Serve {
-    /// The zone directory [default: zones]
+    /// The zone directory [default: that of waypost.toml, otherwise zones]
     #[arg(long, value_name = "DIR")]
     zones: Option<PathBuf>,
     /// The server's own settings [default: waypost.toml here, otherwise in /etc/waypost]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// An address to answer on, over UDP and TCP, or a port of all addresses, such as :53; may be
-    /// given several times [default: 127.0.0.1:5300]
+    /// An address to answer on over UDP and TCP, or :53 for port 53 of all addresses; may be given
+    /// several times [default: those of waypost.toml, otherwise 127.0.0.1:5300]
     #[arg(long, value_name = "ADDR:PORT", value_parser = listen)]
     listen: Vec<Listen>,
-    /// Threads that answer UDP, for each address [default: one a core]
+    /// Threads that answer UDP, for each address [default: as waypost.toml says, otherwise one per
+    /// core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
 }
@@ -132,6 +133,7 @@ fn start(
     let (done, mut started) = tokio::sync::oneshot::channel();
     // If nothing waits for the result any more, the program ends.
     std::thread::spawn(move || drop(done.send(Server::start(config, Some(read)))));
-    let broke_off = || Err(StartError::System(io::Error::other("the start broke off")));
+    let panicked = "waypost panicked during the start, please report this";
+    let broke_off = || Err(StartError::System(io::Error::other(panicked)));
     signals.unless_ended(&mut started, broke_off)
 }

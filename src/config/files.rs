@@ -32,7 +32,10 @@ pub fn locate(root: &Path, from: &Path, written: &str) -> Result<PathBuf, String
     });
     match inside {
         Some(rest) => Ok(root.join(rest)),
-        None => Err(format!("this path leaves the zone directory, {}", root.display())),
+        None => Err(format!(
+            "this path leaves the zone directory, {}: move the file there",
+            root.display()
+        )),
     }
 }
 

@@ -90,7 +90,7 @@ pub fn duplicate_zones(zones: &[(&Path, &Name)]) -> Vec<Diagnostic> {
         match first.get(origin) {
             None => drop(first.insert(origin, path)),
             Some(other) => found.push(Diagnostic::unplaced(format!(
-                "{} and {} hold the same zone, {}",
+                "{} and {} hold the same zone, {}: remove one of them",
                 other.display(),
                 path.display(),
                 origin
@@ -161,7 +161,7 @@ fn misnamed(origin: &Name, by_name: &Name, stem: &str) -> Option<(Severity, Stri
     }
     let message = format!("this file holds the zone {origin}, and not {}", excerpt(stem));
     let name = origin.to_string();
-    let help = format!("call the file {}.zone, or write $ORIGIN", name.trim_end_matches('.'));
+    let help = format!("rename the file to {}.zone, or write $ORIGIN", name.trim_end_matches('.'));
     Some((Severity::Warning, message, help))
 }
 

@@ -393,7 +393,7 @@ fn build_cookies(cookies: &spec::Cookies, decoder: &mut Decoder) -> Option<Cooki
     if let Some(third) = secrets.get(SECRETS_MAX) {
         let message = format!("expected at most {SECRETS_MAX} secrets");
         decoder.error(&third.span, message).help =
-            Some("the first makes cookies; the second is the one that was first before".to_owned());
+            Some("the first makes cookies, and cookies of the second are still valid".to_owned());
     }
     let secrets = CookieSecrets(secrets.iter().map(|secret| secret.value.0).collect());
     cookies.enabled.value.then_some(secrets)

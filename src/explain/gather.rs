@@ -43,7 +43,7 @@ fn found(zone: Option<&Zone>, met: &MetHop) -> &'static str {
         (Met::Found(_, found), Some(zone)) => (found, zone),
         (Met::Prohibited(_), _) => return "nothing for this client: `clients` does not let it in",
         (Met::Absent(_), _) => return "a zone that cannot be loaded: `waypost check` says why",
-        _ => return "no zone of ours",
+        _ => return "in no zone of this directory",
     };
     match found {
         Found::Node(node) if zone.steered(node).is_some() => "a service",
@@ -166,10 +166,10 @@ impl Seen<'_> {
             usable: seen.fate == Fate::Usable,
             why: match seen.fate {
                 Fate::Usable => "",
-                Fate::OnlyTargets => "its endpoints are names, and addresses are looked for",
+                Fate::OnlyTargets => "its endpoints are names, and the query asks for addresses",
                 Fate::NoneOfFamily => "no endpoint has an address of this family",
                 Fate::NoneUp => "no endpoint is up",
-                Fate::BelowMinUp => "less is up than its min_up",
+                Fate::BelowMinUp => "the share that is up is below its min_up",
             },
         })
     }

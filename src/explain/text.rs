@@ -73,12 +73,12 @@ fn write_client(f: &mut Formatter<'_>, client: &Client) -> fmt::Result {
             parts.extend(named(&place.country, country_name));
             parts.extend(named(&place.continent, continent_name));
             parts.extend(place.location.map(|(lat, lon)| format!("at {lat:.2}, {lon:.2}")));
-            out.line(format_args!("{}; says {}", parts.join(", "), place.source))?;
+            out.line(format_args!("{}; according to {}", parts.join(", "), place.source))?;
         }
-        None => out.line("nothing says where it is")?,
+        None => out.line("no data says where it is")?,
     }
     match &client.system {
-        Some(system) => out.line(format_args!("AS{}; says {}", system.asn, system.source)),
+        Some(system) => out.line(format_args!("AS{}; according to {}", system.asn, system.source)),
         None => Ok(()),
     }
 }
@@ -102,7 +102,7 @@ fn write_routes(mut out: Titled<'_, '_>, routes: &[Route]) -> fmt::Result {
         out.line(format_args!("   {fate}{colon}{}", route.why))?;
     }
     if !routes.iter().any(|route| route.taken) {
-        out.line("no route takes it: it is led to the pools in file order")?;
+        out.line("no route takes the client: it is led to the pools in file order")?;
     }
     Ok(())
 }
@@ -110,9 +110,9 @@ fn write_routes(mut out: Titled<'_, '_>, routes: &[Route]) -> fmt::Result {
 fn write_walk(f: &mut Formatter<'_>, walk: &Walk) -> fmt::Result {
     let title = match walk.needs {
         "min_up" => "pools",
-        "any_up" => "then, needing but one endpoint up",
+        "any_up" => "then, needing only one endpoint up",
         "any_drained" => "then, with drained endpoints too",
-        _ => "then, whatever is up: on_all_down",
+        _ => "then, whatever the states: on_all_down",
     };
     let mut out = match walk.needs {
         "min_up" => Titled::new(f, title),
@@ -123,7 +123,7 @@ fn write_walk(f: &mut Formatter<'_>, walk: &Walk) -> fmt::Result {
         }
     };
     if walk.steps.is_empty() {
-        return out.line("none is left to ask");
+        return out.line("no pool is left to try");
     }
     for step in &walk.steps {
         match step {

@@ -256,7 +256,7 @@ impl Found {
         let unread = |error: MaxMindDbError| match error {
             MaxMindDbError::Decoding { .. } => {
                 let kind = &reader.metadata().database_type;
-                format!("its records have a layout that is not read, that of \"{kind}\": {error}")
+                format!("Waypost cannot read records in its layout, that of \"{kind}\": {error}")
             }
             error => broken(error),
         };

@@ -75,9 +75,9 @@ impl Instead {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Before => "the zone is served as it was",
-            Self::Kept => "the zone is served as it was last good",
+            Self::Kept => "the zone is served in its last good form",
             Self::Itself => "the zone is served although tests of it fail: it has no earlier form",
-            Self::Nothing => "its names answer SERVFAIL: the zone was never good",
+            Self::Nothing => "waypost answers SERVFAIL for its names: the zone has no earlier form",
         }
     }
 }

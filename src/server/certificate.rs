@@ -111,9 +111,7 @@ impl CertificateFiles {
             }
             Err(problem) => {
                 (self.refused_at, self.is_short) = (None, problem.is_passing);
-                error!(
-                    "certificate refused: what was presented goes on being presented: {problem}"
-                );
+                error!("certificate refused: waypost keeps presenting the previous one: {problem}");
             }
         }
     }
@@ -124,7 +122,7 @@ impl CertificateFiles {
             0 | 1 => String::new(),
             len => format!(" and {} more", len - 1),
         };
-        let name = names.first().map_or("no name of DNS", String::as_str);
+        let name = names.first().map_or("no DNS name", String::as_str);
         let until = ends.as_deref().unwrap_or("an unknown day");
         info!(
             %file, names = names.join(" "), ends,
@@ -169,8 +167,8 @@ fn read(
         Ok(chain) if !chain.is_empty() => chain,
         _ => {
             return fail(format!(
-                "{chain_name} holds no certificate in PEM form: lines between \
-                 \"-----BEGIN CERTIFICATE-----\" and its END"
+                "{chain_name} holds no certificate in PEM form: put the certificate there, with \
+                 the lines \"-----BEGIN CERTIFICATE-----\" and \"-----END CERTIFICATE-----\""
             ));
         }
     };
@@ -183,8 +181,8 @@ fn read(
             )
         } else {
             format!(
-                "{key_name} holds no private key in PEM form: lines between \
-                 \"-----BEGIN PRIVATE KEY-----\" and its END"
+                "{key_name} holds no private key in PEM form: put the key there, with the lines \
+                 \"-----BEGIN PRIVATE KEY-----\" and \"-----END PRIVATE KEY-----\""
             )
         });
     };
@@ -193,14 +191,14 @@ fn read(
         Ok(certified) => Ok((certified, validity)),
         Err(TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => fail(format!(
             "the key in {key_name} does not belong to the first certificate in {chain_name}: \
-             take both from the same issue, the server's own certificate first"
+             put there the certificate that was issued for this key, and the others after it"
         )),
         Err(TlsError::InvalidCertificate(_)) => fail(format!(
             "the first certificate in {chain_name} cannot be read: have it issued again"
         )),
         Err(_) => fail(format!(
-            "the key in {key_name} is of no kind that is supported: use ECDSA with P-256 or P-384, \
-             Ed25519, or RSA from 2048 bits on"
+            "waypost does not support the kind of key in {key_name}: use ECDSA with P-256 or \
+             P-384, Ed25519, or RSA with at least 2048 bits"
         )),
     }
 }

@@ -184,7 +184,10 @@ impl Control {
         let Some(certificate) = &mut self.certificate else { return };
         // As with zones: a panic while reading files must not stop the checks.
         if catch_unwind(AssertUnwindSafe(|| certificate.refresh(wished))).is_err() {
-            error!("certificate refused: reading it panicked; the one before goes on being used");
+            error!(
+                "certificate refused: waypost panicked while reading it, please report this; the \
+                 previous certificate stays in use"
+            );
         }
     }
 
@@ -192,7 +195,10 @@ impl Control {
     fn refresh_settings(&mut self) -> Vec<&'static str> {
         let settings = &mut self.settings;
         let Ok(changed) = catch_unwind(AssertUnwindSafe(|| settings.refresh())) else {
-            error!("settings refused: reading them panicked; those before go on holding");
+            error!(
+                "settings refused: waypost panicked while reading them, please report this; the \
+                 previous settings stay in force"
+            );
             return Vec::new();
         };
         self.publisher.set_policy(Arc::clone(self.settings.policy()));
@@ -203,7 +209,10 @@ impl Control {
     fn refresh_geo(&mut self, wished: bool) -> bool {
         let geo = &mut self.geo;
         let Ok(moved) = catch_unwind(AssertUnwindSafe(|| geo.refresh(wished))) else {
-            error!("database refused: reading it panicked; those before go on being used");
+            error!(
+                "database refused: waypost panicked while reading it, please report this; the \
+                 previous databases stay in use"
+            );
             return false;
         };
         if moved {
@@ -230,7 +239,8 @@ impl Control {
         let update = || self.catalog.update(&is_written, started);
         let Ok(update) = catch_unwind(AssertUnwindSafe(update)) else {
             error!(
-                "reload refused: loading the zones panicked; what was served goes on being served"
+                "reload refused: waypost panicked while loading the zones, please report this; it \
+                 keeps serving the previous zones"
             );
             let panicked = Update { is_refused: true, ..Update::default() };
             return self.finish_reload(
@@ -341,10 +351,10 @@ pub(super) fn log_update(update: &Update, served: &BTreeMap<Name, Served>) {
     match (update.is_refused, update.before.is_empty()) {
         (true, true) => {
             let kept = counted(zones, "zone");
-            error!(zones, "zone directory refused: {kept} of it served as they were last good");
+            error!(zones, "zone directory refused: waypost serves {kept} in the last good form");
         }
         (true, false) => {
-            error!(zones, "reload refused: what was served goes on being served");
+            error!(zones, "reload refused: waypost keeps serving the previous zones");
         }
         (false, _) => {}
     }

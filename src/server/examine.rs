@@ -44,8 +44,8 @@ fn examine_states(path: &Path) -> Option<Diagnostic> {
     };
     let error = tried.and_then(|_| fs::remove_file(beside)).err()?;
     let message = format!("cannot keep states in {}: {error}", path.display());
-    let help = "state_file names a file in a directory that is there, and that the user who serves \
-                can write to";
+    let help = "let state_file name a file in a directory that exists, and that the user who runs \
+                `waypost serve` can write to";
     Some(Diagnostic { help: Some(help.to_owned()), ..Diagnostic::unplaced(message) })
 }
 

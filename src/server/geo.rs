@@ -131,7 +131,7 @@ impl Followed {
             Err(_) if was_short && self.is_short => false,
             Err(problem) => {
                 let goes_on = match self.database {
-                    Some(_) => "what was read before goes on being used",
+                    Some(_) => "the database that was read before stays in use",
                     None => "clients are located without it",
                 };
                 error!("database refused: {goes_on}: {problem}");

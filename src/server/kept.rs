@@ -173,8 +173,8 @@ fn tell(path: &Path, error: &std::io::Error) {
     let file = path.display();
     warn!(
         %file, %error,
-        "cannot keep zones in {file}: {error}: one that is broken at the next start will answer \
-         SERVFAIL"
+        "cannot keep zones in {file}: {error}; a zone whose file is broken at the next start will \
+         answer SERVFAIL"
     );
 }
 

@@ -219,8 +219,8 @@ impl Loader {
         diagnostics.extend(config::duplicate_zones(&zones));
         if self.known.is_empty() {
             diagnostics.push(Diagnostic::unplaced(format!(
-                "no zone file in {}: a zone stands in NAME.toml, or in NAME.zone if it is a \
-                 master file",
+                "no zone file in {}: write a zone to NAME.toml there, or put a master file \
+                 there as NAME.zone",
                 self.directory.display()
             )));
         }
@@ -330,8 +330,8 @@ fn undelegated(zones: &[Arc<Zone>]) -> Vec<Diagnostic> {
         let (child, parent) = (zone.origin(), parent.origin());
         let message = format!("{parent} does not delegate {child}, which is a zone here too");
         let help = format!(
-            "give {child} in {parent} NS records: without them resolvers are told that there is \
-             no such name"
+            "add NS records for {child} to {parent}: without them, {parent} tells resolvers that \
+             {child} does not exist"
         );
         Diagnostic {
             severity: Severity::Warning,
@@ -346,7 +346,7 @@ fn undelegated(zones: &[Arc<Zone>]) -> Vec<Diagnostic> {
 fn failed(source: &Arc<Source>, test: &zone::Test, failure: &Failure) -> Diagnostic {
     let (message, place) =
         ("this test fails".to_owned(), Some((Arc::clone(source), test.written.clone())));
-    let background = format!("why that came:\n{}", failure.why);
+    let background = format!("the way to that answer:\n{}", failure.why);
     Diagnostic {
         place,
         label: failure.message.clone(),
@@ -359,7 +359,7 @@ fn failed(source: &Arc<Source>, test: &zone::Test, failure: &Failure) -> Diagnos
 fn cannot_locate(zone: &Zone) -> Option<Diagnostic> {
     let message = || {
         let origin = zone.origin();
-        format!("routes of {origin} ask where clients are, and nothing says so")
+        format!("routes of {origin} depend on where clients are, but no data says where they are")
     };
     let help = "name databases in [geo] of waypost.toml: databases = [\"GeoLite2-City.mmdb\"]";
     zone.asks_geo().then(|| Diagnostic {

@@ -414,7 +414,9 @@ pub(crate) fn counted(count: usize, thing: &str) -> String {
 /// Logs the data by which clients are located.
 fn log_geo(geo: &GeoFiles, problems: &[GeoError]) {
     // Answering clients without locating them is better than not answering.
-    problems.iter().for_each(|problem| error!("clients are located without it: {problem}"));
+    for problem in problems {
+        error!("database refused: clients are located without it: {problem}");
+    }
     geo.log();
 }
 
@@ -462,11 +464,11 @@ fn warn_of_addresses(bound: &Sockets) {
         let over = if over == Over::Udp { "UDP and TCP" } else { over.as_str() };
         warn!(
             %address, over,
-            "this machine does not have the address of {address} yet: queries over {over} are \
-             answered there as soon as it has; see `ip address`"
+            "this machine does not have the address of {address} yet: waypost answers queries \
+             over {over} there as soon as the machine has it; see `ip address`"
         );
     }
-    bound.left_out().iter().for_each(|error| warn!("{error}; it is left out"));
+    bound.left_out().iter().for_each(|error| warn!("{error}; waypost starts without this address"));
 }
 
 /// Returns the addresses of the encrypted transports, each with its transport.

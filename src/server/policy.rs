@@ -68,7 +68,7 @@ impl Settings {
         let next = match read() {
             Ok(next) => next,
             Err(diagnostics) => {
-                error!("settings refused: those before go on holding");
+                error!("settings refused: the previous settings stay in force");
                 log_diagnostics(&diagnostics);
                 return Vec::new();
             }
@@ -76,18 +76,18 @@ impl Settings {
         let later = self.config.needs_restart(&next);
         if !later.is_empty() {
             let keys = later.join(", ");
-            warn!(keys, "settings that hold only after a restart have changed: {keys}");
+            warn!(keys, "restart waypost to apply these changed settings: {keys}");
         }
         match self.take_over(next) {
             Ok(changed) => {
                 if !changed.is_empty() {
                     let keys = changed.join(", ");
-                    info!(keys, "settings read again; these hold from now on: {keys}");
+                    info!(keys, "settings read again; these have changed and are in force: {keys}");
                 }
                 changed
             }
             Err(error) => {
-                error!("settings refused: {error}; those before go on holding");
+                error!("settings refused: {error}; the previous settings stay in force");
                 Vec::new()
             }
         }

@@ -23,8 +23,8 @@ pub(super) fn raise_descriptor_limit(connections: usize, probes: usize) {
         Ok(limit) => warn!(
             limit,
             needed,
-            "too few open files are allowed, {limit} of {needed}: raise `ulimit -n`, or LimitNOFILE= \
-             in systemd"
+            "this process may open only {limit} files, but may need {needed}: raise `ulimit -n`, \
+             or LimitNOFILE= in systemd"
         ),
         Err(error) => warn!("cannot read the limit of open files: {error}"),
     }

@@ -97,7 +97,7 @@ impl Standings {
             }
         }
         if let Some(more) = told.checked_sub(LINES_MAX).filter(|more| *more > 0) {
-            warn!(target: TARGET, services = more, "{more} more services stand otherwise than before");
+            warn!(target: TARGET, services = more, "{more} more services have changed");
         }
     }
 }
@@ -163,19 +163,20 @@ impl Change<'_> {
             Mode::Open => match self.plan().on_all_down() {
                 OnAllDown::All => error!(
                     target: TARGET, service,
-                    "{service}: nothing is up{whom}, answering with all{} (on_all_down = \"all\")",
-                    if of.is_empty() { " of it" } else { &of }
+                    "{service}: no endpoint is up{whom}, answering with all endpoints{of} \
+                     (on_all_down = \"all\")"
                 ),
                 OnAllDown::None => error!(
                     target: TARGET, service,
-                    "{service}: nothing is up{whom}, answering with nothing (on_all_down = \"none\")"
+                    "{service}: no endpoint is up{whom}, answering with no records \
+                     (on_all_down = \"none\")"
                 ),
                 OnAllDown::Pool(at) => {
                     let pool = self.names(1 << (at.0 & 63));
                     error!(
                         target: TARGET, service,
-                        "{service}: nothing is up{whom}, answering with all of {pool} \
-                         (on_all_down = {pool:?})"
+                        "{service}: no endpoint is up{whom}, answering with all endpoints of \
+                         {pool} (on_all_down = {pool:?})"
                     );
                 }
             },
@@ -185,12 +186,13 @@ impl Change<'_> {
             ),
             Mode::AnyUp => warn!(
                 target: TARGET, service,
-                "{service}: no pool has its min_up{whom}, answering with what is up{of}"
+                "{service}: no pool has its min_up{whom}, answering with the endpoints{of} that \
+                 are up"
             ),
             Mode::MinUp => {
                 let ended = match was.mode {
-                    Mode::Open => "something is up again",
-                    Mode::Drained => "not only drained endpoints are left any more",
+                    Mode::Open => "an endpoint is up again",
+                    Mode::Drained => "endpoints that are not drained are up again",
                     _ => "a pool has its min_up again",
                 };
                 let led = if self.is.is_whole() { "all pools".to_owned() } else { led };
@@ -286,17 +288,17 @@ mod tests {
         let mut scene = Scene::new(&zone);
         assert_eq!(scene.lines(&[0, 1], Showing::DOWN), [""; 0]);
         assert_eq!(scene.lines(&[0], Showing::DOWN), [""; 0], "a pool of one is usable");
-        let all = "ERROR web.example.com.: nothing is up, answering with all of it \
+        let all = "ERROR web.example.com.: no endpoint is up, answering with all endpoints \
                    (on_all_down = \"all\")";
         assert_eq!(scene.lines(&[], Showing::DOWN), [all]);
         assert_eq!(scene.lines(&[], Showing::DOWN), [""; 0]);
-        let again = "INFO web.example.com.: something is up again, clients go to all pools";
+        let again = "INFO web.example.com.: an endpoint is up again, clients go to all pools";
         assert_eq!(scene.lines(&[1], Showing::DOWN), [again]);
         let drained =
             "WARN web.example.com.: only drained endpoints are left, answering with those";
         assert_eq!(scene.lines(&[], Showing::DRAINED), [drained]);
         let none = zone.replace("endpoints", "on_all_down = \"none\"\nendpoints");
-        let nothing = "ERROR web.example.com.: nothing is up, answering with nothing \
+        let nothing = "ERROR web.example.com.: no endpoint is up, answering with no records \
                        (on_all_down = \"none\")";
         assert_eq!(Scene::new(&none).lines(&[], Showing::DOWN), [nothing]);
     }
@@ -308,12 +310,13 @@ mod tests {
         let left =
             "WARN web.example.com.: eu is not usable (1 of 3 endpoints up), clients go to us";
         assert_eq!(scene.lines(&[0, 3], Showing::DOWN), [left]);
-        let thin = "WARN web.example.com.: no pool has its min_up, answering with what is up of eu";
+        let thin = "WARN web.example.com.: no pool has its min_up, answering with the endpoints of \
+                    eu that are up";
         assert_eq!(scene.lines(&[0], Showing::DOWN), [thin]);
-        let open = "ERROR web.example.com.: nothing is up, answering with all of eu \
+        let open = "ERROR web.example.com.: no endpoint is up, answering with all endpoints of eu \
                     (on_all_down = \"all\")";
         assert_eq!(scene.lines(&[], Showing::DOWN), [open]);
-        let again = "INFO web.example.com.: something is up again, clients go to us";
+        let again = "INFO web.example.com.: an endpoint is up again, clients go to us";
         assert_eq!(scene.lines(&[3], Showing::DOWN), [again]);
         let back = "INFO web.example.com.: eu is usable again, clients go there again where their \
                     routes say so";
@@ -324,8 +327,8 @@ mod tests {
     fn clients_of_a_route_that_leads_nowhere_are_told_apart() {
         let routes = "[[services.web.routes]]\nfrom = { net = \"10.0.0.0/8\" }\nto = [\"us\"]\n";
         let mut scene = Scene::new(&format!("{HEAD}{POOLS}{routes}"));
-        let some = "ERROR web.example.com.: nothing is up for some clients, answering with all of \
-                    us (on_all_down = \"all\")";
+        let some = "ERROR web.example.com.: no endpoint is up for some clients, answering with all \
+                    endpoints of us (on_all_down = \"all\")";
         assert_eq!(scene.lines(&[0, 1, 2], Showing::DOWN), [some]);
     }
 
@@ -341,6 +344,6 @@ mod tests {
         let head = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n";
         let lines = Scene::new(&format!("{head}{services}")).lines(&[], Showing::DOWN);
         assert_eq!(lines.len(), LINES_MAX + 1);
-        assert_eq!(lines[LINES_MAX], "WARN 30 more services stand otherwise than before");
+        assert_eq!(lines[LINES_MAX], "WARN 30 more services have changed");
     }
 }

@@ -63,8 +63,9 @@ impl States {
                 let file = path.display();
                 warn!(
                     %file,
-                    "another process keeps its states in {file}: starting without, and keeping \
-                     none as long as it runs; give each a state_file of its own"
+                    "another process keeps its states in {file}: this one starts without \
+                     earlier states, and keeps none while the other runs; give each server a \
+                     state_file of its own"
                 );
                 return Vec::new();
             }
@@ -79,19 +80,26 @@ impl States {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
             Err(error) => {
                 let file = path.display();
-                warn!(%file, %error, "cannot read the states kept in {file}: {error}; starting without");
+                warn!(
+                    %file, %error,
+                    "cannot read the states kept in {file}: {error}; starting without earlier \
+                     states"
+                );
                 return Vec::new();
             }
         };
         let Some((written, kept)) = parse(&text) else {
             let file = path.display();
-            warn!(%file, "the states kept in {file} are damaged: starting without");
+            warn!(%file, "the states kept in {file} are damaged: starting without earlier states");
             return Vec::new();
         };
         let age = i64::from(clock.unix()) - i64::from(written);
         if !(0..=max_age.as_secs() as i64).contains(&age) {
             let file = path.display();
-            info!(%file, age_s = age, "the states kept in {file} are too old ({age} s): starting without");
+            info!(
+                %file, age_s = age,
+                "the states kept in {file} are too old ({age} s): starting without earlier states"
+            );
             return Vec::new();
         }
         let (file, states) = (path.display(), kept.len());
@@ -133,7 +141,10 @@ impl States {
             return;
         };
         let file = path.display();
-        warn!(%file, %error, "cannot keep the states in {file}: {error}; a restart will begin without");
+        warn!(
+            %file, %error,
+            "cannot keep the states in {file}: {error}; a restart will begin without them"
+        );
         self.has_failed = true;
     }
 }

@@ -25,6 +25,6 @@ pub(super) fn stopping() {
 /// Sends a notice; does nothing if there is no service manager.
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        warn!("cannot tell the service manager at NOTIFY_SOCKET: {error}");
+        warn!("cannot notify the service manager at NOTIFY_SOCKET: {error}");
     }
 }

@@ -133,7 +133,10 @@ impl Watcher {
             Ok(kernel)
         });
         let kernel = kernel.inspect_err(|error| {
-            warn!("no file notifications ({error}): changes are seen within a few seconds");
+            warn!(
+                "the system does not notify waypost of changed files ({error}): it sees changes \
+                 only after a few seconds"
+            );
         });
         self.kernel = kernel.ok();
     }

@@ -125,7 +125,7 @@ impl<R: Respond> Door<R> {
                         let more = and_more(unsaid);
                         tracing::warn!(
                             unsaid,
-                            "cannot accept connections, going on: {error}{more}"
+                            "cannot accept connections, trying again: {error}{more}"
                         );
                     }
                     tokio::time::sleep(REST).await;

@@ -175,7 +175,7 @@ impl Threads {
         // This sender must go, or the channel never closes.
         self.alive = mpsc::channel().0;
         if self.all_ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::warn!("a transport thread does not end; leaving it behind");
+            tracing::warn!("a transport thread does not end; waypost stops without waiting for it");
             return;
         }
         for handle in self.handles.drain(..) {

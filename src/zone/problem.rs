@@ -119,7 +119,7 @@ impl fmt::Display for Problem {
             Self::SeveralAliases => "an owner can have only one CNAME or DNAME",
             Self::ServiceNotInAuthority => "this service lies under a delegation or DNAME",
             Self::ServiceBesideData => "a service cannot share its name with addresses, a CNAME or another service",
-            Self::ServiceBesideSameType => "the service of this name has records of this type by its `https` or `txt`",
+            Self::ServiceBesideSameType => "the `https` or `txt` of the service makes records of this type here, too",
             Self::TargetBesideData => "a service with `target` endpoints answers CNAME, which cannot stand beside other data",
             Self::NoSoa => "the zone has no SOA record",
             Self::SeveralSoa => "the zone has more than one SOA record",

@@ -98,7 +98,7 @@ for signal in USR2 ALRM PIPE VTALRM PROF IO PWR STKFLT XCPU XFSZ WINCH URG RTMIN
 done
 kill -s USR1 "$pid"
 test_that "SIGUSR1 logs all states" says \
-    'web\.example\.com\./alpha is (up|down|unknown) for .* by its http check of 127\.0\.0\.11:8080: .+'
+    'web\.example\.com\./alpha has been (up|down|unknown) for .* by its http check of 127\.0\.0\.11:8080: .+'
 test_that "and it lives on" answers 127.0.0.1
 
 # Its memory belongs to root: even the user that it runs as here, who is not root, may not read it.

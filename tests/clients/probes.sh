@@ -118,11 +118,11 @@ wrong-body|body lacks the expected text
 expired|TLS: certificate expired
 wrong-name|TLS: certificate is for another name
 stranger|TLS: certificate from an unknown issuer
-not-redis|what came back is not the protocol of the check
+not-redis|the reply is not in the protocol of the check
 no-data|NXDOMAIN, expected NOERROR
 too-near|TLS: certificate expires in 2 days and 23 hours
 no-value|body lacks the expected value at "/checks/0/errors"
-not-grpc|what came back is not the protocol of the check
+not-grpc|the reply is not in the protocol of the check
 no-route|network unreachable
 EOF
 test_that "icmp: an address of this machine answers" turned icmp up "$(now)" 'echo reply'

@@ -94,7 +94,7 @@ fn clients_of_a_file_are_spread_by_what_each_part_of_a_network_gets() {
     let (output, _) = waypost_with(&[("example.com.toml", zone)], &arguments);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
-    assert!(errors.contains("population:1: x is no weight: a number from 0 on"), "{errors}");
+    assert!(errors.contains("population:1: x is no weight: write a number from 0 up"), "{errors}");
     assert!(errors.contains("population:2: here is neither an address nor a network"), "{errors}");
 }
 

@@ -69,15 +69,15 @@ fn explained(arguments: &[&str]) -> Value {
 #[test]
 fn the_text_tells_the_whole_way() {
     let text = waypost(&["explain", "blog.example.com", "--client", "198.51.100.9"]);
-    let expected = r#"from       the zone files: all is held to be up, but for `state` and --down
+    let expected = r#"from       the zone files: every endpoint counts as up, except by `state` and --down
 name       blog.example.com.: an alias (CNAME)
 zone       example.com.
 
 name       web.example.com.: a service
 zone       example.com.
 client     198.51.100.9, the source
-           Germany (DE), Europe (EU), at 52.50, 13.40; says waypost.toml
-           AS64500; says waypost.toml
+           Germany (DE), Europe (EU), at 52.50, 13.40; according to waypost.toml
+           AS64500; according to waypost.toml
 routes     1. country DE or FR → ["eu", "us"]
               taken: its country is Germany (DE)
            2. net 10.0.0.0/8 → { split = { eu = 95, us = 5 } }
@@ -138,7 +138,7 @@ fn a_pool_that_is_passed_over_says_why() {
             "usable": why.is_empty(), "why": why,
         } })
     };
-    assert_eq!(steps[0], pool("eu", 1, 4, 0.5, "less is up than its min_up"));
+    assert_eq!(steps[0], pool("eu", 1, 4, 0.5, "the share that is up is below its min_up"));
     assert_eq!(steps[1], pool("us", 1, 1, 0.0, ""));
     let fra1 = &service["pools"][0]["endpoints"][0];
     assert_eq!((&fra1["name"], &fra1["addresses"][0]["state"]), (&json!("fra1"), &json!("down")));
@@ -183,7 +183,7 @@ fn what_is_no_service_says_what_it_is() {
         ("dev.example.com", "nothing but names below it"),
         ("x.lab.example.com", "a delegation: others answer for it"),
         ("missing.example.com", "nothing: no such name"),
-        ("elsewhere.example", "no zone of ours"),
+        ("elsewhere.example", "in no zone of this directory"),
     ] {
         assert_eq!(explained(&[name])["hops"][0]["found"], json!(found), "{name}");
     }

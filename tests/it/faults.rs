@@ -46,7 +46,7 @@ fn down_now(server: &TestServer) -> usize {
     let mut states = HashMap::new();
     for line in server.lines() {
         for (words, state) in
-            [(" is down: ", "down"), (" is up: ", "up"), (" is held as up ", "up")]
+            [(" is down: ", "down"), (" is up: ", "up"), (" is set back to up ", "up")]
         {
             if let Some((before, _)) = line.split_once(words) {
                 states.insert(before.rsplit(' ').next().unwrap_or_default().to_owned(), state);
@@ -131,7 +131,7 @@ fn when_everything_fails_at_once_it_is_not_believed_for_a_while() {
     assert_eq!(answers(&server).len(), 8);
     drop(listeners);
     let line = server.wait_for_line("states are frozen", PATIENCE);
-    assert!(line.contains("of 12 began to fail within 700ms"), "{line}");
+    assert!(line.contains("of 12 probed addresses began to fail within 700ms"), "{line}");
     std::thread::sleep(Duration::from_secs(2));
     let are_down = || down_now(&server);
     assert_eq!(are_down(), 0, "nothing turns while it holds");
@@ -142,7 +142,7 @@ fn when_everything_fails_at_once_it_is_not_believed_for_a_while() {
     server.wait_for_line("127-0-0-1 is down", PATIENCE);
     assert_eq!(are_down(), 1);
     drop(back);
-    server.wait_for_line("which is believed now", PATIENCE);
+    server.wait_for_line("Waypost believes these failures now", PATIENCE);
     let deadline = Instant::now() + PATIENCE;
     while are_down() < 12 {
         assert!(Instant::now() < deadline, "{:#?}", server.lines());

@@ -22,7 +22,7 @@ fn a_new_zone_is_right_and_has_tests_that_hold() {
     let cases: [(&[&str], &str); 4] = [
         (&[], "2 endpoints, 2 tests hold"),
         (&mixed, "3 endpoints, 2 tests hold"),
-        (&["--endpoint", "2001:db8::1"], "1 endpoint, 1 test hold"),
+        (&["--endpoint", "2001:db8::1"], "1 endpoint, 1 test holds"),
         (&["--zones", "else/where"], "2 endpoints, 2 tests hold"),
     ];
     for (arguments, holds) in cases {

@@ -79,7 +79,7 @@ fn a_replaced_database_moves_clients_and_a_damaged_one_does_not() {
     for (times, damaged) in [&b""[..], &database("DE")[..40], &[7; 4096]].into_iter().enumerate() {
         replace(&path, damaged);
         let line = server.wait_for_lines("database refused", times + 1, PATIENCE).remove(times);
-        assert!(line.contains("what was read before goes on being used"), "{line}");
+        assert!(line.contains("the database that was read before stays in use"), "{line}");
         assert!(line.contains("places.mmdb"), "{line}");
         assert_eq!(answer(&mut udp), IpAddr::from([192, 0, 2, 2]));
     }

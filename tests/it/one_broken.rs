@@ -89,7 +89,7 @@ fn the_other_zones_reload_and_start_and_the_broken_one_is_served_as_it_was() {
     let server = serve(&zones);
     assert!(others(&server), "the others start");
     assert!(answers(&server, 'c', "192.0.2.1"), "it is served as it was");
-    server.wait_for_line("is refused: the zone is served as it was last good", PATIENCE);
+    server.wait_for_line("is refused: the zone is served in its last good form", PATIENCE);
 
     write_zone(&zones, 'c', "192.0.2.3");
     wait_for("it is mended", || answers(&server, 'c', "192.0.2.3"));

@@ -48,13 +48,13 @@ fn who_it_is_changes_at_a_reload_and_mistakes_change_nothing() {
 
     name_it(&settings, "two", "[checks]\nconcurrency = 7\n");
     server.signal("HUP");
-    server.wait_for_line("these hold from now on: [identity]", PATIENCE);
-    server.wait_for_line("hold only after a restart have changed: [checks]", PATIENCE);
+    server.wait_for_line("these have changed and are in force: [identity]", PATIENCE);
+    server.wait_for_line("restart waypost to apply these changed settings: [checks]", PATIENCE);
     says("two");
 
     name_it(&settings, "three", "[checks]\nconcurrensy = 7\n");
     server.signal("HUP");
-    server.wait_for_line("settings refused: those before go on holding", PATIENCE);
+    server.wait_for_line("settings refused: the previous settings stay in force", PATIENCE);
     server.wait_for_line("concurrensy", PATIENCE);
     says("two");
 }

@@ -17,7 +17,7 @@ use super::tls::{Handshake, host_name};
 use super::{Outlets, Passed, Reason, WINDOW};
 use crate::zone::{GrpcCheck, StatusRange};
 
-const UNUSABLE_AUTHORITY: Reason = Reason::Unusable("the check's host is no authority of a URL");
+const UNUSABLE_AUTHORITY: Reason = Reason::Unusable("the check's host cannot stand in a URL");
 
 /// The longest reply that is read, in octets; a server that works sends seven.
 const REPLY_MAX: usize = 1024;
@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(judged("0", &[0; 5]), "it takes no clients: UNKNOWN");
         assert_eq!(judged("5", b""), "it takes no clients: NOT_FOUND");
         assert_eq!(judged("12", b""), "it takes no clients: UNIMPLEMENTED");
-        let other = "what came back is not the protocol of the check";
+        let other = "the reply is not in the protocol of the check";
         for reply in [&state(4)[..], &state(1)[..6], b"", &[1, 0, 0, 0, 2, 8, 1]] {
             assert_eq!(judged("0", reply), other);
         }

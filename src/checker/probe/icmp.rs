@@ -12,8 +12,8 @@ use super::connect::{self, Dialer};
 
 /// The reason for a probe that this machine forbids; it tells the operator what to do.
 const NOT_ALLOWED: Reason = Reason::Barred(
-    "this machine allows waypost no echo requests: set net.ipv4.ping_group_range to its group, or \
-     give it CAP_NET_RAW, and let its packet filter pass them",
+    "this machine does not let waypost send echo requests: set net.ipv4.ping_group_range to its \
+     group, or give it CAP_NET_RAW, and let its packet filter pass them",
 );
 
 /// The types of messages, by family: IPv4, IPv6.

@@ -251,7 +251,7 @@ impl fmt::Display for Reason {
             Self::CannotRun(kind) => write!(f, "the command cannot be run: {kind}"),
             Self::ExpiresIn(left) => write!(f, "TLS: certificate expires in {left}"),
             Self::NotReady(code) => write!(f, "it takes no clients: {}", code.as_str()),
-            Self::NotItsProtocol => f.write_str("what came back is not the protocol of the check"),
+            Self::NotItsProtocol => f.write_str("the reply is not in the protocol of the check"),
             Self::UnwantedRcode { found, wanted } => {
                 write!(f, "{}, expected {wanted}", found.as_str())
             }
@@ -260,7 +260,9 @@ impl fmt::Display for Reason {
             Self::Reset => f.write_str("connection reset"),
             Self::Closed => f.write_str("connection closed too early"),
             Self::Connection(kind) => write!(f, "{kind}"),
-            Self::Stalled(time) => write!(f, "this process stood still for {time:.1?} meanwhile"),
+            Self::Stalled(time) => {
+                write!(f, "this process stood still for {time:.1?} during the probe")
+            }
             Self::Barred(why) => f.write_str(why),
             Self::Local => f.write_str("this machine has no descriptor, port or memory left"),
             Self::NoConnection(timeout) => write!(f, "no connection within {timeout:?}"),

@@ -431,7 +431,7 @@ async fn said(address: SocketAddr, kind: CheckKind) -> Result<String, String> {
 }
 
 const READY: Result<&str, &str> = Ok("ready");
-const OTHER: Result<&str, &str> = Err("what came back is not the protocol of the check");
+const OTHER: Result<&str, &str> = Err("the reply is not in the protocol of the check");
 
 fn as_text(found: &Result<String, String>) -> Result<&str, &str> {
     found.as_deref().map_err(String::as_str)

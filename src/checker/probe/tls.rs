@@ -27,11 +27,12 @@ use crate::zone::{ClientCertificate, TlsOptions};
 
 const UNUSABLE_CA: Reason =
     Reason::Unusable("the check's ca holds no usable certificates: it must be PEM");
-const NO_SYSTEM_CA: Reason =
-    Reason::Unusable("this system has no certificate authorities: install them or set ca");
+const NO_SYSTEM_CA: Reason = Reason::Unusable(
+    "this system has no certificate authorities: install them, or set ca in the check",
+);
 const UNUSABLE_NAME: Reason = Reason::Unusable("the check's server_name is not a host name");
 const UNUSABLE_OWN: Reason = Reason::Unusable(
-    "the check's client_certificate and client_key are no certificate and its key in PEM form",
+    "the check's client_certificate and client_key do not hold a certificate and its key as PEM",
 );
 const UNUSABLE_TLS: Reason = Reason::Unusable("no TLS could be set up for the check");
 

@@ -157,11 +157,13 @@ fn in_our_words(message: &str) -> String {
         "string values must be quoted" => {
             "expected a value; a string stands in quotes, such as \"10s\"".to_owned()
         }
-        KEY_ALONE => "expected `=` and a value behind this key".to_owned(),
+        KEY_ALONE => "expected `=` and a value after this key".to_owned(),
         "missing comma between array elements" => {
-            "expected a comma, or the end of the list before".to_owned()
+            "expected a comma or the end of the list before this".to_owned()
         }
-        "cannot recurse further; max recursion depth met" => "nests too deeply".to_owned(),
+        "cannot recurse further; max recursion depth met" => {
+            "tables and lists nest too deeply here".to_owned()
+        }
         "invalid float" => {
             "invalid number; an address stands in quotes, such as \"192.0.2.53\"".to_owned()
         }

@@ -300,8 +300,8 @@ fn includes_stay_in_the_directory_and_end() {
         outcome.mistakes,
         [
             "1:10 `missing.inc`: cannot read zones/missing.inc: no such file",
-            "2:10 `../other.inc`: this path leaves the zone directory, zones",
-            "3:10 `/etc/hostname`: this path leaves the zone directory, zones",
+            "2:10 `../other.inc`: this path leaves the zone directory, zones: move the file there",
+            "3:10 `/etc/hostname`: this path leaves the zone directory, zones: move the file there",
             "a.inc:1:2 `A`: this line repeats the owner of the line before, but there is none \
              (start the line with an owner, such as `@`)",
             "b.inc:1:10 `a.inc`: zones/a.inc includes itself",

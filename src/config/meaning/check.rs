@@ -199,8 +199,9 @@ impl Builder<'_> {
         if check.kind.is_none() && check.at_least.is_none() && !check.broken {
             let diagnostic = self.decoder.error(span, "missing key `kind`");
             diagnostic.label = "needs `kind = …`".to_owned();
-            diagnostic.help =
-                Some("or one of `all`, `any`, `at_least`, `not` and `service`".to_owned());
+            diagnostic.help = Some(
+                "write it, or one of `all`, `any`, `at_least`, `not` and `service`".to_owned(),
+            );
         }
         let interval = self.decoder.period(&check.interval, INTERVAL);
         let jitter = self.decoder.period(&check.jitter, (Period::secs(0), Period(interval / 2)));

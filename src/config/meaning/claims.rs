@@ -188,7 +188,7 @@ fn help(conflict: &Conflict, is_toml: bool) -> Option<String> {
         Problem::NoNs => "write `@ NS ns1` and the address of each name server",
         Problem::NoSoa => "write `@ SOA ns1 hostmaster 1 4h 1h 2w 5m`",
         Problem::UnequalTtls => "give all records of one name and type the same TTL",
-        Problem::ServiceBesideSameType => "keep one of the two",
+        Problem::ServiceBesideSameType => "keep these, or the `https` or `txt`",
         Problem::TargetBesideData => "move the service to a name of its own, below the apex",
         Problem::NameserverWithoutAddress => {
             "add its A or AAAA record, or end the name with a dot if it lies elsewhere"
@@ -197,7 +197,9 @@ fn help(conflict: &Conflict, is_toml: bool) -> Option<String> {
             "move it to the servers that this name is delegated to"
         }
         Problem::DataBelowDname => "move it below the target of the DNAME",
-        Problem::DnameAtWildcard => "write a DNAME at each name that has names below it to rename",
+        Problem::DnameAtWildcard => {
+            "write a DNAME at each name below which names are to be renamed"
+        }
         Problem::DoubledOrigin => return Some(without_origin(&conflict.owner)),
         Problem::TargetMissing => {
             let target = conflict.target.as_ref();
@@ -207,11 +209,13 @@ fn help(conflict: &Conflict, is_toml: bool) -> Option<String> {
             });
         }
         Problem::TargetWithoutAddress => "add its A or AAAA record",
-        Problem::TargetIsAlias => "name what the alias leads to (RFC 2181 §10.3)",
+        Problem::TargetIsAlias => "write the name to which the alias leads (RFC 2181 §10.3)",
         Problem::NoGlue => "add its A or AAAA record as glue",
         Problem::MailboxWithAt => "write a dot in place of the `@`: `hostmaster.example.com.`",
         Problem::SrvBelowWildcard => "write a service for each name that needs SRV",
-        Problem::SharedAddress => "give it a port of its own, or one endpoint more weight",
+        Problem::SharedAddress => {
+            "give this endpoint a port of its own, or leave it out and give the other more weight"
+        }
         _ => return None,
     };
     Some(help.to_owned())

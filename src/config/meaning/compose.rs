@@ -69,7 +69,7 @@ impl Builder<'_> {
             let count = count.value.as_u16();
             if usize::from(count) > of.value.0.len() {
                 let found = of.value.0.len();
-                let message = format!("at least {count} of {found} can never pass");
+                let message = format!("at least {count} of {found} checks can never pass");
                 self.decoder.error(&key.span, message);
             }
             Some(("at_least", &key.span, many(Some(usize::from(count)), &of.value.0)))
@@ -130,7 +130,7 @@ impl Builder<'_> {
                 continue;
             };
             if matches!(written.value, CheckUse::Off) {
-                self.decoder.error(&written.span, "no check stands here, but one is needed");
+                self.decoder.error(&written.span, "expected a check, and this turns checks off");
             }
             let check = self.used_check(&written);
             found.extend(check.map(|index| Operand::Check(index, written.span)));

@@ -136,8 +136,9 @@ impl Builder<'_> {
             && !name.ends_with('-');
         if !good && written {
             let message = format!("`{name}` cannot be the name of an endpoint");
-            self.decoder.error(span, message).help =
-                Some("a name has letters, digits and hyphens inside, 63 at the most".to_owned());
+            self.decoder.error(span, message).help = Some(
+                "write 1 to 63 letters, digits and hyphens, no hyphen at either end".to_owned(),
+            );
         } else if !good {
             let message = format!("no name for this endpoint can be made from `{name}`");
             self.decoder.error(span, message).help = Some("give it a `name`".to_owned());

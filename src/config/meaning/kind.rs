@@ -222,7 +222,7 @@ impl Builder<'_> {
         hex: Option<&Spanned<Hex>>,
     ) -> Option<Vec<u8>> {
         if let (Some(_), Some(hex)) = (text, hex) {
-            let message = format!("`{key}` says it already");
+            let message = format!("`{key}` is written as well: leave out one of the two");
             self.decoder.error(&hex.span, message);
         }
         let text = text.map(|text| text.value.clone().into_bytes());
@@ -320,7 +320,7 @@ impl Builder<'_> {
             return None;
         };
         if !self.allowed.exec {
-            let message = "no commands are run for checks here";
+            let message = "this server runs no commands for checks";
             let help = "`[checks] exec = true` in waypost.toml lets zone files name commands";
             self.decoder.error(&kind, message).help = Some(help.to_owned());
             return None;
@@ -342,7 +342,7 @@ impl Builder<'_> {
         let (program, arguments) = words.split_first()?;
         if !program.value.starts_with('/') {
             let message = format!("expected an absolute path, found \"{}\"", program.value);
-            let help = "a list of words: no shell reads it, and no PATH is searched";
+            let help = "write the full path of the program: neither a shell nor PATH finds it";
             self.decoder.error(&program.span, message).help = Some(help.to_owned());
             is_sound = false;
         }

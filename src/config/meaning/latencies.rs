@@ -136,7 +136,7 @@ fn network((text, at): &Field<'_>) -> Result<IpNet, Mistake> {
         ));
     };
     if net.trunc() != net {
-        let message = format!("the network {net} has bits set behind its prefix");
+        let message = format!("the network {net} has bits set after its prefix");
         return Err(Mistake::new(message, at, Some(format!("did you mean {}?", net.trunc()))));
     }
     Ok(net)

@@ -42,7 +42,7 @@ impl Builder<'_> {
     /// Reports an address that probes may not go to on this machine.
     fn within_reach(&mut self, address: IpAddr, span: &Range<usize>) {
         let Some(refused) = self.allowed.reach.refuses(address) else { return };
-        let message = format!("no probe goes to {} here", refused.word());
+        let message = format!("probes may not go to {}", refused.word());
         let help = format!("`[checks] allow = \"{address}\"` in waypost.toml lets probes go there");
         self.decoder.error(span, message).help = Some(help);
     }
@@ -82,7 +82,7 @@ impl Builder<'_> {
         let is_path = |text: &str| text.starts_with('/') && !text.contains('\0');
         let socket = self.word(written, is_path, "the absolute path of a Unix socket")?;
         if !self.allowed.reach.is_local_allowed() {
-            let message = "no probe goes to a socket of this machine here";
+            let message = "probes may not go to a socket of this machine";
             let help = "`[checks] allow = \"127.0.0.1\"` in waypost.toml lets probes go there";
             self.decoder.error(&written?.span, message).help = Some(help.to_owned());
         }

@@ -104,8 +104,9 @@ impl Builder<'_> {
         for (key, span) in written {
             let Some(span) = span else { continue };
             let message = format!("a member that is a service has no `{key}`");
-            self.decoder.error(span, message).help =
-                Some("its own endpoints have; only `weight` can stand beside `service`".into());
+            self.decoder.error(span, message).help = Some(format!(
+                "write `{key}` in endpoints of that service; only `weight` can stand here"
+            ));
         }
     }
 
@@ -246,9 +247,9 @@ impl Builder<'_> {
         let taken = (0..).zip(&service.pools).filter(|(at, pool)| is_taken(*at, pool));
         let blocks: usize = taken.map(|(_, pool)| pool.endpoints.len().div_ceil(BLOCK)).sum();
         if blocks > BLOCK {
-            let message = format!("`all` takes `{name}`, with too many endpoints behind it");
+            let message = format!("`all` takes `{name}`, whose services have too many endpoints");
             self.decoder.error(&member.label.span, message).help =
-                Some(format!("{BLOCK} pools of {BLOCK} endpoints are the most"));
+                Some(format!("`all` takes {BLOCK} pools of {BLOCK} endpoints at the most"));
         }
     }
 }

@@ -35,9 +35,9 @@ impl Builder<'_> {
                 spec.txt.as_ref().map(|txt| ("txt", &txt.span)),
             ];
             for (key, span) in written.into_iter().flatten() {
-                let message = format!("`{key}` is never answered: every pool is of targets");
+                let message = format!("`{key}` is never answered: every pool has targets");
                 self.decoder.warning(span, message).help =
-                    Some("what stands at the targets is answered instead".to_owned());
+                    Some("clients get the records of the targets instead".to_owned());
             }
         }
         (https, txt)
@@ -56,8 +56,9 @@ impl Builder<'_> {
             Some(alpn) => {
                 let OneOrMany(names) = &alpn.value;
                 if names.len() > ALPN_NAMES_MAX {
+                    let found = names.len();
                     let message =
-                        format!("{} ALPN names; {ALPN_NAMES_MAX} at the most", names.len());
+                        format!("{found} ALPN names; a service has {ALPN_NAMES_MAX} at the most");
                     self.decoder.error(&alpn.span, message);
                 }
                 names.iter().map(|name| name.value.0.clone()).collect()

@@ -128,7 +128,8 @@ impl Builder<'_> {
             dead.extend(found);
         }
         for Spanned { value: before, span } in dead {
-            let diagnostic = self.decoder.warning(&span, "no client gets here by this");
+            let message = "this value brings no client to the route";
+            let diagnostic = self.decoder.warning(&span, message);
             diagnostic.help = Some(taken_before(&[Spanned::new(before, span)]));
         }
     }
@@ -141,7 +142,7 @@ fn taken_before(routes: &[Spanned<usize>]) -> String {
     let numbers: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
     let (routes, take) = if numbers.len() == 1 { ("route", "takes") } else { ("routes", "take") };
     format!(
-        "{routes} {} of this service {take} it before: the first match decides",
+        "{routes} {} of this service {take} these clients before: the first match decides",
         numbers.join(", ")
     )
 }

@@ -98,7 +98,7 @@ impl Builder<'_> {
         if self.has_apex(Type::NS) {
             let message = "the records have NS records of the apex already";
             self.decoder.error(&nameservers.span, message).help =
-                Some("keep one of the two".to_owned());
+                Some("keep those, or `nameservers`".to_owned());
             return;
         }
         for text in &nameservers.value.0 {

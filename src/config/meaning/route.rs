@@ -100,8 +100,8 @@ impl Builder<'_> {
         if let Some(path) = path.filter(|_| !self.decoder.has_errors())
             && !routes.iter().any(asks)
         {
-            self.decoder.warning(&path.span, "no route asks for these latencies").help =
-                Some("such as `to = { fastest = [\"eu\", \"us\"] }`".to_owned());
+            self.decoder.warning(&path.span, "no route uses these latencies").help =
+                Some("write a route such as `to = { fastest = [\"eu\", \"us\"] }`".to_owned());
         }
     }
 
@@ -128,7 +128,7 @@ impl Builder<'_> {
             To::Fastest(names) => {
                 self.at_most_pools(to, names.len())?;
                 if !pools.has_latencies {
-                    let message = "`fastest` needs to know how long clients take";
+                    let message = "`fastest` needs latencies, which this service lacks";
                     self.decoder.error(&to.span, message).help = Some(
                         "write `latencies = \"web.csv\"` in the service: a file with lines \
                          PREFIX,POOL,MILLISECONDS"
@@ -193,7 +193,7 @@ impl Builder<'_> {
             let message =
                 format!("`all` takes too many endpoints together ({blocks} times {BLOCK})");
             self.decoder.error(&to.span, message).help =
-                Some(format!("{BLOCK} pools of {BLOCK} endpoints are the most"));
+                Some(format!("`all` takes {BLOCK} pools of {BLOCK} endpoints at the most"));
         }
     }
 

@@ -55,7 +55,8 @@ impl Builder<'_> {
         self.nests.extend(nests.map(|(pool, members)| Nest { service: service(), pool, members }));
         let ttl = self.whole_seconds(&spec.ttl, TTL_MAX);
         if spec.ttl.value < TTL_RESOLVERS_MIN {
-            let message = format!("some resolvers cache no shorter than {TTL_RESOLVERS_MIN}");
+            let message =
+                format!("some resolvers keep every answer for at least {TTL_RESOLVERS_MIN}");
             self.decoder.warning(&spec.ttl.span, message);
         }
         let srv = self.srv(spec, &shared);

@@ -17,7 +17,7 @@ impl Builder<'_> {
             if let Some(soa) = soa {
                 let message = "the records have a SOA record already";
                 self.decoder.error(&soa.span, message).help =
-                    Some("keep one of the two".to_owned());
+                    Some("keep that, or `soa`".to_owned());
             }
             return;
         }

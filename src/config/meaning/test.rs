@@ -128,7 +128,8 @@ impl Builder<'_> {
         };
         if !spec.broken && built == (Expect { within: built.within, ..Expect::default() }) {
             self.decoder.error(span, "this test expects nothing").help = Some(
-                "such as { pool = \"eu\" }, { exactly = [\"192.0.2.1\"] } or { rcode = \"NODATA\" }"
+                "write an expectation, such as { pool = \"eu\" }, { exactly = [\"192.0.2.1\"] } or \
+                 { rcode = \"NODATA\" }"
                     .to_owned(),
             );
         }

@@ -56,7 +56,7 @@ pub(super) fn build(
         }
         (_, _, Some(tls)) => {
             let help = "add tls, https, quic or h3 with addresses to [listen]";
-            decoder.warning(&tls.span, "nothing listens with this certificate").help =
+            decoder.warning(&tls.span, "no listener uses this certificate").help =
                 Some(help.to_owned());
             return None;
         }

@@ -33,7 +33,7 @@ pub(super) fn build(geo: &Geo, decoder: &mut Decoder) -> GeoConfig {
                 if seen.insert(net.value.0, ()).is_some() {
                     let message = format!("{} is written twice", net.value.0);
                     decoder.error(&net.span, message).help =
-                        Some("say all that is known of a network in one place".to_owned());
+                        Some("write all that is known of it into one [[geo.networks]]".to_owned());
                 }
             }
             own_network(network, decoder)
@@ -60,7 +60,7 @@ fn own_network(Spanned { value, span }: &Spanned<GeoNetwork>, decoder: &mut Deco
         decoder.error(span, format!("{part} is no part of {country}"));
     }
     if place.is_unknown() && asn.is_none() && !value.broken {
-        decoder.error(span, "nothing is said of this network").help =
+        decoder.error(span, "this entry says nothing about its network").help =
             Some("add a country, a subdivision, a continent, a location or an asn".to_owned());
     }
     OwnNetwork { nets, place: Some(place).filter(|place| !place.is_unknown()), asn }

@@ -27,7 +27,7 @@ impl Decode for Network {
             return None;
         };
         if network.trunc() != network {
-            let message = format!("the network {network} has bits set behind its prefix");
+            let message = format!("the network {network} has bits set after its prefix");
             let help = format!("did you mean \"{}\"?", network.trunc());
             decoder.error(&node.span(), message).help = Some(help);
             return None;

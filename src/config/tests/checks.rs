@@ -20,7 +20,7 @@ fn a_check_has_only_what_its_kind_understands() {
         (
             "check = {}",
             &["5:9 `{}`: missing key `kind` \
-               (or one of `all`, `any`, `at_least`, `not` and `service`)"],
+               (write it, or one of `all`, `any`, `at_least`, `not` and `service`)"],
         ),
         (
             "check = { kind = \"htps\" }",
@@ -180,7 +180,7 @@ fn octets_are_text_or_hexadecimal_digits() {
     check_service(&[
         (
             "check = { kind = \"tcp\", port = 1, send = \"x\", send_hex = \"00\" }",
-            &["5:58 `\"00\"`: `send` says it already"],
+            &["5:58 `\"00\"`: `send` is written as well: leave out one of the two"],
         ),
         (
             "check = { kind = \"tcp\", port = 1, send_hex = \"0\", expect = { hex = \"+1 zz\" } }",
@@ -278,7 +278,7 @@ fn commands_are_run_only_where_the_machine_allows_it() {
             "check = { kind = \"exec\", command = [\"check\", \"a\\u0000b\"] }",
             &[
                 "5:37 `\"check\"`: expected an absolute path, found \"check\" \
-                 (a list of words: no shell reads it, and no PATH is searched)",
+                 (write the full path of the program: neither a shell nor PATH finds it)",
                 "5:46 `\"a\\u0000b\"`: no word of a command can have a NUL",
             ],
         ),
@@ -291,7 +291,7 @@ fn commands_are_run_only_where_the_machine_allows_it() {
     let files = Directory([("zones/example.com.toml", text)].into());
     let loaded = load_zone(Path::new("zones/example.com.toml"), &files, &Allowed::default());
     let said: Vec<_> = loaded.diagnostics.iter().map(shown).collect();
-    let expected = "5:18 `\"exec\"`: no commands are run for checks here \
+    let expected = "5:18 `\"exec\"`: this server runs no commands for checks \
                     (`[checks] exec = true` in waypost.toml lets zone files name commands)";
     assert_eq!(said, [expected]);
 }
@@ -386,10 +386,11 @@ fn a_probe_goes_nowhere_that_waypost_toml_does_not_allow() {
     let own = "[services.web]\nendpoints = [\"127.0.0.1\", \"169.254.169.254\", \"192.0.2.1\"]\n";
     assert_eq!(said(own), [""; 0], "nothing probes them");
     let expected = [
-        "4:14 `\"127.0.0.1\"`: no probe goes to a loopback address here \
+        "4:14 `\"127.0.0.1\"`: probes may not go to a loopback address \
          (`[checks] allow = \"127.0.0.1\"` in waypost.toml lets probes go there)",
-        "4:27 `\"169.254.169.254\"`: no probe goes to an address at which clouds tell machines their \
-         secrets here (`[checks] allow = \"169.254.169.254\"` in waypost.toml lets probes go there)",
+        "4:27 `\"169.254.169.254\"`: probes may not go to an address at which clouds tell machines \
+         their secrets (`[checks] allow = \"169.254.169.254\"` in waypost.toml lets probes go \
+         there)",
     ];
     assert_eq!(said(&format!("{own}check = {{ kind = \"http\" }}\n")), expected);
     let any = format!("{own}check = {{ any = [{{ kind = \"http\" }}, {{ kind = \"icmp\" }}] }}\n");
@@ -398,14 +399,14 @@ fn a_probe_goes_nowhere_that_waypost_toml_does_not_allow() {
                    check = { kind = \"http\", address = \"fe80::1\" }\n";
     assert_eq!(
         said(address),
-        ["5:36 `\"fe80::1\"`: no probe goes to a link-local address here \
+        ["5:36 `\"fe80::1\"`: probes may not go to a link-local address \
           (`[checks] allow = \"fe80::1\"` in waypost.toml lets probes go there)"]
     );
     let socket = "[services.web]\nendpoints = [\"192.0.2.1\"]\n\
                   check = { kind = \"fastcgi\", socket = \"/run/php.sock\" }\n";
     assert_eq!(
         said(socket),
-        ["5:38 `\"/run/php.sock\"`: no probe goes to a socket of this machine here \
+        ["5:38 `\"/run/php.sock\"`: probes may not go to a socket of this machine \
           (`[checks] allow = \"127.0.0.1\"` in waypost.toml lets probes go there)"]
     );
 }

@@ -33,7 +33,7 @@ fn each_mistake_in_a_check_made_of_others_is_told() {
         ),
         (
             "c = { at_least = { of = [\"tcp\"], count = 2 } }",
-            &["8:18 `{ of = [\"tcp\"], count = 2 }`: at least 2 of 1 can never pass"],
+            &["8:18 `{ of = [\"tcp\"], count = 2 }`: at least 2 of 1 checks can never pass"],
         ),
         (
             "c = { not = \"d\" }\nd = { all = [\"c\", \"tcp\"] }",
@@ -47,7 +47,7 @@ fn each_mistake_in_a_check_made_of_others_is_told() {
             "c = { service = \"wbe\" }",
             &["8:17 `\"wbe\"`: no service of this zone is called `wbe` (did you mean \"web\"?)"],
         ),
-        ("c = { not = false }", &["8:13 `false`: no check stands here, but one is needed"]),
+        ("c = { not = false }", &["8:13 `false`: expected a check, and this turns checks off"]),
         (
             "c = { kind = \"redis\", agent = true }",
             &["8:31 `true`: `agent` means nothing in a check of kind redis"],

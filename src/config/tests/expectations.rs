@@ -43,8 +43,8 @@ fn a_test_names_what_there_is() {
         ),
         (
             "query = \"web\"\nexpect = { within = 0.1 }",
-            "8:10 `{ within = 0.1 }`: this test expects nothing (such as { pool = \"eu\" }, \
-             { exactly = [\"192.0.2.1\"] } or { rcode = \"NODATA\" })",
+            "8:10 `{ within = 0.1 }`: this test expects nothing (write an expectation, \
+             such as { pool = \"eu\" }, { exactly = [\"192.0.2.1\"] } or { rcode = \"NODATA\" })",
         ),
     ] {
         assert_eq!(mistakes(&format!("{ZONE}{text}\n")), [expected], "{text}");

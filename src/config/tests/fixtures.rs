@@ -147,7 +147,7 @@ fn eight_mistakes_give_eight_diagnostics_at_their_places() {
             "13:9 `\"sit\"`: unknown check `sit` (did you mean \"site\"?)",
             "17:5 `adress`: unknown key `adress` (did you mean \"address\"?)",
             "17:37 `70000`: expected a whole number from 0 to 65535, found the number 70000",
-            "22:16 `\"10.0.0.1/8\"`: the network 10.0.0.1/8 has bits set behind its prefix \
+            "22:16 `\"10.0.0.1/8\"`: the network 10.0.0.1/8 has bits set after its prefix \
              (did you mean \"10.0.0.0/8\"?)",
             "23:15 `\"us\"`: unknown pool `us` (known pools: eu)",
         ]

@@ -29,7 +29,7 @@ fn names_in_a_master_file_that_lead_nowhere_are_warnings() {
         ),
         [
             "warning: 4:1 `@ MX`: example.com.: the MX record leads to mail.example.com., which is \
-             an alias (name what the alias leads to (RFC 2181 §10.3))"
+             an alias (write the name to which the alias leads (RFC 2181 §10.3))"
                 .to_owned(),
             format!(
                 "warning: 5:1 `@ MX`: example.com.: the MX record leads to \
@@ -40,7 +40,8 @@ fn names_in_a_master_file_that_lead_nowhere_are_warnings() {
                  shops.example.com.example.com., which does not exist {dot} `shops.example.com.`)"
             ),
             "warning: 8:1 `_x._tcp SRV`: _x._tcp.example.com.: the SRV record leads to \
-             mail.example.com., which is an alias (name what the alias leads to (RFC 2181 §10.3))"
+             mail.example.com., which is an alias (write the name to which the alias leads \
+             (RFC 2181 §10.3))"
                 .to_owned(),
             "warning: 9:1 `sub NS`: sub.example.com.: the NS record leads to ns.sub.example.com., \
              which lies below this delegation and has no A or AAAA record here: nobody can \
@@ -48,7 +49,7 @@ fn names_in_a_master_file_that_lead_nowhere_are_warnings() {
              (add its A or AAAA record as glue)"
                 .to_owned(),
             "warning: 10:1 `lab NS`: lab.example.com.: the NS record leads to mail.example.com., \
-             which is an alias (name what the alias leads to (RFC 2181 §10.3))"
+             which is an alias (write the name to which the alias leads (RFC 2181 §10.3))"
                 .to_owned(),
             "warning: 11:1 `x MX`: x.example.com.: the MX record leads to empty.example.com., which \
              has no A or AAAA record (add its A or AAAA record)"
@@ -143,7 +144,7 @@ fn a_forgotten_dot_of_the_soa_is_one_error_at_its_line() {
         found,
         [
             "warning: 2:1 `example.org. SOA`: this file holds the zone example.org., and not example.com \
-          (call the file example.org.zone, or write $ORIGIN)"
+          (rename the file to example.org.zone, or write $ORIGIN)"
         ]
     );
 }

@@ -76,7 +76,7 @@ fn syntax_errors_come_all_at_once_and_beside_others() {
 #[test]
 fn one_slip_in_the_syntax_is_one_error() {
     let rest = "port = 0\n[services.b]\nendpoints = []\n";
-    let missing_comma = "5:1 ``: expected a comma, or the end of the list before";
+    let missing_comma = "5:1 ``: expected a comma or the end of the list before this";
     let quote = "4:25 ``: invalid basic string; expected `\"`";
     let empty = "7:13 `[]`: this list is empty";
     let float = "4:19 `.2.1`: invalid number; an address stands in quotes, such as \"192.0.2.53\"";
@@ -90,7 +90,7 @@ fn one_slip_in_the_syntax_is_one_error() {
         ),
         (
             "[services.web]\nendpoints",
-            &["4:10 ``: expected `=` and a value behind this key", port, empty],
+            &["4:10 ``: expected `=` and a value after this key", port, empty],
         ),
         ("[services.web]\nendpoints = [192.0.2.1]", &[float, port, empty]),
     ] {
@@ -161,8 +161,8 @@ fn soa_and_ns_are_written_once() {
         shown,
         [
             "2:15 `[\"ns.example.net.\"]`: the records have NS records of the apex already \
-             (keep one of the two)",
-            "3:7 `{ refresh = \"1d\" }`: the records have a SOA record already (keep one of the two)",
+             (keep those, or `nameservers`)",
+            "3:7 `{ refresh = \"1d\" }`: the records have a SOA record already (keep that, or `soa`)",
             "zones/more.zone:3:7 `192.0.2`: expected the address, an IPv4 address; found `192.0.2`",
         ]
     );
@@ -173,7 +173,9 @@ fn soa_and_ns_are_written_once() {
         ),
         (
             "records_file = \"../x.zone\"",
-            &["3:16 `\"../x.zone\"`: this path leaves the zone directory, zones"],
+            &[
+                "3:16 `\"../x.zone\"`: this path leaves the zone directory, zones: move the file there",
+            ],
         ),
         (
             "soa = { contact = \"a..b\", serial = -1, mname = \"\" }",
@@ -209,7 +211,10 @@ fn a_service_has_places_and_settings_in_range() {
         ),
     ]);
     check_service(&[
-        ("ttl = \"4s\"", &["warning: 5:7 `\"4s\"`: some resolvers cache no shorter than 5s"]),
+        (
+            "ttl = \"4s\"",
+            &["warning: 5:7 `\"4s\"`: some resolvers keep every answer for at least 5s"],
+        ),
         ("ttl = \"2d\"", &["5:7 `\"2d\"`: expected a period from 0s to 1d, found 2d"]),
         ("port = 0", &["5:8 `0`: expected a whole number from 1 to 65535, found the number 0"]),
         ("port = true", &["5:8 `true`: expected a whole number from 1 to 65535, found true"]),
@@ -262,7 +267,13 @@ fn https_and_txt_of_a_service_are_checked_one_by_one() {
                 "5:285 `0`: expected a whole number from 1 to 65535, found the number 0",
             ],
         ),
-        (&many, &[&format!("5:18 `[{}]`: 65 ALPN names; 64 at the most", "\"h2\", ".repeat(65))]),
+        (
+            &many,
+            &[&format!(
+                "5:18 `[{}]`: 65 ALPN names; a service has 64 at the most",
+                "\"h2\", ".repeat(65)
+            )],
+        ),
         (
             "txt = [1, '\"one', '\"\\300\"']",
             &[
@@ -280,12 +291,13 @@ fn one_type_at_the_name_of_a_service_is_written_in_one_place() {
                 records = { web = { HTTPS = \"1 .\", TXT = \"a\" } }\n\
                 [services.web]\nendpoints = [\"192.0.2.1\"]\n";
     assert_eq!(mistakes(text), [""; 0], "records alone");
-    let why = "the service of this name has records of this type by its `https` or `txt`";
+    let why = "the `https` or `txt` of the service makes records of this type here, too";
+    let help = "(keep these, or the `https` or `txt`)";
     assert_eq!(
         mistakes(&format!("{text}https = true\ntxt = \"b\"\n")),
         [
-            format!("3:21 `HTTPS`: web.example.com.: {why} (keep one of the two)"),
-            format!("3:36 `TXT`: web.example.com.: {why} (keep one of the two)"),
+            format!("3:21 `HTTPS`: web.example.com.: {why} {help}"),
+            format!("3:36 `TXT`: web.example.com.: {why} {help}"),
         ]
     );
     let texts: Vec<String> = (0..300).map(|at| format!("\"{at}{}\"", "x".repeat(250))).collect();
@@ -301,7 +313,7 @@ fn one_type_at_the_name_of_a_service_is_written_in_one_place() {
 
 #[test]
 fn what_a_service_of_targets_alone_never_answers_is_a_warning() {
-    let help = "every pool is of targets (what stands at the targets is answered instead)";
+    let help = "every pool has targets (clients get the records of the targets instead)";
     let own = "https = true\ntxt = \"a\"\n";
     let only = "[services.web]\nendpoints = [{ target = \"a.example.net\" }]\n";
     assert_eq!(
@@ -367,10 +379,8 @@ fn an_endpoint_has_one_place_and_a_name_of_its_own() {
         ),
         (
             "[{ address = \"192.0.2.1\", name = \"a.b\" }]",
-            &[
-                "4:46 `\"a.b\"`: `a.b` cannot be the name of an endpoint (a name has letters, digits \
-             and hyphens inside, 63 at the most)",
-            ],
+            &["4:46 `\"a.b\"`: `a.b` cannot be the name of an endpoint (write 1 to 63 letters, \
+             digits and hyphens, no hyphen at either end)"],
         ),
         (
             "[{ target = \"_x.example.net\" }]",

@@ -42,7 +42,7 @@ fn a_member_that_is_a_service_is_one_of_the_zone_and_nothing_else() {
         (
             "endpoints = [{ service = \"eu\", port = 80 }]",
             &["6:39 `80`: a member that is a service has no `port` \
-               (its own endpoints have; only `weight` can stand beside `service`)"],
+               (write `port` in endpoints of that service; only `weight` can stand here)"],
         ),
         (
             "srv = \"_http._tcp\"\nendpoints = [{ service = \"eu\" }]",

@@ -40,7 +40,7 @@ error: this service has no endpoints
 3 | [services.web]
   |           ^^^ needs `endpoints = [\"192.0.2.1\"]` or pools
 
-warning: some resolvers cache no shorter than 5s
+warning: some resolvers keep every answer for at least 5s
  --> zones/example.com.toml:4:7
   |
 4 | ttl = \"1s\"

@@ -127,8 +127,8 @@ fn what_an_earlier_route_takes_is_said_to_be_out_of_reach() {
         mistakes_in(&format!("{POOLS}[\n{}\n]", routes.join(",\n")))
     };
     let whole = "no client can reach this route (";
-    let part = "no client gets here by this (";
-    let help = "of this service takes it before: the first match decides)";
+    let part = "this value brings no client to the route (";
+    let help = "of this service takes these clients before: the first match decides)";
     for (froms, place, says) in [
         (["net = \"10.0.0.0/8\"", "net = [\"10.1.0.0/16\", \"10.2.0.0/16\"]"], "9:1", whole),
         (["net = \"10.0.0.0/8\"", "net = [\"10.1.0.0/16\", \"11.0.0.0/16\"]"], "9:19", part),
@@ -178,7 +178,7 @@ fn latencies_are_read_line_by_line() {
         ("here,eu,1", "1:1 `here`: expected a network, found \"here\" (such as 198.51.100.0/24)"),
         (
             "10.0.0.1/8,eu,1",
-            "1:1 `10.0.0.1/8`: the network 10.0.0.1/8 has bits set behind its \
+            "1:1 `10.0.0.1/8`: the network 10.0.0.1/8 has bits set after its \
                              prefix (did you mean 10.0.0.0/8?)",
         ),
         ("10.0.0.0/8, eux,1", "1:13 `eux`: unknown pool `eux` (did you mean \"eu\"?)"),
@@ -199,13 +199,15 @@ fn latencies_are_read_line_by_line() {
     );
     assert_eq!(
         found("to = [\"eu\", \"us\"]", ""),
-        ["warning: 4:13 `\"web.csv\"`: no route asks for these latencies \
-          (such as `to = { fastest = [\"eu\", \"us\"] }`)"]
+        ["warning: 4:13 `\"web.csv\"`: no route uses these latencies \
+          (write a route such as `to = { fastest = [\"eu\", \"us\"] }`)"]
     );
     assert_eq!(
         mistakes(&(FAST.replace("latencies = \"web.csv\"\n", "").to_owned() + fastest + "\n")),
-        ["8:6 `{ fastest = [\"eu\", \"us\"] }`: `fastest` needs to know how long clients take \
+        [
+            "8:6 `{ fastest = [\"eu\", \"us\"] }`: `fastest` needs latencies, which this service lacks \
           (write `latencies = \"web.csv\"` in the service: a file with lines \
-          PREFIX,POOL,MILLISECONDS)"]
+          PREFIX,POOL,MILLISECONDS)"
+        ]
     );
 }

@@ -121,11 +121,11 @@ fn networks_are_where_the_operator_says() {
     assert_eq!(
         mistakes,
         [
-            "waypost.toml:1:1 `[[geo.networks]]`: nothing is said of this network \
+            "waypost.toml:1:1 `[[geo.networks]]`: this entry says nothing about its network \
              (add a country, a subdivision, a continent, a location or an asn)",
             "waypost.toml:3:1 `[[geo.networks]]`: US-CA is no part of FR",
             "waypost.toml:4:7 `\"10.0.0.0/8\"`: 10.0.0.0/8 is written twice \
-             (say all that is known of a network in one place)",
+             (write all that is known of it into one [[geo.networks]])",
             "waypost.toml:7:12 `{ lat = 91 }`: missing key `lon`",
             "waypost.toml:7:20 `91`: expected degrees from -90 to 90, found the number 91",
         ]
@@ -165,7 +165,7 @@ fn encrypted_listeners_and_their_certificate_need_each_other() {
     let (config, mistakes) = server("[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"\n");
     assert_eq!(config, Some(ServerConfig::default()));
     assert_eq!(mistakes.len(), 1);
-    assert!(mistakes[0].contains("nothing listens with this certificate"), "{mistakes:?}");
+    assert!(mistakes[0].contains("no listener uses this certificate"), "{mistakes:?}");
 
     let half = "[listen]\ntls = \"[::1]:853\"\nhttps_path = \"dns\"\n[tls]\nkey = \"b.pem\"\n";
     let (config, mistakes) = server(half);

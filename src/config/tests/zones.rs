@@ -66,7 +66,9 @@ fn two_files_with_one_zone_are_reported() {
     let [a, b] = paths;
     assert_eq!(duplicate_zones(&[(&a, zone.origin())]), []);
     let found = duplicate_zones(&[(&a, zone.origin()), (&b, zone.origin())]);
-    assert_eq!(found[0].message, "zones/a.toml and zones/b.toml hold the same zone, example.com.");
+    let message =
+        "zones/a.toml and zones/b.toml hold the same zone, example.com.: remove one of them";
+    assert_eq!(found[0].message, message);
 }
 
 #[test]

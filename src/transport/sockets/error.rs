@@ -88,7 +88,7 @@ fn explain(
             if port == 53 && address.ip().is_unspecified() {
                 f.write_str(
                     "; if it is a resolver on a loopback address, such as systemd-resolved, \
-                     list this machine's own addresses in place of all",
+                     listen on this machine's own addresses in place of all",
                 )?;
             }
             Ok(())

@@ -110,7 +110,7 @@ impl<R: Respond> Worker<R> {
         self.counters.receive_errors.add(1);
         if let Some(unsaid) = self.log.admit() {
             let more = crate::clock::and_more(unsaid);
-            tracing::warn!(unsaid, "cannot receive over UDP, going on: {error}{more}");
+            tracing::warn!(unsaid, "cannot receive over UDP, trying again: {error}{more}");
         }
         std::thread::sleep(REST);
     }
