@@ -83,7 +83,7 @@ impl Validity {
     /// Returns the time left at `now`, in words.
     pub fn left(self, now: i64) -> String {
         let hours = (self.until - now).max(0) / 3600;
-        format!("{} days and {} hours", hours / 24, hours % 24)
+        format!("{} and {}", counted(hours / 24, "day"), counted(hours % 24, "hour"))
     }
 
     /// Returns a complaint for the operator if clients refuse the certificate at `now`, or soon
@@ -91,12 +91,12 @@ impl Validity {
     pub fn complaint(self, now: i64) -> Option<String> {
         let Self { from, until } = self;
         if now > until {
-            let days = (now - until) / DAY;
-            return Some(format!("expired {days} days ago: clients refuse it; renew it"));
+            let days = counted((now - until) / DAY, "day");
+            return Some(format!("expired {days} ago: clients refuse it; renew it"));
         }
         if now < from {
-            let days = (from - now) / DAY;
-            return Some(format!("becomes valid in {days} days: until then, clients refuse it"));
+            let days = counted((from - now) / DAY, "day");
+            return Some(format!("becomes valid in {days}: until then, clients refuse it"));
         }
         self.is_near(now, None).then(|| format!("expires in {}: renew it", self.left(now)))
     }
@@ -259,6 +259,11 @@ fn seconds(kind: u8, text: &[u8]) -> Option<i64> {
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
+/// Returns a number of units in words.
+fn counted(count: i64, unit: &str) -> String {
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Returns the number of days from 1970 to the first of a month.
 fn days_before(year: i64, month: i64) -> Option<i64> {
     let (year, month) = (i32::try_from(year).ok()?, u8::try_from(month).ok()?);
@@ -293,7 +298,7 @@ mod tests {
         let complaint = |validity: Validity, now| validity.complaint(now).unwrap_or_default();
         assert_eq!(
             complaint(months, -DAY),
-            "becomes valid in 1 days: until then, clients refuse it"
+            "becomes valid in 1 day: until then, clients refuse it"
         );
         assert_eq!(complaint(months, 76 * DAY), "");
         assert_eq!(complaint(months, 76 * DAY + 1), "expires in 13 days and 23 hours: renew it");
