@@ -66,9 +66,9 @@ serve --zones "$here/zones" --config "$work/late.toml"
 test_that "while two addresses are missing, the third answers" answers 127.0.0.1
 for address in '192\.0\.2\.1:53' '\[2001:db8::1\]:53'; do
     test_that "$address: the log says that it is missing" says \
-        "does not have the address of $address yet: queries over UDP and TCP"
+        "does not have the address of $address yet: waypost answers queries over UDP and TCP"
 done
-test_that "the same of an encrypted one" says 'the address of 192\.0\.2\.1:443 yet: queries over HTTPS'
+test_that "the same of an encrypted one" says 'the address of 192\.0\.2\.1:443 yet: waypost answers queries over HTTPS'
 ip link add late0 type veth peer name late1
 ip link set late1 up
 ip link set late0 up
