@@ -48,6 +48,35 @@ fn count_prints_the_shares() {
 }
 
 #[test]
+fn what_was_drawn_is_counted_where_endpoints_share_an_address() {
+    let zone = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n\
+                [services.mail]\nendpoints = [{ name = \"m\", address = \"192.0.2.1\" }]\n\
+                [services.web.pools]\n\
+                here = { endpoints = [{ name = \"a\", address = \"192.0.2.1\" }] }\n\
+                every = { endpoints = [{ name = \"b\", address = \"192.0.2.1\", port = 81 }, \
+                { name = \"c\", address = \"192.0.2.1\", port = 82 }, \
+                { name = \"d\", address = \"192.0.2.2\" }] }\n\
+                [[services.web.routes]]\nfrom = { net = \"198.51.100.0/24\" }\nto = \"here\"\n\
+                [[services.web.routes]]\nto = \"every\"\n\
+                [[tests]]\nquery = \"web A\"\nexpect = { pool = \"every\", \
+                shares = { b = 0.5, c = 0.5, d = 1, every = 1 } }\n\
+                [[tests]]\nquery = \"web A\"\nclient = \"198.51.100.9\"\n\
+                expect = { pool = \"here\", exactly = \"192.0.2.1\" }\n";
+    let files = [("example.com.toml", zone)];
+    let (output, text) = waypost_with(&files, &["check", "zones"]);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let arguments = ["query", "web.example.com", "A", "--count", "40", "--format", "json"];
+    let (_, text) = waypost_with(&files, &arguments);
+    let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
+    let lines = |key: &str, name: &str| -> Vec<String> {
+        let lines = json[key].as_array().expect("a list").iter();
+        lines.map(|line| format!("{} {}", line[name], line["count"])).collect()
+    };
+    assert_eq!(lines("shares", "endpoint"), ["\"web/b\" 20", "\"web/c\" 20", "\"web/d\" 40"]);
+    assert_eq!(lines("pools", "pool"), ["\"web/every\" 40"]);
+}
+
+#[test]
 fn clients_of_a_file_are_spread_by_what_each_part_of_a_network_gets() {
     let zone = "zone = \"example.com\"\nnameservers = [\"ns.example.net.\"]\n\
                 [services.web.pools]\n\

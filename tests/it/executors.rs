@@ -135,6 +135,8 @@ impl InProcess {
     pub(crate) fn read_again(&mut self) {
         let load = self.loader.load();
         let Some(zones) = load.zones else { return };
+        let said = || config::render(&load.diagnostics, false);
+        assert!(load.is_as_expected, "a test of the zones fails: {}", said());
         let now = self.clock.now();
         let published = self.publisher.publish(zones, &mut self.table, now);
         self.responder.adopt(Arc::clone(&published.snapshot));

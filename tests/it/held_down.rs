@@ -18,6 +18,7 @@ nameservers = ["ns.example.net."]
 up = { kind = "tcp", port = 80, rise = 1, fall = 1 }
 also = { kind = "tcp", port = 81, rise = 1, fall = 1 }
 both = { all = ["up", "also"] }
+needs = { service = "api" }
 
 [services.web]
 check = "up"
@@ -43,14 +44,20 @@ srv = "_http._tcp"
 on_all_down = "none"
 endpoints = [{ name = "e", address = "192.0.2.5" }, { name = "f", address = "192.0.2.6" }]
 
+[services.site]
+endpoints = [
+  { name = "g", address = "192.0.2.7", check = "needs" }, { name = "h", address = "192.0.2.8" },
+]
+
 [services.top]
 endpoints = [{ service = "web", weight = 3 }, { service = "api" }]
 "#;
 
 const ENDPOINTS: [&str; 6] = ["web/a", "web/b", "web/c", "web/d", "api/e", "api/f"];
-const QUESTIONS: [(&str, &str); 4] = [
+const QUESTIONS: [(&str, &str); 5] = [
     ("web.example.com.", "A"),
     ("api.example.com.", "A"),
+    ("site.example.com.", "A"),
     ("top.example.com.", "A"),
     ("_http._tcp.api.example.com.", "SRV"),
 ];

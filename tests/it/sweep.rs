@@ -127,6 +127,19 @@ fn any_header_with_any_question_is_answered_by_table() {
 }
 
 #[test]
+fn a_query_after_a_proxy_header_is_answered_with_notimp() {
+    let mut responder = responder(&zones(&mut fastrand::Rng::with_seed(5)));
+    let mut out = vec![0; 1232];
+    // The second version: PROXY over UDP and IPv4, 12 octets of addresses and ports.
+    let binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\x0c\xc6\x33\x64\x09\xc0\0\x02\x35\xc0\0\0\x35";
+    let text = b"PROXY TCP4 198.51.100.9 192.0.2.53 49152 53\r\n";
+    for header in [&binary[..], text] {
+        let query = [header, &message(7, 0x0100, 1, 1, 1)].concat();
+        check(&mut responder, &query, NOTIMP, &mut out);
+    }
+}
+
+#[test]
 fn what_may_be_an_attack_or_an_echo_is_dropped() {
     let mut responder = responder(&zones(&mut fastrand::Rng::with_seed(3)));
     let mut out = vec![0; 1232];

@@ -257,6 +257,20 @@ fn an_at_inside_of_an_owner_is_a_warning() {
 }
 
 #[test]
+fn types_that_only_some_providers_have_are_told_from_mistyped_ones() {
+    for alias in ["ALIAS", "ANAME"] {
+        let outcome = read(&format!("@ 60 {alias} lb.example.org.\n"));
+        assert_eq!(
+            outcome.mistakes,
+            [format!(
+                "1:6 `{alias}`: expected a record type, found `{alias}` (it is no type of the DNS: \
+                 write A and AAAA records, or make the name a service)"
+            )]
+        );
+    }
+}
+
+#[test]
 fn an_included_file_has_its_own_origin_owner_and_ttl() {
     let outcome = read_beside(
         "$TTL 1h\n\

@@ -139,6 +139,10 @@ fn a_forgotten_dot_of_the_soa_is_one_error_at_its_line() {
           dot is missing: write `example.com.`)"
         ]
     );
+    // With no final dot anywhere, the file would be sound as example.com.example.com.
+    let rest = "example.com 60 NS ns.example.net\nexample.com 60 MX 10 mx.example.com\n\
+                mx.example.com 60 A 192.0.2.5\n";
+    assert_eq!(in_master(&format!("{soa}{rest}")), found);
     let found = in_master(&MASTER.replace('@', "example.org."));
     assert_eq!(
         found,
@@ -146,5 +150,32 @@ fn a_forgotten_dot_of_the_soa_is_one_error_at_its_line() {
             "warning: 2:1 `example.org. SOA`: this file holds the zone example.org., and not example.com \
           (rename the file to example.org.zone, or write $ORIGIN)"
         ]
+    );
+}
+
+#[test]
+fn more_srv_records_than_a_datagram_holds_are_a_warning() {
+    let found = |count: usize| {
+        let endpoints: Vec<String> = (1..=count).map(|at| format!("\"198.51.100.{at}\"")).collect();
+        mistakes_in(&format!(
+            "[services.db]\nport = 5432\nsrv = \"_pg._tcp\"\nendpoints = [{}]\n",
+            endpoints.join(", ")
+        ))
+    };
+    let at = "warning: 5:7 `\"_pg._tcp\"`: _pg._tcp.db.example.com.:";
+    assert_eq!(found(9), [""; 0]);
+    assert_eq!(
+        found(14),
+        [format!(
+            "{at} 14 SRV records, too many for 512 octets: clients without EDNS, such as HAProxy's by \
+             default, have to ask again over TCP"
+        )]
+    );
+    assert_eq!(
+        found(40),
+        [format!(
+            "{at} 40 SRV records, too many for a UDP response of 1232 octets: every client has to ask \
+             again over TCP"
+        )]
     );
 }

@@ -400,6 +400,19 @@ fn an_endpoint_has_one_place_and_a_name_of_its_own() {
 }
 
 #[test]
+fn a_name_in_the_place_of_an_address_is_told_its_key() {
+    check_endpoints(&[(
+        "[\"lb.example.org\", { address = \"lb-7.example.org.\" }]",
+        &[
+            "4:14 `\"lb.example.org\"`: expected an IPv4 or IPv6 address, found \"lb.example.org\" \
+             (a name is written as `target = \"…\"`)",
+            "4:44 `\"lb-7.example.org.\"`: expected an IPv4 or IPv6 address, found \
+             \"lb-7.example.org.\" (a name is written as `target = \"…\"`)",
+        ],
+    )]);
+}
+
+#[test]
 fn conflicts_point_at_the_text_that_wrote_the_owner() {
     let service = "[services.\"@\"]\nendpoints = [{ target = \"a.example.net\" }]\n";
     check(&[

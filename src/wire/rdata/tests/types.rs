@@ -52,6 +52,18 @@ fn other_spellings_mean_the_same() {
         (Type::SVCB, "1 . docpath=a,b key65000=x", "1 . docpath=\"a,b\" key65000=\"x\""),
         (Type::DSYNC, "cds notify 5359 cds", "CDS 1 5359 cds.example.com."),
         (Type::AAAA, "2001:DB8:0:0:0:0:0:1", "2001:db8::1"),
+        (Type::NID, "20 00ab:0c0d:0000:0001", "20 ab:c0d:0:1"),
+        (Type::L64, "20 2001:0db8:0007:0000", "20 2001:db8:7:0"),
+        (Type::X25, "208053912345", "\"208053912345\""),
+        (Type::ISDN, "33145678901 12", "\"33145678901\" \"12\""),
+        (Type::GPOS, "48.8584 2.2945 35.0", "\"48.8584\" \"2.2945\" \"35.0\""),
+        (
+            Type::RESINFO,
+            "qnamemin infourl=https://www.example.org/",
+            "\"qnamemin\" \"infourl=https://www.example.org/\"",
+        ),
+        (Type::SSHFP, "1 1 ( 00ff\n 11ee )", "1 1 00FF11EE"),
+        (Type::ZONEMD, "7 1 2 0a0b 0c0d", "7 1 2 0A0B0C0D"),
         (Type::NSEC, "a MX A A", "a.example.com. A MX"),
         (
             Type::RRSIG,
