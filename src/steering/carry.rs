@@ -39,7 +39,12 @@ impl Plans {
     ///
     /// # Cost
     /// A pass over the endpoints, and over the decisions of the routes.
-    pub fn draws_as(&self, place: &PlanPlace, other: &Self, other_place: &PlanPlace) -> bool {
+    pub fn draws_as<'p>(
+        &'p self,
+        place: &PlanPlace,
+        other: &'p Self,
+        other_place: &PlanPlace,
+    ) -> bool {
         let (ours, theirs) = (self.plan(place), other.plan(other_place));
         let twins = |place: &PlanPlace| place.traits.has(Traits::TWINS);
         let starts = self.first_point(place).zip(other.first_point(other_place));
@@ -52,20 +57,14 @@ impl Plans {
             return false;
         }
         let alike = Alike { plans: [self, other], starts: [start, other_start] };
-        let decisions = |plans: &Self, place: &PlanPlace| {
-            place.routes.and_then(|at| plans.routes.get(at as usize)).map(|routes| routes.to.len())
+        let decisions = |plans: &'p Self, place: &PlanPlace| {
+            let routes = place.routes.and_then(|at| plans.routes.get(at as usize));
+            routes.map_or(&[][..], |routes| &routes.to)
         };
-        let count = decisions(self, place);
-        count == decisions(other, other_place)
-            && alike.leads([place.otherwise, other_place.otherwise])
-            && (0..count.unwrap_or(0)).all(|at| {
-                let decision = |plans: &Self, place: &PlanPlace| {
-                    let routes = place.routes.and_then(|at| plans.routes.get(at as usize));
-                    routes.and_then(|routes| routes.to.get(at).copied())
-                };
-                let both = decision(self, place).zip(decision(other, other_place));
-                both.is_some_and(|(one, other)| alike.leads([one, other]))
-            })
+        let (one, other) = (decisions(self, place), decisions(other, other_place));
+        alike.leads([place.otherwise, other_place.otherwise])
+            && one.len() == other.len()
+            && one.iter().zip(other).all(|(&one, &other)| alike.leads([one, other]))
     }
 
     /// Returns the point of the first block of the service, where its points begin.
@@ -77,7 +76,7 @@ impl Plans {
 }
 
 impl PlanPool {
-    fn is_laid_out_as(&self, other: &Self) -> bool {
+    fn is_laid_out_as<'p>(&'p self, other: &'p Self) -> bool {
         let lens =
             |pool: &Self| pool.blocks.iter().map(|block| block.point.len).collect::<Vec<_>>();
         self.members == other.members && lens(self) == lens(other)
@@ -104,7 +103,11 @@ impl Alike<'_> {
                     return false;
                 };
                 let place = |point: Point, start: Point| {
-                    (point.slot - start.slot, point.cells - start.cells, point.len)
+                    (
+                        point.slot.wrapping_sub(start.slot),
+                        point.cells.wrapping_sub(start.cells),
+                        point.len,
+                    )
                 };
                 place(one.point, self.starts[0]) == place(other.point, self.starts[1])
                     && self.branch([one.branches, other.branches])
