@@ -10,6 +10,8 @@ use rustls::{Error as TlsError, InconsistentKeys};
 use time::{Date, Month};
 use zeroize::Zeroizing;
 
+use crate::wire::excerpt::counted;
+
 /// The tags of the elements that are read (X.690 §8).
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
@@ -40,7 +42,7 @@ const NOTICE: i64 = 14 * DAY;
 /// wiped.
 ///
 /// # Errors
-/// If the kind of the key is not supported, or the key does not belong to the first of `chain`.
+/// If the key is of an unknown kind, or does not belong to the first of `chain`.
 pub fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -83,7 +85,11 @@ impl Validity {
     /// Returns the time left at `now`, in words.
     pub fn left(self, now: i64) -> String {
         let hours = (self.until - now).max(0) / 3600;
-        format!("{} and {}", counted(hours / 24, "day"), counted(hours % 24, "hour"))
+        format!(
+            "{} and {}",
+            counted(hours as usize / 24, "day"),
+            counted(hours as usize % 24, "hour")
+        )
     }
 
     /// Returns a complaint for the operator if clients refuse the certificate at `now`, or soon
@@ -91,11 +97,11 @@ impl Validity {
     pub fn complaint(self, now: i64) -> Option<String> {
         let Self { from, until } = self;
         if now > until {
-            let days = counted((now - until) / DAY, "day");
+            let days = counted(((now - until) / DAY) as usize, "day");
             return Some(format!("expired {days} ago: clients refuse it; renew it"));
         }
         if now < from {
-            let days = counted((from - now) / DAY, "day");
+            let days = counted(((from - now) / DAY) as usize, "day");
             return Some(format!("becomes valid in {days}: until then, clients refuse it"));
         }
         self.is_near(now, None).then(|| format!("expires in {}: renew it", self.left(now)))
@@ -257,11 +263,6 @@ fn seconds(kind: u8, text: &[u8]) -> Option<i64> {
         rest.chunks(2).map(number).collect::<Vec<_>>().try_into().ok()?;
     let days = days_before(year, month)? + day - 1;
     Some(((days * 24 + hour) * 60 + minute) * 60 + second)
-}
-
-/// Returns a number of units in words.
-fn counted(count: i64, unit: &str) -> String {
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Returns the number of days from 1970 to the first of a month.

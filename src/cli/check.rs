@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::settings::Settings;
 use super::{Failed, Format, print_diagnostics};
 use crate::config::{Diagnostic, ServerConfig, Severity};
-use crate::server::{GeoFiles, Loader, counted, examine, size_of};
+use crate::server::{GeoFiles, Loader, examine, size_of};
 use crate::snapshot::Zone;
+use crate::wire::excerpt::counted;
 
 /// Arguments of `waypost check`.
 #[derive(Args)]

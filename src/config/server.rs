@@ -230,7 +230,7 @@ impl ServerConfig {
 
     /// Returns the tables and keys of the file in which `next` differs and that hold only after a
     /// restart: they stand in sockets, threads and tables that were made at the start.
-    pub fn needs_restart(&self, next: &Self) -> Vec<&'static str> {
+    pub fn needs_restart<'a>(&'a self, next: &'a Self) -> Vec<&'static str> {
         // Exhaustive, so that a new field is put on one side or the other.
         let Self {
             file: _,
@@ -258,10 +258,18 @@ impl ServerConfig {
         let kept = (states, state_max_age) == (&next.states, &next.state_max_age);
         let allows = allowed == &next.allowed;
         let checks = concurrency == next_concurrency && guard == &next.guard && kept && allows;
-        let listens = (listen, workers) == (&next.listen, &next.workers);
+        let lists = |config: &'a Option<EncryptedConfig>| {
+            config.as_ref().map(|it| ((&it.tls, &it.https), (&it.quic, &it.h3), &it.https_path))
+        };
+        let files = |config: &'a Option<EncryptedConfig>| {
+            config.as_ref().map(|it| (&it.certificate, &it.key))
+        };
+        let listens = (listen, workers) == (&next.listen, &next.workers)
+            && lists(encrypted) == lists(&next.encrypted);
         [
             ("zones", zones == &next.zones),
-            ("[listen]", listens && encrypted == &next.encrypted),
+            ("[listen]", listens),
+            ("[tls]", files(encrypted) == files(&next.encrypted)),
             ("[checks]", checks),
             ("[geo]", geo == &next.geo),
             ("[limits]", limits == &next.limits),

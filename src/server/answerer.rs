@@ -37,7 +37,8 @@ impl Answerer {
     ) -> Self {
         let Published { snapshot, policy } = published.borrow_and_update().clone();
         // Each worker's random choices are its own.
-        let mut responder = Responder::new(snapshot, fastrand::u64(..)).with_policy(policy);
+        let mut responder = Responder::new(snapshot, fastrand::u64(..));
+        responder.set_policy(policy);
         let wall = (clock.unix(), clock.now());
         // After a panic, a new worker answers the rest of a batch before it reads the time again.
         responder.tick(wall.1, wall.0);

@@ -14,11 +14,10 @@ use super::catalog::{Catalog, Served, Update};
 use super::certificate::CertificateFiles;
 use super::changes::Changes;
 use super::commands::{Command, ReloadReport};
-use super::counted;
 use super::geo::GeoFiles;
 use super::memory;
-use super::policy::Settings;
 use super::publish::{Published, Publisher};
+use super::settings::LiveSettings;
 use super::states::States;
 use super::supervisor;
 use super::watch::Watcher;
@@ -27,6 +26,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::{self, Diagnostic, Severity};
 use crate::health::Table;
 use crate::snapshot::Snapshot;
+use crate::wire::excerpt::counted;
 use crate::wire::name::Name;
 
 /// The silence that ends a burst of file changes.
@@ -44,7 +44,7 @@ const KEEP_MAX: Duration = Duration::from_millis(500);
 
 /// The files that the control plane reads and keeps.
 pub(super) struct Sources {
-    pub(super) settings: Settings,
+    pub(super) settings: LiveSettings,
     pub(super) catalog: Catalog,
     pub(super) geo: GeoFiles,
     pub(super) certificate: Option<CertificateFiles>,
@@ -53,7 +53,7 @@ pub(super) struct Sources {
 
 /// The owner of everything that changes what is answered.
 pub(super) struct Control {
-    settings: Settings,
+    settings: LiveSettings,
     catalog: Catalog,
     geo: GeoFiles,
     certificate: Option<CertificateFiles>,
@@ -111,9 +111,7 @@ impl Control {
     /// Publishes the zones of the catalog as the next generation, and has them probed.
     pub(super) fn publish(&mut self) {
         let (zones, now) = (self.catalog.zones(), self.clock.now());
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let published = self.publisher.publish(zones, &mut table, now).clone();
-        drop(table);
+        let published = self.publisher.publish(zones, &mut lock(&self.table), now).clone();
         self.retired.push(self.published.send_replace(published).snapshot);
         let _inside = self.runtime.enter();
         self.checker.sync();
@@ -156,14 +154,12 @@ impl Control {
 
     /// Forgets the states that the run before kept.
     pub(super) fn forget_kept_states(&self) {
-        self.table().resume(Vec::new());
+        lock(&self.table).resume(Vec::new());
     }
 
     /// Keeps the states for the next start: now if `once`, otherwise now and then.
     fn keep_states(&mut self, once: bool) {
-        let table = Arc::clone(&self.table);
-        let lock = || table.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = || lock().known();
+        let known = || lock(&self.table).known();
         match once {
             true => self.states.write(&self.clock, known),
             false => self.states.tick(&self.clock, known),
@@ -282,7 +278,8 @@ impl Control {
             mended: update.mended,
             diagnostics: update.diagnostics,
         };
-        if publishes {
+        // The log has what was refused already.
+        if publishes && !report.is_refused {
             log_report(&report);
         }
         report
@@ -300,11 +297,11 @@ impl Control {
             );
         }
     }
+}
 
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic elsewhere leaves the table whole, because each of its steps does.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
+    // A panic elsewhere leaves the table whole, because each of its steps does.
+    table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits until files stop changing, [`SETTLE_MAX`] at most. Any other command ends the wait.

@@ -30,6 +30,7 @@ mod policy;
 mod process;
 mod publish;
 mod services;
+mod settings;
 mod states;
 mod supervisor;
 mod versions;
@@ -55,6 +56,7 @@ use crate::config::{Diagnostic, EncryptedConfig, ServerConfig};
 use crate::health::{Probed, Table};
 use crate::snapshot::{Snapshot, Zone};
 use crate::transport::{self, BindError, Running, Sockets, StreamLimits, Tls};
+use crate::wire::excerpt::counted;
 use answerer::Answerer;
 use catalog::{Catalog, Update};
 use certificate::CertificateFiles;
@@ -62,7 +64,7 @@ use checks::CheckThread;
 use commands::Command;
 use control::{Control, Sources};
 use kept::KeptSources;
-use policy::Settings;
+use settings::LiveSettings;
 use states::States;
 
 pub use certificate::CertificateError;
@@ -72,9 +74,9 @@ pub(crate) use control::log_diagnostics;
 pub use examine::examine;
 pub use geo::{GeoError, GeoFiles};
 pub use load::{Load, Loader, read_source};
-pub use policy::ReadSettings;
 pub use process::forbid_dumps;
 pub use publish::{Published, Publisher};
+pub use settings::ReadSettings;
 
 /// The longest time for the control thread to end; it is told to before the workers are.
 const CONTROL_STOP_MAX: Duration = Duration::from_secs(1);
@@ -178,7 +180,7 @@ impl Prepared {
         let (shown, changes) = mpsc::sync_channel(1);
         let (table, checker) = checker(&config, &mut states, &clock, shown);
         let (start_wait, limits) = (config.start_wait, stream_limits(&config));
-        let settings = Settings::new(config, read, sockets.addresses())?;
+        let settings = LiveSettings::new(config, read, sockets.addresses())?;
         let sources = Sources { settings, catalog, geo, certificate, states };
         let mut control =
             Control::new(sources, Arc::clone(&table), checker, clock.clone(), handle.clone());
@@ -404,11 +406,6 @@ fn wait_for_verdicts(checker: &Checker, handle: &Handle, probed: usize, wait: Du
 /// Returns the most descriptors that the checks may take.
 fn probes_max(config: &ServerConfig) -> usize {
     config.check_concurrency + crate::checker::KEPT_MAX
-}
-
-/// Returns a number of things in words.
-pub(crate) fn counted(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Logs the data by which clients are located.

@@ -1,137 +1,40 @@
-//! The server's own settings that are in force, and the policy that every responder follows.
-//!
-//! `Server::start` makes [`Settings`]. `server::control` refreshes them at a reload that the
-//! operator asks for, not at one for a changed zone, and publishes the policy. A table that has not
-//! changed keeps its value: a new secret would void every cookie, and new rates would forget what
-//! each source was sent. A key is taken over here or named by [`ServerConfig::needs_restart`],
-//! never both.
+//! From the server's settings to the policy that every responder follows.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tracing::{error, info, warn};
 use zeroize::Zeroizing;
 
-use super::control::log_diagnostics;
 use crate::answer::{Cookies, Policy, RateLimit, Rates, Secret, Text};
-use crate::config::{self, Diagnostic, ServerConfig};
+use crate::config::{self, ServerConfig};
 use crate::snapshot::Access;
 
-/// Reads the server's own settings once more, with what the command line puts in their place.
+/// Returns the policy that `config` asks for, of a server that listens on `own`.
 ///
 /// # Errors
-/// All that is wrong with the file.
-pub type ReadSettings = Box<dyn FnMut() -> Result<ServerConfig, Vec<Diagnostic>> + Send>;
-
-/// The settings that are in force, and the policy that is made of them.
-pub(super) struct Settings {
-    config: ServerConfig,
-    read: Option<ReadSettings>,
-    policy: Arc<Policy>,
+/// If the system has no random numbers to give; so for the other functions.
+pub(super) fn policy(config: &ServerConfig, own: Vec<SocketAddr>) -> io::Result<Policy> {
+    let idle = config.limits.tcp_idle.as_millis() / 100;
+    Ok(Policy {
+        name: text(config.identity.name.as_deref()),
+        version: text(config.identity.version.as_deref()),
+        cookies: cookies(config)?,
+        rates: rates(&config.rate_limit)?,
+        max_nocookie_response: config.max_nocookie_response,
+        own,
+        stream_idle: u16::try_from(idle).unwrap_or(u16::MAX),
+    })
 }
 
-impl Settings {
-    /// Makes the policy of a server that listens on `own`. Without `read` it never changes.
-    ///
-    /// # Errors
-    /// If the system has no random numbers to give.
-    pub(super) fn new(
-        config: ServerConfig,
-        read: Option<ReadSettings>,
-        own: Vec<SocketAddr>,
-    ) -> io::Result<Self> {
-        let idle = config.limits.tcp_idle.as_millis() / 100;
-        let policy = Policy {
-            name: text(config.identity.name.as_deref()),
-            version: text(config.identity.version.as_deref()),
-            cookies: cookies(&config)?,
-            rates: rates(&config.rate_limit)?,
-            max_nocookie_response: config.max_nocookie_response,
-            own,
-            stream_idle: u16::try_from(idle).unwrap_or(u16::MAX),
-        };
-        Ok(Self { config, read, policy: Arc::new(policy) })
-    }
-
-    /// Returns the policy in force.
-    pub(super) fn policy(&self) -> &Arc<Policy> {
-        &self.policy
-    }
-
-    /// Reads the settings again, and takes over those that need no restart. Returns the tables and
-    /// keys of the file that changed and hold from now on. The log is told of them, of those that
-    /// hold after a restart, and of a file that is refused, which changes nothing.
-    pub(super) fn refresh(&mut self) -> Vec<&'static str> {
-        let Some(read) = &mut self.read else { return Vec::new() };
-        let next = match read() {
-            Ok(next) => next,
-            Err(diagnostics) => {
-                error!("settings refused: the previous settings stay in force");
-                log_diagnostics(&diagnostics);
-                return Vec::new();
-            }
-        };
-        let later = self.config.needs_restart(&next);
-        if !later.is_empty() {
-            let keys = later.join(", ");
-            warn!(keys, "restart waypost to apply these changed settings: {keys}");
-        }
-        match self.take_over(next) {
-            Ok(changed) => {
-                if !changed.is_empty() {
-                    let keys = changed.join(", ");
-                    info!(keys, "settings read again; these have changed and are in force: {keys}");
-                }
-                changed
-            }
-            Err(error) => {
-                error!("settings refused: {error}; the previous settings stay in force");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Makes the policy of `next` where it differs. What has not changed stays the same value: the
-    /// secret that was drawn for cookies, and what each source was sent lately.
-    fn take_over(&mut self, next: ServerConfig) -> io::Result<Vec<&'static str>> {
-        let (mut policy, mut changed) = (Policy::clone(&self.policy), Vec::new());
-        if next.identity != self.config.identity {
-            policy.name = text(next.identity.name.as_deref());
-            policy.version = text(next.identity.version.as_deref());
-            changed.push("[identity]");
-        }
-        let most = next.max_nocookie_response;
-        if (&next.cookies, most) != (&self.config.cookies, self.config.max_nocookie_response) {
-            if next.cookies != self.config.cookies {
-                policy.cookies = cookies(&next)?;
-            }
-            policy.max_nocookie_response = most;
-            changed.push("[cookies]");
-        }
-        if next.rate_limit != self.config.rate_limit {
-            policy.rates = rates(&next.rate_limit)?;
-            changed.push("[rate_limit]");
-        }
-        if !changed.is_empty() {
-            self.policy = Arc::new(policy);
-            let ServerConfig { identity, cookies, max_nocookie_response, rate_limit, .. } = next;
-            self.config.identity = identity;
-            self.config.cookies = cookies;
-            self.config.max_nocookie_response = max_nocookie_response;
-            self.config.rate_limit = rate_limit;
-        }
-        Ok(changed)
-    }
-}
-
-fn text(text: Option<&str>) -> Option<Text> {
+/// Returns a text that the server says of itself.
+pub(super) fn text(text: Option<&str>) -> Option<Text> {
     text.and_then(Text::new)
 }
 
 /// Returns the cookies that `config` asks for, with a secret drawn for them if it names none.
-fn cookies(config: &ServerConfig) -> io::Result<Option<Cookies>> {
+pub(super) fn cookies(config: &ServerConfig) -> io::Result<Option<Cookies>> {
     let Some(secrets) = &config.cookies else { return Ok(None) };
     Ok(Some(match secrets.0.as_slice() {
         [] => Cookies::new(std::slice::from_ref(&*random()?)),
@@ -139,7 +42,8 @@ fn cookies(config: &ServerConfig) -> io::Result<Option<Cookies>> {
     }))
 }
 
-fn rates(config: &config::RateLimit) -> io::Result<Option<Arc<Rates>>> {
+/// Returns the rate limits that `config` asks for, if any, with a key drawn for their buckets.
+pub(super) fn rates(config: &config::RateLimit) -> io::Result<Option<Arc<Rates>>> {
     let config::RateLimit { per_source, per_network, slip, ref exempt } = *config;
     if per_source == 0 && per_network == 0 {
         return Ok(None);
@@ -155,55 +59,4 @@ fn random() -> io::Result<Zeroizing<Secret>> {
     let filled = SystemRandom::new().fill(&mut *secret);
     filled.map_err(|_| io::Error::other("the system has no random numbers to give"))?;
     Ok(secret)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{CookieSecrets, Identity};
-
-    fn settings(again: ServerConfig) -> Settings {
-        let read: ReadSettings = Box::new(move || Ok(again.clone()));
-        Settings::new(ServerConfig::default(), Some(read), Vec::new()).unwrap()
-    }
-
-    #[test]
-    fn what_has_not_changed_stays_the_same_value() {
-        let mut same = settings(ServerConfig::default());
-        let before = Arc::clone(same.policy());
-        assert!(same.refresh().is_empty());
-        assert!(Arc::ptr_eq(same.policy(), &before));
-
-        let name = Some("ns2".to_owned());
-        let identity = Identity { name, ..Identity::default() };
-        let mut other = settings(ServerConfig { identity, ..ServerConfig::default() });
-        let before = other.policy().rates.clone().unwrap();
-        assert_eq!(other.refresh(), ["[identity]"]);
-        assert_eq!(other.policy().name.as_ref().unwrap().as_bytes(), b"ns2");
-        assert!(Arc::ptr_eq(other.policy().rates.as_ref().unwrap(), &before));
-        assert!(other.refresh().is_empty(), "it is in force already");
-    }
-
-    #[test]
-    fn a_new_secret_and_no_rate_limit_hold_at_once() {
-        let mut next = ServerConfig {
-            cookies: Some(CookieSecrets(vec![[7; 16]])),
-            workers: 3,
-            ..ServerConfig::default()
-        };
-        (next.rate_limit.per_source, next.rate_limit.per_network) = (0, 0);
-        assert_eq!(ServerConfig::default().needs_restart(&next), ["[listen]"]);
-        let mut settings = settings(next);
-        assert_eq!(settings.refresh(), ["[cookies]", "[rate_limit]"]);
-        assert!(settings.policy().rates.is_none());
-    }
-
-    #[test]
-    fn a_file_that_is_refused_changes_nothing() {
-        let read: ReadSettings = Box::new(|| Err(vec![Diagnostic::unplaced("no".to_owned())]));
-        let mut settings = Settings::new(ServerConfig::default(), Some(read), Vec::new()).unwrap();
-        let before = Arc::clone(settings.policy());
-        assert!(settings.refresh().is_empty());
-        assert!(Arc::ptr_eq(settings.policy(), &before));
-    }
 }

@@ -17,7 +17,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// The imports inside one layer that are intended.
-const SIDEWAYS: &[(&str, &str)] = &[("health", "zone"), ("zone", "geo"), ("cli", "server")];
+const SIDEWAYS: &[(&str, &str)] =
+    &[("x509", "wire"), ("health", "zone"), ("zone", "geo"), ("cli", "server")];
 
 /// Names of I/O, threads and logs. No module below L5 may use them, but for `clock` and `config`.
 const OUTSIDE: &[&str] = &[
