@@ -13,7 +13,7 @@ use hickory_proto::op::Message;
 
 use crate::backend::Backend;
 use crate::dns::{Question, Response, Tcp, Udp};
-use crate::load::{Load, Tally};
+use crate::load::{Load, SILENCE_MAX, Tally};
 use crate::server::TestServer;
 
 const HEAD: &str =
@@ -43,6 +43,7 @@ fn address(response: &Response) -> String {
 fn assert_clean(tally: &Tally) {
     assert!(tally.sent > 1000, "the load ran: {tally:?}");
     assert_eq!((tally.lost(), tally.wrong), (0, 0), "{tally:?}");
+    assert!(tally.silence < SILENCE_MAX, "it stood still: {tally:?}");
 }
 
 #[test]

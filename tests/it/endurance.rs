@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::backend::Backend;
 use crate::dns::Question;
-use crate::load::Load;
+use crate::load::{Load, SILENCE_MAX};
 use crate::server::TestServer;
 
 /// Queries a second.
@@ -188,6 +188,7 @@ fn changes_every_second_lose_nothing_and_memory_stays_flat() {
     let late = server.resident_kib();
     let tally = load.finish();
     assert_eq!((tally.lost(), tally.wrong), (0, 0), "{tally:?}");
+    assert!(tally.silence < SILENCE_MAX, "it stood still: {tally:?}");
     assert!(tally.sent > RATE / 2 * length.as_secs(), "the load ran: {tally:?}");
     assert!(late <= early + GROWTH_MAX_KIB, "{early} KiB grew to {late} KiB");
     server.signal("TERM");

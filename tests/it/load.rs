@@ -13,8 +13,11 @@ const TICK: Duration = Duration::from_millis(1);
 /// The time to wait for the last replies; those that come later are lost.
 const LATE: Duration = Duration::from_secs(2);
 /// The most queries under way from one socket. The server's socket has room for those of all: a
-/// machine that is too slow for the rate sends less, and loses nothing.
+/// machine that is too slow for the rate sends less, and loses nothing. A server that stands still
+/// shows in [`Tally::silence`].
 const UNDER_WAY_MAX: u64 = 48;
+/// The longest silence of a server that is said to answer all the time.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(1);
 /// The longest time that a load lasts, whatever a test does.
 const DURATION_MAX: Duration = Duration::from_secs(3600);
 
@@ -25,6 +28,8 @@ pub(crate) struct Tally {
     pub(crate) answered: u64,
     /// Replies that the test's check refused.
     pub(crate) wrong: u64,
+    /// The longest time for which a socket with queries under way got no reply.
+    pub(crate) silence: Duration,
     /// The first complaints of the check.
     pub(crate) complaints: Vec<String>,
 }
@@ -76,6 +81,7 @@ impl Load {
             total.sent += tally.sent;
             total.answered += tally.answered;
             total.wrong += tally.wrong;
+            total.silence = total.silence.max(tally.silence);
             total.complaints.extend(tally.complaints);
         }
         total
@@ -88,6 +94,8 @@ struct Sender {
     queries: Arc<Vec<Vec<u8>>>,
     /// By id: the time at which the query was sent, if no reply has come.
     waiting: Vec<Option<Instant>>,
+    /// The time of the last reply, or of the first query after all replies had come.
+    quiet_since: Instant,
     tally: Tally,
 }
 
@@ -97,7 +105,8 @@ impl Sender {
         socket.connect(server).expect("loopback is reachable");
         socket.set_nonblocking(true).expect("non-blocking");
         let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
-        Self { socket, queries, waiting: vec![None; 1 << 16], tally: Tally::default() }
+        let (waiting, quiet_since) = (vec![None; 1 << 16], Instant::now());
+        Self { socket, queries, waiting, quiet_since, tally: Tally::default() }
     }
 
     fn run(mut self, rate: u64, stop: &AtomicBool, look: &Look) -> Tally {
@@ -124,6 +133,9 @@ impl Sender {
         let id = self.tally.sent as u16;
         let mut query = self.queries[self.tally.sent as usize % self.queries.len()].clone();
         query[..2].copy_from_slice(&id.to_be_bytes());
+        if self.tally.lost() == 0 {
+            self.quiet_since = Instant::now();
+        }
         // A full send buffer is this test's limit, not the server's: try again at the next tick.
         if self.socket.send(&query).is_ok() {
             self.waiting[usize::from(id)] = Some(Instant::now());
@@ -140,8 +152,11 @@ impl Sender {
                 self.complain("a reply to no query, or a second one".to_owned());
                 continue;
             };
+            let now = Instant::now();
+            self.tally.silence = self.tally.silence.max(now - self.quiet_since);
+            self.quiet_since = now;
             self.tally.answered += 1;
-            if let Err(complaint) = look(reply, Instant::now()) {
+            if let Err(complaint) = look(reply, now) {
                 self.complain(complaint);
             }
         }
