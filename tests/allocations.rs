@@ -47,8 +47,8 @@ fn responder(policy: Policy) -> Responder {
         loaded.zone.expect("a zone without errors"),
         &mut RouteTables::default(),
     ));
-    let responder = Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1);
-    let mut responder = responder.with_policy(Arc::new(policy));
+    let mut responder = Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1);
+    responder.set_policy(Arc::new(policy));
     responder.tick(Moment::at(Duration::from_secs(5)), 1_700_000_000);
     responder
 }

@@ -69,7 +69,8 @@ pub(crate) fn check(query: &[u8], client: Client) {
         rates: (query.len() % 64 == 63).then(|| Arc::new(Rates::new(limit, [3; 16]))),
         stream_idle: 100,
     };
-    let mut responder = Responder::new(Arc::clone(&SNAPSHOT), 1).with_policy(Arc::new(policy));
+    let mut responder = Responder::new(Arc::clone(&SNAPSHOT), 1);
+    responder.set_policy(Arc::new(policy));
     responder.tick(Moment::at(Duration::from_secs(5)), 1_700_000_000);
     let mut out = vec![0; 65_535];
     let outcome = responder.respond(query, client, &mut out);

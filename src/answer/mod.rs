@@ -211,11 +211,6 @@ impl Responder {
         Self { snapshot, has_large_zones, policy, now, limited: 0, draws, seeds, scratch }
     }
 
-    /// Replaces the policy.
-    pub fn with_policy(self, policy: Arc<Policy>) -> Self {
-        Self { policy, ..self }
-    }
-
     /// Follows `policy` from the next query on.
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
         self.policy = policy;

@@ -157,7 +157,7 @@ fn what_may_be_an_attack_or_an_echo_is_dropped() {
     let outcome = responder.respond(&query, nobody, &mut out);
     assert_eq!(outcome, Outcome::Drop(Dropped::SourcePortZero));
     let own = ["192.0.2.53:53", "[::]:53"].map(|own| own.parse().expect("an address")).to_vec();
-    let mut responder = responder.with_policy(Arc::new(Policy { own, ..Policy::default() }));
+    responder.set_policy(Arc::new(Policy { own, ..Policy::default() }));
     for (source, is_own) in [
         ("192.0.2.53:53", true),
         ("[::1]:53", true),

@@ -66,7 +66,9 @@ fn option(code: u16, data: &[u8]) -> Vec<u8> {
 }
 
 fn responder(policy: Policy) -> Responder {
-    Engine::new(vec![]).0.with_policy(Arc::new(policy))
+    let mut responder = Engine::new(vec![]).0;
+    responder.set_policy(Arc::new(policy));
+    responder
 }
 
 fn named() -> Policy {
@@ -294,8 +296,8 @@ fn without_a_cookie_a_response_is_no_longer_than_allowed() {
     let zone = crate::zone::Zone::new(name("@"), records(&lines), vec![]).unwrap();
     let zone = Arc::new(Zone::compile(zone, &mut RouteTables::default()));
     let policy = Policy { max_nocookie_response: Some(128), ..named() };
-    let mut responder =
-        Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1).with_policy(Arc::new(policy));
+    let mut responder = Responder::new(Arc::new(Snapshot::new(1, vec![zone])), 1);
+    responder.set_policy(Arc::new(policy));
     responder.tick(Moment::default(), 5_000_000);
     let mut is_whole = |asked: &Asked| {
         let message = asked.answered(&mut responder);
