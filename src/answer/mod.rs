@@ -230,10 +230,17 @@ impl Responder {
         let zones = old.zones().iter().map(|zone| (zone.origin(), zone));
         let mut kept: HashMap<&Name, (&Arc<Zone>, Draws)> =
             zones.zip(self.draws.drain(..)).map(|((name, zone), d)| (name, (zone, d))).collect();
-        for zone in self.snapshot.zones() {
+        for (at, zone) in self.snapshot.zones().iter().enumerate() {
             let draws = match kept.remove(zone.origin()) {
                 Some((before, draws)) if Arc::ptr_eq(before, zone) => draws,
-                Some((before, draws)) => zone.continue_draws(self.seeds.u64(..), before, &draws),
+                Some((before, draws)) => {
+                    let seed = self.seeds.u64(..);
+                    match self.snapshot.continued(at, &old) {
+                        Some(continued) => zone.continue_draws(seed, &draws, continued),
+                        // It comes from further back.
+                        None => zone.continue_draws(seed, &draws, &zone.continued(before)),
+                    }
+                }
                 None => Draws::new(zone.points(), self.seeds.u64(..)),
             };
             self.draws.push(draws);

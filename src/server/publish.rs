@@ -66,7 +66,7 @@ impl Publisher {
         for zone in old.zones().iter().filter(|zone| !after.contains(&Arc::as_ptr(zone))) {
             table.unbind(zone.bindings());
         }
-        self.current.snapshot = Arc::new(Snapshot::new(old.generation() + 1, zones));
+        self.current.snapshot = Arc::new(Snapshot::following(&old, zones));
         &self.current
     }
 }

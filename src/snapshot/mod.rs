@@ -18,6 +18,7 @@ mod compile;
 mod lookup;
 mod nodes;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::wire::qname::Qname;
 use crate::zone::Index;
 
 pub use access::Access;
+pub use carry::Continued;
 pub use lookup::{Found, Steered};
 use nodes::Nodes;
 pub use nodes::{NodeId, RdataIter, Set};
@@ -41,6 +43,8 @@ pub struct Snapshot {
     index: Index,
     /// The numbers of labels of the origins: each number once, the greatest first.
     depths: Box<[u8]>,
+    /// The draws that go on in zones that changed, by their places in `zones`.
+    continued: HashMap<usize, Continued>,
 }
 
 impl Snapshot {
@@ -56,7 +60,8 @@ impl Snapshot {
         }
         depths.sort_unstable_by(|a, b| b.cmp(a));
         depths.dedup();
-        Self { generation, zones: zones.into(), index, depths: depths.into() }
+        let (zones, continued) = (zones.into(), HashMap::new());
+        Self { generation, zones, index, depths: depths.into(), continued }
     }
 
     /// Returns the number of this snapshot; later ones have greater numbers.
