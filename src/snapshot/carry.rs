@@ -1,7 +1,7 @@
 //! The draws of a zone that is replaced by a newer form of itself.
 //!
-//! `server::Publisher` finds once, on the control thread, which services draw as before; each worker
-//! then copies their draws. What draws as before is decided in `steering`.
+//! `server::Publisher` finds once, on the control thread, which services draw as before; each
+//! worker then copies their draws. `steering` decides what draws as before.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -23,7 +23,7 @@ impl Engine {
     fn reload(&mut self, services: Vec<Service>) {
         let zone = crate::zone::Zone::new(name("@"), records(STATIC), services).unwrap();
         let zone = Arc::new(Zone::compile(zone, &mut RouteTables::new(Arc::default())));
-        // Most workers come from the snapshot before; one that had nothing to do, from further back.
+        // Most workers come from the snapshot before; one that was idle, from further back.
         let next = match fastrand::bool() {
             true => Snapshot::following(self.0.snapshot(), vec![zone]),
             false => Snapshot::new(self.0.snapshot().generation() + 2, vec![zone]),
